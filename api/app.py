@@ -1,0 +1,75 @@
+"""The application: routes, middleware, lifespan."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from api import rest
+from api.deploy.pending import pending_migrations
+from api.execution.view import GraphQLView
+from api.failures import report_failure
+from api.logs import configure_logging
+from api.request_ids import RequestIds
+from api.requests import MAX_BODY
+from api.schema.context import Context
+from api.schema.failures import present_errors
+from api.schema.schema import schema
+from piccolo_conf import DB
+
+logger = logging.getLogger("gatehouse")
+
+
+def create_app() -> Starlette:
+    configure_logging()
+    graphql = GraphQLView(
+        schema, get_context=Context, on_errors=present_errors, graphiql=True, max_body=MAX_BODY
+    )
+    return Starlette(
+        routes=[
+            Route("/graphql", graphql),
+            *rest.ROUTES,
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        middleware=[Middleware(RequestIds)],
+        exception_handlers={404: rest.http_error, 405: rest.http_error},
+        lifespan=_lifespan,
+    )
+
+
+async def healthz(_request: Request) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok")
+
+
+async def readyz(_request: Request) -> Response:
+    """The database answers and has seen every migration; 503 and the reason otherwise."""
+    try:
+        pending = await pending_migrations()
+    except Exception as error:  # noqa: BLE001
+        # Whatever keeps the database from answering, the one who asks should not get requests to it yet.
+        return _not_ready({"reason": "database unavailable", "code": report_failure(error)})
+    if pending:
+        logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
+        return _not_ready({"reason": "migrations pending", "pending": pending})
+    return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
+
+
+def _not_ready(why: dict[str, object]) -> Response:
+    return Response(orjson.dumps({"status": "unavailable", **why}), 503, media_type="application/json")
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
+    await DB.start_connection_pool()
+    try:
+        yield
+    finally:
+        await DB.close_connection_pool()

@@ -1,0 +1,281 @@
+"""`gatehouse …`: what operators and deployers type.
+
+Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usage.
+
+Commands import what they need when they run: the database settings are read by importing `piccolo_conf`,
+and `gatehouse --help` should neither need them nor wait for them.
+"""
+
+import asyncio
+import re
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.failures import CommandFailed, describe
+from api.settings import SettingsError
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="gatehouse",
+    help="The door of a closed beta.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="Issue beta keys and look after them.", no_args_is_help=True)
+operators = typer.Typer(help="The people who look after keys and tenants.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+app.add_typer(operators, name="operators")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def main() -> None:
+    """Run a command; every foreseeable failure is one line and exit code 1, never a traceback."""
+    try:
+        app()
+    except (CommandFailed, SettingsError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if (told := _foreseen(error)) is None:
+            raise
+        _fail(told)
+
+
+def _fail(told: str) -> None:
+    sys.stderr.write(f"gatehouse: {' '.join(told.split())}\n")
+    sys.exit(1)
+
+
+def _foreseen(error: Exception) -> str | None:
+    """What to say of an error that the domain or the database raised; None for one nobody foresaw."""
+    from asyncpg import InsufficientPrivilegeError, UndefinedColumnError, UndefinedTableError
+
+    from api.database.engine import DISCONNECTED, UnsafeRole
+    from api.deploy.migration import UnexpectedSchema
+    from api.domain.errors import DomainError
+
+    if isinstance(error, DomainError):
+        return _tell(error)
+    if isinstance(error, UnsafeRole | UnexpectedSchema):
+        return str(error)
+    if isinstance(error, UndefinedTableError | UndefinedColumnError):
+        return "the database lacks migrations; run: piccolo migrations forwards all"
+    if isinstance(error, InsufficientPrivilegeError):
+        return f"the role of DATABASE_URL may not do this ({describe(error)})"
+    if isinstance(error, DISCONNECTED):
+        return f"the database cannot be reached ({error}); check DATABASE_URL and that the server runs"
+    return None
+
+
+def _tell(error: Any) -> str:
+    from api.domain.errors import BetaKeyRejected, InvalidInput
+    from api.messages import message
+
+    if isinstance(error, InvalidInput):
+        return "; ".join(
+            f"{problem.name}: {message(problem.code, 'en', **problem.limits)}" for problem in error.problems
+        )
+    if isinstance(error, BetaKeyRejected):
+        return message(f"{error.code}.{error.reason.value}", "en")
+    return message(error.code, "en")
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API on HOST and PORT until it is told to stop."""
+    from api.serve import serve as run
+
+    run()
+
+
+@keys.command("issue")
+def keys_issue(
+    count: Annotated[int, typer.Option(min=1, help="How many keys.")] = 1,
+    notes: Annotated[str | None, typer.Option(help="What they are for; shown in listings.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When they end: 30d, 12h, 45m, 2w, or a date such as 2027-01-31.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make new beta keys, all or none."""
+    expires_at = None if expires is None else _instant(expires)
+    from api.domain.beta_keys import issue_keys
+
+    _show_keys(_run(issue_keys(count, notes=notes, expires_at=expires_at)), json)
+
+
+def _instant(written: str) -> datetime:
+    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    try:
+        if relative := re.fullmatch(r"(\d{1,6})([mhdw])", written):
+            instant = datetime.now(UTC) + timedelta(**{units[relative[2]]: int(relative[1])})
+        else:
+            instant = datetime.fromisoformat(written).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{written!r} is neither 30d, 12h, 45m, 2w nor a date") from None
+    if instant <= datetime.now(UTC):
+        raise typer.BadParameter(f"{written!r} is in the past")
+    return instant
+
+
+class Status(StrEnum):
+    """The statuses of the API, in lower case, as a terminal takes them."""
+
+    available = "available"
+    used = "used"
+    expired = "expired"
+    revoked = "revoked"
+
+
+@keys.command("list")
+def keys_list(
+    status: Annotated[Status | None, typer.Option(help="Only those of this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 100,
+    json: Json = False,
+) -> None:
+    """List beta keys, the newest first."""
+    from api.domain.beta_keys import BetaKeyStatus, list_keys
+
+    wanted = None if status is None else BetaKeyStatus[status.name.upper()]
+    _show_keys(_run(list_keys(status=wanted, limit=limit)), json)
+
+
+@keys.command("show")
+def keys_show(key: str, json: Json = False) -> None:
+    """Show one beta key."""
+    from api.domain.beta_keys import show_key
+
+    found = _run(show_key(key))
+    if json:
+        _print_json(found)
+    else:
+        _show_keys([found], json)
+
+
+@keys.command("revoke")
+def keys_revoke(
+    key: str,
+    reason: Annotated[str | None, typer.Option(help="Why; kept with the key.")] = None,
+    json: Json = False,
+) -> None:
+    """Make an unused beta key admit nobody. It stays on record."""
+    from api.domain.beta_keys import revoke_key
+    from api.domain.errors import Conflict
+
+    try:
+        revoked = _run(revoke_key(key, reason))
+    except Conflict:
+        raise CommandFailed(
+            "this key is used or revoked already, so it cannot be revoked; see: gatehouse keys show"
+        ) from None
+    if json:
+        _print_json(revoked)
+    else:
+        _show_keys([revoked], json)
+
+
+def _show_keys(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(
+        ("key", "status", "expires", "notes", "history"),
+        [(row["key"], row["status"], row["expiresAt"], row["notes"], _history(row)) for row in rows],
+    )
+
+
+def _history(row: dict[str, Any]) -> str | None:
+    if row["usedAt"] is not None:
+        by = row["usedBy"]["businessName"] if row["usedBy"] else "a business that is gone"
+        return f"used by {by}, {_cell(row['usedAt'])}"
+    if row["revokedAt"] is not None:
+        return f"revoked {_cell(row['revokedAt'])}: {row['revokedReason'] or 'no reason given'}"
+    return None
+
+
+@operators.command("add")
+def operators_add(
+    email: str,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Make an operator, and print a password once unless one is given."""
+    from api.domain.operators import add_operator, generate_password
+
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else generate_password()
+    operator = _run(add_operator(email, password))
+    typer.echo(f"operator {operator.email} added")
+    if not password_stdin:
+        typer.echo(f"password: {password}")
+
+
+@operators.command("list")
+def operators_list(json: Json = False) -> None:
+    """List the operators, the first one first."""
+    from api.domain.operators import list_operators
+
+    found = _run(list_operators())
+    if json:
+        _print_json(
+            [
+                {
+                    "id": user.id,
+                    "email": user.email,
+                    "firstName": user.first_name,
+                    "lastName": user.last_name,
+                    "role": user.role,
+                    "isActive": user.is_active,
+                    "createdAt": user.created_at,
+                }
+                for user in found
+            ]
+        )
+    else:
+        _print_table(
+            ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in found]
+        )
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _print_json(value: Any) -> None:
+    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    # asyncpg has a UUID class of its own, which orjson does not know.
+    sys.stdout.write(orjson.dumps(value, default=str, option=options).decode())
+
+
+def _print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """A table; columns that are empty in every row are left out, so that what matters fits a terminal."""
+    shown = [
+        index for index in range(len(headings)) if index == 0 or any(row[index] is not None for row in rows)
+    ]
+    table = Table()
+    for index in shown:
+        table.add_column(headings[index], no_wrap=index < 2, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[index]) for index in shown))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    # Square brackets are Rich's markup; what people wrote is shown as they wrote it.
+    return str(value).replace("[", "\\[")

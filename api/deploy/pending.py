@@ -1,0 +1,33 @@
+"""Which migrations the database has yet to see."""
+
+from pathlib import Path
+
+from piccolo.apps.migrations.tables import Migration
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+async def pending_migrations() -> list[str]:
+    """The ids of the migrations in the folder that are not on record, in the order they will run."""
+    return sorted(set(_ids()) - set(await _recorded()))
+
+
+def _ids() -> list[str]:
+    """Read off the names of the files, because importing them is work that /readyz should not repeat.
+
+    `gatehouse_2026_11_24t00_00_11_402318.py` holds the migration `2026-11-24T00:00:11:402318`.
+    """
+    return [_id(path.stem) for path in MIGRATIONS.glob("gatehouse_*.py")]
+
+
+def _id(name: str) -> str:
+    date, _, time = name.removeprefix("gatehouse_").upper().partition("T")
+    return f"{date.replace('_', '-')}T{time.replace('_', ':')}"
+
+
+async def _recorded() -> list[str]:
+    table = await Migration.raw("SELECT to_regclass('migration') IS NOT NULL AS there")
+    if not table[0]["there"]:
+        return []
+    rows = await Migration.raw("SELECT name FROM migration WHERE app_name = 'gatehouse'")
+    return [row["name"] for row in rows]

@@ -1,0 +1,218 @@
+"""Beta keys: made, looked up, used once, revoked."""
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from api.database.scopes import platform_scope
+from api.database.shared_lookup import SharedLookup
+from api.domain import audit
+from api.domain.errors import (
+    BetaKeyRejected,
+    BetaKeyRejection,
+    Conflict,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+)
+from tables import BetaKey
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""30 symbols that nobody mistakes for one another: no 0 O 1 I L U."""
+
+MAX_KEY_LENGTH = 20
+"""Characters of the longest key; those of an old system may have other shapes than ours."""
+
+STATEMENT_KEYS = 1000
+"""Keys that one INSERT makes."""
+
+
+class BetaKeyStatus(Enum):
+    AVAILABLE = "AVAILABLE"
+    USED = "USED"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """What a look-up tells of a key."""
+
+    id: UUID
+    key: str
+    status: BetaKeyStatus
+    used_by_tenant_id: UUID | None
+
+
+async def validate_key(typed: str) -> BetaKeyRejection | None:
+    """Why `typed` would not admit a business now; None when it would."""
+    return rejection(await find_key(typed))
+
+
+def rejection(state: KeyState | None) -> BetaKeyRejection | None:
+    if state is None:
+        return BetaKeyRejection.NOT_FOUND
+    return None if state.status is BetaKeyStatus.AVAILABLE else BetaKeyRejection(state.status.value)
+
+
+async def find_key(typed: str) -> KeyState | None:
+    """The key that somebody typed, forgiving case, spaces and dashes."""
+    for key in _spellings(typed):
+        if (state := await _lookup.get(key)) is not None:
+            return state
+    return None
+
+
+_OUR_SHAPE = re.compile(r"BETA([0-9A-Z]{5})([0-9A-Z]{5})")
+
+
+def _spellings(typed: str) -> list[str]:
+    """The keys that `typed` may mean, the likeliest first.
+
+    Anything that cannot be a key is left out, because PostgreSQL takes neither NUL nor lone surrogates.
+    """
+    if len(typed) > 10 * MAX_KEY_LENGTH:
+        return []
+    typed = typed.strip()
+    compact = "".join(
+        character
+        for character in typed.upper()
+        if not character.isspace() and unicodedata.category(character) != "Pd"
+    )
+    spellings = [typed, typed.upper()]
+    if ours := _OUR_SHAPE.fullmatch(compact):
+        spellings.insert(0, f"BETA-{ours[1]}-{ours[2]}")
+    return [key for key in dict.fromkeys(spellings) if 0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()]
+
+
+_STATUS = """
+CASE WHEN "isUsed" THEN 'USED' WHEN "revokedAt" IS NOT NULL THEN 'REVOKED'
+     WHEN "expiresAt" <= now() THEN 'EXPIRED' ELSE 'AVAILABLE' END
+"""
+
+
+async def _select_states(keys: list[str]) -> dict[str, KeyState]:
+    rows = await BetaKey.raw(
+        f'SELECT key, id, {_STATUS} AS status, "usedByTenantId" FROM beta_keys WHERE key = ANY({{}})',
+        keys,
+    )
+    return {
+        row["key"]: KeyState(row["id"], row["key"], BetaKeyStatus(row["status"]), row["usedByTenantId"])
+        for row in rows
+    }
+
+
+_lookup: SharedLookup[KeyState] = SharedLookup(_select_states)
+
+
+async def claim_key(key_id: UUID, tenant_id: UUID) -> None:
+    """Use the key for `tenant_id` in the transaction that is open.
+
+    Of any number of transactions that try, one gets it; the others raise `BetaKeyRejected`.
+    """
+    claimed = await BetaKey.raw(
+        'UPDATE beta_keys SET "isUsed" = true, "usedByTenantId" = {}, "usedAt" = now(), "updatedAt" = now()'
+        ' WHERE id = {} AND NOT "isUsed" AND "revokedAt" IS NULL'
+        ' AND ("expiresAt" IS NULL OR "expiresAt" > now()) RETURNING id',
+        tenant_id,
+        key_id,
+    )
+    if not claimed:
+        raise BetaKeyRejected(BetaKeyRejection.USED)
+
+
+def generate_key() -> str:
+    symbols = "".join(secrets.choice(ALPHABET) for _ in range(10))
+    return f"BETA-{symbols[:5]}-{symbols[5:]}"
+
+
+async def issue_keys(
+    count: int, *, notes: str | None = None, expires_at: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Make `count` keys, all or none. They are in memory at once: about a kilobyte each.
+
+    Raises `InvalidInput`.
+    """
+    if count < 1:
+        raise InvalidInput([FieldProblem("count", "TOO_SMALL", {"min": 1})])
+    issued: list[dict[str, Any]] = []
+    async with platform_scope():
+        while len(issued) < count:
+            rows = await BetaKey.raw(
+                'INSERT INTO beta_keys (key, notes, "expiresAt")'
+                " SELECT unnest({}::varchar[]), {}::text, {}::timestamptz"
+                f" ON CONFLICT (key) DO NOTHING RETURNING {_COLUMNS}",
+                [generate_key() for _ in range(min(STATEMENT_KEYS, count - len(issued)))],
+                notes,
+                expires_at,
+            )
+            issued += [_present(row) for row in rows]
+        await audit.record("beta_key.issued", detail={"count": count, "notes": notes})
+    return issued
+
+
+_COLUMNS = f"""
+beta_keys.id, key, {_STATUS} AS status, notes, "expiresAt", "usedAt", "revokedAt", "revokedReason",
+beta_keys."createdAt"
+"""
+
+_SELECT = f"""
+SELECT {_COLUMNS}, t.id AS "usedById", t."businessName"
+  FROM beta_keys LEFT JOIN tenants t ON t.id = "usedByTenantId"
+"""
+
+
+def _present(row: dict[str, Any]) -> dict[str, Any]:
+    """A key as a dictionary with the field names of the API."""
+    used_by = row.pop("usedById", None)
+    name = row.pop("businessName", None)
+    return {**row, "usedBy": None if used_by is None else {"id": used_by, "businessName": name}}
+
+
+async def list_keys(*, status: BetaKeyStatus | None, limit: int) -> list[dict[str, Any]]:
+    """The keys that were issued last, newest first, as dictionaries with the field names of the API."""
+    async with platform_scope():
+        rows = await BetaKey.raw(
+            f"{_SELECT} WHERE {{}}::varchar IS NULL OR {_STATUS} = {{}}"
+            ' ORDER BY beta_keys."createdAt" DESC, beta_keys.id DESC LIMIT {}',
+            status and status.value,
+            status and status.value,
+            limit,
+        )
+    return [_present(row) for row in rows]
+
+
+async def show_key(typed: str) -> dict[str, Any]:
+    """One key, as in `list_keys`. Raises `NotFound`."""
+    state = await find_key(typed)
+    if state is None:
+        raise NotFound
+    async with platform_scope():
+        (row,) = await BetaKey.raw(f"{_SELECT} WHERE beta_keys.id = {{}}", state.id)
+    return _present(row)
+
+
+async def revoke_key(typed: str, reason: str | None) -> dict[str, Any]:
+    """Make an unused key admit nobody.
+
+    Raises `NotFound`, or `Conflict` where it was used or revoked before.
+    """
+    state = await find_key(typed)
+    if state is None:
+        raise NotFound
+    async with platform_scope():
+        rows = await BetaKey.raw(
+            'UPDATE beta_keys SET "revokedAt" = now(), "revokedReason" = {}, "updatedAt" = now()'
+            f' WHERE id = {{}} AND NOT "isUsed" AND "revokedAt" IS NULL RETURNING {_COLUMNS}',
+            reason,
+            state.id,
+        )
+        if not rows:
+            raise Conflict
+        await audit.record("beta_key.revoked", subject_id=state.id, detail={"reason": reason})
+    return _present(rows[0])

@@ -1,0 +1,87 @@
+"""What a client can do wrong. An error carries data; how it is told, and in which language, is not here."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class DomainError(Exception):
+    """A failure that is the client's doing. `code` is stable and the same in every language."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """What is wrong with one input field.
+
+    `name` is the field's name as the API spells it; `limits` fill the message, such as {"max": 60}.
+    """
+
+    name: str
+    code: str
+    limits: dict[str, Any] = field(default_factory=dict)
+
+
+class InvalidInput(DomainError):
+    """One or more fields are not acceptable; all of them are listed."""
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+
+class BetaKeyRejection(Enum):
+    """Why a key admits nobody."""
+
+    NOT_FOUND = "NOT_FOUND"
+    USED = "USED"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+    OTHER_RECIPIENT = "OTHER_RECIPIENT"
+
+
+class BetaKeyRejected(DomainError):
+    code = "BETA_KEY_REJECTED"
+
+    def __init__(self, reason: BetaKeyRejection) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class EmailTaken(DomainError):
+    code = "EMAIL_TAKEN"
+
+
+class NitTaken(DomainError):
+    code = "NIT_TAKEN"
+
+
+class WrongCredentials(DomainError):
+    code = "WRONG_CREDENTIALS"
+
+
+class TenantSuspended(DomainError):
+    code = "TENANT_SUSPENDED"
+
+    def __init__(self, reason: str | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotFound(DomainError):
+    code = "NOT_FOUND"
+
+
+class Conflict(DomainError):
+    """The thing is not in a state that allows this."""
+
+    code = "CONFLICT"
+
+
+class Unauthenticated(DomainError):
+    """Nobody is signed in."""
+
+    code = "UNAUTHENTICATED"

@@ -1,0 +1,158 @@
+"""Input fields: what people type, made into what is stored, or a problem that names the field."""
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from stdnum import get_cc_module
+from stdnum.exceptions import ValidationError as TaxIdError
+
+from api.domain.errors import FieldProblem, InvalidInput
+from api.settings import get_settings
+
+T = TypeVar("T")
+
+
+class Problem(Exception):
+    """One value is not acceptable; `Fields` adds whose it is."""
+
+    def __init__(self, code: str, **limits: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.limits = limits
+
+
+class Fields:
+    """Collects the problems of one input, so that all of them are told at once.
+
+    `read("email", email, given.email)` is the cleaned value, or None with the problem kept;
+    `read.check()` raises `InvalidInput` if there was any.
+    """
+
+    def __init__(self) -> None:
+        self._problems: list[FieldProblem] = []
+
+    def __call__(self, name: str, clean: Callable[[str], T], value: str) -> T:
+        try:
+            return clean(value)
+        except Problem as problem:
+            self._problems.append(FieldProblem(name, problem.code, problem.limits))
+            # Never used: check() raises before anything is done with the values.
+            return None  # pyright: ignore[reportReturnType]
+
+    def optional(self, name: str, clean: Callable[[str], T], value: str | None) -> T | None:
+        """As for any field, but absent and blank both mean that there is no value."""
+        return None if value is None or not value.strip() else self(name, clean, value)
+
+    def check(self) -> None:
+        if self._problems:
+            raise InvalidInput(self._problems)
+
+
+def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
+    """One line of text of `min_length` to `max_length` characters, in NFC, with its white space tidied."""
+
+    def clean(value: str) -> str:
+        # Measured before anything walks over it: normalising a huge text is work for nothing.
+        if len(value) > 4 * max_length:
+            raise Problem("TOO_LONG", max=max_length)
+        value = unicodedata.normalize("NFC", value).strip()
+        if not all(map(_is_printable, value)):
+            raise Problem("INVALID_CHARACTERS")
+        value = " ".join(value.split())
+        if not value:
+            raise Problem("REQUIRED")
+        if len(value) < min_length:
+            raise Problem("TOO_SHORT", min=min_length)
+        if len(value) > max_length:
+            raise Problem("TOO_LONG", max=max_length)
+        return value
+
+    return clean
+
+
+# Zero-width (non-)joiners spell words of Persian, Hindi and others; alone they show nothing.
+_JOINERS = "\u200c\u200d"
+
+
+def _is_printable(character: str) -> bool:
+    """Whether a character belongs in a name or an address: no controls, no emoji, nothing unassigned."""
+    match unicodedata.category(character):
+        case "Cc" | "Cf" | "Cn" | "Co" | "Cs" | "Zl" | "Zp" | "Me":
+            return character in _JOINERS
+        case "So":
+            # Below the arrows stand signs that addresses and company names use: ° © ® № ™.
+            return character < "\u2190"
+        case "Sk" | "Mn":
+            # Skin tones and the variation selectors that turn a sign into an emoji.
+            return character < "\ufe00" or "\ufe20" <= character < "\U0001f000"
+        case _:
+            return True
+
+
+def email(max_length: int) -> Callable[[str], str]:
+    """An email address as `email-validator` normalises it, without asking DNS."""
+
+    def clean(value: str) -> str:
+        if len(value) > 4 * max_length:
+            raise Problem("TOO_LONG", max=max_length)
+        if not value.strip():
+            raise Problem("REQUIRED")
+        try:
+            address = validate_email(value.strip(), check_deliverability=False).normalized
+        except EmailNotValidError:
+            raise Problem("INVALID_EMAIL") from None
+        if len(address) > max_length:
+            raise Problem("TOO_LONG", max=max_length)
+        return address
+
+    return clean
+
+
+def phone(value: str) -> str:
+    """A phone number in E.164; one without a country code is of `PHONE_REGION`."""
+    if len(value) > 40:
+        raise Problem("INVALID_PHONE")
+    try:
+        number = phonenumbers.parse(value, get_settings().phone_region)
+    except phonenumbers.NumberParseException:
+        raise Problem("INVALID_PHONE") from None
+    if not phonenumbers.is_valid_number(number):
+        raise Problem("INVALID_PHONE")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def tax_id(value: str) -> str:
+    """A tax id as letters and digits alone, so that `900.123.456-8` and `900123456-8` are one.
+
+    With `TAX_ID_COUNTRY` it must be one of that country, check digit included.
+    """
+    value = text(max_length=50, min_length=3)(value)
+    country = get_settings().tax_id_country
+    if country is not None:
+        try:
+            value = cast("Any", get_cc_module(country, "vat")).validate(value)
+        except TaxIdError:
+            raise Problem("INVALID_TAX_ID") from None
+    compact = "".join(character for character in value.upper() if character.isalnum())
+    if len(compact) < 3:
+        raise Problem("TOO_SHORT", min=3)
+    return compact
+
+
+def password(value: str) -> str:
+    """8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character."""
+    if len(value) < 8:
+        raise Problem("TOO_SHORT", min=8)
+    if len(value) > 128:
+        raise Problem("TOO_LONG", max=128)
+    if not (
+        any(character.islower() for character in value)
+        and any(character.isupper() for character in value)
+        and any(character.isdigit() for character in value)
+        and any(not character.isalnum() for character in value)
+    ):
+        raise Problem("WEAK_PASSWORD")
+    return value

@@ -1,0 +1,77 @@
+"""Password hashes: argon2id for new ones, bcrypt for those of an adopted database."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import ParamSpec, TypeVar
+
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# OWASP's second choice for argon2id: 19 MiB, two passes, one lane.
+_HASHES = PasswordHash((Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1), BcryptHasher()))
+
+BCRYPT_BYTES = 72
+"""bcrypt reads no further; the library that made the old hashes cut a longer password off without a word."""
+
+
+async def hash_password(password: str) -> str:
+    return await _off_the_loop(_HASHES.hash, password)
+
+
+async def verify_password(password: str, stored: str | None) -> tuple[bool, str | None]:
+    """Whether `password` made the hash `stored`, and the hash to store instead if that one is outdated.
+
+    For a user who does not exist `stored` is None; it takes the same time, so that the time tells nothing.
+    """
+    if stored is None:
+        await _off_the_loop(_HASHES.verify, password, await _hash_of_nobody())
+        return False, None
+    if stored.startswith("$2"):
+        valid = await _off_the_loop(_verify_bcrypt, password, stored)
+        return valid, await hash_password(password) if valid else None
+    return await _off_the_loop(_HASHES.verify_and_update, password, stored)
+
+
+def _verify_bcrypt(password: str, stored: str) -> bool:
+    return _HASHES.verify(password.encode()[:BCRYPT_BYTES], stored)
+
+
+_nobody: str | None = None
+
+
+async def _hash_of_nobody() -> str:
+    global _nobody
+    if _nobody is None:
+        _nobody = await hash_password(os.urandom(16).hex())
+    return _nobody
+
+
+async def _off_the_loop(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    call = partial(work, *arguments, **options)
+    return await asyncio.get_running_loop().run_in_executor(_threads(), call)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """As many hashes at once as there are cores: more would only make each of them slower."""
+    return ThreadPoolExecutor(
+        max_workers=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        thread_name_prefix="password",
+        initializer=_yield_to_the_event_loop,
+    )
+
+
+def _yield_to_the_event_loop() -> None:
+    """Let requests that hash nothing go first; without it a burst of registrations holds them all up."""
+    if sys.platform == "linux":
+        # On Linux a thread has a priority of its own.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -1,0 +1,11 @@
+"""People: what part they play."""
+
+from enum import Enum
+
+
+class Role(Enum):
+    SUPER_ADMIN = "SUPER_ADMIN"
+    """An operator; has no tenant."""
+    ADMIN = "ADMIN"
+    MANAGER = "MANAGER"
+    CASHIER = "CASHIER"

@@ -1,0 +1,83 @@
+"""What people are told, in English and Spanish. Programs go by the codes, which no language changes."""
+
+from functools import lru_cache
+from typing import Any
+
+LANGUAGES = ("en", "es")
+
+_MESSAGES: dict[str, tuple[str, str]] = {
+    "BETA_KEY_VALID": ("This beta key is valid.", "Esta clave beta es válida."),
+    "BETA_KEY_REJECTED.NOT_FOUND": ("There is no such beta key.", "Esa clave beta no existe."),
+    "BETA_KEY_REJECTED.USED": ("This beta key has been used.", "Esta clave beta ya fue usada."),
+    "BETA_KEY_REJECTED.EXPIRED": ("This beta key has expired.", "Esta clave beta ha vencido."),
+    "BETA_KEY_REJECTED.REVOKED": ("This beta key was revoked.", "Esta clave beta fue revocada."),
+    "BETA_KEY_REJECTED.OTHER_RECIPIENT": (
+        "This beta key was issued to another address.",
+        "Esta clave beta fue emitida para otra dirección.",
+    ),
+    "INVALID_INPUT": ("Some fields are not acceptable.", "Algunos campos no son válidos."),
+    "EMAIL_TAKEN": ("This email address is registered already.", "Este correo ya está registrado."),
+    "NIT_TAKEN": ("This tax id is registered already.", "Este NIT ya está registrado."),
+    "WRONG_CREDENTIALS": (
+        "The email or the password is wrong.",
+        "El correo o la contraseña no son correctos.",
+    ),
+    "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
+    "UNAUTHENTICATED": ("Sign in first.", "Primero inicie sesión."),
+    "SIGNED_OUT": ("You are signed out.", "Ha cerrado la sesión."),
+    "NOT_FOUND": ("There is no such thing here.", "Eso no existe aquí."),
+    "BAD_REQUEST": ("The request is not acceptable.", "La solicitud no es válida."),
+    "INTERNAL": (
+        "Something went wrong on our side. Please try again.",
+        "Algo falló de nuestro lado. Por favor, intente de nuevo.",
+    ),
+    "UNAVAILABLE": (
+        "The service is not available right now. Please try again soon.",
+        "El servicio no está disponible en este momento. Intente de nuevo en breve.",
+    ),
+    "REQUIRED": ("This is required.", "Este campo es obligatorio."),
+    "TOO_SHORT": ("At least {min} characters, please.", "Al menos {min} caracteres, por favor."),
+    "TOO_LONG": ("At most {max} characters, please.", "Como máximo {max} caracteres, por favor."),
+    "TOO_SMALL": ("At least {min}, please.", "Al menos {min}, por favor."),
+    "INVALID_CHARACTERS": (
+        "Control characters and emoji cannot be used here.",
+        "Aquí no se pueden usar caracteres de control ni emojis.",
+    ),
+    "INVALID_EMAIL": ("This is not an email address.", "Esto no es un correo electrónico."),
+    "INVALID_PHONE": ("This is not a phone number.", "Esto no es un número de teléfono."),
+    "INVALID_TAX_ID": ("This is not a tax id.", "Esto no es un NIT."),
+    "NOT_TEXT": ("This must be text.", "Esto debe ser texto."),
+    "INVALID_CHOICE": ("This is not one of the choices.", "Esta no es una de las opciones."),
+    "WEAK_PASSWORD": (
+        "Use a lower-case and an upper-case letter, a digit and a special character.",
+        "Use una letra minúscula, una mayúscula, un número y un carácter especial.",
+    ),
+}
+
+
+def message(code: str, language: str, **values: Any) -> str:
+    """The sentence for a code in one of `LANGUAGES`; `values` fill it."""
+    return _MESSAGES[code][LANGUAGES.index(language)].format(**values)
+
+
+@lru_cache(maxsize=512)
+def preferred_language(accept_language: str | None) -> str:
+    """The language of `LANGUAGES` that an Accept-Language header (RFC 9110) likes best; English otherwise."""
+    best, best_weight = LANGUAGES[0], 0.0
+    for part in (accept_language or "")[:500].split(","):
+        name, _, parameters = part.strip().partition(";")
+        weight = _weight(parameters)
+        language = name.strip().lower().partition("-")[0]
+        if language in LANGUAGES and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def _weight(parameters: str) -> float:
+    name, _, value = parameters.strip().partition("=")
+    if name.strip().lower() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

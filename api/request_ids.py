@@ -1,0 +1,33 @@
+"""X-Request-ID: taken from the request or made up, in every log line, and in the answer."""
+
+import re
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.logs import request_id
+
+# Anything else could forge lines of the log or headers of the answer.
+_ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
+
+class RequestIds:
+    """ASGI middleware; it stands outermost, so that the log lines of all others carry the id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        chosen = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex.encode()
+        request_id.set(chosen.decode())
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", chosen)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)

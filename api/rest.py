@@ -1,0 +1,241 @@
+"""The REST doors of the old system, for its old clients: the same paths, names and bodies.
+
+They have no rules of their own: the domain functions behind GraphQL answer here too.
+"""
+
+import logging
+import unicodedata
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.domain import beta_keys, errors, registration, sessions
+from api.domain.errors import DomainError, FieldProblem, InvalidInput
+from api.domain.registration import Application
+from api.domain.sessions import OpenedSession
+from api.domain.tenants import BusinessType
+from api.execution.view import RequestError
+from api.execution.view import _read_body as read_body
+from api.failures import report_failure
+from api.messages import message, preferred_language
+from api.requests import MAX_BODY, client_of
+from tables import Tenant, User
+
+logger = logging.getLogger("gatehouse")
+
+
+async def validate_beta_key(request: Request) -> Response:
+    reason = await beta_keys.validate_key(request.path_params["key"])
+    code = "BETA_KEY_VALID" if reason is None else f"BETA_KEY_REJECTED.{reason.value}"
+    return _json(200, {"valid": reason is None, "message": message(code, _language(request))})
+
+
+async def register(request: Request) -> Response:
+    form = _Form(await _read_object(request))
+    application = Application(
+        beta_key=form.text("betaKey"),
+        business_name=form.text("businessName"),
+        nit=form.text("nit"),
+        business_type=form.business_type("businessType"),
+        address=form.text("address"),
+        business_phone=form.optional("businessPhone"),
+        business_email=form.optional("businessEmail"),
+        first_name=form.text("firstName"),
+        last_name=form.text("lastName"),
+        email=form.text("email"),
+        password=form.text("password"),
+        document_id=form.optional("documentId"),
+        phone_number=form.optional("phoneNumber"),
+    )
+    form.check()
+    return _json(201, _signed_in(await registration.register(application, client_of(request))))
+
+
+async def login(request: Request) -> Response:
+    form = _Form(await _read_object(request))
+    email, password = form.text("email"), form.text("password")
+    form.check()
+    return _json(201, _signed_in(await sessions.sign_in(email, password, client_of(request))))
+
+
+async def _read_object(request: Request) -> dict[str, Any]:
+    """The JSON object of the body, whatever its content type says: the old clients were never asked."""
+    body = await read_body(request.receive, request.headers.get("content-length", "").encode(), MAX_BODY)
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise RequestError(400, "The body is not JSON in UTF-8.") from None
+    if not isinstance(values, dict):
+        raise RequestError(400, "The body must be a JSON object.")
+    return values
+
+
+class _Form:
+    """Reads fields of the types that the domain expects; what has another type is told with the field's name.
+
+    A field that is missing is read as an empty one, for the domain to say what is wrong with that.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+        self._problems: list[FieldProblem] = []
+
+    def optional(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        self._problems.append(FieldProblem(name, "NOT_TEXT"))
+        return None
+
+    def text(self, name: str) -> str:
+        return self.optional(name) or ""
+
+    def business_type(self, name: str) -> BusinessType:
+        """Old clients write what the old system stored: `Cafetería` as well as `CAFETERIA`."""
+        plain = unicodedata.normalize("NFKD", self.text(name).strip().upper())
+        plain = "".join(character for character in plain if not unicodedata.combining(character))
+        if plain in BusinessType.__members__:
+            return BusinessType[plain]
+        self._problems.append(FieldProblem(name, "INVALID_CHOICE" if plain else "REQUIRED"))
+        return BusinessType.OTRO
+
+    def check(self) -> None:
+        if self._problems:
+            raise InvalidInput(self._problems)
+
+
+def _signed_in(opened: OpenedSession) -> dict[str, Any]:
+    return {
+        "user": _user(opened.user),
+        "tenant": _tenant(opened.tenant) if opened.tenant is not None else None,
+        "accessToken": opened.token,
+    }
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "role": user.role,
+        "isOwner": user.is_owner,
+        "isActive": user.is_active,
+        "documentId": user.document_id,
+        "phoneNumber": user.phone_number,
+        "tenantId": user.tenant_id,
+        "createdAt": user.created_at,
+    }
+
+
+def _tenant(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "id": tenant.id,
+        "businessName": tenant.business_name,
+        "nit": tenant.nit,
+        "businessType": tenant.business_type,
+        "address": tenant.address,
+        "phone": tenant.phone,
+        "email": tenant.email,
+        "betaKeyUsed": tenant.beta_key_used,
+        "maxAdmins": tenant.max_admins,
+        "maxManagers": tenant.max_managers,
+        "maxCashiers": tenant.max_cashiers,
+        "isActive": tenant.is_active,
+        "createdAt": tenant.created_at,
+    }
+
+
+STATUSES: dict[type[DomainError], int] = {
+    errors.InvalidInput: 400,
+    errors.BetaKeyRejected: 400,
+    errors.EmailTaken: 409,
+    errors.NitTaken: 409,
+    errors.WrongCredentials: 401,
+    errors.TenantSuspended: 403,
+}
+
+
+def _door(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that tells every failure in the shape that the old clients know."""
+
+    async def endpoint(request: Request) -> Response:
+        language = preferred_language(request.headers.get("accept-language"))
+        try:
+            return await answer(request)
+        except DomainError as error:
+            return _domain_error(error, language)
+        except RequestError as error:
+            return _refuse(error.status, "BAD_REQUEST", error.message)
+        except ClientDisconnect:
+            # Nobody is there to read this.
+            return Response(status_code=400)
+        except Exception as error:  # noqa: BLE001
+            # Told here and not by Starlette, whose last resort knows neither the request's id nor JSON.
+            code = report_failure(error)
+            return _error(503 if code == "UNAVAILABLE" else 500, code, message(code, language), [])
+
+    return endpoint
+
+
+def _domain_error(error: DomainError, language: str) -> Response:
+    said = f"{error.code}.{error.reason.value}" if isinstance(error, errors.BetaKeyRejected) else error.code
+    fields = [
+        {
+            "field": problem.name,
+            "code": problem.code,
+            "message": message(problem.code, language, **problem.limits),
+        }
+        for problem in (error.problems if isinstance(error, InvalidInput) else [])
+    ]
+    return _refuse(STATUSES[type(error)], error.code, message(said, language), fields)
+
+
+def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | None = None) -> Response:
+    logger.info("refused %d %s", status, code)
+    return _error(status, code, told, fields or [])
+
+
+def _error(status: int, code: str, told: str, fields: list[dict[str, str]]) -> Response:
+    return _json(
+        status,
+        {
+            "statusCode": status,
+            "error": HTTPStatus(status).phrase,
+            "code": code,
+            "message": told,
+            "fields": fields,
+        },
+    )
+
+
+def _language(request: Request) -> str:
+    return preferred_language(request.headers.get("accept-language"))
+
+
+def _json(status: int, content: dict[str, Any]) -> Response:
+    # asyncpg has a UUID class of its own, which orjson does not know.
+    body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+    return Response(body, status, media_type="application/json")
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """An unknown path, or a method that a path does not take."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    code = "NOT_FOUND" if status == 404 else "BAD_REQUEST"
+    response = _refuse(status, code, message(code, _language(request)))
+    response.headers.update(headers or {})
+    return response
+
+
+ROUTES = [
+    Route("/api/beta-keys/validate/{key:path}", _door(validate_beta_key), methods=["GET"]),
+    Route("/api/auth/register", _door(register), methods=["POST"]),
+    Route("/api/auth/login", _door(login), methods=["POST"]),
+]

@@ -1,0 +1,1 @@
+"""The GraphQL API: translation only, no rules and no SQL. One file a feature."""

@@ -1,0 +1,45 @@
+"""The schema: which resolver answers which root field."""
+
+import sys
+from datetime import datetime
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from api.schema import beta_keys, registration, sessions, users
+from api.schema.errors import EXCEPTION_HANDLERS
+from api.schema.scalars import DATE_TIME
+
+
+@strawberry.type
+class Query:
+    validate_beta_key: beta_keys.BetaKeyValidation = strawberry.field(
+        resolver=beta_keys.validate_beta_key,
+        description="Whether a beta key would admit a business now. Public.",
+    )
+    viewer: users.User | None = strawberry.field(
+        resolver=users.viewer, description="The signed-in user; null when nobody is."
+    )
+
+
+@strawberry.type
+class Mutation:
+    register: registration.RegisterResult = strawberry.field(
+        resolver=registration.register,
+        description="Turns a beta key into a tenant, its owner and a session, all or nothing. "
+        "Public; safe to repeat.",
+    )
+    login: sessions.LoginResult = strawberry.field(resolver=sessions.login)
+    logout: sessions.Done = strawberry.field(resolver=sessions.logout)
+
+
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    exception_handlers=EXCEPTION_HANDLERS,
+    config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{schema.as_str()}\n")

@@ -1,0 +1,48 @@
+"""Users, and the viewer: the signed-in one."""
+
+from datetime import datetime
+
+import strawberry
+
+import tables
+from api.domain import users
+from api.schema.context import Info
+from api.schema.tenants import Tenant
+
+Role = strawberry.enum(users.Role, name="Role")
+
+
+@strawberry.type
+class User:
+    id: strawberry.ID
+    email: str
+    first_name: str
+    last_name: str
+    role: Role  # pyright: ignore[reportInvalidTypeForm]
+    is_owner: bool
+    is_active: bool
+    document_id: str | None
+    phone_number: str | None
+    created_at: datetime
+    tenant: Tenant | None = strawberry.field(description="Null for operators.")
+
+    @classmethod
+    def of(cls, user: tables.User, tenant: tables.Tenant | None) -> "User":
+        return cls(
+            id=strawberry.ID(str(user.id)),
+            email=user.email,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            role=users.Role(user.role),
+            is_owner=user.is_owner,
+            is_active=user.is_active,
+            document_id=user.document_id,
+            phone_number=user.phone_number,
+            created_at=user.created_at,
+            tenant=Tenant.of(tenant) if tenant is not None else None,
+        )
+
+
+async def viewer(info: Info) -> User | None:
+    found = await info.context.viewer()
+    return User.of(found.user, found.tenant) if found is not None else None

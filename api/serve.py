@@ -1,0 +1,93 @@
+"""`gatehouse serve`: from the settings to a server that answers."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from api.database.engine import DISCONNECTED, UnsafeRole
+from api.deploy.apply import apply_pending
+from api.deploy.pending import pending_migrations
+from api.domain.beta_keys import issue_keys, list_keys
+from api.failures import CommandFailed, describe
+from api.logs import configure_logging
+from api.settings import Settings, get_settings
+from piccolo_conf import DB
+
+logger = logging.getLogger("gatehouse")
+
+
+def serve() -> None:
+    """Serve until SIGINT or SIGTERM. Raises `CommandFailed`, or `UnsafeRole`, instead of half starting."""
+    settings = get_settings()
+    configure_logging()
+    # Taken first, so that a server that runs already is noticed before anything else is done.
+    listener = _listen(settings.host, settings.port)
+    # uvicorn raises the signal again when it has shut down. By default that ends the process before the
+    # embedded server is stopped.
+    signal.signal(signal.SIGTERM, _exit)
+    asyncio.run(_prepare(settings))
+    config = uvicorn.Config(
+        "api.app:create_app",
+        factory=True,
+        workers=settings.workers,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    try:
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        logger.info("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise CommandFailed(
+            f"cannot listen on {host}:{port} ({error.strerror}); set PORT, or stop what listens there"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+async def _prepare(settings: Settings) -> None:
+    """Bring an embedded database up to date; look at any other one and say what is to be done."""
+    base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    if settings.database_url is None:
+        await apply_pending()
+        sys.stdout.write(f"GraphiQL: {base}/graphql\n")
+        if not await list_keys(status=None, limit=1):
+            (key,) = await issue_keys(1, notes="the first start")
+            sys.stdout.write(f"A beta key to try: {key['key']}\n")
+        sys.stdout.flush()
+        return
+    try:
+        await DB.check_role()
+        if settings.db_sync:
+            logger.warning("DB_SYNC is on: pending migrations are applied at start; switch it off when done")
+            await apply_pending()
+        elif pending := await pending_migrations():
+            logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
+    except UnsafeRole:
+        raise
+    except DISCONNECTED as error:
+        # Served all the same: /readyz tells, and everything works once the database is back.
+        logger.warning("the database is not available yet: %s", describe(error))
+    logger.info("serving on %s", base)

@@ -1,0 +1,88 @@
+"""The environment, read once, typed."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message is one line that names it and says what it takes."""
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of the same name in capitals. `.env.example` lists them."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = None
+    """A PostgreSQL address; unset, an embedded server in `gatehouse_home` is used."""
+    gatehouse_home: Path = Path(".gatehouse")
+    """The folder of the embedded server."""
+    db_sync: bool = False
+    """Whether starting the application applies the pending migrations of `database_url`."""
+    db_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Connections to the database, for each server process."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Server processes."""
+
+    session_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """How long a session lasts after sign-in."""
+    phone_region: str = "CO"
+    """ISO 3166 country of phone numbers that are written without one."""
+    tax_id_country: str | None = None
+    """ISO 3166 country whose rules tax ids follow; unset, any 3 to 50 characters are taken."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("phone_region")
+    @classmethod
+    def _is_phone_region(cls, value: str) -> str:
+        # Imported here because its tables take longer to load than the rest of the settings.
+        import phonenumbers
+
+        if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("must be a country's two letters, such as CO")
+        return value.upper()
+
+    @field_validator("tax_id_country")
+    @classmethod
+    def _has_tax_ids(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        from stdnum import get_cc_module
+
+        if get_cc_module(value, "vat") is None:
+            raise ValueError("must be a country's two letters whose tax ids python-stdnum knows, such as CO")
+        return value.upper()
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process.
+
+    Raises `SettingsError` naming every wrong variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    """The variables that are wrong, without their values: one of them may be a password."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']).upper()}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_input=False, include_url=False)
+    )

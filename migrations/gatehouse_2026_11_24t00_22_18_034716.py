@@ -1,0 +1,52 @@
+from piccolo.columns import JSONB, UUID, Timestamptz, Varchar
+from piccolo.table import Table
+
+from api.deploy.migration import SqlMigration
+
+ID = "2026-11-24T00:22:18:034716"
+VERSION = "1.38.0"
+DESCRIPTION = "Create the audit events."
+
+
+class AuditEvent(Table, tablename="audit_events"):
+    id = UUID(primary_key=True)
+    at = Timestamptz()
+    actor_id = UUID(null=True, default=None, db_column_name="actorId")
+    actor_email = Varchar(length=120, null=True, default=None, db_column_name="actorEmail")
+    tenant_id = UUID(null=True, default=None, db_column_name="tenantId")
+    action = Varchar(length=60, default=None)
+    subject_id = UUID(null=True, default=None, db_column_name="subjectId")
+    detail = JSONB()
+    ip_address = Varchar(length=45, null=True, default=None, db_column_name="ipAddress")
+
+
+FORWARDS = """
+CREATE TABLE IF NOT EXISTS audit_events (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    at timestamptz NOT NULL DEFAULT now(),
+    "actorId" uuid,
+    "actorEmail" varchar(120),
+    "tenantId" uuid,
+    action varchar(60) NOT NULL,
+    "subjectId" uuid,
+    detail jsonb NOT NULL DEFAULT '{}',
+    "ipAddress" varchar(45)
+);
+ALTER TABLE audit_events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_events FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS scope ON audit_events;
+CREATE POLICY scope ON audit_events USING (
+    current_setting('gatehouse.scope', true) = 'platform'
+    OR "tenantId" = nullif(current_setting('gatehouse.tenant_id', true), '')::uuid
+);
+"""
+
+BACKWARDS = """
+DROP TABLE IF EXISTS audit_events;
+"""
+
+
+async def forwards() -> SqlMigration:
+    return SqlMigration(
+        migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS, tables=[AuditEvent]
+    )

@@ -1,0 +1,9 @@
+"""What is stored: one Piccolo table a file, columns only."""
+
+from tables.audit_event import AuditEvent
+from tables.beta_key import BetaKey
+from tables.session import Session
+from tables.tenant import Tenant
+from tables.user import User
+
+__all__ = ["AuditEvent", "BetaKey", "Session", "Tenant", "User"]

@@ -1,0 +1,23 @@
+from piccolo.columns import UUID, Boolean, ForeignKey, Text, Timestamptz, Varchar
+from piccolo.columns.base import OnDelete
+from piccolo.table import Table
+
+from tables.tenant import Tenant
+
+
+class BetaKey(Table, tablename="beta_keys"):
+    """Admits one business: issued, then used, or expired, or revoked."""
+
+    id = UUID(primary_key=True)
+    key = Varchar(length=20, default=None, unique=True)
+    is_used = Boolean(default=False, index=True, db_column_name="isUsed")
+    used_by_tenant_id = ForeignKey(
+        Tenant, null=True, default=None, on_delete=OnDelete.set_null, db_column_name="usedByTenantId"
+    )
+    used_at = Timestamptz(null=True, default=None, db_column_name="usedAt")
+    notes = Text(null=True, default=None)
+    created_at = Timestamptz(db_column_name="createdAt")
+    updated_at = Timestamptz(db_column_name="updatedAt")
+    expires_at = Timestamptz(null=True, default=None, db_column_name="expiresAt")
+    revoked_at = Timestamptz(null=True, default=None, db_column_name="revokedAt")
+    revoked_reason = Text(null=True, default=None, db_column_name="revokedReason")

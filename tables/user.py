@@ -1,0 +1,28 @@
+from piccolo.columns import UUID, Boolean, ForeignKey, Timestamptz, Varchar
+from piccolo.columns.base import OnDelete
+from piccolo.table import Table
+
+from tables.tenant import Tenant
+
+
+class User(Table, tablename="users"):
+    """A person who signs in: an operator (no tenant) or staff of one tenant.
+
+    Unique on `lower(email)`, by the generated column `emailLower`, which only SQL sees.
+    """
+
+    id = UUID(primary_key=True)
+    email = Varchar(length=120, default=None)
+    password = Varchar(length=None, default=None, secret=True)
+    first_name = Varchar(length=60, default=None, db_column_name="firstName")
+    last_name = Varchar(length=60, default=None, db_column_name="lastName")
+    role = Varchar(length=None, default="CASHIER")
+    is_active = Boolean(default=True, db_column_name="isActive")
+    created_at = Timestamptz(db_column_name="createdAt")
+    updated_at = Timestamptz(db_column_name="updatedAt")
+    tenant_id = ForeignKey(
+        Tenant, null=True, default=None, on_delete=OnDelete.cascade, index=True, db_column_name="tenantId"
+    )
+    is_owner = Boolean(default=False, db_column_name="isOwner")
+    document_id = Varchar(length=20, null=True, default=None, db_column_name="documentId")
+    phone_number = Varchar(length=20, null=True, default=None, db_column_name="phoneNumber")
