@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test lint format bench lock clean
+.PHONY: run test lint format bench schema lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -21,6 +21,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
+
+schema: $(INSTALLED)
+	@$(BIN)/python -m api.schema.schema > schema.graphql
 
 # uv resolves for every platform and Python at once; it is needed for this step alone, so it is not locked.
 lock:

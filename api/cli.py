@@ -279,3 +279,7 @@ def _cell(value: Any) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     # Square brackets are Rich's markup; what people wrote is shown as they wrote it.
     return str(value).replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

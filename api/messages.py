@@ -25,6 +25,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
     "UNAUTHENTICATED": ("Sign in first.", "Primero inicie sesión."),
     "SIGNED_OUT": ("You are signed out.", "Ha cerrado la sesión."),
+    "CONFLICT": ("This cannot be done in its present state.", "Esto no es posible en su estado actual."),
     "NOT_FOUND": ("There is no such thing here.", "Eso no existe aquí."),
     "BAD_REQUEST": ("The request is not acceptable.", "La solicitud no es válida."),
     "INTERNAL": (

@@ -26,15 +26,17 @@ from pathlib import Path
 from api.database.embedded import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]))
 server.start()
-print(server.dsn(), flush=True)
 """
 
-WAITING = f"{USER}\nsys.stdin.read()\n"
+WAITING = f"""{USER}
+print(server.dsn(), flush=True)
+sys.stdin.read()
+"""
 
-INTERRUPTED = f"""
+INTERRUPTED = f"""{USER}
 import asyncio, asyncpg
-{USER}
 try:
+    print(server.dsn(), flush=True)
     sys.stdin.read()
 except KeyboardInterrupt:
     async def answer():
@@ -44,9 +46,9 @@ except KeyboardInterrupt:
     asyncio.run(answer())
 """
 
-FORKING = f"""
+FORKING = f"""{USER}
 import os
-{USER}
+print(server.dsn(), flush=True)
 child = os.fork()
 if child == 0:
     sys.exit()
@@ -56,12 +58,14 @@ sys.stdin.read()
 """
 
 Run = Callable[..., "User"]
+Move = Callable[[Path], Path]
 
 
 class User:
     """A process that uses the server of a home until its standard input ends."""
 
     def __init__(self, home: Path, program: str) -> None:
+        self.home = home
         self.process = subprocess.Popen(
             [sys.executable, "-c", program, str(home)],
             cwd=ROOT,
@@ -90,13 +94,41 @@ class User:
         self.process.communicate()
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a database; the tests share it because each initdb would take a second."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    server = EmbeddedServer(home)
+    server.start()
+    server.stop()
+    yield home
+    shutil.rmtree(home)
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
+def move(home: Path) -> Iterator[Move]:
+    """Moves the shared home to another place for the length of the test."""
+    places: list[Path] = []
+
+    def to(place: Path) -> Path:
+        place.parent.mkdir(exist_ok=True)
+        places.append(home.rename(place))
+        return place
+
+    yield to
+    for place in places:
+        place.rename(home)
+
+
+@pytest.fixture
+def new_home(tmp_path: Path) -> Iterator[Path]:
+    home = tmp_path / "home"
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
     """Starts users of a home; whatever they leave behind has ended after the test, servers too."""
     users: list[User] = []
 
@@ -107,11 +139,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
     yield start
     for user in users:
         user.kill()
-    for lock in tmp_path.rglob("postgres.lock"):
-        if is_running(lock.parent):
-            kill_postgres(lock.parent)
-    # Forty megabytes a test would otherwise stay until the third run from now.
-    shutil.rmtree(tmp_path)
+    for home in {user.home for user in users}:
+        if is_running(home):
+            kill_postgres(home)
 
 
 def is_running(home: Path) -> bool:
@@ -153,7 +183,7 @@ def ask(dsn: str, *statements: str) -> Any:
 
 
 def keep_a_row(dsn: str) -> None:
-    ask(dsn, "CREATE TABLE kept AS SELECT 'kept' AS word")
+    ask(dsn, "DROP TABLE IF EXISTS kept", "CREATE TABLE kept AS SELECT 'kept' AS word")
 
 
 def kept_row(dsn: str) -> str:
@@ -168,12 +198,12 @@ def refusal(home: Path) -> str:
     return str(refused.value)
 
 
-def test_a_missing_home_becomes_a_server_and_the_next_start_finds_its_data(home: Path, run: Run) -> None:
-    first = run(home)
+def test_a_missing_home_becomes_a_server_and_the_next_start_finds_its_data(new_home: Path, run: Run) -> None:
+    first = run(new_home)
     keep_a_row(first.line())
     assert first.leave() == ""
-    assert not is_running(home)
-    assert kept_row(run(home).line()) == "kept"
+    assert not is_running(new_home)
+    assert kept_row(run(new_home).line()) == "kept"
 
 
 def test_the_role_owns_its_database_and_has_no_power_beyond_it(home: Path, run: Run) -> None:
@@ -232,20 +262,31 @@ def test_a_start_after_a_kill_finds_what_was_committed(home: Path, run: Run, use
     assert kept_row(run(home).line()) == "kept"
 
 
+def test_a_user_that_starts_again_gets_back_a_server_that_was_killed(home: Path) -> None:
+    server = EmbeddedServer(home)
+    server.start()
+    keep_a_row(server.dsn())
+    kill_postgres(home)
+    server.start()
+    assert kept_row(server.dsn()) == "kept"
+    server.stop()
+    assert not is_running(home)
+
+
 def test_a_start_right_after_the_postmaster_died_waits_for_its_children(home: Path, run: Run) -> None:
     keep_a_row(run(home).line())
     os.kill(postmaster(home), signal.SIGKILL)
     assert kept_row(run(home).line()) == "kept"
 
 
-def test_an_initdb_that_was_killed_is_done_again(home: Path, run: Run) -> None:
-    killed = run(home)
-    while not (home / "pg.new" / "PG_VERSION").exists():
+def test_an_initdb_that_was_killed_is_done_again(new_home: Path, run: Run) -> None:
+    killed = run(new_home)
+    while not (new_home / "pg.new" / "PG_VERSION").exists():
         assert killed.process.poll() is None
     killed.kill()
-    assert not (home / "pg").exists()
-    assert ask(run(home).line(), "SELECT 1") == 1
-    assert not (home / "pg.new").exists()
+    assert not (new_home / "pg").exists()
+    assert ask(run(new_home).line(), "SELECT 1") == 1
+    assert not (new_home / "pg.new").exists()
 
 
 def test_a_start_that_was_killed_before_the_role_was_made_is_completed(home: Path, run: Run) -> None:
@@ -257,26 +298,27 @@ def test_a_start_that_was_killed_before_the_role_was_made_is_completed(home: Pat
     assert ask(run(home).line(), "SELECT current_user") == "gatehouse"
 
 
-def test_four_processes_that_start_at_once_share_one_server(home: Path, run: Run) -> None:
-    users = [run(home) for _ in range(4)]
+def test_four_processes_that_start_at_once_share_one_server(new_home: Path, run: Run) -> None:
+    users = [run(new_home) for _ in range(4)]
     started = {ask(user.line(), "SELECT pg_postmaster_start_time()") for user in users}
     assert len(started) == 1
     assert [user.leave() for user in users] == ["", "", "", ""]
-    assert not is_running(home)
+    assert not is_running(new_home)
 
 
 @pytest.mark.parametrize("name", ['it\'s a "home" for $HOME', "one, two %41 é", "long" * 50])
-def test_a_home_may_have_any_name(tmp_path: Path, run: Run, name: str) -> None:
-    user = run(tmp_path / name / "home")
+def test_a_home_may_have_any_name(tmp_path: Path, move: Move, run: Run, name: str) -> None:
+    home = move(tmp_path / name / "home")
+    user = run(home)
     assert ask(user.line(), "SELECT 1") == 1
     assert user.leave() == ""
-    assert not is_running(tmp_path / name / "home")
+    assert not is_running(home)
 
 
 def test_a_socket_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
     home = tmp_path / ("long" * 50)
     home.mkdir()
-    folder = EmbeddedServer(home)._socket_folder()  # pyright: ignore[reportPrivateUsage]
+    folder = EmbeddedServer(home)._socket_folder()
     folder.mkdir(mode=0o755)
     try:
         assert refusal(home) == f"{folder} must be a folder that only its owner can enter: remove it"
@@ -314,35 +356,44 @@ def test_ctrl_c_reaches_the_application_and_not_its_server(home: Path, run: Run)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
-def test_the_folders_above_let_the_system_user_pass_and_not_look(tmp_path: Path, run: Run) -> None:
+def test_the_folders_above_let_the_system_user_pass_and_not_look(
+    tmp_path: Path, move: Move, run: Run
+) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    assert ask(run(closed / "home").line(), "SELECT 1") == 1
+    assert ask(run(move(closed / "home")).line(), "SELECT 1") == 1
     assert stat.S_IMODE(closed.stat().st_mode) == 0o701
 
 
-def test_a_folder_of_another_major_version_is_refused(home: Path) -> None:
-    (home / "pg").mkdir(parents=True)
-    (home / "pg" / "PG_VERSION").write_text("16\n")
-    assert "was made by PostgreSQL 16 and this is 18: move it away" in refusal(home)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_volume_whose_files_belong_to_another_user_number_is_taken_over(home: Path, run: Run) -> None:
+    for path in (home / "pg", *(home / "pg").rglob("*")):
+        os.chown(path, 65534, 65534)
+    assert ask(run(home).line(), "SELECT 1") == 1
 
 
-def test_a_folder_that_is_no_database_is_refused(home: Path) -> None:
-    (home / "pg").mkdir(parents=True)
-    (home / "pg" / "holiday.jpg").touch()
-    assert "is not a PostgreSQL folder: move it away" in refusal(home)
-    assert (home / "pg" / "holiday.jpg").exists()
+def test_a_folder_of_another_major_version_is_refused(new_home: Path) -> None:
+    (new_home / "pg").mkdir(parents=True)
+    (new_home / "pg" / "PG_VERSION").write_text("16\n")
+    assert "was made by PostgreSQL 16 and this is 18: move it away" in refusal(new_home)
 
 
-def test_a_home_that_cannot_be_a_folder_is_refused(home: Path) -> None:
-    home.touch()
-    assert refusal(home).endswith(f"(File exists: {home}): set GATEHOUSE_HOME to a folder")
+def test_a_folder_that_is_no_database_is_refused(new_home: Path) -> None:
+    (new_home / "pg").mkdir(parents=True)
+    (new_home / "pg" / "holiday.jpg").touch()
+    assert "is not a PostgreSQL folder: move it away" in refusal(new_home)
+    assert (new_home / "pg" / "holiday.jpg").exists()
 
 
-def test_a_server_that_does_not_start_tells_its_own_reason_and_where_its_log_is(home: Path, run: Run) -> None:
-    run(home).leave()
-    with (home / "pg" / "postgresql.conf").open("a") as settings:
-        settings.write("no_such_setting = on\n")
+def test_a_home_that_cannot_be_a_folder_is_refused(new_home: Path) -> None:
+    new_home.touch()
+    assert refusal(new_home).endswith(f"(File exists: {new_home}): set GATEHOUSE_HOME to a folder")
+
+
+def test_a_server_that_does_not_start_tells_its_own_reason_and_where_its_log_is(home: Path) -> None:
+    settings = home / "pg" / "postgresql.auto.conf"
+    settings.write_text("no_such_setting = on\n")
     message = refusal(home)
+    settings.write_text("")
     assert message.startswith("PostgreSQL did not start (")
     assert message.endswith(f"see {home / 'postgres.log'}")

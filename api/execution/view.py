@@ -1,0 +1,326 @@
+"""GraphQL over HTTP, as an ASGI application that does no more for a request than the request needs.
+
+Source: the GraphQL-over-HTTP specification. Strawberry's own view answers the same requests, but spends
+several times what it takes to execute a small document on the classes and context managers around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+from urllib.parse import parse_qsl
+
+import orjson
+import strawberry
+from graphql import ExecutionResult, GraphQLError, OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+from strawberry.execution import optimized_is_awaitable
+from strawberry.http.ides import get_graphql_ide_html
+
+from api.execution.documents import DocumentCache
+
+JSON = b"application/json; charset=utf-8"
+GRAPHQL_RESPONSE = b"application/graphql-response+json; charset=utf-8"
+HTML = b"text/html; charset=utf-8"
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class RequestError(GraphQLError):
+    """An HTTP request that carries no GraphQL request; ``status`` is what it is answered with."""
+
+    def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+class Parameters(NamedTuple):
+    """The parameters of a GraphQL request, each of the type that the specification gives it."""
+
+    query: str
+    operation_name: str | None
+    variables: dict[str, Any] | None
+    extensions: dict[str, Any] | None
+
+
+class GraphQLView:
+    """Serves a schema over GET and POST; made to be the endpoint of a Starlette ``Route``.
+
+    ``get_context(request)`` makes the context of one request. It is called before the body is read, for
+    malformed requests too, so it should cost little, and it cannot read the body.
+
+    ``on_errors(context, errors)`` sees the errors of an answer before they are formatted, and returns
+    those to send in their place: there the caller logs, and masks what is not the client's doing. A
+    malformed request shows as one ``RequestError``. An exception from outside of any field, or data that
+    JSON cannot express, is answered with status 500 and shows as one error with a harmless message and
+    the exception as its ``original_error``.
+
+    ``graphiql`` shows GraphiQL to browsers. ``max_body`` bounds what a request may carry, in bytes.
+
+    Raises ``ValueError`` for a schema that relies on what this view does not do.
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        get_context: Callable[[Request], Any],
+        on_errors: Callable[[Any, list[GraphQLError]], Iterable[GraphQLError]],
+        documents: DocumentCache | None = None,
+        graphiql: bool = False,
+        max_body: int = 64 * 1024,
+    ) -> None:
+        _refuse_what_would_be_ignored(schema)
+        self._schema = schema._schema
+        self._executor_class = schema.execution_context_class
+        self._hide_suggestions = schema.config.disable_field_suggestions
+        self._documents = documents if documents is not None else DocumentCache(schema)
+        self._get_context = get_context
+        self._on_errors = on_errors
+        self._page = get_graphql_ide_html("graphiql").encode() if graphiql else None
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accept, content_type, content_length = _read_headers(scope["headers"])
+        if self._page is not None and _asks_for_page(scope, accept):
+            await _send(send, 200, HTML, self._page)
+            return
+
+        context = self._get_context(Request(scope))
+        media_type = _negotiate(accept)
+        headers: Headers = ()
+        try:
+            if media_type is None:
+                raise RequestError(406, "Accept application/graphql-response+json or application/json.")
+            method = scope["method"]
+            if method == "POST":
+                if content_type != b"application/json" and not _is_utf8_json(content_type):
+                    raise RequestError(415, "The content type must be application/json, in UTF-8.")
+                parameters = _parse_body(await _read_body(receive, content_length, self._max_body))
+            elif method == "GET":
+                parameters = _parse_query_string(scope["query_string"], self._max_body)
+            else:
+                raise RequestError(405, "The method must be GET or POST.", [(b"allow", b"GET, POST")])
+            status, body = await self._answer(parameters, context, media_type, may_write=method == "POST")
+        except ClientDisconnect:
+            return
+        except RequestError as error:
+            status, headers = error.status, error.headers
+            body = b'{"errors":%b}' % self._format(context, [error])
+        await _send(send, status, media_type or JSON, body, headers)
+
+    async def _answer(
+        self, parameters: Parameters, context: Any, media_type: bytes, *, may_write: bool
+    ) -> tuple[int, bytes]:
+        try:
+            result = await self._execute(parameters, context, may_write=may_write)
+            data = None if isinstance(result, list) else orjson.dumps(result.data)
+        except RequestError:
+            raise
+        except Exception as exception:  # noqa: BLE001
+            # Whatever it was, the client gets an answer it can parse; the hook gets the exception itself.
+            error = GraphQLError("Internal server error.", original_error=exception)
+            return 500, b'{"errors":%b}' % self._format(context, [error])
+
+        if isinstance(result, list):
+            # A client that asked for plain JSON cannot tell our 400 from a proxy's, so it gets a 200.
+            status = 400 if media_type is GRAPHQL_RESPONSE else 200
+            return status, b'{"errors":%b}' % self._format(context, result)
+        if result.errors:
+            return 200, b'{"errors":%b,"data":%b}' % (self._format(context, result.errors), data)
+        return 200, b'{"data":%b}' % data
+
+    async def _execute(
+        self, parameters: Parameters, context: Any, *, may_write: bool
+    ) -> ExecutionResult | list[GraphQLError]:
+        """The result of the operation; or, if nothing was executed at all, a list of the reasons."""
+        document = self._documents.get(parameters.query)
+        if document.ast is None:
+            return list(document.errors)
+        if not may_write:
+            operation = document.operations.get(parameters.operation_name)
+            if operation is not None and operation.operation is not OperationType.QUERY:
+                raise RequestError(405, "Mutations must be sent with POST.", [(b"allow", b"POST")])
+
+        # graphql-core's execute() does these two steps, but afterwards a request that was refused looks
+        # the same as one whose data came to nothing, and the two differ in status and in shape.
+        executor = self._executor_class.build(
+            self._schema,
+            document.ast,
+            context_value=context,
+            raw_variable_values=parameters.variables,
+            operation_name=parameters.operation_name,
+            is_awaitable=cast(Any, optimized_is_awaitable),
+            hide_suggestions=self._hide_suggestions,
+            operation_extensions=parameters.extensions,
+        )
+        if isinstance(executor, list):
+            return executor
+        result = executor.execute_operation()
+        if not isinstance(result, ExecutionResult):
+            result = await cast(Any, result)
+        return cast(ExecutionResult, result)
+
+    def _format(self, context: Any, errors: list[GraphQLError]) -> bytes:
+        return orjson.dumps([error.formatted for error in self._on_errors(context, errors)])
+
+
+def _refuse_what_would_be_ignored(schema: strawberry.Schema) -> None:
+    """Schema extensions may be what enforces a limit: leaving them out silently would drop the limit."""
+    reliances = {
+        "schema extensions": schema.extensions,
+        "operation directives": schema.directives,
+        "subscriptions": schema.subscription,
+        "incremental execution": schema.config.enable_experimental_incremental_execution,
+    }
+    ignored = [name for name, used in reliances.items() if used]
+    if ignored:
+        raise ValueError(f"GraphQLView does not support {', '.join(ignored)}.")
+
+
+def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """The values of Accept, Content-Type and Content-Length."""
+    accept = content_type = content_length = None
+    for name, value in headers:
+        if name == b"accept":
+            accept = value if accept is None else accept + b"," + value
+        elif name == b"content-type":
+            content_type = value
+        elif name == b"content-length":
+            content_length = value
+    return accept, content_type, content_length
+
+
+def _asks_for_page(scope: Scope, accept: bytes | None) -> bool:
+    if scope["method"] != "GET" or accept is None or _qualities(accept).get(b"text/html", 0) <= 0:
+        return False
+    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return all(name != "query" for name, _ in parameters)
+
+
+def _negotiate(accept: bytes | None) -> bytes | None:
+    """The media type to answer with, or ``None`` if the client accepts neither."""
+    if not accept or accept == b"*/*":
+        return JSON
+    # Clients send few different values. Long ones are not remembered, or they could fill the memory.
+    return _remembered_choice(accept) if len(accept) <= 256 else _choose_media_type(accept)
+
+
+def _choose_media_type(accept: bytes) -> bytes | None:
+    qualities = _qualities(accept)
+    wildcard = qualities.get(b"application/*", qualities.get(b"*/*", 0.0))
+    json = qualities.get(b"application/json", wildcard)
+    graphql_response = qualities.get(b"application/graphql-response+json", wildcard)
+    if graphql_response > json:
+        return GRAPHQL_RESPONSE
+    if json <= 0:
+        return None
+    # Of two that are equally welcome, the newer type is for those who know its name.
+    knows_both = graphql_response == json and b"application/graphql-response+json" in qualities
+    return GRAPHQL_RESPONSE if knows_both else JSON
+
+
+_remembered_choice = lru_cache(maxsize=256)(_choose_media_type)
+
+
+def _qualities(accept: bytes) -> dict[bytes, float]:
+    """How welcome each media range of an Accept header is, from 0 to 1; unreadable ones are not welcome."""
+    qualities: dict[bytes, float] = {}
+    for item in accept.lower().split(b","):
+        media_range, *parameters = (part.strip() for part in item.split(b";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith(b"q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        qualities[media_range] = max(quality, qualities.get(media_range, 0.0))
+    return qualities
+
+
+def _is_utf8_json(content_type: bytes | None) -> bool:
+    if content_type is None:
+        return False
+    media_type, *parameters = (part.strip() for part in content_type.lower().split(b";"))
+    charsets = (parameter[8:].strip(b'"') for parameter in parameters if parameter.startswith(b"charset="))
+    return media_type == b"application/json" and all(charset in (b"utf-8", b"utf8") for charset in charsets)
+
+
+async def _read_body(receive: Receive, content_length: bytes | None, max_body: int) -> bytes:
+    too_large = f"The body is larger than {max_body} bytes."
+    # The server has checked that the header is a number. It spares us the reading, and is no proof.
+    if content_length is not None and int(content_length) > max_body:
+        raise RequestError(413, too_large)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > max_body:
+            raise RequestError(413, too_large)
+        if not message.get("more_body", False):
+            return b"".join([*chunks, chunk]) if chunks else chunk
+        chunks.append(chunk)
+
+
+def _parse_body(body: bytes) -> Parameters:
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise RequestError(400, "The body is not JSON in UTF-8.") from None
+    if not isinstance(values, dict):
+        raise RequestError(400, "The body must be one JSON object; there is no batching.")
+    return _check_types(values)
+
+
+def _parse_query_string(query_string: bytes, max_size: int) -> Parameters:
+    if len(query_string) > max_size:
+        raise RequestError(414, f"The query string is longer than {max_size} bytes.")
+    try:
+        values: dict[str, Any] = dict(
+            parse_qsl(query_string.decode(), keep_blank_values=True, errors="strict")
+        )
+    except UnicodeDecodeError:
+        raise RequestError(400, "The query string is not UTF-8.") from None
+    # The specification makes an empty name the same as none.
+    values["operationName"] = values.get("operationName") or None
+    for name in ("variables", "extensions"):
+        if name in values:
+            try:
+                values[name] = orjson.loads(values[name])
+            except orjson.JSONDecodeError:
+                raise RequestError(400, f"The parameter {name} is not JSON.") from None
+    return _check_types(values)
+
+
+def _check_types(values: dict[str, Any]) -> Parameters:
+    query = values.get("query")
+    if not isinstance(query, str):
+        raise RequestError(400, "The parameter query is required, and must be a string.")
+    operation_name = values.get("operationName")
+    if operation_name is not None and not isinstance(operation_name, str):
+        raise RequestError(400, "The parameter operationName must be a string.")
+    variables = values.get("variables")
+    if variables is not None and not isinstance(variables, dict):
+        raise RequestError(400, "The parameter variables must be an object.")
+    extensions = values.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise RequestError(400, "The parameter extensions must be an object.")
+    return Parameters(query, operation_name, variables, extensions)
+
+
+async def _send(send: Send, status: int, media_type: bytes, body: bytes, headers: Headers = ()) -> None:
+    fixed = [
+        (b"content-type", media_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"vary", b"accept"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
+    await send({"type": "http.response.body", "body": body})

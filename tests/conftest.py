@@ -1,0 +1,114 @@
+"""Every test runs against real PostgreSQL: the embedded server, migrated by the real migrations."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from api.database.embedded import EmbeddedServer
+from tests.support import ROOT, Api, GatehouseProcess
+
+_SERVER = pytest.StashKey[EmbeddedServer]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server before any test module is imported: importing `piccolo_conf` settles the engine."""
+    for name in ("GATEHOUSE_HOME", "DB_SYNC", "TAX_ID_COUNTRY", "PHONE_REGION", "WORKERS", "HOST", "PORT"):
+        os.environ.pop(name, None)
+    home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")
+    config.add_cleanup(home.cleanup)
+    server = EmbeddedServer(Path(home.name))
+    server.start()
+    config.add_cleanup(server.stop)
+    config.stash[_SERVER] = server
+    os.environ["DATABASE_URL"] = server.dsn()
+    migrate(server.dsn())
+
+
+def migrate(dsn: str, *arguments: str) -> str:
+    """Run `piccolo migrations …` from the root, `forwards all` unless told otherwise; returns its output."""
+    return subprocess.run(
+        [sys.executable, "-m", "piccolo.main", "migrations", *(arguments or ("forwards", "all"))],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": dsn},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI nothing may be skipped: there, a test that misses its tool has failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> EmbeddedServer:
+    """The PostgreSQL server of the tests."""
+    return request.config.stash[_SERVER]
+
+
+@pytest.fixture
+async def empty_database(server: EmbeddedServer) -> AsyncIterator[str]:
+    """The address of a new database without tables, for the application's role."""
+    name = f"empty_{os.urandom(4).hex()}"
+    connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
+    try:
+        await connection.execute(f"CREATE DATABASE {name} OWNER gatehouse")
+        yield server.dsn(database=name)
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that sees every row, as a superuser's does; the tables are emptied after the test."""
+    connection = await asyncpg.connect(server.dsn(user="postgres"))
+    try:
+        yield connection
+        await connection.execute("TRUNCATE users, tenants, beta_keys, sessions, audit_events CASCADE")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def _application(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    from api.app import create_app
+
+    app = create_app()
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://gatehouse.test"
+        ) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def api(_application: httpx.AsyncClient, database: asyncpg.Connection) -> Api:
+    """The application in this process, on a database that is empty but for what the test puts there."""
+    return Api(_application)
+
+
+@pytest.fixture
+def gatehouse(tmp_path: Path, database: asyncpg.Connection) -> Iterator[GatehouseProcess]:
+    """`gatehouse serve` in a process of its own, on the database of the tests; not started yet."""
+    process = GatehouseProcess(tmp_path / "gatehouse.log")
+    yield process
+    if hasattr(process, "process"):
+        process.stop()

@@ -1,0 +1,163 @@
+"""What tests say to Gatehouse, and how they read its answers."""
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+
+GATEHOUSE = str(Path(sys.executable).parent / "gatehouse")
+"""The command as a terminal runs it."""
+
+REGISTER = """
+mutation($i: RegisterInput!) { register(input: $i) { __typename
+  ... on Registration { accessToken expiresAt tenant { id businessName nit } user { id email role isOwner } }
+  ... on Error { code message } ... on BetaKeyRejected { reason }
+  ... on InvalidInput { fields { field code message } } } }
+"""
+
+LOGIN = """
+mutation($i: LoginInput!) { login(input: $i) { __typename
+  ... on SignedIn { accessToken user { email tenant { businessName } } }
+  ... on Error { code message } ... on TenantSuspended { reason } } }
+"""
+
+VIEWER = "{ viewer { id email role isOwner tenant { id businessName nit } } }"
+
+PASSWORD = "Sup3r!secret"
+
+_numbers = itertools.count(1)
+
+
+def registration(beta_key: str, **changes: Any) -> dict[str, Any]:
+    """A form that nobody else hands in, but for `changes`."""
+    number = next(_numbers)
+    return {
+        "betaKey": beta_key,
+        "businessName": f"El Ahorro {number}",
+        "nit": f"{900_000_000 + number}",
+        "businessType": "TIENDA",
+        "address": "Calle 123 # 45-67, Bogotá",
+        "firstName": "Ana",
+        "lastName": "Ríos",
+        "email": f"ana{number}@example.com",
+        "password": PASSWORD,
+        **changes,
+    }
+
+
+class Api:
+    """GraphQL over HTTP: a document in, the answer out."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def post(
+        self, query: str, token: str | None = None, language: str | None = None, **variables: Any
+    ) -> Any:
+        """The whole JSON of the answer."""
+        headers = {}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        if language is not None:
+            headers["accept-language"] = language
+        response = await self.http.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=headers
+        )
+        return response.json()
+
+    async def data(
+        self, query: str, token: str | None = None, language: str | None = None, **variables: Any
+    ) -> Any:
+        """The data of an answer without errors."""
+        answer = await self.post(query, token, language, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def register(self, form: dict[str, Any]) -> Any:
+        return (await self.data(REGISTER, i=form))["register"]
+
+    async def login(self, email: str, password: str = PASSWORD) -> Any:
+        return (await self.data(LOGIN, i={"email": email, "password": password}))["login"]
+
+    async def viewer(self, token: str) -> Any:
+        return (await self.data(VIEWER, token))["viewer"]
+
+    async def validate(self, key: str) -> Any:
+        query = "query($k: String!) { validateBetaKey(key: $k) { valid reason message } }"
+        return (await self.data(query, k=key))["validateBetaKey"]
+
+
+async def issue_key(database: asyncpg.Connection, **columns: Any) -> str:
+    """Put a key into the database; `columns` by their names there."""
+    from api.domain.beta_keys import generate_key
+
+    values = {"key": generate_key(), **columns}
+    names = ", ".join(f'"{name}"' for name in values)
+    places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
+    await database.execute(f"INSERT INTO beta_keys ({names}) VALUES ({places})", *values.values())
+    return values["key"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class GatehouseProcess:
+    """`gatehouse serve` in a process of its own, in a group of its own as a shell would start it."""
+
+    def __init__(self, log: Path, **environment: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        self.environment = {**os.environ, "PORT": str(self.port), **environment}
+
+    def start(self, *, wait: bool = True) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [GATEHOUSE, "serve"],
+                cwd=ROOT,
+                env={name: value for name, value in self.environment.items() if value},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if wait:
+            self.wait_until_up()
+
+    def wait_until_up(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended: {self.log.read_text()}")
+            try:
+                if httpx.get(f"{self.url}/healthz", timeout=1).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server did not come up: {self.log.read_text()}")
+
+    def interrupt(self) -> int:
+        """Ctrl-C: SIGINT to the whole group. Returns the exit code."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(20)
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)

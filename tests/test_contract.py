@@ -1,0 +1,91 @@
+"""The schema keeps what clients rely on, and `schema.graphql` shows it as it is."""
+
+from graphql import (
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    build_schema,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
+from graphql.utilities import BreakingChange, BreakingChangeType, find_breaking_changes
+
+from api.schema.schema import schema
+from tests.support import ROOT
+
+CONTRACT = build_schema((ROOT / "tests" / "schema.contract.graphql").read_text(), assume_valid_sdl=True)
+
+LATER = {
+    # Accounts, staff and mail.
+    "Accepted ChangePasswordInput ChangePasswordResult Conflict CreateStaffInput CreateStaffResult "
+    "EmailVerified NoSeat NotFound PageInfo RemoveStaffResult RequestCodeResult ResetPasswordInput "
+    "ResetPasswordResult RevokeSessionResult Seats Session UpdateStaffInput UpdateStaffResult "
+    "UpdateTenantInput UpdateTenantResult UserConnection UserEdge VerifyEmailResult",
+    # Operators.
+    "AuditEvent AuditEventConnection AuditEventEdge AuditEventFilter BetaKey BetaKeyConnection BetaKeyEdge "
+    "BetaKeyFilter BetaKeyStats BetaKeyStatus ChangeTenantResult DeleteTenantResult IssueBetaKeysInput "
+    "IssueBetaKeysResult IssuedBetaKeys JSON RevokeBetaKeyResult SendBetaKeyResult SetSeatsInput "
+    "SetSeatsResult TenantConnection TenantEdge TenantFilter UpdateBetaKeyInput UpdateBetaKeyResult",
+    "Query.sessions Query.betaKeys Query.betaKey Query.betaKeyStats Query.tenants Query.tenant "
+    "Query.auditEvents Tenant.owner Tenant.seats Tenant.staff",
+    "Mutation.revokeSession Mutation.changePassword Mutation.requestPasswordReset Mutation.resetPassword "
+    "Mutation.requestEmailVerification Mutation.verifyEmail Mutation.updateTenant Mutation.createStaff "
+    "Mutation.updateStaff Mutation.removeStaff Mutation.issueBetaKeys Mutation.updateBetaKey "
+    "Mutation.revokeBetaKey Mutation.sendBetaKey Mutation.suspendTenant Mutation.reactivateTenant "
+    "Mutation.setSeats Mutation.requestTenantDeletion Mutation.deleteTenant",
+}
+"""What the contract promises and the schema does not have yet. It only ever gets shorter."""
+
+
+def _missing(ours: GraphQLSchema) -> set[str]:
+    """The types of the contract that `ours` lacks, and the fields of those that it has."""
+    missing: set[str] = set()
+    for name, promised in CONTRACT.type_map.items():
+        if is_introspection_type(promised) or is_specified_scalar_type(promised):
+            continue
+        there = ours.type_map.get(name)
+        if there is None:
+            missing.add(name)
+        elif isinstance(promised, GraphQLObjectType) and isinstance(there, GraphQLObjectType):
+            missing |= {f"{name}.{field}" for field in promised.fields.keys() - there.fields.keys()}
+    return missing
+
+
+def _broken(ours: GraphQLSchema) -> list[BreakingChange]:
+    absent = {BreakingChangeType.TYPE_REMOVED, BreakingChangeType.FIELD_REMOVED}
+    return [change for change in find_breaking_changes(CONTRACT, ours) if change.type not in absent]
+
+
+def test_the_schema_has_what_the_contract_promises_or_will_have_it_later() -> None:
+    assert _missing(schema._schema) == {name for names in LATER for name in names.split()}
+
+
+def test_nothing_that_is_there_differs_from_the_contract() -> None:
+    assert _broken(schema._schema) == []
+
+
+def test_documentation_is_the_contracts() -> None:
+    for name, promised in CONTRACT.type_map.items():
+        there = schema._schema.type_map.get(name)
+        if isinstance(promised, GraphQLObjectType) and isinstance(there, GraphQLObjectType):
+            for field in there.fields.keys() & promised.fields.keys():
+                assert there.fields[field].description == promised.fields[field].description, (
+                    f"{name}.{field}"
+                )
+        elif there is not None and not isinstance(promised, GraphQLUnionType) and promised.description:
+            assert there.description == promised.description, name
+
+
+def test_a_broken_promise_is_noticed() -> None:
+    """The checks above can fail."""
+    sdl = schema.as_str()
+    narrower = build_schema(sdl.replace("businessName: String!\n  nit", "nit"))
+    otherwise = build_schema(sdl.replace("valid: Boolean!", "valid: String!"))
+
+    assert "Tenant.businessName" in _missing(narrower)
+    assert _broken(otherwise)
+
+
+def test_the_exported_schema_is_the_one_that_is_served() -> None:
+    """After a change: `make schema`."""
+    assert (ROOT / "schema.graphql").read_text() == f"{schema.as_str()}\n"

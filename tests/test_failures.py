@@ -1,0 +1,139 @@
+"""What goes wrong is told clearly to the client, in full to the log, and the server goes on."""
+
+import logging
+import re
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.support import REGISTER, Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+INTERNALS = re.compile(
+    r"/[a-z]+/|\.py\b|beta_keys|users\b|tenants\b|sessions|asyncpg|Traceback|SELECT|postgres", re.I
+)
+
+
+def graphql(**body: Any) -> dict[str, Any]:
+    return {"json": body}
+
+
+REQUESTS: dict[str, tuple[dict[str, Any], int]] = {
+    "not JSON": ({"content": b"{", "headers": {"content-type": "application/json"}}, 400),
+    "not UTF-8": ({"content": b'{"query": "\xff"}', "headers": {"content-type": "application/json"}}, 400),
+    "not an object": ({"json": [{"query": "{ viewer { id } }"}]}, 400),
+    "no content type": ({"content": b"{}"}, 415),
+    "a simple cross-site form": ({"data": {"query": "{ viewer { id } }"}}, 415),
+    "no query": (graphql(), 400),
+    "a query that is no text": (graphql(query=3), 400),
+    "a megabyte": (graphql(query="#" * 1_000_000), 413),
+    "does not parse": (graphql(query="{ viewer { id "), 400),
+    "an unknown field": (graphql(query="{ viewer { passwordHash } }"), 400),
+    "an unknown operation": (graphql(query="query a { viewer { id } }", operationName="b"), 400),
+    "a variable that is missing": (
+        graphql(query="query($k: String!) { validateBetaKey(key: $k) { valid } }"),
+        400,
+    ),
+    "a variable of another type": (
+        graphql(query="query($k: String!) { validateBetaKey(key: $k) { valid } }", variables={"k": 3}),
+        400,
+    ),
+    "an unknown business type": (
+        graphql(query=REGISTER, variables={"i": registration("x", businessType="BANK")}),
+        400,
+    ),
+    "a lone surrogate in the document": (graphql(query=r'{ validateBetaKey(key: "\ud800") { valid } }'), 400),
+    "a subscription": (graphql(query="subscription { viewer { id } }"), 400),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_a_bad_request_is_told_in_one_line(
+    api: Api, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """A clear answer with the right status, nothing internal in it, one log line, and the server goes on."""
+    request, status = REQUESTS[name]
+    headers = {"accept": "application/graphql-response+json", **request.get("headers", {})}
+    caplog.set_level(logging.INFO, logger="gatehouse")
+
+    response = await api.http.post("/graphql", **{**request, "headers": headers})
+
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert body.keys() == {"errors"}
+    assert all(error["message"] for error in body["errors"])
+    assert not INTERNALS.search(response.text), response.text
+    assert len([record for record in caplog.records if record.name == "gatehouse"]) == 1
+    assert (await api.validate("BETA-TEST-12345"))["valid"] is False
+
+
+async def test_a_key_of_ten_thousand_characters_is_just_not_found(api: Api) -> None:
+    assert (await api.validate("B" * 10_000))["reason"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/auth/register"])
+async def test_an_unexpected_failure_is_masked_and_logged_with_its_id(
+    api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    key = await issue_key(database)
+    form = registration(key)
+    body = {"query": REGISTER, "variables": {"i": form}} if path == "/graphql" else form
+    await database.execute("ALTER TABLE audit_events RENAME TO audit_events_away")
+    try:
+        response = await api.http.post(path, json=body, headers={"x-request-id": "night-7"})
+    finally:
+        await database.execute("ALTER TABLE audit_events_away RENAME TO audit_events")
+
+    answer = response.json()
+    error = answer["errors"][0] if path == "/graphql" else answer
+    code = error["extensions"]["code"] if path == "/graphql" else error["code"]
+    assert code == "INTERNAL"
+    assert response.status_code == (200 if path == "/graphql" else 500)
+    assert response.headers["x-request-id"] == "night-7"
+    assert not INTERNALS.search(response.text)
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "audit_events" in record.getMessage()
+    assert form["password"] not in caplog.text
+    assert key not in caplog.text
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
+    assert (await api.validate(key))["valid"]
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [("order-7.a_b:c", True), ("x" * 65, False), ("a b", False), ("", False), ("é", False)],
+)
+async def test_a_request_id_is_taken_over_if_it_is_harmless(api: Api, given: str, taken: bool) -> None:
+    response = await api.http.get("/healthz", headers=[(b"x-request-id", given.encode())])
+
+    answered = response.headers["x-request-id"]
+    assert (answered == given) is taken
+    assert re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", answered)
+
+
+async def test_values_of_variables_are_not_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """graphql-core repeats a wrong value in its message, and that value may be a password."""
+    caplog.set_level(logging.INFO)
+    form = registration("x", password=["S3cret!value"])
+
+    await api.post(REGISTER, i=form)
+
+    assert "S3cret" not in caplog.text
+
+
+async def test_a_log_entry_is_one_line(api: Api) -> None:
+    from api.logs import _Line
+
+    record = logging.LogRecord("x", logging.INFO, "", 0, "a\nforged line\r\n\u2028b", None, None)
+
+    assert "\n" not in _Line("%(message)s").format(record)
+
+
+async def test_the_answer_is_ready_when_the_database_is(api: Api) -> None:
+    ready: httpx.Response = await api.http.get("/readyz")
+
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+    assert (await api.http.get("/healthz")).text == "ok"

@@ -1,0 +1,51 @@
+"""Whatever can be told can be told in both languages."""
+
+import re
+
+import pytest
+
+from api.domain.errors import BetaKeyRejection, DomainError
+from api.messages import _MESSAGES, LANGUAGES, message, preferred_language
+from tests.support import ROOT
+
+
+def test_every_error_has_its_message() -> None:
+    codes = {error.code for error in DomainError.__subclasses__()} - {"BETA_KEY_REJECTED"}
+    codes |= {f"BETA_KEY_REJECTED.{reason.value}" for reason in BetaKeyRejection}
+    sources = [(ROOT / "api/domain/fields.py").read_text(), (ROOT / "api/rest.py").read_text()]
+    codes |= {code for source in sources for code in re.findall(r'Problem\((?:name, )?"([A-Z_]+)"', source)}
+
+    assert "TOO_LONG" in codes
+    assert codes <= _MESSAGES.keys()
+
+
+@pytest.mark.parametrize("code", _MESSAGES)
+def test_both_languages_are_filled_from_the_same_values(code: str) -> None:
+    english, spanish = (message(code, language, min=3, max=9) for language in LANGUAGES)
+
+    assert english
+    assert spanish
+    assert english != spanish
+    assert re.findall(r"\d", english) == re.findall(r"\d", spanish)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("es", "es"),
+        ("es-CO", "es"),
+        ("ES-419;q=0.9, en;q=0.8", "es"),
+        ("es;q=0.2, en;q=0.9", "en"),
+        ("fr, es;q=0.5", "es"),
+        ("fr", "en"),
+        ("es;q=0", "en"),
+        ("es;q=x", "en"),
+        ("*", "en"),
+        (",;=,;q", "en"),
+        ("x" * 10_000, "en"),
+    ],
+)
+def test_the_preferred_language_is_chosen(header: str | None, language: str) -> None:
+    assert preferred_language(header) == language

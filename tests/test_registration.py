@@ -1,0 +1,271 @@
+"""Registration: a beta key becomes a tenant, its owner and a session."""
+
+import asyncpg
+import pytest
+
+from tests.support import REGISTER, Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_business_registers_with_a_key(api: Api, database: asyncpg.Connection) -> None:
+    """One mutation makes the tenant, its owner, a session and a used key."""
+    key = await issue_key(database)
+    form = registration(key, nit="900.123.456-8", email="Ana@Example.com", phoneNumber="300 123 4567")
+
+    answer = await api.register(form)
+
+    assert answer["__typename"] == "Registration"
+    assert answer["user"] | {"id": None} == {
+        "id": None,
+        "email": "Ana@example.com",
+        "role": "ADMIN",
+        "isOwner": True,
+    }
+    assert answer["tenant"]["businessName"] == form["businessName"]
+    tenant = await database.fetchrow("SELECT * FROM tenants")
+    owner = await database.fetchrow("SELECT * FROM users")
+    used = await database.fetchrow("SELECT * FROM beta_keys")
+    assert str(tenant["id"]) == answer["tenant"]["id"]
+    assert tenant["nit"] == "9001234568"
+    assert tenant["betaKeyUsed"] == key
+    assert owner["tenantId"] == tenant["id"]
+    assert owner["phoneNumber"] == "+573001234567"
+    assert owner["password"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert (used["isUsed"], used["usedByTenantId"]) == (True, tenant["id"])
+    assert used["usedAt"] is not None
+
+
+async def test_the_token_of_a_registration_is_the_owners(api: Api, database: asyncpg.Connection) -> None:
+    answer = await api.register(registration(await issue_key(database)))
+
+    viewer = await api.viewer(answer["accessToken"])
+
+    assert viewer["email"] == answer["user"]["email"]
+    assert viewer["tenant"] == answer["tenant"]
+
+
+async def test_only_a_digest_of_the_token_is_stored(api: Api, database: asyncpg.Connection) -> None:
+    answer = await api.register(registration(await issue_key(database)))
+
+    stored = await database.fetchrow("SELECT * FROM sessions")
+
+    assert answer["accessToken"] not in str(dict(stored))
+    assert len(stored["tokenDigest"]) == 32
+
+
+async def test_a_registration_leaves_a_record(api: Api, database: asyncpg.Connection) -> None:
+    key = await issue_key(database)
+    answer = await api.register(registration(key))
+
+    event = await database.fetchrow("SELECT * FROM audit_events")
+
+    assert event["action"] == "tenant.registered"
+    assert str(event["tenantId"]) == answer["tenant"]["id"]
+    assert event["actorEmail"] == answer["user"]["email"]
+    assert key not in str(dict(event))
+
+
+async def test_the_same_registration_again_gives_the_same_tenant(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    """A client whose connection broke may simply try again, however it spells the address now."""
+    form = registration(await issue_key(database), email="ana@example.com")
+    first = await api.register(form)
+
+    second = await api.register({**form, "email": "ANA@example.com", "businessName": "Other"})
+
+    assert second["__typename"] == "Registration"
+    assert second["tenant"] == first["tenant"]
+    assert second["user"] == first["user"]
+    assert second["accessToken"] != first["accessToken"]
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"email": "other@example.com"}, {"nit": "123456789"}, {"password": "0ther!Secret"}],
+    ids=["another email", "another tax id", "another password"],
+)
+async def test_a_used_key_admits_nobody_else(
+    api: Api, database: asyncpg.Connection, changes: dict[str, str]
+) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+
+    answer = await api.register({**form, **changes})
+
+    assert (answer["__typename"], answer["reason"]) == ("BetaKeyRejected", "USED")
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 1
+
+
+async def test_a_suspended_business_cannot_register_its_way_back_in(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+    await database.execute('UPDATE tenants SET "isActive" = false')
+
+    answer = await api.register(form)
+
+    assert (answer["__typename"], answer["reason"]) == ("BetaKeyRejected", "USED")
+
+
+async def test_a_taken_email_leaves_the_key_unused(api: Api, database: asyncpg.Connection) -> None:
+    await api.register(registration(await issue_key(database), email="ana@example.com"))
+    free = await issue_key(database)
+
+    answer = await api.register(registration(free, email="ANA@example.com"))
+
+    assert (answer["__typename"], answer["code"]) == ("EmailTaken", "EMAIL_TAKEN")
+    assert (await api.validate(free))["valid"]
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 1
+
+
+async def test_a_tax_id_is_one_however_it_is_punctuated(api: Api, database: asyncpg.Connection) -> None:
+    await api.register(registration(await issue_key(database), nit="900.123.456-8"))
+    free = await issue_key(database)
+
+    answer = await api.register(registration(free, nit="900123456-8"))
+
+    assert (answer["__typename"], answer["code"]) == ("NitTaken", "NIT_TAKEN")
+    assert (await api.validate(free))["valid"]
+
+
+@pytest.mark.parametrize("taken", ["email", "nit"])
+async def test_what_is_taken_is_told_to_holders_of_a_valid_key_only(
+    api: Api, database: asyncpg.Connection, taken: str
+) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+
+    answer = await api.register(registration("BETA-TEST-12345", **{taken: form[taken]}))
+
+    assert (answer["__typename"], answer["reason"]) == ("BetaKeyRejected", "NOT_FOUND")
+
+
+BAD_FIELDS = {
+    "email": [
+        "nobody",
+        "a b@example.com",
+        "ana@example.com\n.evil",
+        "a@b",
+        "",
+        "ana@" + "x" * 130 + ".com",
+        "😀@example.com\x00",
+    ],
+    "password": ["Sh0rt!", "nocapital1!", "NOSMALL1!", "NoDigits!!", "NoSpecial11", "Aa1!" * 33, ""],
+    "phoneNumber": ["12", "not a phone", "+57 1", "3" * 50, "300\x00123"],
+    "businessPhone": ["000"],
+    "businessEmail": ["@", "x" * 101 + "@example.com"],
+    "nit": ["", "12", "9" * 51, "..-..", "900\x00123", "😀😀😀"],
+    "businessName": [
+        "",
+        "   ",
+        "x" * 201,
+        "x" * 10_000,
+        "El\x07Ahorro",
+        "Tienda 😀",
+        "a\u202eb",
+        "1\ufe0f\u20e3",
+        "👍🏽",
+    ],
+    "firstName": ["", "x" * 61, "An\na", "An\x00a", "😀", "❤"],
+    "lastName": ["", "x" * 10_000],
+    "address": ["", "x" * 501],
+    "documentId": ["x" * 21, "1\t2"],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param(field, value, id=f"{field} {number}")
+        for field, values in BAD_FIELDS.items()
+        for number, value in enumerate(values)
+    ],
+)
+async def test_a_bad_field_is_named(api: Api, database: asyncpg.Connection, field: str, value: str) -> None:
+    """The answer names the field and no other, and the key stays unused."""
+    key = await issue_key(database)
+
+    answer = await api.register(registration(key, **{field: value}))
+
+    assert answer["__typename"] == "InvalidInput"
+    assert [problem["field"] for problem in answer["fields"]] == [field]
+    assert all(problem["message"] for problem in answer["fields"])
+    assert (await api.validate(key))["valid"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("businessName", "Ferretería & Hijos N° 1 «Ñandú» ™"),
+        ("businessName", "日本食堂"),
+        ("address", "Cra. 7ª # 12–34, apto. 5º; ofic. №3"),
+        ("firstName", "Jean-Luc O’Neill"),
+        ("firstName", "می‌خواهم"),
+        ("email", "ana+shop@example.com"),
+        ("phoneNumber", "+44 20 7946 0958"),
+        ("password", "contraseña Ñ1!"),
+        ("documentId", ""),
+        ("phoneNumber", None),
+    ],
+    ids=ascii,
+)
+async def test_what_people_are_called_is_accepted(
+    api: Api, database: asyncpg.Connection, field: str, value: str
+) -> None:
+    answer = await api.register(registration(await issue_key(database), **{field: value}))
+
+    assert answer["__typename"] == "Registration", answer
+
+
+async def test_all_bad_fields_come_in_one_answer(api: Api, database: asyncpg.Connection) -> None:
+    bad = {"email": "x", "password": "x", "nit": "x", "businessName": "", "phoneNumber": "x"}
+
+    answer = await api.register(registration(await issue_key(database), **bad))
+
+    assert {problem["field"] for problem in answer["fields"]} == set(bad)
+
+
+async def test_messages_come_in_spanish_to_those_who_ask(api: Api, database: asyncpg.Connection) -> None:
+    form = registration(await issue_key(database), email="x")
+
+    spanish = (await api.data(REGISTER, language="es-CO,es;q=0.9,en;q=0.5", i=form))["register"]
+    english = (await api.data(REGISTER, language="fr", i=form))["register"]
+
+    assert spanish["fields"][0]["message"] == "Esto no es un correo electrónico."
+    assert english["fields"][0]["message"] == "This is not an email address."
+    assert spanish["code"] == english["code"] == "INVALID_INPUT"
+
+
+async def test_nothing_is_hashed_for_a_key_that_is_not_valid(
+    api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from api.domain import registration as domain
+
+    hashed: list[str] = []
+    monkeypatch.setattr(domain, "hash_password", hashed.append)
+
+    await api.register(registration("BETA-TEST-12345"))
+
+    assert hashed == []
+
+
+async def test_tax_ids_follow_the_rules_of_the_country_that_is_set(
+    api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from api.settings import get_settings
+
+    monkeypatch.setenv("TAX_ID_COUNTRY", "CO")
+    get_settings.cache_clear()
+    try:
+        wrong = await api.register(registration(await issue_key(database), nit="900123456-7"))
+        right = await api.register(registration(await issue_key(database), nit="213.123.432-1"))
+    finally:
+        get_settings.cache_clear()
+
+    assert wrong["fields"][0] | {"message": ""} == {"field": "nit", "code": "INVALID_TAX_ID", "message": ""}
+    assert right["__typename"] == "Registration"
+    assert right["tenant"]["nit"] == "2131234321"

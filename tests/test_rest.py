@@ -1,0 +1,127 @@
+"""The REST doors of the old clients."""
+
+import asyncpg
+import pytest
+
+from tests.support import PASSWORD, Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_runbooks_key_is_not_valid(api: Api) -> None:
+    response = await api.http.get("/api/beta-keys/validate/BETA-TEST-12345")
+
+    assert response.status_code == 200
+    assert response.json() == {"valid": False, "message": "There is no such beta key."}
+
+
+@pytest.mark.parametrize("typed", ["{key}", "beta%20{tail}", "{key}%0A"])
+async def test_an_issued_key_is_valid(api: Api, database: asyncpg.Connection, typed: str) -> None:
+    key = await issue_key(database)
+
+    response = await api.http.get(f"/api/beta-keys/validate/{typed.format(key=key, tail=key[5:].lower())}")
+
+    assert response.json() == {"valid": True, "message": "This beta key is valid."}
+
+
+@pytest.mark.parametrize("typed", ["%00", "a/b", "%F0%9F%98%80", "%FF", "x" * 5000])
+async def test_what_cannot_be_a_key_is_not_valid(api: Api, typed: str) -> None:
+    response = await api.http.get(f"/api/beta-keys/validate/{typed}")
+
+    assert (response.status_code, response.json()["valid"]) == (200, False)
+
+
+async def test_a_business_registers_and_signs_in(api: Api, database: asyncpg.Connection) -> None:
+    form = registration(await issue_key(database), businessType="Cafetería")
+
+    registered = await api.http.post("/api/auth/register", json=form)
+    signed_in = await api.http.post("/api/auth/login", json={"email": form["email"], "password": PASSWORD})
+
+    assert (registered.status_code, signed_in.status_code) == (201, 201)
+    for body in (registered.json(), signed_in.json()):
+        assert body.keys() == {"user", "tenant", "accessToken"}
+        assert body["user"]["email"] == form["email"]
+        assert body["user"]["tenantId"] == body["tenant"]["id"]
+        assert body["tenant"]["businessType"] == "CAFETERIA"
+        assert "password" not in body["user"]
+        assert (await api.viewer(body["accessToken"]))["tenant"]["id"] == body["tenant"]["id"]
+
+
+async def test_a_refusal_has_the_shape_that_old_clients_know(api: Api, database: asyncpg.Connection) -> None:
+    form = registration(await issue_key(database), email="x", firstName="")
+
+    response = await api.http.post("/api/auth/register", json=form, headers={"accept-language": "es"})
+
+    assert response.status_code == 400
+    assert response.json() == {
+        "statusCode": 400,
+        "error": "Bad Request",
+        "code": "INVALID_INPUT",
+        "message": "Algunos campos no son válidos.",
+        "fields": [
+            {"field": "email", "code": "INVALID_EMAIL", "message": "Esto no es un correo electrónico."},
+            {"field": "firstName", "code": "REQUIRED", "message": "Este campo es obligatorio."},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"betaKey": "BETA-TEST-12345"}, 400, "BETA_KEY_REJECTED"),
+        ({"email": "taken@example.com"}, 409, "EMAIL_TAKEN"),
+        ({"nit": "800800800"}, 409, "NIT_TAKEN"),
+    ],
+)
+async def test_each_refusal_has_its_status(
+    api: Api, database: asyncpg.Connection, changes: dict[str, str], status: int, code: str
+) -> None:
+    await api.register(registration(await issue_key(database), email="taken@example.com", nit="800800800"))
+
+    response = await api.http.post(
+        "/api/auth/register", json=registration(await issue_key(database)) | changes
+    )
+
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.json()["statusCode"] == status
+
+
+async def test_wrong_credentials_and_suspension_have_their_statuses(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+    right = {"email": form["email"], "password": PASSWORD}
+
+    wrong = await api.http.post("/api/auth/login", json=right | {"password": "x"})
+    await database.execute('UPDATE tenants SET "isActive" = false')
+    suspended = await api.http.post("/api/auth/login", json=right)
+
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "WRONG_CREDENTIALS")
+    assert (suspended.status_code, suspended.json()["code"]) == (403, "TENANT_SUSPENDED")
+
+
+async def test_fields_that_are_missing_or_not_text_are_named(api: Api) -> None:
+    response = await api.http.post("/api/auth/register", json={"email": 3, "nit": ["x"]})
+
+    named = {problem["field"]: problem["code"] for problem in response.json()["fields"]}
+    assert named == {"email": "NOT_TEXT", "nit": "NOT_TEXT", "businessType": "REQUIRED"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 400), (b"{", 400), (b"[]", 400), (b"\xff", 400), (b"{" + b" " * 70_000 + b"}", 413)],
+)
+async def test_a_body_that_is_no_form_is_refused(api: Api, body: bytes, status: int) -> None:
+    response = await api.http.post("/api/auth/login", content=body)
+
+    assert (response.status_code, response.json()["statusCode"]) == (status, status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/api/auth/login", 405)]
+)
+async def test_unknown_doors_are_told_in_json(api: Api, method: str, path: str, status: int) -> None:
+    response = await api.http.request(method, path)
+
+    assert (response.status_code, response.json()["statusCode"]) == (status, status)

@@ -1,0 +1,147 @@
+"""Row security: from below, as SQL meets it, and from above, as a tenant's user does."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from api.database.embedded import EmbeddedServer
+from api.database.scopes import platform_scope, tenant_scope
+from tables import Session, Tenant, User
+from tests.support import Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+PROTECTED = ["users", "tenants", "sessions", "audit_events"]
+
+
+@pytest.fixture
+async def two_tenants(api: Api, database: asyncpg.Connection) -> list[UUID]:
+    answers = [await api.register(registration(await issue_key(database))) for _ in range(2)]
+    return [UUID(answer["tenant"]["id"]) for answer in answers]
+
+
+@pytest.fixture
+async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
+    """SQL as the application's role, which owns the tables."""
+    connection = await asyncpg.connect(server.dsn())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("table", PROTECTED)
+async def test_without_a_scope_nothing_is_seen_or_changed(
+    application: asyncpg.Connection, database: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    before = await database.fetchval(f"SELECT count(*) FROM {table}")
+
+    assert await application.fetchval(f"SELECT count(*) FROM {table}") == 0
+    assert await application.execute(f"UPDATE {table} SET id = id") == "UPDATE 0"
+    assert await application.execute(f"DELETE FROM {table}") == "DELETE 0"
+    assert await database.fetchval(f"SELECT count(*) FROM {table}") == before == 2
+
+
+INSERTS = {
+    "users": """INSERT INTO users (email, password, "firstName", "lastName", "tenantId")
+        VALUES ('x@example.com', 'x', 'x', 'x', $1)""",
+    "tenants": """INSERT INTO tenants (id, "businessName", nit, "businessType", address)
+        VALUES (gen_random_uuid(), $1::uuid::text, 'x', 'OTRO', 'x')""",
+    "sessions": """INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
+        VALUES ((SELECT $1::uuid), 'x', now())""",
+    "audit_events": """INSERT INTO audit_events ("tenantId", action) VALUES ($1, 'x')""",
+}
+
+
+@pytest.mark.parametrize("table", PROTECTED)
+async def test_without_a_scope_nothing_is_taken(
+    application: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        await application.execute(INSERTS[table], two_tenants[0])
+
+
+@pytest.mark.parametrize("table", ["users", "tenants", "audit_events"])
+async def test_one_tenants_scope_takes_nothing_for_another(
+    application: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    async with application.transaction():
+        await application.execute(f"SET LOCAL gatehouse.tenant_id = '{two_tenants[0]}'")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with application.transaction():
+                await application.execute(INSERTS[table], two_tenants[1])
+
+
+@pytest.mark.parametrize("table", PROTECTED)
+async def test_a_tenants_scope_sees_its_own_rows_alone(
+    application: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    async with application.transaction():
+        await application.execute(f"SET LOCAL gatehouse.tenant_id = '{two_tenants[0]}'")
+
+        assert await application.fetchval(f"SELECT count(*) FROM {table}") == 1
+        assert await application.execute(f"UPDATE {table} SET id = id") == "UPDATE 1"
+
+
+async def test_a_scope_ends_with_its_transaction(
+    application: asyncpg.Connection, two_tenants: list[UUID]
+) -> None:
+    """A pooled connection keeps nothing of the request before."""
+    async with application.transaction():
+        await application.execute("SET LOCAL gatehouse.scope = 'platform'")
+        assert await application.fetchval("SELECT count(*) FROM users") == 2
+
+    assert await application.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_domain_queries_without_a_scope_see_nothing(two_tenants: list[UUID]) -> None:
+    assert await User.objects() == []
+    assert await Tenant.objects() == []
+    assert await Session.objects() == []
+
+
+async def test_domain_queries_in_a_tenants_scope_see_that_tenant(two_tenants: list[UUID]) -> None:
+    async with tenant_scope(two_tenants[0]):
+        assert [str(tenant.id) for tenant in await Tenant.objects()] == [str(two_tenants[0])]
+        assert [str(user.tenant_id) for user in await User.objects()] == [str(two_tenants[0])]
+
+
+async def test_a_scope_cannot_be_opened_within_another(two_tenants: list[UUID]) -> None:
+    """Joined silently, the inner scope would see all that the outer one sees."""
+    async with platform_scope():
+        with pytest.raises(RuntimeError, match="another scope"):
+            tenant_scope(two_tenants[0])
+
+
+async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.Connection) -> None:
+    async def fail() -> None:
+        async with platform_scope():
+            await Tenant.insert(Tenant(business_name="x", nit="xxx", business_type="OTRO", address="x"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
+
+
+async def test_each_user_sees_their_own_tenant_alone(api: Api, database: asyncpg.Connection) -> None:
+    answers = [await api.register(registration(await issue_key(database))) for _ in range(3)]
+
+    for answer in answers:
+        viewer = await api.viewer(answer["accessToken"])
+        assert viewer["tenant"] == answer["tenant"]
+        assert viewer["id"] == answer["user"]["id"]
+
+
+async def test_signing_in_finds_its_user_by_an_index(application: asyncpg.Connection) -> None:
+    """Row security keeps PostgreSQL from an index on an expression; with many users that would show."""
+    from api.domain.sessions import _BY_EMAIL
+
+    async with application.transaction():
+        await application.execute("SET LOCAL gatehouse.scope = 'platform'; SET LOCAL enable_seqscan = off")
+        plan = await application.fetch("EXPLAIN " + _BY_EMAIL.replace("{}", "'ana@example.com'"))
+
+    assert any("users_email_lower" in row[0] and "Index" in row[0] for row in plan)

@@ -1,0 +1,68 @@
+"""Settings: typed, and wrong ones named."""
+
+import re
+
+import pytest
+
+from api.settings import Settings, SettingsError, get_settings
+from tests.support import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings() -> None:
+    get_settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("WORKERS", "0"),
+        ("DB_SYNC", "perhaps"),
+        ("DATABASE_URL", "mysql://root:secret@db/x"),
+        ("PHONE_REGION", "Colombia"),
+        ("TAX_ID_COUNTRY", "XX"),
+        ("SESSION_DAYS", "-1"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """The value may be an address with a password in it."""
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as raised:
+        get_settings()
+
+    assert str(raised.value).startswith(f"{name}: ")
+    assert value not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("WORKERS", "x")
+
+    with pytest.raises(SettingsError, match=r"PORT: .*; WORKERS: "):
+        get_settings()
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("TAX_ID_COUNTRY", "")
+
+    assert get_settings().database_url is None
+    assert get_settings().tax_id_country is None
+
+
+def test_the_example_lists_every_setting() -> None:
+    listed = re.findall(r"^#?\s?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M)
+
+    assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
+
+
+def test_the_readme_lists_every_setting() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert [name for name in Settings.model_fields if f"`{name.upper()}`" not in readme] == []

@@ -1,0 +1,80 @@
+"""Concurrent look-ups share one query."""
+
+import asyncio
+
+import pytest
+
+from api.database.shared_lookup import SharedLookup
+
+pytestmark = pytest.mark.anyio
+
+
+class Store:
+    """Counts its queries, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.queries: list[list[str]] = []
+        self.answer = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def query(self, keys: list[str]) -> dict[str, str]:
+        self.queries.append(keys)
+        await self.answer.wait()
+        if self.error is not None:
+            raise self.error
+        return {key: key.upper() for key in keys if key != "missing"}
+
+
+async def _ask(lookup: SharedLookup[str], *keys: str) -> list[asyncio.Task[str | None]]:
+    tasks = [asyncio.create_task(lookup.get(key)) for key in keys]
+    await asyncio.sleep(0.01)
+    return tasks
+
+
+async def test_what_is_asked_during_a_query_shares_the_next_one() -> None:
+    store = Store()
+    lookup = SharedLookup(store.query)
+
+    first = await _ask(lookup, "a")
+    later = await _ask(lookup, "b", "c", "b", "missing")
+    store.answer.set()
+
+    assert [await task for task in first + later] == ["A", "B", "C", "B", None]
+    assert store.queries == [["a"], ["b", "c", "missing"]]
+
+
+async def test_nobody_gets_an_answer_from_before_they_asked() -> None:
+    """A key that is asked for while a query for it is under way is asked for again."""
+    store = Store()
+    lookup = SharedLookup(store.query)
+
+    tasks = await _ask(lookup, "a") + await _ask(lookup, "a")
+    store.answer.set()
+    await asyncio.gather(*tasks)
+
+    assert store.queries == [["a"], ["a"]]
+
+
+async def test_a_failed_query_fails_its_callers_and_no_later_ones() -> None:
+    store = Store()
+    store.answer.set()
+    lookup = SharedLookup(store.query)
+    store.error = OSError("away")
+
+    results = await asyncio.gather(lookup.get("a"), lookup.get("b"), return_exceptions=True)
+    store.error = None
+
+    assert [type(result) for result in results] == [OSError, OSError]
+    assert await lookup.get("a") == "A"
+
+
+async def test_a_caller_who_goes_away_takes_nobody_along() -> None:
+    store = Store()
+    lookup = SharedLookup(store.query)
+
+    leaving, staying = await _ask(lookup, "a", "a")
+    leaving.cancel()
+    store.answer.set()
+
+    assert await staying == "A"
+    assert leaving.cancelled() or leaving.cancelling()
