@@ -62,21 +62,20 @@ def _foreseen(error: Exception) -> str | None:
     """What to say of an error that the domain or the database raised; None for one nobody foresaw."""
     from asyncpg import InsufficientPrivilegeError, UndefinedColumnError, UndefinedTableError
 
-    from api.database.engine import DISCONNECTED, UnsafeRole
+    from api.database.embedded import EmbeddedServerError
+    from api.database.engine import DISCONNECTED, DatabaseUnavailable, UnsafeRole
     from api.deploy.migration import UnexpectedSchema
     from api.domain.errors import DomainError
 
     if isinstance(error, DomainError):
         return _tell(error)
-    if isinstance(error, UnsafeRole | UnexpectedSchema):
+    if isinstance(error, DatabaseUnavailable | EmbeddedServerError | UnsafeRole | UnexpectedSchema):
         return str(error)
     if isinstance(error, UndefinedTableError | UndefinedColumnError):
         return "the database lacks migrations; run: piccolo migrations forwards all"
     if isinstance(error, InsufficientPrivilegeError):
         return f"the role of DATABASE_URL may not do this ({describe(error)})"
-    if isinstance(error, DISCONNECTED):
-        return f"the database cannot be reached ({error}); check DATABASE_URL and that the server runs"
-    return None
+    return str(DatabaseUnavailable(error)) if isinstance(error, DISCONNECTED) else None
 
 
 def _tell(error: Any) -> str:
@@ -279,7 +278,3 @@ def _cell(value: Any) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     # Square brackets are Rich's markup; what people wrote is shown as they wrote it.
     return str(value).replace("[", "\\[")
-
-
-if __name__ == "__main__":
-    main()

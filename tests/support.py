@@ -1,5 +1,6 @@
 """What tests say to Gatehouse, and how they read its answers."""
 
+import fcntl
 import itertools
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,12 @@ async def issue_key(database: asyncpg.Connection, **columns: Any) -> str:
     return values["key"]
 
 
+async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:
+    """The only row of a query."""
+    (row,) = await database.fetch(sql)
+    return row
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -161,3 +169,31 @@ class GatehouseProcess:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(20)
+
+
+def is_running(home: Path) -> bool:
+    """Whether any process of the embedded server of `home` lives."""
+    with (home / "postgres.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def postgres_processes(home: Path) -> list[int]:
+    """The postmaster of the embedded server of `home`, then its children."""
+    postmaster = int((home / "pg" / "postmaster.pid").read_text().split()[0])
+    # Without /proc the children are left out; killed, they end when they see that their parent has gone.
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children")
+    return [postmaster, *map(int, children.read_text().split() if children.exists() else ())]
+
+
+def kill_postgres(home: Path) -> None:
+    for pid in postgres_processes(home):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while is_running(home):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

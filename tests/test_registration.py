@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from tests.support import REGISTER, Api, issue_key, registration
+from tests.support import REGISTER, Api, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -23,9 +23,9 @@ async def test_a_business_registers_with_a_key(api: Api, database: asyncpg.Conne
         "isOwner": True,
     }
     assert answer["tenant"]["businessName"] == form["businessName"]
-    tenant = await database.fetchrow("SELECT * FROM tenants")
-    owner = await database.fetchrow("SELECT * FROM users")
-    used = await database.fetchrow("SELECT * FROM beta_keys")
+    tenant = await one_row(database, "SELECT * FROM tenants")
+    owner = await one_row(database, "SELECT * FROM users")
+    used = await one_row(database, "SELECT * FROM beta_keys")
     assert str(tenant["id"]) == answer["tenant"]["id"]
     assert tenant["nit"] == "9001234568"
     assert tenant["betaKeyUsed"] == key
@@ -48,7 +48,7 @@ async def test_the_token_of_a_registration_is_the_owners(api: Api, database: asy
 async def test_only_a_digest_of_the_token_is_stored(api: Api, database: asyncpg.Connection) -> None:
     answer = await api.register(registration(await issue_key(database)))
 
-    stored = await database.fetchrow("SELECT * FROM sessions")
+    stored = await one_row(database, "SELECT * FROM sessions")
 
     assert answer["accessToken"] not in str(dict(stored))
     assert len(stored["tokenDigest"]) == 32
@@ -58,7 +58,7 @@ async def test_a_registration_leaves_a_record(api: Api, database: asyncpg.Connec
     key = await issue_key(database)
     answer = await api.register(registration(key))
 
-    event = await database.fetchrow("SELECT * FROM audit_events")
+    event = await one_row(database, "SELECT * FROM audit_events")
 
     assert event["action"] == "tenant.registered"
     assert str(event["tenantId"]) == answer["tenant"]["id"]

@@ -23,6 +23,12 @@ COMMAND_CONNECT_TIMEOUT = 10
 class DatabaseUnavailable(Exception):
     """The database cannot be reached, or does not answer in time; the message is one line."""
 
+    def __init__(self, cause: BaseException) -> None:
+        reason = " ".join(f"{type(cause).__name__} {cause}".split())
+        super().__init__(
+            f"the database cannot be reached ({reason}); check DATABASE_URL and that the server runs"
+        )
+
 
 class UnsafeRole(Exception):
     """The application connects as a role that row security does not bind; the message says what to do."""
@@ -155,7 +161,7 @@ class Engine(PostgresEngine):
         try:
             return await asyncpg.connect(**self.config, timeout=COMMAND_CONNECT_TIMEOUT)
         except DISCONNECTED as error:
-            raise DatabaseUnavailable(_reason(error)) from error
+            raise DatabaseUnavailable(error) from error
 
     async def acquire(self) -> Any:
         """A connection of the pool, or a new one where there is no pool.
@@ -167,7 +173,7 @@ class Engine(PostgresEngine):
         try:
             return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except DISCONNECTED as error:
-            raise DatabaseUnavailable(_reason(error)) from error
+            raise DatabaseUnavailable(error) from error
 
     async def release(self, connection: Any) -> None:
         if self.pool is None:
@@ -210,11 +216,6 @@ async def _refuse_unbound_role(connection: Any) -> None:
             "CREATE ROLE gatehouse LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS; "
             "ALTER DATABASE … OWNER TO gatehouse"
         )
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def create_engine(settings: Settings) -> Engine:

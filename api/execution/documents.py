@@ -42,11 +42,11 @@ class DocumentCache:
 
     Both bounds hold for the cache as a whole: ``max_entries`` documents, and ``max_bytes`` of text. A
     syntax tree takes from 50 to 330 times the memory of its text, so the default is worth some 20 MB,
-    and 90 MB when every document is made to be large.
+    and 90 MB when every document is made to be as large as it can.
 
-    A quarter of the room is for newcomers; a document that is asked for again while it is there moves to
-    the rest, where only documents that were asked for twice can push it out. So a flood of documents
-    that are each sent once passes through the quarter and leaves those in use where they are.
+    A document is a newcomer until it is asked for a second time. When there is no room it is a newcomer
+    that goes, the one unused for longest; so a flood of documents that are each sent once pushes out
+    itself, and leaves those in use where they are. A quarter of the room is always left to newcomers.
     """
 
     def __init__(
@@ -54,27 +54,36 @@ class DocumentCache:
     ) -> None:
         self._schema = schema._schema
         self._hide_suggestions = schema.config.disable_field_suggestions
-        newcomers = max(1, max_entries // 4)
-        self._newcomers = _Shelf(newcomers, max_bytes // 4)
-        self._proven = _Shelf(max_entries - newcomers, max_bytes - max_bytes // 4)
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._newcomers = _Shelf()
+        self._proven = _Shelf()
 
     def get(self, text: str) -> Document:
-        """The document of this text. Never raises for what the text says: see ``Document.errors``."""
+        """The document of this text; what the text itself has wrong is in ``Document.errors``."""
         document = self._proven.get(text)
         if document is not None:
             return document
         document = self._newcomers.take(text)
         if document is not None:
-            # What has to make room becomes a newcomer again: it was in use not long ago.
-            for spilled_text, spilled in self._proven.put(text, document):
-                self._newcomers.put(spilled_text, spilled)
+            self._promote(text, document)
             return document
         document = self._prepare(text)
-        # A refused document is not kept. It costs its sender as much as us to send another one, so
-        # keeping it would spare us nothing from an attacker and take a place from a document in use.
-        if not document.errors:
+        # A refused document is not kept. An attacker can send another one as cheaply as the same one,
+        # so keeping it would spare nothing, and take the place of a document in use. One that takes more
+        # than a newcomer's room would push out all newcomers at once.
+        if not document.errors and document.size <= self._max_bytes // 4:
             self._newcomers.put(text, document)
+            while len(self) > self._max_entries or self._newcomers.size + self._proven.size > self._max_bytes:
+                self._newcomers.take_oldest()
         return document
+
+    def _promote(self, text: str, document: Document) -> None:
+        self._proven.put(text, document)
+        # What has to make room becomes a newcomer again, and the latest: it was in use not long ago.
+        most_entries, most_bytes = self._max_entries * 3 // 4, self._max_bytes * 3 // 4
+        while len(self._proven) > most_entries or self._proven.size > most_bytes:
+            self._newcomers.put(*self._proven.take_oldest())
 
     def __contains__(self, text: str) -> bool:
         return text in self._proven or text in self._newcomers
@@ -95,13 +104,17 @@ class DocumentCache:
 
 
 class _Shelf:
-    """Documents in the order of their last use, as many as two bounds allow."""
+    """Documents in the order of their last use, and the sum of their sizes."""
 
-    def __init__(self, max_entries: int, max_bytes: int) -> None:
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self._bytes = 0
+    def __init__(self) -> None:
         self._documents: OrderedDict[str, Document] = OrderedDict()
+        self.size = 0
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._documents
+
+    def __len__(self) -> int:
+        return len(self._documents)
 
     def get(self, text: str) -> Document | None:
         document = self._documents.get(text)
@@ -109,33 +122,21 @@ class _Shelf:
             self._documents.move_to_end(text)
         return document
 
+    def put(self, text: str, document: Document) -> None:
+        """Add a document that is not on the shelf."""
+        self._documents[text] = document
+        self.size += document.size
+
     def take(self, text: str) -> Document | None:
         document = self._documents.pop(text, None)
         if document is not None:
-            self._bytes -= document.size
+            self.size -= document.size
         return document
 
-    def put(self, text: str, document: Document) -> list[tuple[str, Document]]:
-        """Add a document that is not on the shelf; returns those that had to make room for it.
-
-        A document that is larger than the whole shelf comes straight back, and costs no other its place.
-        """
-        if document.size > self._max_bytes or self._max_entries < 1:
-            return [(text, document)]
-        self._documents[text] = document
-        self._bytes += document.size
-        spilled: list[tuple[str, Document]] = []
-        while len(self._documents) > self._max_entries or self._bytes > self._max_bytes:
-            oldest = self._documents.popitem(last=False)
-            self._bytes -= oldest[1].size
-            spilled.append(oldest)
-        return spilled
-
-    def __contains__(self, text: str) -> bool:
-        return text in self._documents
-
-    def __len__(self) -> int:
-        return len(self._documents)
+    def take_oldest(self) -> tuple[str, Document]:
+        text, document = self._documents.popitem(last=False)
+        self.size -= document.size
+        return text, document
 
 
 def _operations_by_name(ast: DocumentNode) -> dict[str | None, OperationDefinitionNode]:

@@ -53,8 +53,9 @@ class GraphQLView:
     malformed requests too, so it should cost little, and it cannot read the body.
 
     ``on_errors(context, errors)`` sees the errors of an answer before they are formatted, and returns
-    those to send in their place: there the caller logs, and masks what is not the client's doing. A
-    malformed request shows as one ``RequestError``. An exception from outside of any field, or data that
+    those to send in their place: there the caller logs, and masks what is not the client's doing, which
+    is what has an ``original_error`` that is no ``GraphQLError`` itself. A malformed request shows as
+    one ``RequestError``. An exception from outside of any field, or data that
     JSON cannot express, is answered with status 500 and shows as one error with a harmless message and
     the exception as its ``original_error``.
 
@@ -253,7 +254,7 @@ def _is_utf8_json(content_type: bytes | None) -> bool:
 async def _read_body(receive: Receive, content_length: bytes | None, max_body: int) -> bytes:
     too_large = f"The body is larger than {max_body} bytes."
     # The server has checked that the header is a number. It spares us the reading, and is no proof.
-    if content_length is not None and int(content_length) > max_body:
+    if content_length and int(content_length) > max_body:
         raise RequestError(413, too_large)
     chunks: list[bytes] = []
     size = 0
