@@ -18,6 +18,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from api.failures import CommandFailed, describe
 from api.settings import SettingsError
@@ -60,7 +61,7 @@ def _fail(told: str) -> None:
 
 def _foreseen(error: Exception) -> str | None:
     """What to say of an error that the domain or the database raised; None for one nobody foresaw."""
-    from asyncpg import InsufficientPrivilegeError, UndefinedColumnError, UndefinedTableError
+    from asyncpg import DataError, InsufficientPrivilegeError, UndefinedColumnError, UndefinedTableError
 
     from api.database.embedded import EmbeddedServerError
     from api.database.engine import DISCONNECTED, DatabaseUnavailable, UnsafeRole
@@ -75,6 +76,8 @@ def _foreseen(error: Exception) -> str | None:
         return "the database lacks migrations; run: piccolo migrations forwards all"
     if isinstance(error, InsufficientPrivilegeError):
         return f"the role of DATABASE_URL may not do this ({describe(error)})"
+    if isinstance(error, DataError):
+        return f"the database cannot take what was typed ({error})"
     return str(DatabaseUnavailable(error)) if isinstance(error, DISCONNECTED) else None
 
 
@@ -156,7 +159,7 @@ def keys_show(key: str, json: Json = False) -> None:
     """Show one beta key."""
     from api.domain.beta_keys import show_key
 
-    found = _run(show_key(key))
+    found = _run_on(key, show_key(key))
     if json:
         _print_json(found)
     else:
@@ -174,7 +177,7 @@ def keys_revoke(
     from api.domain.errors import Conflict
 
     try:
-        revoked = _run(revoke_key(key, reason))
+        revoked = _run_on(key, revoke_key(key, reason))
     except Conflict:
         raise CommandFailed(
             "this key is used or revoked already, so it cannot be revoked; see: gatehouse keys show"
@@ -183,6 +186,15 @@ def keys_revoke(
         _print_json(revoked)
     else:
         _show_keys([revoked], json)
+
+
+def _run_on(key: str, work: Coroutine[Any, Any, T]) -> T:
+    from api.domain.errors import NotFound
+
+    try:
+        return _run(work)
+    except NotFound:
+        raise CommandFailed(f"there is no beta key {key!r}; see: gatehouse keys list") from None
 
 
 def _show_keys(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -267,7 +279,8 @@ def _print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None
     for index in shown:
         table.add_column(headings[index], no_wrap=index < 2, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[index]) for index in shown))
+        # As text, because Rich takes brackets and backslashes in a plain string for markup.
+        table.add_row(*(Text(_cell(row[index])) for index in shown))
     Console().print(table)
 
 
@@ -276,5 +289,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    # Square brackets are Rich's markup; what people wrote is shown as they wrote it.
-    return str(value).replace("[", "\\[")
+    return str(value)

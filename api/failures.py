@@ -27,6 +27,9 @@ def report_failure(error: BaseException) -> str:
 
 def describe(error: BaseException) -> str:
     """What an error says, without the DETAIL in which PostgreSQL repeats whole rows, password and all."""
+    if isinstance(error, asyncpg.DataError):
+        # asyncpg repeats the value that it could not send.
+        return type(error).__name__
     if isinstance(error, asyncpg.PostgresError):
         return (
             f"{type(error).__name__} {getattr(error, 'sqlstate', '')}: {error.args[0] if error.args else ''}"

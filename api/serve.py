@@ -1,6 +1,7 @@
 """`gatehouse serve`: from the settings to a server that answers."""
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -40,6 +41,8 @@ def serve() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        # A client must not choose its own address by a header.
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
     try:
@@ -56,9 +59,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise CommandFailed(
-            f"cannot listen on {host}:{port} ({error.strerror}); set PORT, or stop what listens there"
-        ) from None
+        taken = error.errno == errno.EADDRINUSE
+        advice = "set PORT, or stop what listens there" if taken else "set HOST and PORT"
+        raise CommandFailed(f"cannot listen on {host}:{port} ({error.strerror}); {advice}") from None
     listener.set_inheritable(True)
     return listener
 

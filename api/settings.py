@@ -1,8 +1,10 @@
 """The environment, read once, typed."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -43,6 +45,12 @@ class Settings(BaseSettings):
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        # The driver's own complaint would quote a part of the address, which may be of the password.
+        if value and not _has_readable_hosts(value.get_secret_value()):
+            raise ValueError(
+                "must be like postgresql://user:password@host:5432/database, "
+                "with special characters percent-encoded"
+            )
         return value
 
     @field_validator("phone_region")
@@ -65,6 +73,16 @@ class Settings(BaseSettings):
         if get_cc_module(value, "vat") is None:
             raise ValueError("must be a country's two letters whose tax ids python-stdnum knows, such as CO")
         return value.upper()
+
+
+def _has_readable_hosts(url: str) -> bool:
+    """Whether each host of a database address, of which there may be several, has a port if any."""
+    try:
+        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    except ValueError:
+        return False
+    ports = [host.rpartition("]")[2].partition(":")[2] or "5432" for host in hosts]
+    return all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports)
 
 
 @cache

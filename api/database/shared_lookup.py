@@ -37,8 +37,10 @@ class SharedLookup(Generic[V]):
             try:
                 found = await self._query(list(asked))
             except BaseException as error:
-                # The callers get the error, whatever it is: without it they would wait for ever.
-                for future in _open_futures(asked):
+                # The callers get the error, whatever it is: without it they would wait for ever. So do those
+                # who gathered meanwhile: behind a database that hangs they would wait for a second query.
+                gathered, self._waiting = self._waiting, {}
+                for future in _open_futures(asked) + _open_futures(gathered):
                     future.set_exception(error)
                 if not isinstance(error, Exception):
                     raise
