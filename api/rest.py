@@ -20,8 +20,7 @@ from api.domain.errors import DomainError, FieldProblem, InvalidInput
 from api.domain.registration import Application
 from api.domain.sessions import OpenedSession
 from api.domain.tenants import BusinessType
-from api.execution.view import RequestError
-from api.execution.view import _read_body as read_body
+from api.execution.view import RequestError, read_body
 from api.failures import report_failure
 from api.messages import message, preferred_language
 from api.requests import MAX_BODY, client_of

@@ -46,7 +46,7 @@ DISCONNECTED = (
     asyncpg.exceptions.CrashShutdownError,
     asyncpg.exceptions.InvalidAuthorizationSpecificationError,
     asyncpg.exceptions.InvalidCatalogNameError,
-    asyncpg.exceptions.TooManyConnectionsError,
+    asyncpg.exceptions.InsufficientResourcesError,
 )
 """What the driver raises when there is no database to talk to, as opposed to one that says no."""
 
