@@ -1,6 +1,7 @@
 """`gatehouse …`: what operators and deployers type.
 
-Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usage.
+Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usage; those of `db status` are
+told with it.
 
 Commands import what they need when they run: the database settings are read by importing `piccolo_conf`,
 and `gatehouse --help` should neither need them nor wait for them.
@@ -20,8 +21,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.failures import CommandFailed, describe
-from api.settings import SettingsError
+from api.domain.errors import Conflict, DomainError, InvalidInput, NotFound
+from api.errors import CommandFailed
+from api.failures import terminal_line
+from api.messages import message
 
 T = TypeVar("T")
 
@@ -34,6 +37,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="Issue beta keys and look after them.", no_args_is_help=True)
 operators = typer.Typer(help="The people who look after keys and tenants.", no_args_is_help=True)
+db = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
+app.add_typer(db, name="db")
 app.add_typer(keys, name="keys")
 app.add_typer(operators, name="operators")
 
@@ -44,12 +49,12 @@ def main() -> None:
     """Run a command; every foreseeable failure is one line and exit code 1, never a traceback."""
     try:
         app()
-    except (CommandFailed, SettingsError) as error:
-        _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except DomainError as error:
+        _fail(_tell(error))
     except Exception as error:
-        if (told := _foreseen(error)) is None:
+        if (told := terminal_line(error)) is None:
             raise
         _fail(told)
 
@@ -59,38 +64,11 @@ def _fail(told: str) -> None:
     sys.exit(1)
 
 
-def _foreseen(error: Exception) -> str | None:
-    """What to say of an error that the domain or the database raised; None for one nobody foresaw."""
-    from asyncpg import DataError, InsufficientPrivilegeError, UndefinedColumnError, UndefinedTableError
-
-    from api.database.embedded import EmbeddedServerError
-    from api.database.engine import DISCONNECTED, DatabaseUnavailable, UnsafeRole
-    from api.deploy.migration import UnexpectedSchema
-    from api.domain.errors import DomainError
-
-    if isinstance(error, DomainError):
-        return _tell(error)
-    if isinstance(error, DatabaseUnavailable | EmbeddedServerError | UnsafeRole | UnexpectedSchema):
-        return str(error)
-    if isinstance(error, UndefinedTableError | UndefinedColumnError):
-        return "the database lacks migrations; run: piccolo migrations forwards all"
-    if isinstance(error, InsufficientPrivilegeError):
-        return f"the role of DATABASE_URL may not do this ({describe(error)})"
-    if isinstance(error, DataError):
-        return f"the database cannot take what was typed ({error})"
-    return str(DatabaseUnavailable(error)) if isinstance(error, DISCONNECTED) else None
-
-
-def _tell(error: Any) -> str:
-    from api.domain.errors import BetaKeyRejected, InvalidInput
-    from api.messages import message
-
+def _tell(error: DomainError) -> str:
     if isinstance(error, InvalidInput):
         return "; ".join(
             f"{problem.name}: {message(problem.code, 'en', **problem.limits)}" for problem in error.problems
         )
-    if isinstance(error, BetaKeyRejected):
-        return message(f"{error.code}.{error.reason.value}", "en")
     return message(error.code, "en")
 
 
@@ -174,7 +152,6 @@ def keys_revoke(
 ) -> None:
     """Make an unused beta key admit nobody. It stays on record."""
     from api.domain.beta_keys import revoke_key
-    from api.domain.errors import Conflict
 
     try:
         revoked = _run_on(key, revoke_key(key, reason))
@@ -189,8 +166,6 @@ def keys_revoke(
 
 
 def _run_on(key: str, work: Coroutine[Any, Any, T]) -> T:
-    from api.domain.errors import NotFound
-
     try:
         return _run(work)
     except NotFound:
@@ -258,6 +233,44 @@ def operators_list(json: Json = False) -> None:
         _print_table(
             ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in found]
         )
+
+
+@db.command("status")
+def db_status(json: Json = False) -> None:
+    """Compare the database with the migrations. Exit code 0: up to date, 2: pending, 3: see to it."""
+    from api.deploy.status import read_status
+
+    status = _run(read_status())
+    if json:
+        _print_json(status.as_json())
+    else:
+        typer.echo(f"{len(status.applied)} applied, {len(status.pending)} pending")
+        for migration_id in status.pending:
+            typer.echo(f"  {migration_id} is pending; run: piccolo migrations forwards all")
+        for migration_id in status.edited:
+            typer.echo(f"  {migration_id} was edited after it was applied; restore its file")
+        for migration_id in status.missing:
+            typer.echo(f"  {migration_id} is applied, and its file is missing; restore it")
+        for migration_id in status.out_of_order:
+            typer.echo(f"  {migration_id} is older than one that is applied; give it a newer id")
+    if status.needs_a_person:
+        raise typer.Exit(3)
+    if status.pending:
+        raise typer.Exit(2)
+
+
+@db.command("forget")
+def db_forget(
+    yes: Annotated[bool, typer.Option("--yes", help="Erase without asking; it cannot be undone.")] = False,
+) -> None:
+    """Erase what undone migrations left in the schema gatehouse_undone."""
+    from api.deploy.undone import forget
+    from piccolo_conf import DB
+
+    if not yes:
+        raise CommandFailed("this erases rows for good; run: gatehouse db forget --yes")
+    for what in _run(forget(DB)):
+        typer.echo(f"erased {what}")
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -5,12 +5,8 @@ import traceback
 
 import asyncpg
 
-from api.database.engine import DISCONNECTED
-
-
-class CommandFailed(Exception):
-    """What went wrong at a terminal, in one line that says what to do next."""
-
+from api.database.engine import DISCONNECTED, DatabaseUnavailable
+from api.errors import CommandFailed
 
 logger = logging.getLogger("gatehouse")
 
@@ -35,3 +31,18 @@ def describe(error: BaseException) -> str:
             f"{type(error).__name__} {getattr(error, 'sqlstate', '')}: {error.args[0] if error.args else ''}"
         )
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def terminal_line(error: BaseException) -> str | None:
+    """What a person at a terminal is told, in one line; None for an error that nobody foresaw."""
+    if isinstance(error, CommandFailed):
+        return str(error)
+    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+        return "the database lacks migrations; run: piccolo migrations forwards all"
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return f"the role of DATABASE_URL may not do this ({describe(error)})"
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return "a lock was not to be had, so nothing was changed; run it again when there is less traffic"
+    if isinstance(error, asyncpg.DataError):
+        return f"the database cannot take what was typed ({error})"
+    return str(DatabaseUnavailable(error)) if isinstance(error, DISCONNECTED) else None

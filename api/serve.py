@@ -15,7 +15,8 @@ from api.database.engine import DISCONNECTED, UnsafeRole
 from api.deploy.apply import apply_pending
 from api.deploy.pending import pending_migrations
 from api.domain.beta_keys import issue_keys, list_keys
-from api.failures import CommandFailed, describe
+from api.errors import CommandFailed
+from api.failures import describe
 from api.logs import configure_logging
 from api.settings import Settings, get_settings
 from piccolo_conf import DB

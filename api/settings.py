@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.errors import CommandFailed
 
-class SettingsError(Exception):
+
+class SettingsError(CommandFailed):
     """A setting is wrong; the message is one line that names it and says what it takes."""
 
 
@@ -25,6 +27,8 @@ class Settings(BaseSettings):
     """The folder of the embedded server."""
     db_sync: bool = False
     """Whether starting the application applies the pending migrations of `database_url`."""
+    migration_lock_timeout: Annotated[float, Field(ge=0, le=86_400)] = 60
+    """Seconds a migration waits for another one to end."""
     db_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     """Connections to the database, for each server process."""
 

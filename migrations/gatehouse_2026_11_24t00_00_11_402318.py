@@ -40,12 +40,6 @@ ALTER TABLE users
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_lower ON users ("emailLower");
 """
 
-BACKWARDS = """
-DROP TABLE IF EXISTS users;
-"""
-
 
 async def forwards() -> SqlMigration:
-    return SqlMigration(
-        migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS, tables=[User]
-    )
+    return SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[User])

@@ -2,7 +2,7 @@ from piccolo.columns import UUID, Boolean, ForeignKey, Integer, Text, Timestampt
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
-from api.deploy.migration import SqlMigration
+from api.deploy.migration import Index, SqlMigration
 
 ID = "2026-11-24T00:04:52:117630"
 VERSION = "1.38.0"
@@ -81,22 +81,37 @@ CREATE UNIQUE INDEX IF NOT EXISTS beta_keys_key ON beta_keys (key);
 CREATE INDEX IF NOT EXISTS beta_keys_is_used ON beta_keys ("isUsed");
 
 ALTER TABLE users
-    ADD COLUMN IF NOT EXISTS "tenantId" uuid
-        CONSTRAINT users_tenant REFERENCES tenants (id) ON DELETE CASCADE,
+    ADD COLUMN IF NOT EXISTS "tenantId" uuid,
     ADD COLUMN IF NOT EXISTS "isOwner" boolean NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS "documentId" varchar(20),
     ADD COLUMN IF NOT EXISTS "phoneNumber" varchar(20);
-CREATE INDEX IF NOT EXISTS users_tenant_id ON users ("tenantId");
 """
 
-BACKWARDS = """
-ALTER TABLE IF EXISTS users
-    DROP COLUMN IF EXISTS "tenantId",
-    DROP COLUMN IF EXISTS "isOwner",
-    DROP COLUMN IF EXISTS "documentId",
-    DROP COLUMN IF EXISTS "phoneNumber";
-DROP TABLE IF EXISTS beta_keys;
-DROP TABLE IF EXISTS tenants;
+USERS_TENANT_ID = Index("users_tenant_id", 'users ("tenantId")')
+
+# Checking every user for the foreign key takes a while, and must not hold the lock that adding it takes:
+# so it is added unchecked, and checked in a transaction of its own.
+ADD_FOREIGN_KEY = """
+DO $$ BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_constraint
+         WHERE conrelid = 'users'::regclass AND contype = 'f' AND confrelid = 'tenants'::regclass
+    ) THEN
+        ALTER TABLE users ADD CONSTRAINT users_tenant
+            FOREIGN KEY ("tenantId") REFERENCES tenants (id) ON DELETE CASCADE NOT VALID;
+    END IF;
+END $$;
+"""
+
+VALIDATE_FOREIGN_KEY = """
+DO $$ BEGIN
+    IF EXISTS (
+        SELECT FROM pg_constraint
+         WHERE conrelid = 'users'::regclass AND conname = 'users_tenant' AND NOT convalidated
+    ) THEN
+        ALTER TABLE users VALIDATE CONSTRAINT users_tenant;
+    END IF;
+END $$;
 """
 
 
@@ -104,8 +119,7 @@ async def forwards() -> SqlMigration:
     return SqlMigration(
         migration_id=ID,
         description=DESCRIPTION,
-        forwards=FORWARDS,
-        backwards=BACKWARDS,
+        forwards=[FORWARDS, USERS_TENANT_ID, ADD_FOREIGN_KEY, VALIDATE_FOREIGN_KEY],
         tables=[Tenant, BetaKey],
         columns=[User],
     )

@@ -51,12 +51,6 @@ CREATE POLICY scope ON sessions USING (
 );
 """
 
-BACKWARDS = """
-DROP TABLE IF EXISTS sessions;
-"""
-
 
 async def forwards() -> SqlMigration:
-    return SqlMigration(
-        migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS, tables=[Session]
-    )
+    return SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[Session])

@@ -29,22 +29,11 @@ ALTER TABLE tenants
     ADD COLUMN IF NOT EXISTS "suspendedReason" text;
 """
 
-BACKWARDS = """
-ALTER TABLE tenants
-    DROP COLUMN IF EXISTS "suspendedAt",
-    DROP COLUMN IF EXISTS "suspendedReason";
-ALTER TABLE beta_keys
-    DROP COLUMN IF EXISTS "expiresAt",
-    DROP COLUMN IF EXISTS "revokedAt",
-    DROP COLUMN IF EXISTS "revokedReason";
-"""
-
 
 async def forwards() -> SqlMigration:
     return SqlMigration(
         migration_id=ID,
         description=DESCRIPTION,
         forwards=FORWARDS,
-        backwards=BACKWARDS,
         columns=[BetaKey, Tenant],
     )

@@ -41,12 +41,6 @@ CREATE POLICY scope ON audit_events USING (
 );
 """
 
-BACKWARDS = """
-DROP TABLE IF EXISTS audit_events;
-"""
-
 
 async def forwards() -> SqlMigration:
-    return SqlMigration(
-        migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS, tables=[AuditEvent]
-    )
+    return SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[AuditEvent])

@@ -28,6 +28,8 @@ from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
+from api.errors import CommandFailed
+
 VERSION = "18"
 APPLICATION = "gatehouse"
 SUPERUSER = "postgres"
@@ -63,7 +65,7 @@ ADVICE = {
 logger = logging.getLogger(__name__)
 
 
-class EmbeddedServerError(Exception):
+class EmbeddedServerError(CommandFailed):
     """Its text is one line that says what failed and what to do next."""
 
 

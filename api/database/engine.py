@@ -8,6 +8,7 @@ import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from api.database.embedded import EmbeddedServer, EmbeddedServerError
+from api.errors import CommandFailed
 from api.settings import Settings
 
 ACQUIRE_TIMEOUT = 1.9
@@ -20,7 +21,7 @@ COMMAND_CONNECT_TIMEOUT = 10
 """Seconds a command at a terminal waits for its connection; its statements may take what they take."""
 
 
-class DatabaseUnavailable(Exception):
+class DatabaseUnavailable(CommandFailed):
     """The database cannot be reached, or does not answer in time; the message is one line."""
 
     def __init__(self, cause: BaseException) -> None:
@@ -30,7 +31,7 @@ class DatabaseUnavailable(Exception):
         )
 
 
-class UnsafeRole(Exception):
+class UnsafeRole(CommandFailed):
     """The application connects as a role that row security does not bind; the message says what to do."""
 
 

@@ -4,9 +4,10 @@ import contextlib
 import io
 import logging
 
-from piccolo.apps.migrations.commands.forwards import run_forwards
+from piccolo.apps.migrations.commands import forwards
 
 from api.deploy.pending import pending_migrations
+from api.errors import CommandFailed
 
 logger = logging.getLogger("gatehouse")
 
@@ -17,6 +18,11 @@ async def apply_pending() -> list[str]:
     if pending:
         # Piccolo tells of its progress on standard output, which is not the place of a server's log.
         with contextlib.redirect_stdout(io.StringIO()):
-            await run_forwards(app_name="all")
+            # Looked up here, because the guard replaces it.
+            result = await forwards.run_forwards(app_name="all")
+        if not result.success:
+            raise CommandFailed(
+                result.message or "the migrations failed; run: piccolo migrations forwards all"
+            )
         logger.info("applied the migrations %s", ", ".join(pending))
     return pending

@@ -1,28 +1,63 @@
-"""The kind of migration that Gatehouse writes: SQL that may meet what exists already."""
+"""The kind of migration that Gatehouse writes: SQL that may meet what exists already, and undoes no data."""
 
+import asyncio
+import hashlib
 import importlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asyncpg import LockNotAvailableError
 from piccolo.apps.migrations.auto.migration_manager import AddColumnClass, MigrationManager
 from piccolo.columns import Column
-from piccolo.engine.finder import engine_finder
 from piccolo.table import Table
 
 from api.database.engine import Engine
+from api.deploy import undone
 from api.deploy.catalog import differences, read_catalog
+from api.errors import CommandFailed
 
 SCRATCH = "gatehouse_wanted"
 """The schema in which the wanted tables are built to compare with; it never outlives a transaction."""
 
+LOCK_TIMEOUT = 2
+"""Seconds a statement waits for its lock. While it waits, everything that comes after it waits too."""
 
-class UnexpectedSchema(Exception):
+PAUSES = (0.5, 1, 2, 4, 8, 16)
+"""Seconds between one try for a lock and the next; the traffic that piled up flows off meanwhile."""
+
+Record = Callable[[Any], Awaitable[None]]
+
+
+class UnexpectedSchema(CommandFailed):
     """What exists already is not what the migration makes; the message lists every difference."""
 
 
+@dataclass(frozen=True)
+class Index:
+    """An index on a table that may have rows: made concurrently, so that nobody who writes has to wait."""
+
+    name: str
+    on: str
+    unique: bool = False
+
+    def sql(self, *, concurrently: bool) -> str:
+        return (
+            f"CREATE {'UNIQUE ' * self.unique}INDEX {'CONCURRENTLY ' * concurrently}"
+            f"IF NOT EXISTS {self.name} ON {self.on}"
+        )
+
+
+Step = str | Index
+
+
 class SqlMigration(MigrationManager):
-    """Runs the SQL of `forwards` and `backwards`.
+    """Runs the steps of `forwards`: SQL, each in a transaction of its own, and indexes.
+
+    Each step can be run again, because a process may be killed between two of them. Undoing needs SQL only
+    for what is neither a table nor a column: those are kept, see `api.deploy.undone`.
 
     Piccolo's own operations cannot be run twice, and know neither expressions in indexes nor policies.
     They are still recorded, because `piccolo migrations new --auto` adds them up to learn what is there:
@@ -33,22 +68,27 @@ class SqlMigration(MigrationManager):
     def __init__(
         self,
         *,
-        forwards: str,
-        backwards: str,
+        forwards: str | Sequence[Step],
+        backwards: str = "",
         tables: Sequence[type[Table]] = (),
         columns: Sequence[type[Table]] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(app_name="gatehouse", **kwargs)
-        self.forwards = forwards
+        self.steps: tuple[Step, ...] = (forwards,) if isinstance(forwards, str) else tuple(forwards)
         self.backwards = backwards
+        self.tables = [table._meta.tablename for table in tables]
+        self.columns = {
+            table._meta.tablename: [column._meta.db_column_name for column in _added(table)]
+            for table in columns
+        }
         for table in tables:
             self.add_table(class_name=table.__name__, tablename=table._meta.tablename)
-            self._record(table, table._meta.columns)
+            self._describe(table, table._meta.columns)
         for table in columns:
-            self._record(table, [one for one in table._meta.columns if not one._meta.primary_key])
+            self._describe(table, _added(table))
 
-    def _record(self, table: type[Table], columns: Sequence[Column]) -> None:
+    def _describe(self, table: type[Table], columns: Sequence[Column]) -> None:
         for column in columns:
             # A copy, because Piccolo's snapshot edits the columns that it is given.
             self.add_columns.append(
@@ -61,25 +101,44 @@ class SqlMigration(MigrationManager):
             )
 
     async def run(self, backwards: bool = False) -> None:
-        """Apply or undo the migration in one transaction.
+        """Print the SQL; the guard does the rest, with `apply` and `undo`."""
+        sys.stdout.write(f"\n{self.backwards if backwards else self.script}\n")
 
-        Raises `UnexpectedSchema`, and changes nothing, where what exists is not what is wanted.
+    @property
+    def script(self) -> str:
+        return "\n".join(
+            step if isinstance(step, str) else f"{step.sql(concurrently=True)};" for step in self.steps
+        )
+
+    @property
+    def checksum(self) -> str:
+        """Tells whether the migration was edited after it was applied."""
+        return hashlib.sha256(self.script.encode()).hexdigest()[:16]
+
+    async def apply(self, engine: Engine, record: Record) -> None:
+        """Take every step; `record` is called in the transaction of the last one.
+
+        Raises `UnexpectedSchema`, and records nothing, where what exists is not what is wanted.
         """
-        print(f"  - {self.migration_id} {'backwards' if backwards else 'forwards'}... ", end="")  # noqa: T201
-        if self.preview:
-            print(self.backwards if backwards else self.forwards)  # noqa: T201
-            return
-        engine = engine_finder()
-        if not isinstance(engine, Engine):
-            raise TypeError("piccolo_conf.DB is not Gatehouse's engine")
-        async with engine.transaction() as transaction:
-            # What IF NOT EXISTS steps over is compared below, so PostgreSQL need not tell of it as well.
-            await transaction.connection.execute("SET LOCAL client_min_messages = warning")
-            if backwards:
-                await transaction.connection.execute(self.backwards)
-                return
-            await transaction.connection.execute(self.forwards)
-            await self._compare(transaction.connection)
+        *earlier, last = self.steps if isinstance(self.steps[-1], str) else (*self.steps, "")
+
+        async def finish(connection: Any) -> None:
+            await self._take(connection, str(last))
+            await self._compare(connection)
+            await record(connection)
+
+        for step in earlier:
+            if isinstance(step, Index):
+                await _make_index(engine, step)
+            else:
+                await in_transaction(engine, lambda connection, sql=step: self._take(connection, sql))
+        await in_transaction(engine, finish)
+
+    async def _take(self, connection: Any, sql: str) -> None:
+        await undone.put_back_tables(connection, self.tables)
+        if sql:
+            await connection.execute(sql)
+        await undone.put_back_columns(connection, self.migration_id, self.columns)
 
     async def _compare(self, connection: Any) -> None:
         """Refuse what `IF NOT EXISTS` stepped over but should not have.
@@ -87,17 +146,80 @@ class SqlMigration(MigrationManager):
         The migrations up to this one are played in an empty schema, and its catalog is compared.
         """
         schema = await connection.fetchval("SELECT current_schema()")
-        path = await connection.fetchval("SHOW search_path")
         found = await read_catalog(connection, schema)
-        await connection.execute(f"CREATE SCHEMA {SCRATCH}; SET LOCAL search_path = {SCRATCH}")
-        for migration in await migrations_until(self.migration_id):
-            await connection.execute(migration.forwards)
-        wanted = await read_catalog(connection, SCRATCH)
-        await connection.execute(
-            f"DROP SCHEMA {SCRATCH} CASCADE; SELECT set_config('search_path', '{path}', true)"
-        )
+        wanted = await wanted_catalog(connection, self.migration_id)
         if told := differences(wanted, found):
             raise UnexpectedSchema("the database has these otherwise: " + "; ".join(told))
+
+    async def undo(self, engine: Engine, record: Record) -> list[str]:
+        """Undo the migration in one transaction, keeping what it made; returns what is kept, in words."""
+        kept: list[str] = []
+
+        async def undo(connection: Any) -> None:
+            kept.clear()
+            kept.extend(await undone.keep_columns(connection, self.migration_id, self.columns))
+            if self.backwards:
+                await connection.execute(self.backwards)
+            await undone.drop_columns(connection, self.columns)
+            kept.extend(await undone.keep_tables(connection, self.tables))
+            await record(connection)
+
+        await in_transaction(engine, undo)
+        return kept
+
+
+def _added(table: type[Table]) -> list[Column]:
+    return [column for column in table._meta.columns if not column._meta.primary_key]
+
+
+async def in_transaction(engine: Engine, work: Record) -> None:
+    """Do `work`, trying again when one of its locks is not to be had in time.
+
+    A statement that waits for a lock makes everybody wait who comes after it, so it waits briefly, steps
+    back and tries again.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            # What IF NOT EXISTS steps over is compared afterwards, so PostgreSQL need not tell of it.
+            async with engine.transaction(
+                scope=f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'; SET LOCAL client_min_messages = warning;"
+                " SET LOCAL gatehouse.scope = 'platform'"
+            ) as transaction:
+                await work(transaction.connection)
+                return
+        except LockNotAvailableError:
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
+
+
+async def _make_index(engine: Engine, index: Index) -> None:
+    connection = await engine.get_new_connection()
+    try:
+        await connection.execute("SET client_min_messages = warning")
+        # One that was broken off stays behind invalid: it is written to, and never read.
+        broken = await connection.fetchval(
+            "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index.name
+        )
+        if broken:
+            await connection.execute(f"DROP INDEX CONCURRENTLY {index.name}")
+        await connection.execute(index.sql(concurrently=True))
+    finally:
+        await connection.close()
+
+
+async def wanted_catalog(connection: Any, last_id: str) -> Any:
+    """What the migrations up to `last_id` build, seen by playing them in an empty schema."""
+    path = await connection.fetchval("SHOW search_path")
+    await connection.execute(f"CREATE SCHEMA {SCRATCH}; SET LOCAL search_path = {SCRATCH}")
+    for migration in await migrations_until(last_id):
+        for step in migration.steps:
+            await connection.execute(step.sql(concurrently=False) if isinstance(step, Index) else step)
+    wanted = await read_catalog(connection, SCRATCH)
+    await connection.execute(
+        f"DROP SCHEMA {SCRATCH} CASCADE; SELECT set_config('search_path', '{path}', true)"
+    )
+    return wanted
 
 
 async def migrations_until(last_id: str) -> list[SqlMigration]:

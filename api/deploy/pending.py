@@ -9,10 +9,10 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 async def pending_migrations() -> list[str]:
     """The ids of the migrations in the folder that are not on record, in the order they will run."""
-    return sorted(set(_ids()) - set(await _recorded()))
+    return sorted(set(migration_ids()) - set(await recorded_ids()))
 
 
-def _ids() -> list[str]:
+def migration_ids() -> list[str]:
     """Read off the names of the files, because importing them is work that /readyz should not repeat.
 
     `gatehouse_2026_11_24t00_00_11_402318.py` holds the migration `2026-11-24T00:00:11:402318`.
@@ -25,7 +25,7 @@ def _id(name: str) -> str:
     return f"{date.replace('_', '-')}T{time.replace('_', ':')}"
 
 
-async def _recorded() -> list[str]:
+async def recorded_ids() -> list[str]:
     table = await Migration.raw("SELECT to_regclass('migration') IS NOT NULL AS there")
     if not table[0]["there"]:
         return []
