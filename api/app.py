@@ -2,6 +2,10 @@
 
 import contextlib
 import logging
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator
 
 import orjson
@@ -55,7 +59,9 @@ async def readyz(_request: Request) -> Response:
         pending = await pending_migrations()
     except Exception as error:  # noqa: BLE001
         # Whatever keeps the database from answering, the one who asks should not get requests to it yet.
-        return _not_ready({"reason": "database unavailable", "code": report_failure(error)})
+        code = report_failure(error)
+        reason = "database unavailable" if code == "UNAVAILABLE" else "see the log"
+        return _not_ready({"reason": reason, "code": code})
     if pending:
         logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
         return _not_ready({"reason": "migrations pending", "pending": pending})
@@ -68,8 +74,25 @@ def _not_ready(why: dict[str, object]) -> Response:
 
 @contextlib.asynccontextmanager
 async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
+    _end_with_parent()
     await DB.start_connection_pool()
     try:
         yield
     finally:
         await DB.close_connection_pool()
+
+
+def _end_with_parent() -> None:
+    """Of several server processes none outlives the one that started them.
+
+    Killed alone, that one would leave workers behind that answer on, and keep its port from the next start.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -9,6 +9,7 @@ and `gatehouse --help` should neither need them nor wait for them.
 
 import asyncio
 import re
+import signal
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 def main() -> None:
     """Run a command; every foreseeable failure is one line and exit code 1, never a traceback."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # By default these end the process before the embedded server is stopped.
+        signal.signal(ending, lambda number, _frame: sys.exit(128 + number))
     try:
         app()
     except KeyboardInterrupt:
@@ -201,11 +205,18 @@ def operators_add(
     """Make an operator, and print a password once unless one is given."""
     from api.domain.operators import add_operator, generate_password
 
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else generate_password()
+    password = _read_password() if password_stdin else generate_password()
     operator = _run(add_operator(email, password))
     typer.echo(f"operator {operator.email} added")
     if not password_stdin:
         typer.echo(f"password: {password}")
+
+
+def _read_password() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise CommandFailed("the password on standard input is not UTF-8") from None
 
 
 @operators.command("list")

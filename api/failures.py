@@ -11,14 +11,22 @@ from api.errors import CommandFailed
 logger = logging.getLogger("gatehouse")
 
 
-def report_failure(error: BaseException) -> str:
-    """Log one line; returns the code that the client gets: UNAVAILABLE or INTERNAL."""
-    if isinstance(error, DISCONNECTED):
-        logger.error("the database is not available: %s", describe(error))
-        return "UNAVAILABLE"
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("unexpected %s\n%s", describe(error), frames)
-    return "INTERNAL"
+def failure_code(error: BaseException) -> str:
+    """What the client gets to know of it: UNAVAILABLE or INTERNAL."""
+    return "UNAVAILABLE" if isinstance(error, DISCONNECTED) else "INTERNAL"
+
+
+def report_failure(error: BaseException, *, more: int = 0) -> str:
+    """Log one line, which counts the `more` failures of the same request; returns the `failure_code`."""
+    besides = f" (and {more} more)" if more else ""
+    code = failure_code(error)
+    if code == "UNAVAILABLE" and not isinstance(error, asyncpg.InterfaceError):
+        logger.error("the database is not available%s: %s", besides, describe(error))
+    else:
+        # The driver's InterfaceError may be a lost connection, or a mistake that only its place shows.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        logger.error("unexpected%s %s\n%s", besides, describe(error), frames)
+    return code
 
 
 def describe(error: BaseException) -> str:
@@ -45,4 +53,9 @@ def terminal_line(error: BaseException) -> str | None:
         return "a lock was not to be had, so nothing was changed; run it again when there is less traffic"
     if isinstance(error, asyncpg.DataError):
         return f"the database cannot take what was typed ({error})"
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return f"there is twice what may be there once ({error.args[0]}: {getattr(error, 'detail', '')})"
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+        # Connections that fail are told as DatabaseUnavailable before they get here.
+        return f"input or output failed: {error.strerror or error}"
     return str(DatabaseUnavailable(error)) if isinstance(error, DISCONNECTED) else None

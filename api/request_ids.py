@@ -12,7 +12,7 @@ _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 class RequestIds:
-    """ASGI middleware; it stands outermost, so that the log lines of all others carry the id."""
+    """ASGI middleware; it stands before all that Gatehouse runs, so that each log line carries the id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -4,7 +4,6 @@ They have no rules of their own: the domain functions behind GraphQL answer here
 """
 
 import logging
-import unicodedata
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +18,6 @@ from api.domain import beta_keys, errors, registration, sessions
 from api.domain.errors import DomainError, FieldProblem, InvalidInput
 from api.domain.registration import Application
 from api.domain.sessions import OpenedSession
-from api.domain.tenants import BusinessType
 from api.execution.view import RequestError, read_body
 from api.failures import report_failure
 from api.messages import message, preferred_language
@@ -31,8 +29,8 @@ logger = logging.getLogger("gatehouse")
 
 async def validate_beta_key(request: Request) -> Response:
     reason = await beta_keys.validate_key(request.path_params["key"])
-    code = "BETA_KEY_VALID" if reason is None else f"BETA_KEY_REJECTED.{reason.value}"
-    return _json(200, {"valid": reason is None, "message": message(code, _language(request))})
+    told = message(beta_keys.message_code(reason), _language(request))
+    return _json(200, {"valid": reason is None, "message": told})
 
 
 async def register(request: Request) -> Response:
@@ -41,7 +39,7 @@ async def register(request: Request) -> Response:
         beta_key=form.text("betaKey"),
         business_name=form.text("businessName"),
         nit=form.text("nit"),
-        business_type=form.business_type("businessType"),
+        business_type=form.text("businessType"),
         address=form.text("address"),
         business_phone=form.optional("businessPhone"),
         business_email=form.optional("businessEmail"),
@@ -51,15 +49,16 @@ async def register(request: Request) -> Response:
         password=form.text("password"),
         document_id=form.optional("documentId"),
         phone_number=form.optional("phoneNumber"),
+        problems=tuple(form.problems),
     )
-    form.check()
     return _json(201, _signed_in(await registration.register(application, client_of(request))))
 
 
 async def login(request: Request) -> Response:
     form = _Form(await _read_object(request))
     email, password = form.text("email"), form.text("password")
-    form.check()
+    if form.problems:
+        raise InvalidInput(form.problems)
     return _json(201, _signed_in(await sessions.sign_in(email, password, client_of(request))))
 
 
@@ -83,30 +82,17 @@ class _Form:
 
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
-        self._problems: list[FieldProblem] = []
+        self.problems: list[FieldProblem] = []
 
     def optional(self, name: str) -> str | None:
         value = self._values.get(name)
         if value is None or isinstance(value, str):
             return value
-        self._problems.append(FieldProblem(name, "NOT_TEXT"))
+        self.problems.append(FieldProblem(name, "NOT_TEXT"))
         return None
 
     def text(self, name: str) -> str:
         return self.optional(name) or ""
-
-    def business_type(self, name: str) -> BusinessType:
-        """Old clients write what the old system stored: `Cafetería` as well as `CAFETERIA`."""
-        plain = unicodedata.normalize("NFKD", self.text(name).strip().upper())
-        plain = "".join(character for character in plain if not unicodedata.combining(character))
-        if plain in BusinessType.__members__:
-            return BusinessType[plain]
-        self._problems.append(FieldProblem(name, "INVALID_CHOICE" if plain else "REQUIRED"))
-        return BusinessType.OTRO
-
-    def check(self) -> None:
-        if self._problems:
-            raise InvalidInput(self._problems)
 
 
 def _signed_in(opened: OpenedSession) -> dict[str, Any]:
@@ -158,6 +144,9 @@ STATUSES: dict[type[DomainError], int] = {
     errors.NitTaken: 409,
     errors.WrongCredentials: 401,
     errors.TenantSuspended: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unauthenticated: 401,
 }
 
 
@@ -165,7 +154,7 @@ def _door(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request
     """An endpoint that tells every failure in the shape that the old clients know."""
 
     async def endpoint(request: Request) -> Response:
-        language = preferred_language(request.headers.get("accept-language"))
+        language = _language(request)
         try:
             return await answer(request)
         except DomainError as error:
@@ -184,7 +173,6 @@ def _door(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request
 
 
 def _domain_error(error: DomainError, language: str) -> Response:
-    said = f"{error.code}.{error.reason.value}" if isinstance(error, errors.BetaKeyRejected) else error.code
     fields = [
         {
             "field": problem.name,
@@ -193,7 +181,7 @@ def _domain_error(error: DomainError, language: str) -> Response:
         }
         for problem in (error.problems if isinstance(error, InvalidInput) else [])
     ]
-    return _refuse(STATUSES[type(error)], error.code, message(said, language), fields)
+    return _refuse(STATUSES[type(error)], error.code, message(error.message_code, language), fields)
 
 
 def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | None = None) -> Response:
@@ -221,7 +209,8 @@ def _language(request: Request) -> str:
 def _json(status: int, content: dict[str, Any]) -> Response:
     # asyncpg has a UUID class of its own, which orjson does not know.
     body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
-    return Response(body, status, media_type="application/json")
+    headers = {"cache-control": "no-store", "vary": "accept-language"}
+    return Response(body, status, headers, media_type="application/json")
 
 
 async def http_error(request: Request, error: Exception) -> Response:

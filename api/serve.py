@@ -13,8 +13,9 @@ from uvicorn.supervisors import Multiprocess
 
 from api.database.engine import DISCONNECTED, UnsafeRole
 from api.deploy.apply import apply_pending
+from api.deploy.lock import migration_lock
 from api.deploy.pending import pending_migrations
-from api.domain.beta_keys import issue_keys, list_keys
+from api.domain.beta_keys import any_key, issue_keys
 from api.errors import CommandFailed
 from api.failures import describe
 from api.logs import configure_logging
@@ -32,7 +33,8 @@ def serve() -> None:
     listener = _listen(settings.host, settings.port)
     # uvicorn raises the signal again when it has shut down. By default that ends the process before the
     # embedded server is stopped.
-    signal.signal(signal.SIGTERM, _exit)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _exit)
     asyncio.run(_prepare(settings))
     config = uvicorn.Config(
         "api.app:create_app",
@@ -77,9 +79,11 @@ async def _prepare(settings: Settings) -> None:
     if settings.database_url is None:
         await apply_pending()
         sys.stdout.write(f"GraphiQL: {base}/graphql\n")
-        if not await list_keys(status=None, limit=1):
-            (key,) = await issue_keys(1, notes="the first start")
-            sys.stdout.write(f"A beta key to try: {key['key']}\n")
+        # Under the lock, so that of two first starts at once one makes the key.
+        async with migration_lock(DB, settings.migration_lock_timeout):
+            if not await any_key():
+                (key,) = await issue_keys(1, notes="the first start")
+                sys.stdout.write(f"A beta key to try: {key['key']}\n")
         sys.stdout.flush()
         return
     try:

@@ -35,9 +35,15 @@ CREATE TABLE IF NOT EXISTS audit_events (
 ALTER TABLE audit_events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_events FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS scope ON audit_events;
-CREATE POLICY scope ON audit_events USING (
-    current_setting('gatehouse.scope', true) = 'platform'
-    OR "tenantId" = nullif(current_setting('gatehouse.tenant_id', true), '')::uuid
+CREATE POLICY scope ON audit_events USING (current_setting('gatehouse.scope', true) = 'platform');
+-- A tenant reads its record and adds to it. One that its subject could change or erase would be none.
+DROP POLICY IF EXISTS tenant_reads ON audit_events;
+CREATE POLICY tenant_reads ON audit_events FOR SELECT USING (
+    "tenantId" = nullif(current_setting('gatehouse.tenant_id', true), '')::uuid
+);
+DROP POLICY IF EXISTS tenant_adds ON audit_events;
+CREATE POLICY tenant_adds ON audit_events FOR INSERT WITH CHECK (
+    "tenantId" = nullif(current_setting('gatehouse.tenant_id', true), '')::uuid
 );
 """
 

@@ -102,6 +102,20 @@ async def test_an_unexpected_failure_is_masked_and_logged_with_its_id(
     assert (await api.validate(key))["valid"]
 
 
+async def test_the_failures_of_one_request_are_one_line(
+    api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    await database.execute("ALTER TABLE sessions RENAME TO sessions_away")
+    try:
+        answer = await api.post("{ a: viewer { id } b: viewer { id } c: viewer { id } }", "x" * 43)
+    finally:
+        await database.execute("ALTER TABLE sessions_away RENAME TO sessions")
+
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INTERNAL"] * 3
+    (record,) = [record for record in caplog.records if record.name == "gatehouse"]
+    assert "and 2 more" in record.getMessage()
+
+
 @pytest.mark.parametrize(
     ("given", "taken"),
     [("order-7.a_b:c", True), ("x" * 65, False), ("a b", False), ("", False), ("é", False)],

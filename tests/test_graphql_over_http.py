@@ -355,7 +355,7 @@ async def test_the_answer_has_the_media_type_that_the_client_prefers(
 
     assert response.status_code == 200
     assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
-    assert response.headers["vary"] == "accept"
+    assert response.headers["vary"] == "accept, accept-language"
 
 
 @pytest.mark.parametrize(

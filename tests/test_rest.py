@@ -3,6 +3,8 @@
 import asyncpg
 import pytest
 
+from api.domain.errors import DomainError
+from api.rest import STATUSES
 from tests.support import PASSWORD, Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
@@ -105,7 +107,21 @@ async def test_fields_that_are_missing_or_not_text_are_named(api: Api) -> None:
     response = await api.http.post("/api/auth/register", json={"email": 3, "nit": ["x"]})
 
     named = {problem["field"]: problem["code"] for problem in response.json()["fields"]}
-    assert named == {"email": "NOT_TEXT", "nit": "NOT_TEXT", "businessType": "REQUIRED"}
+    assert named["email"] == named["nit"] == "NOT_TEXT"
+    assert named["businessType"] == named["address"] == "REQUIRED"
+    assert len(named) == len(response.json()["fields"])
+
+
+async def test_all_that_is_wrong_is_told_at_once(api: Api) -> None:
+    form = registration("x", email="x", businessType="BANK", nit="1")
+
+    response = await api.http.post("/api/auth/register", json=form)
+
+    assert {problem["field"] for problem in response.json()["fields"]} == {"email", "businessType", "nit"}
+
+
+def test_every_refusal_of_the_domain_has_a_status() -> None:
+    assert set(STATUSES) == set(DomainError.__subclasses__())
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ async def test_a_tenants_scope_sees_its_own_rows_alone(
         await application.execute(f"SET LOCAL gatehouse.tenant_id = '{two_tenants[0]}'")
 
         assert await application.fetchval(f"SELECT count(*) FROM {table}") == 1
-        assert await application.execute(f"UPDATE {table} SET id = id") == "UPDATE 1"
+        changed = await application.execute(f"UPDATE {table} SET id = id")
+        # A record that its subject could change would be none.
+        assert changed == ("UPDATE 0" if table == "audit_events" else "UPDATE 1")
 
 
 async def test_a_scope_ends_with_its_transaction(

@@ -360,7 +360,7 @@ async def test_a_database_that_hangs_delays_no_request_beyond_five_seconds(
                         *(timed(ask(api, VALIDATE)) for _ in range(30)),
                         *(timed(ask(api, VIEWER, registered.token)) for _ in range(viewers)),
                     )
-                    assert max(seconds for seconds, _ in answers) < 5.5
+                    assert max(seconds for seconds, _ in answers) < 5
                     for _, response in answers:
                         if response.url.path == "/readyz":
                             assert response.status_code == 503
@@ -462,3 +462,57 @@ def assert_tells_nothing(text: str) -> None:
 
 def lines_of(process: GatehouseProcess, request_id: str) -> list[str]:
     return [line for line in process.log.read_text().splitlines() if f"[{request_id}]" in line]
+
+
+def test_of_two_first_starts_at_once_both_serve_and_one_makes_the_key(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    servers = [
+        GatehouseProcess(tmp_path / f"{number}.log", DATABASE_URL="", GATEHOUSE_HOME=home)
+        for number in range(2)
+    ]
+    try:
+        for server in servers:
+            server.start(wait=False)
+        for server in servers:
+            server.wait_until_up()
+            assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
+        printed = "".join(server.log.read_text() for server in servers)
+        assert printed.count("A beta key to try") == 1
+        assert "Traceback" not in printed
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def test_when_the_parent_of_several_is_killed_its_workers_end(tmp_path: Path) -> None:
+    """Left behind, they would answer on and keep the port from the next start."""
+    server = GatehouseProcess(tmp_path / "gatehouse.log", WORKERS="2")
+    server.start()
+    try:
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(20)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{server.url}/healthz", timeout=1)
+            except httpx.TransportError:
+                break
+            time.sleep(0.05)
+        server.start()
+        assert httpx.get(f"{server.url}/healthz").text == "ok"
+        assert "cannot listen" not in server.log.read_text()
+    finally:
+        server.stop()
+
+
+async def test_a_client_does_not_choose_its_address_by_a_header(
+    gatehouse: GatehouseProcess, database: asyncpg.Connection
+) -> None:
+    await asyncio.to_thread(gatehouse.start)
+    body = {"query": REGISTER, "variables": {"i": registration(await issue_key(database))}}
+    headers = {"x-forwarded-for": "203.0.113.7", "forwarded": "for=203.0.113.7"}
+
+    async with httpx.AsyncClient() as http:
+        await http.post(f"{gatehouse.url}/graphql", json=body, headers=headers)
+
+    assert await database.fetchval('SELECT "ipAddress" FROM sessions') == "127.0.0.1"

@@ -142,6 +142,36 @@ async def test_an_old_systems_password_is_verified_and_hashed_anew(
     assert rehashed
 
 
+@pytest.mark.parametrize("typed", ["ana@xn--exmple-cua.com", "ana@\uff45xample.com", "e\u0301na@example.com"])
+async def test_whoever_registers_signs_in_with_the_very_address_they_typed(
+    api: Api, database: asyncpg.Connection, typed: str
+) -> None:
+    """Registration stores an address in its normal form."""
+    await api.register(registration(await issue_key(database), email=typed))
+
+    assert (await api.login(typed))["__typename"] == "SignedIn"
+
+
+@pytest.mark.parametrize("stored", ["", "$2b$garbage", "$argon2id$garbage"])
+async def test_a_row_without_a_proper_hash_lets_nobody_in(
+    api: Api, database: asyncpg.Connection, stored: str
+) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+    await database.execute("UPDATE users SET password = $1", stored)
+
+    assert (await api.login(form["email"]))["__typename"] == "WrongCredentials"
+
+
+async def test_signing_out_twice_is_on_record_once(api: Api, database: asyncpg.Connection) -> None:
+    token = (await api.register(registration(await issue_key(database))))["accessToken"]
+
+    await api.data("mutation { a: logout { message } b: logout { message } }", token)
+
+    closed = "SELECT count(*) FROM audit_events WHERE action = 'session.closed'"
+    assert await database.fetchval(closed) == 1
+
+
 async def test_several_fields_of_one_request_see_one_viewer(api: Api, database: asyncpg.Connection) -> None:
     """Query fields resolve concurrently, and one asyncpg connection cannot."""
     token = (await api.register(registration(await issue_key(database))))["accessToken"]

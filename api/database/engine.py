@@ -9,7 +9,7 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from api.database.embedded import EmbeddedServer, EmbeddedServerError
 from api.errors import CommandFailed
-from api.settings import Settings
+from api.settings import Settings, SettingsError
 
 ACQUIRE_TIMEOUT = 1.9
 """Seconds a request waits for a connection of the pool, the making of one included."""
@@ -51,6 +51,13 @@ DISCONNECTED = (
 )
 """What the driver raises when there is no database to talk to, as opposed to one that says no."""
 
+_WRONG_ADDRESS = (
+    asyncpg.exceptions.ClientConfigurationError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.UndefinedObjectError,
+)
+"""What it raises while connecting when the address has a parameter that nobody understands."""
+
 
 class Transaction(PostgresTransaction):
     """A transaction in a scope, opened and scoped in one round trip.
@@ -82,7 +89,9 @@ class Transaction(PostgresTransaction):
         return self
 
     async def commit(self) -> None:
-        await self.connection.execute("COMMIT")
+        # PostgreSQL answers the COMMIT of a transaction that has failed with a rollback, and no error.
+        if await self.connection.execute("COMMIT") != "COMMIT":
+            raise RuntimeError("an error within this transaction was swallowed; it is rolled back")
         self._committed = True
 
     async def rollback(self) -> None:
@@ -161,6 +170,8 @@ class Engine(PostgresEngine):
         await self._start_embedded()
         try:
             return await asyncpg.connect(**self.config, timeout=COMMAND_CONNECT_TIMEOUT)
+        except _WRONG_ADDRESS as error:
+            raise SettingsError(f"DATABASE_URL: {error}") from None
         except DISCONNECTED as error:
             raise DatabaseUnavailable(error) from error
 
@@ -209,8 +220,11 @@ async def _keep(_connection: Any) -> None:
 async def _refuse_unbound_role(connection: Any) -> None:
     """Look at each new connection, because the database may come up after the application."""
     role = await connection.fetchrow(
-        "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        "SELECT rolname, rolsuper, rolbypassrls, current_setting('server_encoding') AS encoding"
+        " FROM pg_roles WHERE rolname = current_user"
     )
+    if role["encoding"] != "UTF8":
+        raise SettingsError(f"DATABASE_URL: the database is in {role['encoding']}; make one in UTF8")
     if role["rolsuper"] or role["rolbypassrls"]:
         raise UnsafeRole(
             f"the role {role['rolname']} of DATABASE_URL bypasses row security; use another: "

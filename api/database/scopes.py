@@ -13,16 +13,17 @@ from api.database.engine import Engine, Transaction
 
 def tenant_scope(tenant_id: UUID) -> Transaction:
     """A transaction that sees the rows of one tenant: `async with tenant_scope(id): …`"""
-    return _engine().transaction(scope=f"SET LOCAL gatehouse.tenant_id = '{UUID(str(tenant_id))}'")
+    return engine().transaction(scope=f"SET LOCAL gatehouse.tenant_id = '{UUID(str(tenant_id))}'")
 
 
 def platform_scope() -> Transaction:
     """A transaction that sees the rows of all tenants: for sign-in, registration and operators."""
-    return _engine().transaction(scope="SET LOCAL gatehouse.scope = 'platform'")
+    return engine().transaction(scope="SET LOCAL gatehouse.scope = 'platform'")
 
 
-def _engine() -> Engine:
-    engine = engine_finder()
-    if not isinstance(engine, Engine):
+def engine() -> Engine:
+    """The engine of `piccolo_conf`."""
+    found = engine_finder()
+    if not isinstance(found, Engine):
         raise TypeError("piccolo_conf.DB is not Gatehouse's engine")
-    return engine
+    return found

@@ -84,7 +84,9 @@ def _without_name(index: str, name: str, schema: str) -> str:
 def differences(wanted: Catalog, found: Catalog) -> list[str]:
     """What `wanted` has that `found` lacks or has otherwise, one sentence each.
 
-    What `found` has beyond that is no difference: a database may hold tables and columns of its own.
+    What `found` has beyond that is no difference, as a database may hold tables and columns of its own;
+    but for what would break a promise: a policy lets through whatever the others hold back, and a column
+    that must have a value has none in the rows of an application that does not know it.
     """
     told: list[str] = []
     for table, shape in wanted.items():
@@ -100,6 +102,15 @@ def differences(wanted: Catalog, found: Catalog) -> list[str]:
         told += [f"{table} lacks {one}" for one in sorted(shape.constraints - there.constraints)]
         told += [f"{table} lacks the index {one}" for one in sorted(shape.indexes - there.indexes)]
         told += [f"{table} lacks the policy {one}" for one in sorted(shape.policies - there.policies)]
+        if shape.policies:
+            told += [
+                f"{table} has the policy {one} besides" for one in sorted(there.policies - shape.policies)
+            ]
+        told += [
+            f"{table}.{column} is {definition}, and nothing fills it"
+            for column, definition in there.columns.items()
+            if column not in shape.columns and definition.endswith(" NOT NULL")
+        ]
         if shape.row_security not in ("off", there.row_security):
             told.append(f"row security of {table} is {there.row_security}; it should be {shape.row_security}")
     return told

@@ -42,15 +42,13 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
 
         return guarded
 
-    async def run_forwards(
-        manager: forwards.ForwardsMigrationManager, app_config: AppConfig
-    ) -> MigrationResult:
-        return await _forwards(engine, manager, app_config)
+    async def run_forwards(self: forwards.ForwardsMigrationManager, app_config: AppConfig) -> MigrationResult:
+        return await _forwards(engine, self, app_config)
 
     async def run_backwards(
-        manager: backwards.BackwardsMigrationManager, app_config: AppConfig
+        self: backwards.BackwardsMigrationManager, app_config: AppConfig
     ) -> MigrationResult:
-        return await _backwards(engine, manager, app_config)
+        return await _backwards(engine, self, app_config)
 
     forwards.run_forwards = one_at_a_time(forwards.run_forwards)
     backwards.run_backwards = one_at_a_time(backwards.run_backwards)

@@ -1,5 +1,6 @@
 """Beta keys: made, looked up, used once, revoked."""
 
+import asyncio
 import re
 import secrets
 import unicodedata
@@ -54,6 +55,11 @@ async def validate_key(typed: str) -> BetaKeyRejection | None:
     return rejection(await find_key(typed))
 
 
+def message_code(reason: BetaKeyRejection | None) -> str:
+    """Which sentence tells of the outcome of `validate_key`."""
+    return "BETA_KEY_VALID" if reason is None else BetaKeyRejected(reason).message_code
+
+
 def rejection(state: KeyState | None) -> BetaKeyRejection | None:
     if state is None:
         return BetaKeyRejection.NOT_FOUND
@@ -62,10 +68,11 @@ def rejection(state: KeyState | None) -> BetaKeyRejection | None:
 
 async def find_key(typed: str) -> KeyState | None:
     """The key that somebody typed, forgiving case, spaces and dashes."""
-    for key in _spellings(typed):
-        if (state := await _lookup.get(key)) is not None:
-            return state
-    return None
+    spellings = _spellings(typed)
+    if len(spellings) == 1:
+        return await _lookup.get(spellings[0])
+    states = await asyncio.gather(*map(_lookup.get, spellings))
+    return next((state for state in states if state is not None), None)
 
 
 _OUR_SHAPE = re.compile(r"BETA([0-9A-Z]{5})([0-9A-Z]{5})")
@@ -172,6 +179,12 @@ def _present(row: dict[str, Any]) -> dict[str, Any]:
     used_by = row.pop("usedById", None)
     name = row.pop("businessName", None)
     return {**row, "usedBy": None if used_by is None else {"id": used_by, "businessName": name}}
+
+
+async def any_key() -> bool:
+    """Whether a key was ever issued."""
+    (row,) = await BetaKey.raw("SELECT EXISTS (SELECT FROM beta_keys) AS one")
+    return row["one"]
 
 
 async def list_keys(*, status: BetaKeyStatus | None, limit: int) -> list[dict[str, Any]]:

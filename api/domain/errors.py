@@ -10,6 +10,11 @@ class DomainError(Exception):
 
     code: str
 
+    @property
+    def message_code(self) -> str:
+        """Which sentence tells of it: the code, and the reason where that makes a difference."""
+        return self.code
+
 
 @dataclass(frozen=True)
 class FieldProblem:
@@ -49,6 +54,10 @@ class BetaKeyRejected(DomainError):
     def __init__(self, reason: BetaKeyRejection) -> None:
         super().__init__(reason)
         self.reason = reason
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.{self.reason.value}"
 
 
 class EmailTaken(DomainError):

@@ -1,7 +1,8 @@
 """Input fields: what people type, made into what is stored, or a problem that names the field."""
 
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 import phonenumbers
@@ -10,6 +11,7 @@ from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError as TaxIdError
 
 from api.domain.errors import FieldProblem, InvalidInput
+from api.domain.tenants import BusinessType
 from api.settings import get_settings
 
 T = TypeVar("T")
@@ -31,14 +33,16 @@ class Fields:
     `read.check()` raises `InvalidInput` if there was any.
     """
 
-    def __init__(self) -> None:
-        self._problems: list[FieldProblem] = []
+    def __init__(self, problems: Iterable[FieldProblem] = ()) -> None:
+        self._problems = list(problems)
 
     def __call__(self, name: str, clean: Callable[[str], T], value: str) -> T:
         try:
             return clean(value)
         except Problem as problem:
-            self._problems.append(FieldProblem(name, problem.code, problem.limits))
+            # A field that was unreadable is told as that, and not as empty too.
+            if all(name != known.name for known in self._problems):
+                self._problems.append(FieldProblem(name, problem.code, problem.limits))
             # Never used: check() raises before anything is done with the values.
             return None  # pyright: ignore[reportReturnType]
 
@@ -62,7 +66,7 @@ def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
         if not all(map(_is_printable, value)):
             raise Problem("INVALID_CHARACTERS")
         value = " ".join(value.split())
-        if not value:
+        if not any(map(_shows, value)):
             raise Problem("REQUIRED")
         if len(value) < min_length:
             raise Problem("TOO_SHORT", min=min_length)
@@ -92,6 +96,11 @@ def _is_printable(character: str) -> bool:
             return True
 
 
+def _shows(character: str) -> bool:
+    """Whether a character leaves ink; Hangul has fillers that count as letters and leave none."""
+    return unicodedata.category(character)[0] in "LNPS" and character not in "\u115f\u1160\u3164\uffa0"
+
+
 def email(max_length: int) -> Callable[[str], str]:
     """An email address as `email-validator` normalises it, without asking DNS."""
 
@@ -104,6 +113,8 @@ def email(max_length: int) -> Callable[[str], str]:
             address = validate_email(value.strip(), check_deliverability=False).normalized
         except EmailNotValidError:
             raise Problem("INVALID_EMAIL") from None
+        if not all(map(_is_printable, address)):
+            raise Problem("INVALID_EMAIL")
         if len(address) > max_length:
             raise Problem("TOO_LONG", max=max_length)
         return address
@@ -111,9 +122,13 @@ def email(max_length: int) -> Callable[[str], str]:
     return clean
 
 
+_PHONE = re.compile(r"\+?[\d \xa0().\-/\u2010-\u2015]+", re.ASCII)
+
+
 def phone(value: str) -> str:
     """A phone number in E.164; one without a country code is of `PHONE_REGION`."""
-    if len(value) > 40:
+    # The library reads a number out of almost any text.
+    if len(value) > 40 or not _PHONE.fullmatch(value.strip(" \xa0")):
         raise Problem("INVALID_PHONE")
     try:
         number = phonenumbers.parse(value, get_settings().phone_region)
@@ -122,6 +137,15 @@ def phone(value: str) -> str:
     if not phonenumbers.is_valid_number(number):
         raise Problem("INVALID_PHONE")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def business_type(value: str) -> str:
+    """The name of a `BusinessType`."""
+    if not value.strip():
+        raise Problem("REQUIRED")
+    if (known := BusinessType.read(value[:100])) is None:
+        raise Problem("INVALID_CHOICE")
+    return known.value
 
 
 def tax_id(value: str) -> str:
@@ -136,9 +160,13 @@ def tax_id(value: str) -> str:
             value = cast("Any", get_cc_module(country, "vat")).validate(value)
         except TaxIdError:
             raise Problem("INVALID_TAX_ID") from None
-    compact = "".join(character for character in value.upper() if character.isalnum())
+    # Folded after all else: full-width digits are digits, and a sharp s grows when it is capitalised.
+    folded = unicodedata.normalize("NFKC", value).upper()
+    compact = "".join(character for character in folded if character.isalnum())
     if len(compact) < 3:
         raise Problem("TOO_SHORT", min=3)
+    if len(compact) > 50:
+        raise Problem("TOO_LONG", max=50)
     return compact
 
 

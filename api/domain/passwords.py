@@ -1,6 +1,7 @@
 """Password hashes: argon2id for new ones, bcrypt for those of an adopted database."""
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -9,9 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import ParamSpec, TypeVar
 
+from argon2.exceptions import VerificationError
 from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
+
+logger = logging.getLogger("gatehouse")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,13 +37,17 @@ async def verify_password(password: str, stored: str | None) -> tuple[bool, str 
 
     For a user who does not exist `stored` is None; it takes the same time, so that the time tells nothing.
     """
-    if stored is None:
-        await _off_the_loop(_HASHES.verify, password, await _hash_of_nobody())
-        return False, None
-    if stored.startswith("$2"):
-        valid = await _off_the_loop(_verify_bcrypt, password, stored)
-        return valid, await hash_password(password) if valid else None
-    return await _off_the_loop(_HASHES.verify_and_update, password, stored)
+    try:
+        if stored is not None and stored.startswith("$2"):
+            valid = await _off_the_loop(_verify_bcrypt, password, stored)
+            return valid, await hash_password(password) if valid else None
+        if stored is not None:
+            return await _off_the_loop(_HASHES.verify_and_update, password, stored)
+    except (UnknownHashError, ValueError, VerificationError):
+        # A row that no hasher wrote lets nobody in, and must not be told from a user who does not exist.
+        logger.warning("a stored password is not a hash; its user can only sign in after a reset")
+    await _off_the_loop(_HASHES.verify, password, await _hash_of_nobody())
+    return False, None
 
 
 def _verify_bcrypt(password: str, stored: str) -> bool:
@@ -73,5 +82,6 @@ def _threads() -> ThreadPoolExecutor:
 def _yield_to_the_event_loop() -> None:
     """Let requests that hash nothing go first; without it a burst of registrations holds them all up."""
     if sys.platform == "linux":
-        # On Linux a thread has a priority of its own.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        # On Linux a thread has a priority of its own; without privileges it can only be lowered.
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(10, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -10,10 +10,16 @@ from api.database.scopes import platform_scope
 from api.domain import audit, fields
 from api.domain.audit import Client
 from api.domain.beta_keys import KeyState, claim_key, find_key, rejection
-from api.domain.errors import BetaKeyRejected, BetaKeyRejection, DomainError, EmailTaken, NitTaken
+from api.domain.errors import (
+    BetaKeyRejected,
+    BetaKeyRejection,
+    DomainError,
+    EmailTaken,
+    FieldProblem,
+    NitTaken,
+)
 from api.domain.passwords import hash_password, verify_password
 from api.domain.sessions import OpenedSession, insert_session, open_session
-from api.domain.tenants import BusinessType
 from api.domain.users import Role
 from tables import Tenant, User
 
@@ -25,7 +31,7 @@ class Application:
     beta_key: str
     business_name: str
     nit: str
-    business_type: BusinessType
+    business_type: str
     address: str
     business_phone: str | None
     business_email: str | None
@@ -35,6 +41,8 @@ class Application:
     password: str
     document_id: str | None
     phone_number: str | None
+    problems: tuple[FieldProblem, ...] = ()
+    """What the door found wrong before any text could be read: a number in the place of a name."""
 
 
 async def register(application: Application, client: Client) -> OpenedSession:
@@ -78,12 +86,12 @@ class _Form:
 
 def _read(application: Application) -> _Form:
     """Clean every field. Raises `InvalidInput` with all that is wrong."""
-    read = fields.Fields()
+    read = fields.Fields(application.problems)
     form = _Form(
         tenant={
             "business_name": read("businessName", fields.text(200), application.business_name),
             "nit": read("nit", fields.tax_id, application.nit),
-            "business_type": application.business_type.value,
+            "business_type": read("businessType", fields.business_type, application.business_type),
             "address": read("address", fields.text(500), application.address),
             "phone": read.optional("businessPhone", fields.phone, application.business_phone),
             "email": read.optional("businessEmail", fields.email(100), application.business_email),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope
-from api.domain import audit
+from api.domain import audit, fields
 from api.domain.audit import Client
 from api.domain.errors import TenantSuspended, WrongCredentials
 from api.domain.passwords import verify_password
@@ -66,7 +66,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
 _BY_EMAIL = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
   FROM users u LEFT JOIN tenants t ON t.id = u."tenantId"
- WHERE u."emailLower" = lower({{}})
+ WHERE u."emailLower" IN (lower({{}}), lower({{}}))
 """
 
 
@@ -75,12 +75,20 @@ async def _find_by_email(email: str) -> tuple[User, Tenant | None] | None:
     if not email.isprintable():
         return None
     async with platform_scope():
-        rows = await User.raw(_BY_EMAIL, email.strip())
+        rows = await User.raw(_BY_EMAIL, email.strip(), _as_registered(email))
     for row in rows:
         user = read_row(User, "u", row)
         if user is not None:
             return user, read_row(Tenant, "t", row)
     return None
+
+
+def _as_registered(email: str) -> str:
+    """The address as registration stores it; an adopted database may hold it as it was typed."""
+    try:
+        return fields.email(120)(email)
+    except fields.Problem:
+        return email.strip()
 
 
 async def open_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
@@ -134,8 +142,12 @@ async def find_viewer(token: str) -> Viewer | None:
 async def sign_out(viewer: Viewer, client: Client) -> None:
     """End the session of this request; its token is nobody's at the very next one."""
     async with platform_scope():
-        await Session.raw('UPDATE sessions SET "revokedAt" = now() WHERE id = {}', viewer.session_id)
-        await _record("session.closed", viewer.user, client)
+        closed = await Session.raw(
+            'UPDATE sessions SET "revokedAt" = now() WHERE id = {} AND "revokedAt" IS NULL RETURNING id',
+            viewer.session_id,
+        )
+        if closed:
+            await _record("session.closed", viewer.user, client)
 
 
 async def _record(action: str, user: User, client: Client) -> None:

@@ -1,6 +1,8 @@
 """Businesses: of which kinds there are."""
 
+import unicodedata
 from enum import Enum
+from typing import Self
 
 
 class BusinessType(Enum):
@@ -23,3 +25,10 @@ class BusinessType(Enum):
     LICORES = "LICORES"
     VARIEDADES = "VARIEDADES"
     OTRO = "OTRO"
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """The type that a text names; the old system wrote `Cafetería` where this one has `CAFETERIA`."""
+        plain = unicodedata.normalize("NFKD", text.strip().upper())
+        plain = "".join(character for character in plain if not unicodedata.combining(character))
+        return cls.__members__.get(plain)

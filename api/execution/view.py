@@ -317,7 +317,9 @@ async def _send(send: Send, status: int, media_type: bytes, body: bytes, headers
     fixed = [
         (b"content-type", media_type),
         (b"content-length", b"%d" % len(body)),
-        (b"vary", b"accept"),
+        # Answers may hold tokens, and messages in the language of whoever asked.
+        (b"cache-control", b"no-store"),
+        (b"vary", b"accept, accept-language"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
     await send({"type": "http.response.body", "body": body})

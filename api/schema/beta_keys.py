@@ -16,5 +16,6 @@ class BetaKeyValidation:
 
 async def validate_beta_key(info: Info, key: str) -> BetaKeyValidation:
     reason = await beta_keys.validate_key(key)
-    code = "BETA_KEY_VALID" if reason is None else f"BETA_KEY_REJECTED.{reason.value}"
-    return BetaKeyValidation(valid=reason is None, reason=reason, message=info.context.say(code))
+    return BetaKeyValidation(
+        valid=reason is None, reason=reason, message=info.context.say(beta_keys.message_code(reason))
+    )

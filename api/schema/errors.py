@@ -82,9 +82,7 @@ def _invalid_input(error: errors.InvalidInput, context: Context) -> InvalidInput
 
 
 def _beta_key_rejected(error: errors.BetaKeyRejected, context: Context) -> BetaKeyRejected:
-    return BetaKeyRejected(
-        code=error.code, message=context.say(f"{error.code}.{error.reason.value}"), reason=error.reason
-    )
+    return BetaKeyRejected(code=error.code, message=context.say(error.message_code), reason=error.reason)
 
 
 def _tenant_suspended(error: errors.TenantSuspended, context: Context) -> TenantSuspended:

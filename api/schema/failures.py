@@ -7,40 +7,41 @@ from graphql import GraphQLError
 
 from api.domain.errors import DomainError
 from api.execution.view import RequestError
-from api.failures import report_failure
+from api.failures import failure_code, report_failure
 from api.schema.context import Context
 
 logger = logging.getLogger("gatehouse")
 
 
 def present_errors(context: Context, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """The errors as the client may see them; each of the others is in the log with the request's id."""
-    presented = [_present(context, error) for error in errors]
-    refused = [_kind(error) for error in errors if not _is_failure(error)]
-    if refused:
+    """The errors as the client may see them; one line of the log, with the request's id, tells of all."""
+    failures = [cause for error in errors if (cause := _failure(error)) is not None]
+    if failures:
+        report_failure(failures[0], more=len(failures) - 1)
+    else:
         # Kinds and places only: the messages of graphql-core repeat values, and those may be passwords.
-        logger.info("graphql refused: %s", ", ".join(refused[:5]))
-    return presented
+        logger.info("graphql refused: %s", ", ".join(_kind(error) for error in errors[:5]))
+    return [_present(context, error) for error in errors]
+
+
+def _failure(error: GraphQLError) -> Exception | None:
+    """The exception that escaped from a resolver, or from graphql-core completing what one returned."""
+    cause = error.original_error
+    return None if isinstance(cause, DomainError | GraphQLError) else cause
 
 
 def _present(context: Context, error: GraphQLError) -> GraphQLError:
     cause = error.original_error
     if isinstance(cause, DomainError):
-        return _coded(error, context.say(cause.code), cause.code)
-    if cause is not None and _is_failure(error):
-        code = report_failure(cause)
+        return _coded(error, context.say(cause.message_code), cause.code)
+    if (failure := _failure(error)) is not None:
+        code = failure_code(failure)
         return _coded(error, context.say(code), code)
     return error
 
 
 def _coded(error: GraphQLError, message: str, code: str) -> GraphQLError:
     return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})
-
-
-def _is_failure(error: GraphQLError) -> bool:
-    """Whether an exception escaped from a resolver, or from graphql-core completing what one returned."""
-    cause = error.original_error
-    return cause is not None and not isinstance(cause, DomainError | GraphQLError)
 
 
 def _kind(error: GraphQLError) -> str:

@@ -56,7 +56,7 @@ async def register(info: Info, input: RegisterInput) -> RegisterResult:  # noqa:
             beta_key=input.beta_key,
             business_name=input.business_name,
             nit=input.nit,
-            business_type=input.business_type,
+            business_type=input.business_type.value,
             address=input.address,
             business_phone=input.business_phone or None,
             business_email=input.business_email or None,

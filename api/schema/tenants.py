@@ -29,7 +29,7 @@ class Tenant:
             id=strawberry.ID(str(tenant.id)),
             business_name=tenant.business_name,
             nit=tenant.nit,
-            business_type=tenants.BusinessType(tenant.business_type),
+            business_type=tenants.BusinessType.read(tenant.business_type) or tenants.BusinessType.OTRO,
             address=tenant.address,
             phone=tenant.phone,
             email=tenant.email,
