@@ -1,0 +1,182 @@
+"""`make bench`: how fast Gatehouse is, each time against a floor that is measured in the same run.
+
+Read the ratios; the rates are this machine's. What is compared takes turns, and a ratio is the median of
+the ratios of the turns, so that whatever else the machine does in one of them changes little. Linux only.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from statistics import median
+
+from benchmarks.hashes import measure_hashes
+from benchmarks.load import Clients, Load, LoadFailed
+from benchmarks.requests import IS_REGISTRATION, IS_VALID, make_keys, registrations, validations
+from benchmarks.servers import Cpu, Database, Server, cpu_so_far, floor, gatehouse, postgres
+
+TURNS = 3
+FEW, MANY = 10_000, 1_000_000
+
+
+def main() -> None:
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        server = stack.enter_context(postgres())
+        few, many = Database(server, "few"), Database(server, "many")
+        keys = make_keys(MANY, seed=1)
+        few.add_keys(keys[:FEW])
+        many.add_keys(keys)
+        clients = stack.enter_context(Clients())
+        ours = stack.enter_context(gatehouse(few))
+        ours_of_many = stack.enter_context(gatehouse(many))
+        bare = stack.enter_context(floor("bare", few))
+        stock = stack.enter_context(floor("stock", few))
+        print(f"ready after {time.monotonic() - begun:.0f} s", flush=True)
+
+        measure_look_ups(clients, ours, ours_of_many, bare, stock, keys)
+        register = Registrations(ours, few)
+        measure_registrations(clients, register)
+        measure_latency(clients, register, validations(keys[:FEW]))
+    print(f"\ndone after {time.monotonic() - begun:.0f} s")
+
+
+def measure_look_ups(
+    clients: Clients, ours: Server, ours_of_many: Server, bare: Server, stock: Server, keys: Sequence[str]
+) -> None:
+    few = validations(keys[:FEW])
+    # No more requests, so that the client does the same, but from all over the large table.
+    many = validations(random.Random(2).sample(keys, FEW))
+
+    def rate(server: Server, requests: Sequence[bytes]) -> float:
+        return clients.run(Load(port=server.port, requests=requests, expected=IS_VALID)).rate
+
+    # What is compared stands side by side, as near in time as can be.
+    rates = [
+        (rate(bare, few), rate(ours, few), rate(ours_of_many, many), rate(stock, few)) for _ in range(TURNS)
+    ]
+    bare_few, ours_few, ours_many, stock_few = zip(*rates, strict=True)
+    title("validateBetaKey, answers/s at 32 connections", "Gatehouse", "floor")
+    show("bare ASGI function, the same look-up", ours_few, bare_few, at_least=0.25)
+    show("stock Strawberry, Piccolo's select", ours_few, stock_few, at_least=12)
+    show(f"{MANY:,} keys, against {FEW:,}", ours_many, ours_few, at_least=0.8)
+
+
+class Registrations:
+    """Puts full loads of registrations on a server, each with a business and a key of its own."""
+
+    def __init__(self, server: Server, database: Database) -> None:
+        self.server = server
+        self.database = database
+        self.made = 0
+        self.rate = 100.0
+        """Registrations a second to be prepared for."""
+
+    def load(self, seconds: float) -> Load:
+        warm_up = 1.0
+        # Half as many again, in case it goes faster than it should be able to.
+        keys = make_keys(int(1.5 * self.rate * (warm_up + seconds)) + 100, seed=2 + self.made)
+        self.database.add_keys(keys)
+        requests = registrations(keys, first=self.made)
+        self.made += len(keys)
+        return Load(
+            port=self.server.port,
+            requests=requests,
+            expected=IS_REGISTRATION,
+            once=True,
+            warm_up=warm_up,
+            seconds=seconds,
+        )
+
+    def cpu_so_far(self) -> Cpu:
+        return cpu_so_far(self.server, self.database)
+
+
+def measure_registrations(clients: Clients, registrations: Registrations) -> None:
+    hashes: list[float] = []
+    rates: list[float] = []
+    costs: list[tuple[float, ...]] = []
+    for _ in range(TURNS):
+        floor = measure_hashes(seconds=5)
+        registrations.rate = max(registrations.rate, floor.rate)
+        load = registrations.load(seconds=6)
+        before = registrations.cpu_so_far()
+        outcome = clients.run(load)
+        spent = registrations.cpu_so_far() - before
+        hashes.append(floor.rate)
+        rates.append(outcome.rate)
+        costs.append(
+            (
+                floor.cpu,
+                spent.threads / outcome.answers,
+                spent.loop / outcome.answers,
+                spent.postgres / outcome.answers,
+                outcome.cpu / outcome.answers,
+            )
+        )
+    title("register, answers/s at 32 connections", "Gatehouse", "floor")
+    show("password hashes alone, on all cores", rates, hashes, at_least=0.9)
+    alone, threads, loop, postgres, client = (1000 * median(cost) for cost in zip(*costs, strict=True))
+    together = threads + loop + postgres + client
+    print(
+        f"  CPU for each, ms: {together:.1f} = hash {threads:.1f} + event loop {loop:.2f} "
+        f"+ PostgreSQL {postgres:.2f} + this client {client:.2f};\n"
+        f"  a hash alone takes {alone:.1f}, which makes {alone / together:.2f} of it"
+    )
+
+
+def measure_latency(clients: Clients, registrations: Registrations, requests: Sequence[bytes]) -> None:
+    # Light, and the same in both: 4 connections that ask 200 times a second together.
+    probe = Load(
+        port=registrations.server.port,
+        requests=requests,
+        expected=IS_VALID,
+        connections=4,
+        pace=200,
+        warm_up=1.5,
+        seconds=5,
+    )
+    alone: list[float] = []
+    beside: list[float] = []
+    for _ in range(TURNS):
+        load = registrations.load(seconds=7)
+        alone.append(1000 * clients.run(probe).p99)
+        loaded = clients.start(load)
+        probed = clients.run(probe)
+        busy = loaded.result()
+        if probed.begun < busy.begun or probed.ended > busy.ended:
+            raise LoadFailed("the probe did not run within the load")
+        beside.append(1000 * probed.p99)
+    title("validateBetaKey, p99 in ms at 200 requests/s", "busy", "idle")
+    show("beside a full load of registrations", beside, alone, at_most=5)
+
+
+def title(what: str, ours: str, theirs: str) -> None:
+    print(f"\n{what:50}{ours:>11}{theirs:>11}{'ratio':>9}  expected")
+
+
+def show(
+    name: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> None:
+    ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
+    if at_least is not None:
+        verdict = f"≥ {at_least:<6g}{'ok' if ratio >= at_least else 'below'}"
+    else:
+        verdict = f"≤ {at_most:<6g}{'ok' if at_most is None or ratio <= at_most else 'above'}"
+    print(
+        f"  {name:48}{_round(median(ours)):>11}{_round(median(theirs)):>11}{ratio:>9.2f}  {verdict}",
+        flush=True,
+    )
+
+
+def _round(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main()

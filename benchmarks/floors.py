@@ -1,0 +1,86 @@
+"""What Gatehouse is compared with: the least that could be done, and what is done without a second thought.
+
+Both are ASGI applications for uvicorn. They take the same requests as Gatehouse and give the same answers.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import orjson
+import strawberry
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from strawberry.asgi import GraphQL
+
+from api.domain.beta_keys import find_key, rejection
+from piccolo_conf import DB
+from tables import BetaKey
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """Parses the JSON, asks PostgreSQL as Gatehouse does, answers; no GraphQL and no framework."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    asked = orjson.loads(await _read(receive))
+    refused = rejection(await find_key(asked["variables"]["key"]))
+    body = orjson.dumps({"data": {"validateBetaKey": _validation(refused is None)}})
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    await receive()
+    await DB.start_connection_pool()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await DB.close_connection_pool()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    body = message["body"]
+    while message["more_body"]:
+        message = await receive()
+        body += message["body"]
+    return body
+
+
+def _validation(valid: bool) -> dict[str, object]:
+    return {"valid": valid, "message": "This beta key is valid." if valid else "There is no such beta key."}
+
+
+@strawberry.type
+class BetaKeyValidation:
+    valid: bool
+    message: str
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def validate_beta_key(self, key: str) -> BetaKeyValidation:
+        found = await BetaKey.select().where(BetaKey.key == key).first()
+        valid = found is not None and not found["isUsed"]
+        return BetaKeyValidation(
+            valid=valid, message="This beta key is valid." if valid else "There is no such beta key."
+        )
+
+
+@contextlib.asynccontextmanager
+async def _pool(_app: Starlette) -> AsyncIterator[None]:
+    await DB.start_connection_pool()
+    try:
+        yield
+    finally:
+        await DB.close_connection_pool()
+
+
+stock = Starlette(
+    routes=[Route("/graphql", GraphQL(strawberry.Schema(query=Query)))],
+    lifespan=_pool,
+)
+"""Strawberry's own view over Piccolo's own query, each as its manual shows it."""

@@ -1,0 +1,69 @@
+"""The requests that are sent, written out before the clock runs."""
+
+import random
+from collections.abc import Iterable
+
+import orjson
+
+from api.domain.beta_keys import ALPHABET
+
+VALIDATE = "query Validate($key: String!) { validateBetaKey(key: $key) { valid message } }"
+
+REGISTER = """
+mutation Register($input: RegisterInput!) {
+  register(input: $input) {
+    __typename
+    ... on Registration { accessToken expiresAt user { id email role } tenant { id businessName nit } }
+    ... on Error { code message }
+  }
+}
+"""
+
+IS_VALID = b'"valid":true'
+IS_REGISTRATION = b'"__typename":"Registration"'
+
+
+def make_keys(count: int, seed: int) -> list[str]:
+    """`count` different keys, always the same ones. Nobody guesses at them here, so `random` will do."""
+    choices = random.Random(seed).choices
+    keys: dict[str, None] = {}
+    while len(keys) < count:
+        symbols = "".join(choices(ALPHABET, k=10))
+        keys[f"BETA-{symbols[:5]}-{symbols[5:]}"] = None
+    return list(keys)
+
+
+def validations(keys: Iterable[str]) -> list[bytes]:
+    return [_post(VALIDATE, {"key": key}) for key in keys]
+
+
+def registrations(keys: Iterable[str], first: int) -> list[bytes]:
+    """One for each key; their businesses are numbered from `first` on, so that no two are the same."""
+    return [_post(REGISTER, {"input": _business(key, number)}) for number, key in enumerate(keys, first)]
+
+
+def _business(key: str, number: int) -> dict[str, str]:
+    """Every field filled in: what costs the most to read."""
+    return {
+        "betaKey": key,
+        "businessName": f"Tienda {number}",
+        "nit": f"900.{number:09}-8",
+        "businessType": "TIENDA",
+        "address": "Calle 10 # 20-30, Medellín",
+        "businessPhone": "+57 604 444 1234",
+        "businessEmail": f"tienda-{number}@example.com",
+        "firstName": "María",
+        "lastName": "Gómez",
+        "email": f"maria-{number}@example.com",
+        "password": "Correct-horse-1",
+        "documentId": "1020304050",
+        "phoneNumber": "300 123 4567",
+    }
+
+
+def _post(query: str, variables: dict[str, object]) -> bytes:
+    body = orjson.dumps({"query": query, "variables": variables})
+    return (
+        b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nuser-agent: benchmarks\r\naccept: application/json\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )

@@ -1,0 +1,195 @@
+"""Starting and stopping what is measured, and asking Linux what it cost."""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import orjson
+
+from api.database.embedded import APPLICATION, SUPERUSER, EmbeddedServer
+from benchmarks.requests import VALIDATE
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(sys.executable).parent
+
+PATIENCE = 30.0
+"""Seconds a server may take to answer its first request, or to end."""
+
+
+@contextmanager
+def postgres() -> Iterator[EmbeddedServer]:
+    """An embedded server with nothing in it, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as home:
+        server = EmbeddedServer(Path(home))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+class Database:
+    """A database on `server` that has seen every migration."""
+
+    def __init__(self, server: EmbeddedServer, name: str) -> None:
+        self.server = server
+        self.dsn = server.dsn(database=name)
+        superuser = server.dsn(user=SUPERUSER, database=SUPERUSER)
+        asyncio.run(_execute(superuser, f'CREATE DATABASE "{name}" OWNER {APPLICATION}'))
+        subprocess.run(
+            [PROGRAMS / "piccolo", "migrations", "forwards", "all"],
+            cwd=ROOT,
+            env=_environment(self),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def add_keys(self, keys: Iterable[str]) -> None:
+        """Issue these keys, as fast as PostgreSQL takes them."""
+        asyncio.run(_add_keys(self.dsn, keys))
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _add_keys(dsn: str, keys: Iterable[str]) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.copy_records_to_table("beta_keys", columns=["key"], records=((key,) for key in keys))
+        # Otherwise PostgreSQL would do this by itself in the middle of a measurement.
+        await connection.execute("VACUUM (ANALYZE) beta_keys")
+    finally:
+        await connection.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+    pid: int
+
+
+@contextmanager
+def gatehouse(database: Database) -> Iterator[Server]:
+    """The real thing, as it is deployed; its limits are off, as everything comes from one address."""
+    port = _free_port()
+    environment = {"HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMITS": "off"}
+    with _serving([PROGRAMS / "gatehouse", "serve"], port, _environment(database) | environment) as server:
+        yield server
+
+
+@contextmanager
+def floor(application: str, database: Database) -> Iterator[Server]:
+    """An application of `benchmarks.floors`, under uvicorn as `gatehouse serve` sets it up."""
+    port = _free_port()
+    command = [
+        sys.executable, "-m", "uvicorn", f"benchmarks.floors:{application}", "--port", str(port),
+        "--no-access-log", "--no-server-header", "--log-level", "warning",
+    ]  # fmt: skip
+    with _serving(command, port, _environment(database)) as server:
+        yield server
+
+
+def _environment(database: Database) -> dict[str, str]:
+    # Settings of the developer's shell would make this run another one than the next.
+    ours = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
+    return {name: value for name, value in os.environ.items() if name not in ours} | {
+        "DATABASE_URL": database.dsn
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def _serving(command: Sequence[str | Path], port: int, environment: dict[str, str]) -> Iterator[Server]:
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_until_it_answers(process, port)
+            yield Server(port, process.pid)
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read()[-10_000:])
+            raise
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        data=orjson.dumps({"query": VALIDATE, "variables": {"key": "none"}}),
+        headers={"content-type": "application/json"},
+    )
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(request, timeout=PATIENCE):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args} does not answer")
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """Seconds of CPU: of a server's first thread, which runs the event loop, of its others, of PostgreSQL."""
+
+    loop: float
+    threads: float
+    postgres: float
+
+    def __sub__(self, other: "Cpu") -> "Cpu":
+        return Cpu(self.loop - other.loop, self.threads - other.threads, self.postgres - other.postgres)
+
+
+def cpu_so_far(server: Server, database: Database) -> Cpu:
+    """Linux only."""
+    postmaster = int((database.server.home / "pg" / "postmaster.pid").read_text().split("\n", 1)[0])
+    tasks = _tasks(server.pid)
+    return Cpu(
+        loop=tasks.pop(server.pid, 0.0),
+        threads=sum(tasks.values()),
+        postgres=sum(sum(_tasks(pid).values()) for pid in (postmaster, *_children(postmaster))),
+    )
+
+
+def _tasks(pid: int) -> dict[int, float]:
+    """Seconds on a CPU of each thread of a process."""
+    spent: dict[int, float] = {}
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        # A thread may end between the listing and the reading.
+        with suppress(OSError):
+            spent[int(task.name)] = int((task / "schedstat").read_text().split()[0]) / 1e9
+    return spent
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            found = re.match(r"(\d+) \(.*\) \S (\d+) ", stat.read_text(), re.DOTALL)
+            if found and int(found[2]) == pid:
+                children.append(int(found[1]))
+    return children
