@@ -18,7 +18,12 @@ _SERVER = pytest.StashKey[EmbeddedServer]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server before any test module is imported: importing `piccolo_conf` settles the engine."""
+    """Start the server before any test module is imported: importing `piccolo_conf` settles the engine.
+
+    Each process that runs tests has a server of its own; the one that only hands them out needs none.
+    """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
     for name in ("GATEHOUSE_HOME", "DB_SYNC", "TAX_ID_COUNTRY", "PHONE_REGION", "WORKERS", "HOST", "PORT"):
         os.environ.pop(name, None)
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")

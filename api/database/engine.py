@@ -11,11 +11,11 @@ from api.database.embedded import EmbeddedServer, EmbeddedServerError
 from api.errors import CommandFailed
 from api.settings import Settings, SettingsError
 
-ACQUIRE_TIMEOUT = 1.9
+ACQUIRE_TIMEOUT = 1.5
 """Seconds a request waits for a connection of the pool, the making of one included."""
 
-STATEMENT_TIMEOUT = 2.9
-"""Seconds a request waits for one statement; with `ACQUIRE_TIMEOUT`, a hung database costs it under five."""
+STATEMENT_TIMEOUT = 2.5
+"""Seconds a request waits for one statement; with `ACQUIRE_TIMEOUT`, a hung database costs it under five, with time to spare."""
 
 COMMAND_CONNECT_TIMEOUT = 10
 """Seconds a command at a terminal waits for its connection; its statements may take what they take."""
