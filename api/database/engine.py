@@ -15,7 +15,7 @@ ACQUIRE_TIMEOUT = 1.5
 """Seconds a request waits for a connection of the pool, the making of one included."""
 
 STATEMENT_TIMEOUT = 2.5
-"""Seconds a request waits for one statement; with `ACQUIRE_TIMEOUT`, a hung database costs it under five, with time to spare."""
+"""Seconds a request waits for one statement; with `ACQUIRE_TIMEOUT`, a hung database costs it four."""
 
 COMMAND_CONNECT_TIMEOUT = 10
 """Seconds a command at a terminal waits for its connection; its statements may take what they take."""
