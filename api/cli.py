@@ -9,9 +9,11 @@ and `gatehouse --help` should neither need them nor wait for them.
 
 import asyncio
 import re
+import shutil
 import signal
 import sys
-from collections.abc import Coroutine
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -97,7 +99,28 @@ def keys_issue(
     expires_at = None if expires is None else _instant(expires)
     from api.domain.beta_keys import issue_keys
 
-    _show_keys(_run(issue_keys(count, notes=notes, expires_at=expires_at)), json)
+    issued = issue_keys(count, notes=notes, expires_at=expires_at)
+    if json:
+        _run(_stream_json(issued))
+    else:
+        _show_keys(_run(_all(issued)), json)
+
+
+async def _stream_json(rows: AsyncIterator[dict[str, Any]]) -> None:
+    """Print rows in constant memory, and none of them before all are there."""
+    with tempfile.TemporaryFile() as spool:
+        before = b"["
+        async for row in rows:
+            spool.write(before + orjson.dumps(row, default=str, option=orjson.OPT_UTC_Z))
+            before = b",\n"
+        spool.write(b"]\n")
+        spool.seek(0)
+        sys.stdout.flush()
+        shutil.copyfileobj(spool, sys.stdout.buffer)
+
+
+async def _all(rows: AsyncIterator[T]) -> list[T]:
+    return [row async for row in rows]
 
 
 def _instant(written: str) -> datetime:

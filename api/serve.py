@@ -82,8 +82,8 @@ async def _prepare(settings: Settings) -> None:
         # Under the lock, so that of two first starts at once one makes the key.
         async with migration_lock(DB, settings.migration_lock_timeout):
             if not await any_key():
-                (key,) = await issue_keys(1, notes="the first start")
-                sys.stdout.write(f"A beta key to try: {key['key']}\n")
+                for key in [key async for key in issue_keys(1, notes="the first start")]:
+                    sys.stdout.write(f"A beta key to try: {key['key']}\n")
         sys.stdout.flush()
         return
     try:
