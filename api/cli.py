@@ -86,6 +86,19 @@ def serve() -> None:
     run()
 
 
+@app.command()
+def smoke(url: str) -> None:
+    """Check a server that runs at URL; say what is wrong with it, and exit with 1 if anything is."""
+    from api.smoke import run_smoke
+
+    failed = run_smoke(url)
+    for what in failed:
+        typer.echo(what)
+    if failed:
+        raise typer.Exit(1)
+    typer.echo("all is well")
+
+
 @keys.command("issue")
 def keys_issue(
     count: Annotated[int, typer.Option(min=1, help="How many keys.")] = 1,

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 from api.database.embedded import EmbeddedServer
 from tests.conftest import migrate
 from tests.support import (
+    GATEHOUSE,
     PASSWORD,
     REGISTER,
     VIEWER,
@@ -503,6 +505,24 @@ def test_when_the_parent_of_several_is_killed_its_workers_end(tmp_path: Path) ->
         assert "cannot listen" not in server.log.read_text()
     finally:
         server.stop()
+
+
+def smoke(url: str) -> tuple[int, str]:
+    done = subprocess.run([GATEHOUSE, "smoke", url], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_server_that_runs_passes_the_smoke_checks(start: Start) -> None:
+    assert smoke(f"{start().url}/") == (0, "all is well\n")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://x", "nowhere"])
+def test_what_is_no_server_fails_the_smoke_checks(url: str) -> None:
+    code, told = smoke(url)
+
+    assert code == 1
+    assert "Traceback" not in told
+    assert "/readyz" in told or "is no address" in told
 
 
 async def test_a_client_does_not_choose_its_address_by_a_header(
