@@ -312,11 +312,12 @@ def db_forget(
 ) -> None:
     """Erase what undone migrations left in the schema gatehouse_undone."""
     from api.deploy.undone import forget
+    from api.settings import get_settings
     from piccolo_conf import DB
 
     if not yes:
         raise CommandFailed("this erases rows for good; run: gatehouse db forget --yes")
-    for what in _run(forget(DB)):
+    for what in _run(forget(DB, get_settings().migration_lock_timeout)):
         typer.echo(f"erased {what}")
 
 

@@ -48,9 +48,9 @@ def terminal_line(error: BaseException) -> str | None:
     if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
         return "the database lacks migrations; run: piccolo migrations forwards all"
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return f"the role of DATABASE_URL may not do this ({describe(error)})"
+        return f"the role of DATABASE_URL may not do this ({describe(error)}); let the owner grant it"
     if isinstance(error, asyncpg.LockNotAvailableError):
-        return "a lock was not to be had, so nothing was changed; run it again when there is less traffic"
+        return "a lock was not to be had, and the last step was rolled back; run it again in quieter times"
     if isinstance(error, asyncpg.DataError):
         return f"the database cannot take what was typed ({error})"
     if isinstance(error, asyncpg.UniqueViolationError):

@@ -77,7 +77,7 @@ async def _prepare(settings: Settings) -> None:
     """Bring an embedded database up to date; look at any other one and say what is to be done."""
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
-        await apply_pending()
+        await apply_pending(DB, settings.migration_lock_timeout)
         sys.stdout.write(f"GraphiQL: {base}/graphql\n")
         # Under the lock, so that of two first starts at once one makes the key.
         async with migration_lock(DB, settings.migration_lock_timeout):
@@ -90,7 +90,7 @@ async def _prepare(settings: Settings) -> None:
         await DB.check_role()
         if settings.db_sync:
             logger.warning("DB_SYNC is on: pending migrations are applied at start; switch it off when done")
-            await apply_pending()
+            await apply_pending(DB, settings.migration_lock_timeout)
         elif pending := await pending_migrations():
             logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
     except UnsafeRole:

@@ -41,5 +41,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS users_email_lower ON users ("emailLower");
 """
 
 
+MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[User])
+
+
 async def forwards() -> SqlMigration:
-    return SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[User])
+    return MIGRATION

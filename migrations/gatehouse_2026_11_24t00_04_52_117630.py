@@ -115,11 +115,14 @@ END $$;
 """
 
 
+MIGRATION = SqlMigration(
+    migration_id=ID,
+    description=DESCRIPTION,
+    forwards=[FORWARDS, USERS_TENANT_ID, ADD_FOREIGN_KEY, VALIDATE_FOREIGN_KEY],
+    tables=[Tenant, BetaKey],
+    columns=[User],
+)
+
+
 async def forwards() -> SqlMigration:
-    return SqlMigration(
-        migration_id=ID,
-        description=DESCRIPTION,
-        forwards=[FORWARDS, USERS_TENANT_ID, ADD_FOREIGN_KEY, VALIDATE_FOREIGN_KEY],
-        tables=[Tenant, BetaKey],
-        columns=[User],
-    )
+    return MIGRATION

@@ -32,5 +32,8 @@ ALTER TABLE users DISABLE ROW LEVEL SECURITY;
 """
 
 
+MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS)
+
+
 async def forwards() -> SqlMigration:
-    return SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS)
+    return MIGRATION

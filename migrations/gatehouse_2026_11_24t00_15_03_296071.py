@@ -52,5 +52,8 @@ CREATE POLICY scope ON sessions USING (
 """
 
 
+MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[Session])
+
+
 async def forwards() -> SqlMigration:
-    return SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[Session])
+    return MIGRATION

@@ -30,10 +30,13 @@ ALTER TABLE tenants
 """
 
 
+MIGRATION = SqlMigration(
+    migration_id=ID,
+    description=DESCRIPTION,
+    forwards=FORWARDS,
+    columns=[BetaKey, Tenant],
+)
+
+
 async def forwards() -> SqlMigration:
-    return SqlMigration(
-        migration_id=ID,
-        description=DESCRIPTION,
-        forwards=FORWARDS,
-        columns=[BetaKey, Tenant],
-    )
+    return MIGRATION

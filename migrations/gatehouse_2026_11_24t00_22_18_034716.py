@@ -48,5 +48,8 @@ CREATE POLICY tenant_adds ON audit_events FOR INSERT WITH CHECK (
 """
 
 
+MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[AuditEvent])
+
+
 async def forwards() -> SqlMigration:
-    return SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[AuditEvent])
+    return MIGRATION

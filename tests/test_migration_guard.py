@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -23,10 +25,10 @@ TENANTS = "2026-11-24T00:04:52:117630"
 COUNT = len(list(MIGRATIONS.glob("gatehouse_*.py")))
 
 
-def start(dsn: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+def start(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*PICCOLO, *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "DATABASE_URL": dsn, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -40,8 +42,8 @@ async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, output
 
 
-async def run(dsn: str, *arguments: str, **environment: str) -> tuple[int, str]:
-    return await ended(start(dsn, *arguments, **environment))
+async def run(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
+    return await ended(start(dsn, *arguments, cwd=cwd, **environment))
 
 
 @pytest.fixture
@@ -265,11 +267,11 @@ def test_the_guard_is_in_place() -> None:
     assert {function.__module__ for function in guarded} == {"api.deploy.guard"}
 
 
-def gatehouse(dsn: str, *arguments: str) -> tuple[int, str]:
+def gatehouse(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [GATEHOUSE, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": dsn},
+        cwd=cwd,
+        env={**os.environ, "DATABASE_URL": dsn, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -316,3 +318,163 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     assert "erased 20 rows of tenants" in output
     assert await connection.fetchval("SELECT to_regnamespace('gatehouse_undone') IS NULL")
     assert (await run(empty_database, "forwards", "all"))[0] == 0
+
+
+async def test_what_is_written_while_a_migration_is_undone_is_kept(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """Copied before and dropped after it, it would be in neither place."""
+    await run(empty_database, "forwards", "all")
+    await _fill(connection)
+    writer = await asyncpg.connect(empty_database)
+    transaction = writer.transaction()
+    await transaction.start()
+    await writer.execute("SET LOCAL gatehouse.scope = 'platform'")
+    await writer.execute("""UPDATE users SET "documentId" = 'late' WHERE "documentId" = 'n7'""")
+
+    process = start(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await until(connection, WAITS_FOR_USERS)
+    await transaction.commit()
+    await writer.close()
+    code, output = await ended(process)
+    await run(empty_database, "forwards", "all")
+
+    assert code == 0, output
+    users = str((await every_row(connection))["users"])
+    assert '"documentId": "late"' in users
+    assert '"documentId": "n7"' not in users
+
+
+async def test_a_run_that_loses_its_lock_does_not_go_on(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """Whoever came next has the lock by then, and two would be at work."""
+    await run(empty_database, "forwards", "gatehouse", "1")
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+        process = start(empty_database, "forwards", "all")
+        watcher = await asyncpg.connect(empty_database)
+        await until(watcher, WAITS_FOR_USERS)
+        await watcher.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        )
+        await watcher.close()
+        code, output = await ended(process)
+
+    assert code == 1
+    assert "run the migrations again" in output
+    assert (await run(empty_database, "forwards", "all"))[0] == 0
+    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
+
+
+async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    await run(empty_database, "forwards", "all")
+    await _fill(connection)
+    back = ("backwards", "gatehouse", "--migration_id", "2026-11-24T00:18:40:663925", "--auto_agree")
+    await run(empty_database, *back)
+    await run(empty_database, "forwards", "gatehouse", "--migration_id", "1", "--fake")
+    await connection.execute('ALTER TABLE beta_keys ADD COLUMN "expiresAt" timestamptz')
+
+    code, output = await run(empty_database, *back)
+
+    assert code == 1
+    assert "still keeps what an earlier undoing left" in output
+    rows = "SELECT count(*) FROM gatehouse_undone.beta_keys_20261124001840663925"
+    async with connection.transaction():
+        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
+        assert await connection.fetchval(rows) == 20
+
+
+async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    await run(empty_database, "forwards", "all")
+    await _fill(connection)
+    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await connection.execute("CREATE TABLE tenants (id uuid PRIMARY KEY)")
+
+    code, output = await run(empty_database, "forwards", "all")
+    await connection.execute("DROP TABLE tenants")
+    again, _ = await run(empty_database, "forwards", "all")
+
+    assert (code, again) == (1, 0)
+    assert "tenants exists, and gatehouse_undone.tenants keeps the rows" in output
+    assert len((await every_row(connection))["tenants"]) == 20
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("forwards", "gatehouse", "nope"),
+        ("backwards", "gatehouse", "nope", "--auto_agree"),
+        ("backwards", "gatehouse", "--clean", "--auto_agree"),
+        ("backwards", "all"),
+    ],
+    ids=" ".join,
+)
+async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
+    empty_database: str, arguments: tuple[str, ...]
+) -> None:
+    await run(empty_database, "forwards", "all")
+
+    code, output = await run(empty_database, *arguments)
+
+    assert code == 1
+    assert output.splitlines()[-1].startswith("gatehouse: ")
+    assert "Usage" not in output
+
+
+@pytest.mark.parametrize("direction", ["forwards", "backwards"])
+async def test_a_preview_changes_nothing_and_asks_nothing(
+    empty_database: str, connection: asyncpg.Connection, direction: str
+) -> None:
+    if direction == "backwards":
+        await run(empty_database, "forwards", "all")
+    tables = "SELECT array_agg(oid ORDER BY oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    before = await connection.fetchval(f"{tables} AND relname NOT LIKE 'migration%'")
+
+    code, output = await run(empty_database, direction, "gatehouse", "--migration_id", "1", "--preview")
+
+    assert code == 0, output
+    assert ("CREATE TABLE IF NOT EXISTS users" if direction == "forwards" else "audit_events") in output
+    assert await connection.fetchval(f"{tables} AND relname NOT LIKE 'migration%'") == before
+    recorded = await connection.fetchval("SELECT count(*) FROM migration")
+    assert recorded == (0 if direction == "forwards" else COUNT)
+
+
+DATA_ONLY = """
+from piccolo.apps.migrations.tables import Migration
+
+ID = "2026-12-01T00:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Write a row."
+
+
+async def forwards():
+    await Migration.raw("INSERT INTO tallies VALUES ('once')")
+"""
+
+
+async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_looks(
+    empty_database: str, connection: asyncpg.Connection, tmp_path: Path
+) -> None:
+    for folder in ("api", "tables", "migrations"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "piccolo_conf.py", tmp_path)
+    (tmp_path / "migrations" / "gatehouse_2026_12_01t00_00_00_000000.py").write_text(DATA_ONLY)
+    await connection.execute("CREATE TABLE tallies (tally text)")
+    elsewhere = {"PYTHONPATH": str(tmp_path)}
+
+    together = [start(empty_database, "forwards", "all", cwd=tmp_path, **elsewhere) for _ in range(2)]
+    results = await asyncio.gather(*map(ended, together))
+    preview = await run(empty_database, "forwards", "all", "--preview", cwd=tmp_path, **elsewhere)
+    status = gatehouse(empty_database, "db", "status", cwd=tmp_path, **elsewhere)
+    back = await run(empty_database, "backwards", "gatehouse", "--auto_agree", cwd=tmp_path, **elsewhere)
+
+    assert [code for code, _ in results] == [0, 0], results
+    assert (preview[0], status[0]) == (0, 0), (preview, status)
+    assert back[0] == 1
+    assert "cannot be undone" in back[1]
+    assert await connection.fetchval("SELECT count(*) FROM tallies") == 1

@@ -4,25 +4,23 @@ import contextlib
 import io
 import logging
 
-from piccolo.apps.migrations.commands import forwards
-
+from api.database.engine import Engine
+from api.deploy.guard import run_forwards_unlocked
+from api.deploy.lock import migration_lock
 from api.deploy.pending import pending_migrations
-from api.errors import CommandFailed
 
 logger = logging.getLogger("gatehouse")
 
 
-async def apply_pending() -> list[str]:
-    """Do what `piccolo migrations forwards all` does; returns the ids that were applied."""
-    pending = await pending_migrations()
-    if pending:
-        # Piccolo tells of its progress on standard output, which is not the place of a server's log.
-        with contextlib.redirect_stdout(io.StringIO()):
-            # Looked up here, because the guard replaces it.
-            result = await forwards.run_forwards(app_name="all")
-        if not result.success:
-            raise CommandFailed(
-                result.message or "the migrations failed; run: piccolo migrations forwards all"
-            )
-        logger.info("applied the migrations %s", ", ".join(pending))
-    return pending
+async def apply_pending(engine: Engine, patience: float) -> None:
+    """Do what `piccolo migrations forwards all` does; of several instances that start, one does it.
+
+    Raises `CommandFailed`, among them `MigrationsLocked` after `patience` seconds.
+    """
+    async with migration_lock(engine, patience):
+        pending = await pending_migrations()
+        if pending:
+            # Piccolo tells of its progress on standard output, which is not the place of a server's log.
+            with contextlib.redirect_stdout(io.StringIO()):
+                await run_forwards_unlocked(app_name="all")
+            logger.info("applied the migrations %s", ", ".join(pending))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.commands import backwards, forwards
 from piccolo.apps.migrations.commands.base import MigrationResult
@@ -17,10 +18,15 @@ from piccolo.conf.apps import AppConfig
 
 from api.database.engine import Engine
 from api.deploy.lock import migration_lock
-from api.deploy.migration import SqlMigration
-from api.failures import terminal_line
+from api.deploy.migration import in_transaction, sql_migration
+from api.errors import CommandFailed
+from api.failures import describe, terminal_line
 
 Run = Callable[..., Awaitable[MigrationResult]]
+
+
+run_forwards_unlocked = forwards.run_forwards
+"""Piccolo's own function, for whoever holds the lock already."""
 
 
 def install_guard(engine: Engine, lock_timeout: float) -> None:
@@ -33,12 +39,17 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
             try:
                 async with migration_lock(engine, lock_timeout):
                     return await run(*args, **kwargs)
+            except EOFError:
+                told = "there is no terminal to ask; add --auto_agree"
             except Exception as error:
-                if (told := terminal_line(error)) is None:
+                told = terminal_line(error)
+                if told is None and isinstance(error, asyncpg.PostgresError):
+                    told = f"{describe(error)}; this step was rolled back: mend that and run it again"
+                if told is None:
                     raise
-                sys.stdout.flush()
-                sys.stderr.write(f"\ngatehouse: {told}\n")
-                return MigrationResult(success=False, message=told)
+            sys.stdout.flush()
+            sys.stderr.write(f"\ngatehouse: {told}\n")
+            return MigrationResult(success=False, message=told)
 
         return guarded
 
@@ -59,55 +70,65 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
 async def _forwards(
     engine: Engine, manager: forwards.ForwardsMigrationManager, app: AppConfig
 ) -> MigrationResult:
-    await Migration.raw("ALTER TABLE migration ADD COLUMN IF NOT EXISTS checksum text")
     modules = manager.get_migration_modules(app.resolved_migrations_folder_path)
+    wanted = manager.migration_id
+    if wanted not in ("all", "1", *modules):
+        raise CommandFailed(f"there is no migration {wanted}; see: gatehouse db status")
     done = await Migration.get_migrations_which_ran(app_name=app.app_name)
     pending = sorted(set(modules) - set(done))
-    wanted = manager.migration_id
-    if wanted in done:
-        return _end(f"{wanted} has been applied already")
-    if not pending:
-        return _end("no migrations to apply")
+    if not pending or wanted in done:
+        _say("no migrations to apply\n")
+        return MigrationResult(success=True)
     until = {"all": pending[-1], "1": pending[0]}.get(wanted, wanted)
-    if until not in pending:
-        return _end(f"there is no migration {wanted}; see: gatehouse db status", success=False)
     for migration_id in pending[: pending.index(until) + 1]:
+        module = modules[migration_id]
+        if manager.preview:
+            migration = sql_migration(module)
+            _say(f"-- {migration_id}\n{migration.script if migration else '-- runs Python'}\n")
+            continue
         _say(f"  {migration_id} forwards … ")
-        await _apply(engine, modules[migration_id], app.app_name, fake=manager.fake, preview=manager.preview)
-        _say("ok\n")
+        await _add_checksums(engine)
+        await _apply(engine, module, app.app_name, fake=manager.fake)
+        _say("faked\n" if manager.fake else "ok\n")
     return MigrationResult(success=True)
 
 
-async def _apply(engine: Engine, module: Any, app_name: str, *, fake: bool, preview: bool) -> None:
+async def _add_checksums(engine: Engine) -> None:
+    """Give Piccolo's table a column; asked for first, because even a needless ALTER TABLE blocks readers."""
+    there = await Migration.raw(
+        "SELECT FROM pg_attribute WHERE attrelid = 'migration'::regclass AND attname = 'checksum'"
+    )
+    if not there:
+        await in_transaction(
+            engine, lambda connection: connection.execute("ALTER TABLE migration ADD COLUMN checksum text")
+        )
+
+
+async def _apply(engine: Engine, module: Any, app_name: str, *, fake: bool) -> None:
     """Apply one migration and record it, in one transaction wherever its statements allow that."""
+    migration = sql_migration(module)
 
     async def record(connection: Any) -> None:
         await connection.execute(
             "INSERT INTO migration (name, app_name, ran_on, checksum) VALUES ($1, $2, clock_timestamp(), $3)",
             module.ID,
             app_name,
-            migration.checksum if isinstance(migration, SqlMigration) else None,
+            migration.checksum if migration is not None else None,
         )
 
-    async with engine.transaction() as transaction:
+    async def run_python(connection: Any) -> None:
         # A migration of data alone may do its work in this very call.
-        migration = await module.forwards()
-        has_own = isinstance(migration, SqlMigration) or (
-            isinstance(migration, MigrationManager) and not migration.wrap_in_transaction
-        )
-        if fake or preview or not has_own:
-            if isinstance(migration, MigrationManager) and not fake:
-                migration.preview = preview
-                await migration.run()
-            if not preview:
-                await record(transaction.connection)
-            return
-    if isinstance(migration, SqlMigration):
+        manager = await module.forwards()
+        if isinstance(manager, MigrationManager):
+            await manager.run()
+        await record(connection)
+
+    if fake:
+        await in_transaction(engine, record)
+    elif migration is not None:
         await migration.apply(engine, record)
-        return
-    await migration.run()
-    async with engine.transaction() as transaction:
-        await record(transaction.connection)
+    else:
+        await in_transaction(engine, run_python)
 
 
 async def _backwards(
@@ -116,19 +137,26 @@ async def _backwards(
     modules = manager.get_migration_modules(app.resolved_migrations_folder_path)
     done = sorted(await Migration.get_migrations_which_ran(app_name=app.app_name))
     if not done:
-        return _end("no migrations to undo")
+        _say("no migrations to undo\n")
+        return MigrationResult(success=True)
     wanted = manager.migration_id
     since = {"all": done[0], "1": done[-1]}.get(wanted, wanted)
     if since not in done:
-        return _end(f"{wanted} is not applied; applied are: {', '.join(done)}", success=False)
+        raise CommandFailed(f"{wanted} is not applied; applied are: {', '.join(done)}")
     undo = done[done.index(since) :][::-1]
     if missing := [migration_id for migration_id in undo if migration_id not in modules]:
-        return _end(f"the files of {', '.join(missing)} are missing; restore them first", success=False)
-    if not manager.auto_agree and not _agreed(len(undo)):
-        return _end("nothing was undone", success=False)
+        raise CommandFailed(f"the files of {', '.join(missing)} are missing; restore them first")
+    if manager.clean:
+        raise CommandFailed("--clean is not supported: a file that is gone cannot be put back")
+    if not (manager.auto_agree or manager.preview or _agreed(len(undo))):
+        raise CommandFailed("nothing was undone")
     for migration_id in undo:
+        if manager.preview:
+            migration = sql_migration(modules[migration_id])
+            _say(f"-- {migration_id}\n{migration.undo_script if migration else '-- runs Python'}\n")
+            continue
         _say(f"  {migration_id} backwards … ")
-        kept = await _undo(engine, modules[migration_id], app.app_name, preview=manager.preview)
+        kept = await _undo(engine, modules[migration_id], app.app_name)
         _say("ok\n")
         for what in kept:
             _say(f"    keeps {what}\n")
@@ -136,36 +164,31 @@ async def _backwards(
 
 
 def _agreed(count: int) -> bool:
-    try:
-        return input(f"Undo {count} migration{'s' * (count > 1)}? [y/N] ").strip().lower() == "y"
-    except EOFError:
-        _say("\nThere is no terminal to ask; add --auto_agree.\n")
-        return False
+    return input(f"Undo {count} migration{'s' * (count > 1)}? [y/N] ").strip().lower() == "y"
 
 
-async def _undo(engine: Engine, module: Any, app_name: str, *, preview: bool) -> list[str]:
+async def _undo(engine: Engine, module: Any, app_name: str) -> list[str]:
     async def record(connection: Any) -> None:
         await connection.execute(
             "DELETE FROM migration WHERE name = $1 AND app_name = $2", module.ID, app_name
         )
 
-    migration = await module.forwards()
-    if isinstance(migration, SqlMigration) and not preview:
+    async def run_python(connection: Any) -> None:
+        manager = await module.forwards()
+        # Raised within the transaction, which takes back what the call may have done.
+        if not isinstance(manager, MigrationManager):
+            raise CommandFailed(f"{module.ID} runs Python and cannot be undone")
+        if manager.add_tables or manager.add_columns.add_columns:
+            raise CommandFailed(f"undoing {module.ID} would lose rows; write it as a SqlMigration")
+        await manager.run(backwards=True)
+        await record(connection)
+
+    if (migration := sql_migration(module)) is not None:
         return await migration.undo(engine, record)
-    async with engine.transaction() as transaction:
-        if isinstance(migration, MigrationManager):
-            migration.preview = preview
-            await migration.run(backwards=True)
-        if not preview:
-            await record(transaction.connection)
+    await in_transaction(engine, run_python)
     return []
 
 
 def _say(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _end(text: str, *, success: bool = True) -> MigrationResult:
-    (sys.stdout if success else sys.stderr).write(f"{text}\n")
-    return MigrationResult(success=success, message=text)

@@ -38,7 +38,23 @@ async def migration_lock(engine: Engine, patience: float) -> AsyncIterator[None]
     connection = await engine.get_new_connection()
     try:
         await _acquire(connection, patience)
-        yield
+        async with asyncio.timeout(None) as held:
+
+            def lost(_connection: Any) -> None:
+                held.reschedule(0)
+
+            connection.add_termination_listener(lost)
+            try:
+                yield
+            finally:
+                connection.remove_termination_listener(lost)
+    except TimeoutError:
+        if not connection.is_closed():
+            raise
+        # Whoever came next has the lock by now, so this one must not go on.
+        raise MigrationsLocked(
+            "the connection that held the migration lock was ended; run the migrations again"
+        ) from None
     finally:
         await connection.close()
 
@@ -51,7 +67,7 @@ async def _acquire(connection: Any, patience: float) -> None:
         if time.monotonic() > deadline:
             raise MigrationsLocked(
                 f"another migration holds the lock after {patience:g} s (PostgreSQL process {holder}); "
-                "wait for it, or end it with: SELECT pg_terminate_backend(…)"
+                f"wait for it, or end it with: SELECT pg_terminate_backend({holder})"
             )
         if not told:
             sys.stdout.write(f"waiting for another migration (PostgreSQL process {holder}) …\n")

@@ -3,13 +3,11 @@
 import asyncio
 import hashlib
 import importlib
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from asyncpg import LockNotAvailableError
+from asyncpg import DeadlockDetectedError, LockNotAvailableError
 from piccolo.apps.migrations.auto.migration_manager import AddColumnClass, MigrationManager
 from piccolo.columns import Column
 from piccolo.table import Table
@@ -17,6 +15,7 @@ from piccolo.table import Table
 from api.database.engine import Engine
 from api.deploy import undone
 from api.deploy.catalog import differences, read_catalog
+from api.deploy.pending import MIGRATIONS
 from api.errors import CommandFailed
 
 SCRATCH = "gatehouse_wanted"
@@ -100,15 +99,21 @@ class SqlMigration(MigrationManager):
                 )
             )
 
-    async def run(self, backwards: bool = False) -> None:
-        """Print the SQL; the guard does the rest, with `apply` and `undo`."""
-        sys.stdout.write(f"\n{self.backwards if backwards else self.script}\n")
+    async def run(self, backwards: bool = False) -> None:  # noqa: ARG002
+        """Refuse: only the guard runs these, with `apply` and `undo`."""
+        raise CommandFailed("run it with: piccolo migrations, from the root of Gatehouse")
 
     @property
     def script(self) -> str:
         return "\n".join(
             step if isinstance(step, str) else f"{step.sql(concurrently=True)};" for step in self.steps
         )
+
+    @property
+    def undo_script(self) -> str:
+        columns = [f"-- keeps and drops {table}: {', '.join(names)}" for table, names in self.columns.items()]
+        tables = [f"-- moves {table} to {undone.SCHEMA}" for table in reversed(self.tables)]
+        return "\n".join([*columns, self.backwards, *tables])
 
     @property
     def checksum(self) -> str:
@@ -157,6 +162,7 @@ class SqlMigration(MigrationManager):
 
         async def undo(connection: Any) -> None:
             kept.clear()
+            await undone.lock(connection, [*self.columns, *self.tables])
             kept.extend(await undone.keep_columns(connection, self.migration_id, self.columns))
             if self.backwards:
                 await connection.execute(self.backwards)
@@ -187,7 +193,7 @@ async def in_transaction(engine: Engine, work: Record) -> None:
             ) as transaction:
                 await work(transaction.connection)
                 return
-        except LockNotAvailableError:
+        except (LockNotAvailableError, DeadlockDetectedError):
             if pause is None:
                 raise
             await asyncio.sleep(pause)
@@ -212,7 +218,7 @@ async def wanted_catalog(connection: Any, last_id: str) -> Any:
     """What the migrations up to `last_id` build, seen by playing them in an empty schema."""
     path = await connection.fetchval("SHOW search_path")
     await connection.execute(f"CREATE SCHEMA {SCRATCH}; SET LOCAL search_path = {SCRATCH}")
-    for migration in await migrations_until(last_id):
+    for migration in migrations_until(last_id):
         for step in migration.steps:
             await connection.execute(step.sql(concurrently=False) if isinstance(step, Index) else step)
     wanted = await read_catalog(connection, SCRATCH)
@@ -222,14 +228,22 @@ async def wanted_catalog(connection: Any, last_id: str) -> Any:
     return wanted
 
 
-async def migrations_until(last_id: str) -> list[SqlMigration]:
-    """The migrations of the folder up to `last_id`, in their order."""
-    managers = [await module.forwards() for _, module in sorted(_modules().items()) if last_id >= module.ID]
-    return [manager for manager in managers if isinstance(manager, SqlMigration)]
+def migrations_until(last_id: str) -> list[SqlMigration]:
+    """The migrations of the folder up to `last_id`, in their order.
+
+    Those that run Python are left out: calling one to look at it would do its work.
+    """
+    found = [sql_migration(module) for _, module in sorted(_modules().items()) if last_id >= module.ID]
+    return [migration for migration in found if migration is not None]
+
+
+def sql_migration(module: Any) -> SqlMigration | None:
+    """The `MIGRATION` of a migration's file; None for a file that runs Python instead."""
+    return getattr(module, "MIGRATION", None)
 
 
 def _modules() -> dict[str, Any]:
     return {
         path.stem: importlib.import_module(f"migrations.{path.stem}")
-        for path in Path(__file__).resolve().parents[2].joinpath("migrations").glob("gatehouse_*.py")
+        for path in MIGRATIONS.glob("gatehouse_*.py")
     }

@@ -48,7 +48,7 @@ async def _edited(last_id: str) -> list[str]:
     recorded = await _checksums()
     return [
         migration.migration_id
-        for migration in await migrations_until(last_id)
+        for migration in migrations_until(last_id)
         if recorded.get(migration.migration_id) not in (None, migration.checksum)
     ]
 

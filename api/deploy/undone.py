@@ -8,8 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.database.engine import Engine
+from api.deploy.lock import migration_lock
+from api.errors import CommandFailed
 
 SCHEMA = "gatehouse_undone"
+
+
+async def lock(connection: Any, tables: Sequence[str]) -> None:
+    """Let nobody write between the copy and the drop: what they wrote would be in neither."""
+    for table in tables:
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table):
+            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
 
 async def keep_columns(connection: Any, migration_id: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
@@ -25,9 +34,13 @@ async def keep_columns(connection: Any, migration_id: str, columns: Mapping[str,
             [f'"{name}" IS DISTINCT FROM {await _default(connection, table, name)}' for name in present]
         )
         saved = _saved(table, migration_id)
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", saved):
+            raise CommandFailed(
+                f"{saved} still keeps what an earlier undoing left; go forwards to put it back, or run:"
+                " gatehouse db forget --yes"
+            )
         await connection.execute(
-            f"DROP TABLE IF EXISTS {saved};"
-            f" CREATE TABLE {saved} AS SELECT id, {listed} FROM {table} WHERE {differing};"
+            f"CREATE TABLE {saved} AS SELECT id, {listed} FROM {table} WHERE {differing};"
             f" ALTER TABLE {saved} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
             f" CREATE POLICY scope ON {saved} USING (current_setting('gatehouse.scope', true) = 'platform')"
         )
@@ -59,9 +72,14 @@ async def keep_tables(connection: Any, tables: Sequence[str]) -> list[str]:
 
 async def put_back_tables(connection: Any, tables: Sequence[str]) -> None:
     for table in tables:
-        if await connection.fetchval(
-            "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NULL", f"{SCHEMA}.{table}", table
-        ):
+        kept = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{SCHEMA}.{table}")
+        there = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table)
+        if kept and there:
+            raise CommandFailed(
+                f"{table} exists, and {SCHEMA}.{table} keeps the rows of an undone one; drop the one that is"
+                " not wanted, or run: gatehouse db forget --yes"
+            )
+        if kept:
             schema = await connection.fetchval("SELECT current_schema()")
             await connection.execute(f'ALTER TABLE {SCHEMA}.{table} SET SCHEMA "{schema}"')
 
@@ -72,7 +90,13 @@ async def put_back_columns(connection: Any, migration_id: str, columns: Mapping[
         saved = _saved(table, migration_id)
         if await connection.fetchval("SELECT to_regclass($1) IS NULL", saved):
             continue
-        present = [name for name in names if await _has_column(connection, table, name)]
+        present = [
+            name
+            for name in names
+            if await _has_column(connection, table, name) and await _has_column(connection, saved, name)
+        ]
+        if not present:
+            continue
         values = ", ".join(f'"{name}" = saved."{name}"' for name in present)
         await connection.execute(
             f"UPDATE {table} SET {values} FROM {saved} AS saved WHERE saved.id = {table}.id;"
@@ -80,9 +104,12 @@ async def put_back_columns(connection: Any, migration_id: str, columns: Mapping[
         )
 
 
-async def forget(engine: Engine) -> list[str]:
-    """Erase all that is kept; says what it was."""
-    async with engine.transaction(scope="SET LOCAL gatehouse.scope = 'platform'") as transaction:
+async def forget(engine: Engine, patience: float) -> list[str]:
+    """Erase all that is kept, while no migration runs that might put it back; says what it was."""
+    async with (
+        migration_lock(engine, patience),
+        engine.transaction(scope="SET LOCAL gatehouse.scope = 'platform'") as transaction,
+    ):
         connection = transaction.connection
         tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", SCHEMA)
         erased = [
