@@ -76,6 +76,8 @@ async def find_key(typed: str) -> KeyState | None:
     return next((state for state in states if state is not None), None)
 
 
+_OUR_KEY = re.compile(r"BETA-[0-9A-Z]{5}-[0-9A-Z]{5}")
+
 _OUR_SHAPE = re.compile(r"BETA([0-9A-Z]{5})([0-9A-Z]{5})")
 
 
@@ -84,6 +86,8 @@ def _spellings(typed: str) -> list[str]:
 
     Anything that cannot be a key is left out, because PostgreSQL takes neither NUL nor lone surrogates.
     """
+    if _OUR_KEY.fullmatch(typed):
+        return [typed]
     if len(typed) > 10 * MAX_KEY_LENGTH:
         return []
     typed = typed.strip()
