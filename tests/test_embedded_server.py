@@ -1,14 +1,12 @@
 """The embedded server under real processes, real kills and real folders."""
 
 import asyncio
-import fcntl
 import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import asyncpg
 import pytest
 
 from api.database.embedded import EmbeddedServer, EmbeddedServerError
+from tests.support import is_running, kill_postgres
 
 ROOT = Path(__file__).parent.parent
 
@@ -144,29 +143,8 @@ def run() -> Iterator[Run]:
             kill_postgres(home)
 
 
-def is_running(home: Path) -> bool:
-    with (home / "postgres.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
-
-
 def postmaster(home: Path) -> int:
     return int((home / "pg" / "postmaster.pid").read_text().split()[0])
-
-
-def kill_postgres(home: Path) -> None:
-    first = postmaster(home)
-    # Without /proc the children end by themselves when they see that their parent has gone.
-    children = Path(f"/proc/{first}/task/{first}/children")
-    for pid in [first, *(children.read_text().split() if children.exists() else [])]:
-        os.kill(int(pid), signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while is_running(home):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def ask(dsn: str, *statements: str) -> Any:
