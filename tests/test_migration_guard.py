@@ -444,6 +444,19 @@ async def test_a_preview_changes_nothing_and_asks_nothing(
     assert recorded == (0 if direction == "forwards" else COUNT)
 
 
+async def test_a_table_that_the_sql_cannot_work_with_is_told_as_what_it_is(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """To be told to run the migrations, by the migrations, leads nowhere."""
+    await connection.execute("CREATE TABLE users (id int)")
+
+    code, output = await run(empty_database, "forwards", "all")
+
+    assert code == 1
+    assert 'column "email" does not exist' in output
+    assert "run: piccolo migrations" not in output
+
+
 DATA_ONLY = """
 from piccolo.apps.migrations.tables import Migration
 

@@ -24,7 +24,6 @@ from api.failures import describe, terminal_line
 
 Run = Callable[..., Awaitable[MigrationResult]]
 
-
 run_forwards_unlocked = forwards.run_forwards
 """Piccolo's own function, for whoever holds the lock already."""
 
@@ -32,9 +31,7 @@ run_forwards_unlocked = forwards.run_forwards
 def install_guard(engine: Engine, lock_timeout: float) -> None:
     """From here on, migrations run one at a time, each with its bookkeeping in one transaction."""
 
-    def one_at_a_time(
-        run: Callable[..., Awaitable[MigrationResult]],
-    ) -> Callable[..., Awaitable[MigrationResult]]:
+    def one_at_a_time(run: Run) -> Run:
         async def guarded(*args: Any, **kwargs: Any) -> MigrationResult:
             try:
                 async with migration_lock(engine, lock_timeout):
@@ -42,7 +39,9 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
             except EOFError:
                 told = "there is no terminal to ask; add --auto_agree"
             except Exception as error:
-                told = terminal_line(error)
+                # Elsewhere a missing table means that migrations are to be run; these are the migrations.
+                lacking = isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
+                told = None if lacking else terminal_line(error)
                 if told is None and isinstance(error, asyncpg.PostgresError):
                     told = f"{describe(error)}; this step was rolled back: mend that and run it again"
                 if told is None:
