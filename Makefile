@@ -24,6 +24,7 @@ bench: $(INSTALLED)
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql
+	@$(BIN)/python -m api.deploy.replay > .venv/schema.json && mv .venv/schema.json migrations/schema.json
 
 # uv resolves for every platform and Python at once; it is needed for this step alone, so it is not locked.
 lock:

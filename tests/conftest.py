@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -69,10 +70,34 @@ def server(request: pytest.FixtureRequest) -> EmbeddedServer:
 @pytest.fixture
 async def empty_database(server: EmbeddedServer) -> AsyncIterator[str]:
     """The address of a new database without tables, for the application's role."""
-    name = f"empty_{os.urandom(4).hex()}"
+    async with _new_database(server, template="template1") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def migrated_database(server: EmbeddedServer, _template: str) -> AsyncIterator[str]:
+    """The address of a new database that has seen every migration, for the application's role."""
+    async with _new_database(server, template=_template) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+async def _template(anyio_backend: str, server: EmbeddedServer) -> str:
+    """The name of a database that has seen every migration; nobody else uses it, so that it can be copied."""
+    name = "migrated"
+    connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
+    await connection.execute(f"CREATE DATABASE {name} OWNER gatehouse")
+    await connection.close()
+    migrate(server.dsn(database=name))
+    return name
+
+
+@asynccontextmanager
+async def _new_database(server: EmbeddedServer, *, template: str) -> AsyncIterator[str]:
+    name = f"test_{os.urandom(4).hex()}"
     connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
     try:
-        await connection.execute(f"CREATE DATABASE {name} OWNER gatehouse")
+        await connection.execute(f"CREATE DATABASE {name} OWNER gatehouse TEMPLATE {template}")
         yield server.dsn(database=name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:

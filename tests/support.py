@@ -116,6 +116,19 @@ async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:
     return row
 
 
+def run_gatehouse(dsn: str, *arguments: str, **environment: str) -> tuple[int, str]:
+    """The exit code and the output of `gatehouse …`, run to its end on the database of `dsn`."""
+    done = subprocess.run(
+        [GATEHOUSE, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": dsn, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -453,7 +453,8 @@ async def test_a_table_that_the_sql_cannot_work_with_is_told_as_what_it_is(
     code, output = await run(empty_database, "forwards", "all")
 
     assert code == 1
-    assert 'column "email" does not exist' in output
+    assert "users.id is integer; it should be uuid NOT NULL" in output
+    assert "users.email is missing" in output
     assert "run: piccolo migrations" not in output
 
 

@@ -1,116 +1,184 @@
-"""What a schema of the database holds, read from PostgreSQL's catalog, and how two of them differ."""
+"""What a schema of the database holds, read from PostgreSQL's catalog."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 
+@dataclass(frozen=True)
+class Column:
+    """`definition` is the column as CREATE TABLE takes it, its name left out."""
+
+    type: str
+    not_null: bool = False
+    default: str | None = None
+    generated: str | None = None
+
+    @property
+    def definition(self) -> str:
+        parts = [
+            self.type,
+            f"GENERATED {self.generated}" if self.generated is not None else "",
+            "NOT NULL" if self.not_null else "",
+            f"DEFAULT {self.default}" if self.default is not None else "",
+        ]
+        return " ".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A primary key, a foreign key, a check or an exclusion, as ALTER TABLE … ADD CONSTRAINT takes it."""
+
+    definition: str
+    columns: list[str]
+
+
+@dataclass(frozen=True)
+class Index:
+    """`definition` lacks the name alone: databases of the old system named theirs otherwise."""
+
+    definition: str
+    columns: list[str]
+    constraint: bool = False
+    """Whether a constraint UNIQUE made it; it promises what the index promises."""
+    valid: bool = True
+
+    @property
+    def unique(self) -> bool:
+        return self.definition.startswith("CREATE UNIQUE ")
+
+    def named(self, name: str, *, concurrently: bool) -> str:
+        head, tail = self.definition.split(" INDEX ", 1)
+        return f'{head} INDEX {"CONCURRENTLY " * concurrently}"{name}" {tail}'
+
+
 @dataclass
-class TableShape:
-    """One table: each part by the name people know it by, and its definition as PostgreSQL writes it."""
+class Table:
+    """Each part by its name in the database."""
 
-    columns: dict[str, str] = field(default_factory=dict)
-    constraints: set[str] = field(default_factory=set)
-    indexes: set[str] = field(default_factory=set)
-    policies: set[str] = field(default_factory=set)
+    columns: dict[str, Column] = field(default_factory=dict)
+    constraints: dict[str, Constraint] = field(default_factory=dict)
+    indexes: dict[str, Index] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
     row_security: str = "off"
+    """`off`, `enabled`, or `enabled and forced`."""
+
+    @classmethod
+    def from_json(cls, parts: Mapping[str, Any]) -> "Table":
+        """Read what `dataclasses.asdict` wrote."""
+        return cls(
+            columns={name: Column(**one) for name, one in parts["columns"].items()},
+            constraints={name: Constraint(**one) for name, one in parts["constraints"].items()},
+            indexes={name: Index(**one) for name, one in parts["indexes"].items()},
+            policies=dict(parts["policies"]),
+            row_security=parts["row_security"],
+        )
 
 
-Catalog = dict[str, TableShape]
+Catalog = dict[str, Table]
+
+_TABLES = """
+SELECT relname AS "table",
+       CASE WHEN relrowsecurity AND relforcerowsecurity THEN 'enabled and forced'
+            WHEN relrowsecurity THEN 'enabled' ELSE 'off' END AS row_security
+  FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p') ORDER BY oid
+"""
 
 _COLUMNS = """
 SELECT c.relname AS "table", a.attname AS name,
        format_type(a.atttypid, a.atttypmod)
-         || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
-         || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '') AS definition
+         || CASE WHEN a.attcollation <> t.typcollation THEN ' COLLATE ' || a.attcollation::regcollation
+                 ELSE '' END AS type,
+       a.attnotnull AS not_null,
+       CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS default,
+       CASE WHEN a.attgenerated <> ''
+            THEN 'ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') '
+                 || CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END
+            WHEN a.attidentity = 'a' THEN 'ALWAYS AS IDENTITY'
+            WHEN a.attidentity = 'd' THEN 'BY DEFAULT AS IDENTITY' END AS generated
   FROM pg_attribute a
   JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+  JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE c.relnamespace = $1::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY a.attnum
 """
 
 # PostgreSQL 18 also lists NOT NULL as constraints (contype n); the columns tell that already. A unique
-# constraint and a unique index promise the same, so both are read as the index behind them.
+# constraint is read as the index behind it.
 _CONSTRAINTS = """
-SELECT c.relname AS "table", pg_get_constraintdef(k.oid) AS definition
+SELECT c.relname AS "table", k.conname AS name, pg_get_constraintdef(k.oid) AS definition,
+       ARRAY(SELECT a.attname::text FROM pg_attribute a
+              WHERE a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey) ORDER BY a.attnum) AS columns
   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
- WHERE k.connamespace = $1::regnamespace AND k.contype IN ('c', 'f', 'x')
+ WHERE c.relnamespace = $1::regnamespace AND k.contype IN ('c', 'f', 'p', 'x') ORDER BY k.conname
 """
 
 _INDEXES = """
-SELECT c.relname AS "table", pg_get_indexdef(i.indexrelid) AS definition, x.relname AS name, i.indisvalid
+SELECT c.relname AS "table", x.relname AS name, i.indisvalid AND i.indisready AS valid,
+       pg_get_indexdef(i.indexrelid) || CASE WHEN i.indimmediate THEN '' ELSE ' DEFERRABLE' END AS definition,
+       EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype = 'u') AS constraint,
+       ARRAY(SELECT a.attname::text FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0
+                AND (a.attnum = ANY(i.indkey) OR EXISTS (
+                     SELECT FROM pg_depend d
+                      WHERE d.objid = x.oid AND d.refobjid = c.oid AND d.refobjsubid = a.attnum))
+              ORDER BY a.attnum) AS columns
   FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
- WHERE c.relnamespace = $1::regnamespace
+ WHERE c.relnamespace = $1::regnamespace AND NOT i.indisprimary AND NOT i.indisexclusion ORDER BY x.relname
 """
 
 _POLICIES = """
-SELECT c.relname AS "table",
-       p.polname || ' ' || p.polcmd::text || ' USING ' || coalesce(pg_get_expr(p.polqual, p.polrelid), '-')
-         || ' CHECK ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '-') AS definition
+SELECT c.relname AS "table", p.polname AS name,
+       CASE WHEN p.polpermissive THEN '' ELSE 'AS RESTRICTIVE ' END
+         || 'FOR ' || CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                                    WHEN 'd' THEN 'DELETE' ELSE 'ALL' END
+         || ' TO ' || array_to_string(ARRAY(
+              SELECT CASE WHEN role = 0 THEN 'PUBLIC' ELSE role::regrole::text END
+                FROM unnest(p.polroles) role ORDER BY 1), ', ')
+         || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
+         || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '') AS definition
   FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
- WHERE c.relnamespace = $1::regnamespace
-"""
-
-_ROW_SECURITY = """
-SELECT relname AS "table",
-       CASE WHEN relrowsecurity AND relforcerowsecurity THEN 'enabled and forced'
-            WHEN relrowsecurity THEN 'enabled' ELSE 'off' END AS definition
-  FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p')
+ WHERE c.relnamespace = $1::regnamespace ORDER BY p.polname
 """
 
 
-async def read_catalog(connection: Any, schema: str) -> Catalog:
-    """The tables of `schema`, read over an asyncpg connection whose search_path is that schema alone."""
+async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None = None) -> Catalog:
+    """The tables of `schema`, or those of them named in `only`, in the order they were made.
+
+    Read over an asyncpg connection whose search_path begins with that schema: what it finds there
+    PostgreSQL writes without the schema's name.
+    """
+    wanted = None if only is None else set(only)
     catalog: Catalog = {
-        row["table"]: TableShape(row_security=row["definition"])
-        for row in await connection.fetch(_ROW_SECURITY, schema)
+        row["table"]: Table(row_security=row["row_security"])
+        for row in await connection.fetch(_TABLES, schema)
+        if wanted is None or row["table"] in wanted
     }
-    for row in await connection.fetch(_COLUMNS, schema):
-        catalog[row["table"]].columns[row["name"]] = row["definition"]
-    for row in await connection.fetch(_CONSTRAINTS, schema):
-        catalog[row["table"]].constraints.add(row["definition"].replace(f"{schema}.", ""))
-    for row in await connection.fetch(_INDEXES, schema):
-        if row["indisvalid"]:
-            catalog[row["table"]].indexes.add(_without_name(row["definition"], row["name"], schema))
-    for row in await connection.fetch(_POLICIES, schema):
-        catalog[row["table"]].policies.add(row["definition"].replace(f"{schema}.", ""))
+
+    async def parts(sql: str) -> list[tuple[Table, dict[str, Any]]]:
+        found = [dict(row) for row in await connection.fetch(sql, schema)]
+        return [(catalog[name], row) for row in found if (name := row.pop("table")) in catalog]
+
+    def plain(text: str) -> str:
+        # PostgreSQL breaks the lines of a policy's subquery, and some names carry their schema all the same.
+        return " ".join(text.replace(f"{schema}.", "").split())
+
+    for table, row in await parts(_COLUMNS):
+        name = row.pop("name")
+        table.columns[name] = Column(**row)
+    for table, row in await parts(_CONSTRAINTS):
+        table.constraints[row["name"]] = Constraint(plain(row["definition"]), row["columns"])
+    for table, row in await parts(_INDEXES):
+        name = row.pop("name")
+        definition = _without_name(plain(row.pop("definition")), name)
+        table.indexes[name] = Index(definition=definition, **row)
+    for table, row in await parts(_POLICIES):
+        table.policies[row["name"]] = plain(row["definition"])
     return catalog
 
 
-def _without_name(index: str, name: str, schema: str) -> str:
-    """An index's definition without its name: databases of the old system named theirs otherwise."""
-    return index.replace(f'"{name}"', "…", 1).replace(f" {name} ", " … ", 1).replace(f"{schema}.", "")
-
-
-def differences(wanted: Catalog, found: Catalog) -> list[str]:
-    """What `wanted` has that `found` lacks or has otherwise, one sentence each.
-
-    What `found` has beyond that is no difference, as a database may hold tables and columns of its own;
-    but for what would break a promise: a policy lets through whatever the others hold back, and a column
-    that must have a value has none in the rows of an application that does not know it.
-    """
-    told: list[str] = []
-    for table, shape in wanted.items():
-        if table not in found:
-            told.append(f"table {table} is missing")
-            continue
-        there = found[table]
-        for column, definition in shape.columns.items():
-            if column not in there.columns:
-                told.append(f"{table}.{column} is missing; it should be {definition}")
-            elif there.columns[column] != definition:
-                told.append(f"{table}.{column} is {there.columns[column]}; it should be {definition}")
-        told += [f"{table} lacks {one}" for one in sorted(shape.constraints - there.constraints)]
-        told += [f"{table} lacks the index {one}" for one in sorted(shape.indexes - there.indexes)]
-        told += [f"{table} lacks the policy {one}" for one in sorted(shape.policies - there.policies)]
-        if shape.policies:
-            told += [
-                f"{table} has the policy {one} besides" for one in sorted(there.policies - shape.policies)
-            ]
-        told += [
-            f"{table}.{column} is {definition}, and nothing fills it"
-            for column, definition in there.columns.items()
-            if column not in shape.columns and definition.endswith(" NOT NULL")
-        ]
-        if shape.row_security not in ("off", there.row_security):
-            told.append(f"row security of {table} is {there.row_security}; it should be {shape.row_security}")
-    return told
+def _without_name(index: str, name: str) -> str:
+    for written in (f' "{name}" ', f" {name} "):
+        index = index.replace(written, " ", 1)
+    return index

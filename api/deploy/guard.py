@@ -19,6 +19,7 @@ from piccolo.conf.apps import AppConfig
 from api.database.engine import Engine
 from api.deploy.lock import migration_lock
 from api.deploy.migration import in_transaction, sql_migration
+from api.deploy.rehearsal import UnexpectedSchema
 from api.errors import CommandFailed
 from api.failures import describe, terminal_line
 
@@ -87,7 +88,14 @@ async def _forwards(
             continue
         _say(f"  {migration_id} forwards … ")
         await _add_checksums(engine)
-        await _apply(engine, module, app.app_name, fake=manager.fake)
+        try:
+            await _apply(engine, module, app.app_name, fake=manager.fake)
+        except UnexpectedSchema as error:
+            if done:
+                raise
+            raise CommandFailed(
+                f"{error}; if the old system made this database, run: gatehouse db adopt"
+            ) from None
         _say("faked\n" if manager.fake else "ok\n")
     return MigrationResult(success=True)
 

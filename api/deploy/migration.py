@@ -14,12 +14,11 @@ from piccolo.table import Table
 
 from api.database.engine import Engine
 from api.deploy import undone
-from api.deploy.catalog import differences, read_catalog
+from api.deploy.catalog import read_catalog
 from api.deploy.pending import MIGRATIONS
+from api.deploy.rehearsal import refuse, rehearse
+from api.deploy.wanted import wanted_catalog
 from api.errors import CommandFailed
-
-SCRATCH = "gatehouse_wanted"
-"""The schema in which the wanted tables are built to compare with; it never outlives a transaction."""
 
 LOCK_TIMEOUT = 2
 """Seconds a statement waits for its lock. While it waits, everything that comes after it waits too."""
@@ -28,10 +27,6 @@ PAUSES = (0.5, 1, 2, 4, 8, 16)
 """Seconds between one try for a lock and the next; the traffic that piled up flows off meanwhile."""
 
 Record = Callable[[Any], Awaitable[None]]
-
-
-class UnexpectedSchema(CommandFailed):
-    """What exists already is not what the migration makes; the message lists every difference."""
 
 
 @dataclass(frozen=True)
@@ -120,18 +115,32 @@ class SqlMigration(MigrationManager):
         """Tells whether the migration was edited after it was applied."""
         return hashlib.sha256(self.script.encode()).hexdigest()[:16]
 
+    @property
+    def plain_steps(self) -> list[str]:
+        """The steps as an empty database takes them, or one that nobody else uses: in one transaction."""
+        return [step.sql(concurrently=False) if isinstance(step, Index) else step for step in self.steps]
+
     async def apply(self, engine: Engine, record: Record) -> None:
         """Take every step; `record` is called in the transaction of the last one.
 
-        Raises `UnexpectedSchema`, and records nothing, where what exists is not what is wanted.
+        Raises `UnexpectedSchema`, and changes nothing, where what exists is not what is wanted.
         """
+        wanted = wanted_catalog(self.migration_id)
         *earlier, last = self.steps if isinstance(self.steps[-1], str) else (*self.steps, "")
 
         async def finish(connection: Any) -> None:
             await self._take(connection, str(last))
-            await self._compare(connection)
+            schema = await connection.fetchval("SELECT current_schema()")
+            refuse(wanted, await read_catalog(connection, schema, only=wanted))
             await record(connection)
 
+        async def try_on_copies(connection: Any) -> None:
+            await connection.execute("SAVEPOINT rehearsal")
+            await undone.put_back_tables(connection, self.tables)
+            await rehearse(connection, self.plain_steps, wanted)
+            await connection.execute("ROLLBACK TO SAVEPOINT rehearsal")
+
+        await in_transaction(engine, try_on_copies)
         for step in earlier:
             if isinstance(step, Index):
                 await _make_index(engine, step)
@@ -144,17 +153,6 @@ class SqlMigration(MigrationManager):
         if sql:
             await connection.execute(sql)
         await undone.put_back_columns(connection, self.migration_id, self.columns)
-
-    async def _compare(self, connection: Any) -> None:
-        """Refuse what `IF NOT EXISTS` stepped over but should not have.
-
-        The migrations up to this one are played in an empty schema, and its catalog is compared.
-        """
-        schema = await connection.fetchval("SELECT current_schema()")
-        found = await read_catalog(connection, schema)
-        wanted = await wanted_catalog(connection, self.migration_id)
-        if told := differences(wanted, found):
-            raise UnexpectedSchema("the database has these otherwise: " + "; ".join(told))
 
     async def undo(self, engine: Engine, record: Record) -> list[str]:
         """Undo the migration in one transaction, keeping what it made; returns what is kept, in words."""
@@ -214,26 +212,12 @@ async def _make_index(engine: Engine, index: Index) -> None:
         await connection.close()
 
 
-async def wanted_catalog(connection: Any, last_id: str) -> Any:
-    """What the migrations up to `last_id` build, seen by playing them in an empty schema."""
-    path = await connection.fetchval("SHOW search_path")
-    await connection.execute(f"CREATE SCHEMA {SCRATCH}; SET LOCAL search_path = {SCRATCH}")
-    for migration in migrations_until(last_id):
-        for step in migration.steps:
-            await connection.execute(step.sql(concurrently=False) if isinstance(step, Index) else step)
-    wanted = await read_catalog(connection, SCRATCH)
-    await connection.execute(
-        f"DROP SCHEMA {SCRATCH} CASCADE; SELECT set_config('search_path', '{path}', true)"
-    )
-    return wanted
-
-
-def migrations_until(last_id: str) -> list[SqlMigration]:
-    """The migrations of the folder up to `last_id`, in their order.
+def all_migrations() -> list[SqlMigration]:
+    """The migrations of the folder in their order.
 
     Those that run Python are left out: calling one to look at it would do its work.
     """
-    found = [sql_migration(module) for _, module in sorted(_modules().items()) if last_id >= module.ID]
+    found = [sql_migration(module) for _, module in sorted(_modules().items())]
     return [migration for migration in found if migration is not None]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from piccolo.apps.migrations.tables import Migration
 
-from api.deploy.migration import migrations_until
+from api.deploy.migration import all_migrations
 from api.deploy.pending import migration_ids, recorded_ids
 
 
@@ -38,17 +38,17 @@ async def read_status() -> Status:
     return Status(
         applied=applied,
         pending=pending,
-        edited=await _edited(in_folder[-1] if in_folder else ""),
+        edited=await _edited(),
         missing=sorted(set(applied) - set(in_folder)),
         out_of_order=[migration_id for migration_id in pending if migration_id < newest],
     )
 
 
-async def _edited(last_id: str) -> list[str]:
+async def _edited() -> list[str]:
     recorded = await _checksums()
     return [
         migration.migration_id
-        for migration in migrations_until(last_id)
+        for migration in all_migrations()
         if recorded.get(migration.migration_id) not in (None, migration.checksum)
     ]
 
