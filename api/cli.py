@@ -306,6 +306,27 @@ def db_status(json: Json = False) -> None:
         raise typer.Exit(2)
 
 
+@db.command("verify")
+def db_verify(json: Json = False) -> None:
+    """Compare the tables with what the migrations build. Exit code 0: the same, 3: see to the differences."""
+    from api.deploy.verify import verify
+    from piccolo_conf import DB
+
+    found = _run(verify(DB))
+    if json:
+        _print_json(found.as_json())
+    else:
+        for question in found.runbook:
+            typer.echo(f"-- {question.sql};\n--   found: {', '.join(question.found) or 'nothing'}")
+        for difference in found.differences:
+            typer.echo(
+                "\n".join([f"-- {difference.what}", *(f"{statement};" for statement in difference.sql)])
+            )
+        typer.echo("-- nothing differs" if found.clean else f"-- {len(found.differences)} differences")
+    if not found.clean:
+        raise typer.Exit(3)
+
+
 @db.command("forget")
 def db_forget(
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking; it cannot be undone.")] = False,
