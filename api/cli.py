@@ -327,6 +327,37 @@ def db_verify(json: Json = False) -> None:
         raise typer.Exit(3)
 
 
+@db.command("adopt")
+def db_adopt(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Take over a database of the old system. Exit code 0: done, 3: rows for a person to look at first."""
+    from api.deploy.adopt import Plan, adopt
+    from api.settings import get_settings
+    from piccolo_conf import DB
+
+    told: list[Plan] = []
+
+    def tell(plan: Plan) -> None:
+        told.append(plan)
+        if json:
+            _print_json(plan.as_json())
+            return
+        for change in plan.changes:
+            typer.echo(change.what)
+        for one in plan.undecided:
+            typer.echo(f"first see to {one.what}: {', '.join(one.ids)}")
+
+    _run(adopt(DB, get_settings().migration_lock_timeout, tell, dry_run=dry_run))
+    if told[0].undecided:
+        raise typer.Exit(3)
+    if not json:
+        typer.echo("nothing was changed" if dry_run or not told[0].changes else "adopted")
+
+
 @db.command("forget")
 def db_forget(
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking; it cannot be undone.")] = False,

@@ -243,6 +243,7 @@ def _of_row_security(name: str, wanted: Table, found: Table) -> Iterator[Differe
         yield Difference(
             f"row security of {name} is {found.row_security}; it should be {wanted.row_security}",
             tuple(_row_security(name, wanted)),
+            missing=True,
         )
     for policy, definition in wanted.policies.items():
         there = found.policies.get(policy)

@@ -18,7 +18,7 @@ from piccolo.conf.apps import AppConfig
 
 from api.database.engine import Engine
 from api.deploy.lock import migration_lock
-from api.deploy.migration import in_transaction, sql_migration
+from api.deploy.migration import in_transaction, record_applied, sql_migration
 from api.deploy.rehearsal import UnexpectedSchema
 from api.errors import CommandFailed
 from api.failures import describe, terminal_line
@@ -116,12 +116,7 @@ async def _apply(engine: Engine, module: Any, app_name: str, *, fake: bool) -> N
     migration = sql_migration(module)
 
     async def record(connection: Any) -> None:
-        await connection.execute(
-            "INSERT INTO migration (name, app_name, ran_on, checksum) VALUES ($1, $2, clock_timestamp(), $3)",
-            module.ID,
-            app_name,
-            migration.checksum if migration is not None else None,
-        )
+        await record_applied(connection, app_name, module.ID, migration and migration.checksum)
 
     async def run_python(connection: Any) -> None:
         # A migration of data alone may do its work in this very call.

@@ -176,6 +176,15 @@ def _added(table: type[Table]) -> list[Column]:
     return [column for column in table._meta.columns if not column._meta.primary_key]
 
 
+async def record_applied(connection: Any, app_name: str, migration_id: str, checksum: str | None) -> None:
+    await connection.execute(
+        "INSERT INTO migration (name, app_name, ran_on, checksum) VALUES ($1, $2, clock_timestamp(), $3)",
+        migration_id,
+        app_name,
+        checksum,
+    )
+
+
 async def in_transaction(engine: Engine, work: Record) -> None:
     """Do `work`, trying again when one of its locks is not to be had in time.
 

@@ -160,14 +160,19 @@ def tax_id(value: str) -> str:
             value = cast("Any", get_cc_module(country, "vat")).validate(value)
         except TaxIdError:
             raise Problem("INVALID_TAX_ID") from None
-    # Folded after all else: full-width digits are digits, and a sharp s grows when it is capitalised.
-    folded = unicodedata.normalize("NFKC", value).upper()
-    compact = "".join(character for character in folded if character.isalnum())
+    # Folded after all else, because a sharp s grows when it is capitalised.
+    compact = letters_and_digits(value)
     if len(compact) < 3:
         raise Problem("TOO_SHORT", min=3)
     if len(compact) > 50:
         raise Problem("TOO_LONG", max=50)
     return compact
+
+
+def letters_and_digits(text: str) -> str:
+    """`text` in capitals, without all that is neither letter nor digit; full-width digits are digits."""
+    folded = unicodedata.normalize("NFKC", text).upper()
+    return "".join(character for character in folded if character.isalnum())
 
 
 def password(value: str) -> str:
