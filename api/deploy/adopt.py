@@ -154,7 +154,7 @@ async def _rewritten(connection: Any, found: Catalog) -> Iterator[Change]:
     ]
     changes = {
         f"tax ids become letters and digits alone ({len(tax_ids)})": ("nit", tax_ids),
-        f"kinds of business become the names that the API has for them ({len(types)})": ("businessType", types),
+        f"kinds of business become the names of the API ({len(types)})": ("businessType", types),
     }
     return (
         Change(what, (f'UPDATE tenants SET "{column}" = $2 WHERE id = $1',), tuple(values))
