@@ -17,6 +17,7 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
 from api.database.engine import Engine
+from api.deploy import bookkeeping
 from api.deploy.lock import migration_lock
 from api.deploy.migration import in_transaction, sql_migration
 from api.deploy.pending import recorded_ids
@@ -108,34 +109,19 @@ async def _forwards(
             _say(f"-- {migration_id}\n{migration.script if migration else '-- runs Python'}\n")
             continue
         _say(f"  {migration_id} forwards … ")
-        await _add_checksums(engine)
-        await _apply(engine, module, app.app_name, fake=manager.fake)
+        await in_transaction(engine, lambda connection: connection.execute(bookkeeping.ADD_CHECKSUMS))
+        await _apply(engine, module, fake=manager.fake)
         _say("faked\n" if manager.fake else "ok\n")
     return MigrationResult(success=True)
 
 
-async def _add_checksums(engine: Engine) -> None:
-    """Give Piccolo's table a column; asked for first, because even a needless ALTER TABLE blocks readers."""
-    there = await Migration.raw(
-        "SELECT FROM pg_attribute WHERE attrelid = 'migration'::regclass AND attname = 'checksum'"
-    )
-    if not there:
-        await in_transaction(
-            engine, lambda connection: connection.execute("ALTER TABLE migration ADD COLUMN checksum text")
-        )
-
-
-async def _apply(engine: Engine, module: Any, app_name: str, *, fake: bool) -> None:
+async def _apply(engine: Engine, module: Any, *, fake: bool) -> None:
     """Apply one migration and record it, in one transaction wherever its statements allow that."""
     migration = sql_migration(module)
 
     async def record(connection: Any) -> None:
-        await connection.execute(
-            "INSERT INTO migration (name, app_name, ran_on, checksum) VALUES ($1, $2, clock_timestamp(), $3)",
-            module.ID,
-            app_name,
-            migration.checksum if migration is not None else None,
-        )
+        checksum = None if migration is None else migration.checksum
+        await connection.execute(bookkeeping.record(module.ID, checksum))
 
     async def run_python(connection: Any) -> None:
         # A migration of data alone may do its work in this very call.
@@ -195,18 +181,16 @@ async def _backwards(
             _say(f"-- {migration_id}\n{migration.undo_script if migration else '-- runs Python'}\n")
             continue
         _say(f"  {migration_id} backwards … ")
-        kept = await _undo(engine, modules[migration_id], app.app_name)
+        told = await _undo(engine, modules[migration_id])
         _say("ok\n")
-        for what in kept:
-            _say(f"    keeps {what}\n")
+        for line in told:
+            _say(f"    {line}\n")
     return MigrationResult(success=True)
 
 
-async def _undo(engine: Engine, module: Any, app_name: str) -> list[str]:
-    async def record(connection: Any) -> None:
-        await connection.execute(
-            "DELETE FROM migration WHERE name = $1 AND app_name = $2", module.ID, app_name
-        )
+async def _undo(engine: Engine, module: Any) -> list[str]:
+    async def erase(connection: Any) -> None:
+        await connection.execute(bookkeeping.erase(module.ID))
 
     async def run_python(connection: Any) -> None:
         manager = await module.forwards()
@@ -216,10 +200,10 @@ async def _undo(engine: Engine, module: Any, app_name: str) -> list[str]:
         if manager.add_tables or manager.add_columns.add_columns:
             raise CommandFailed(f"undoing {module.ID} would lose rows; write it as a SqlMigration")
         await manager.run(backwards=True)
-        await record(connection)
+        await erase(connection)
 
     if (migration := sql_migration(module)) is not None:
-        return await migration.undo(engine, record)
+        return await migration.undo(engine, erase)
     await in_transaction(engine, run_python)
     return []
 
