@@ -366,6 +366,38 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     assert (await run(empty_database, "forwards", "all"))[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("depending", "named"),
+    [
+        ("CREATE VIEW report AS SELECT nit FROM gatehouse_undone.tenants", "view report"),
+        (
+            "CREATE TABLE orders (tenant uuid CONSTRAINT for_whom REFERENCES gatehouse_undone.tenants (id))",
+            "constraint for_whom on table orders",
+        ),
+        ("CREATE FUNCTION gatehouse_undone.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "mine()"),
+    ],
+    ids=["a view", "a foreign key", "a function in the schema"],
+)
+async def test_what_is_kept_stays_while_something_else_depends_on_it(
+    empty_database: str, connection: asyncpg.Connection, depending: str, named: str
+) -> None:
+    """Erasing must not take anything along that nobody named."""
+    await run(empty_database, "forwards", "all")
+    await fill(connection)
+    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await connection.execute(depending)
+
+    code, output = gatehouse(empty_database, "db", "forget", "--yes")
+
+    assert code == 1
+    assert output.startswith("gatehouse: nothing was erased")
+    assert named in output
+    assert len(output.splitlines()) == 1
+    async with connection.transaction():
+        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
+        assert await connection.fetchval("SELECT count(*) FROM gatehouse_undone.tenants") == 20
+
+
 async def test_what_is_written_while_a_migration_is_undone_is_kept(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:

@@ -187,18 +187,31 @@ def array(names: Sequence[str]) -> str:
 
 
 async def forget(engine: Engine, patience: float) -> list[str]:
-    """Erase all that is kept, while no migration runs that might put it back; says what it was."""
+    """Erase all that is kept, while no migration runs that might put it back; says what it was.
+
+    Raises `CommandFailed` where something outside depends on it, and names that.
+    """
     async with (
         migration_lock(engine, patience),
         engine.transaction(scope="SET LOCAL gatehouse.scope = 'platform'") as transaction,
     ):
         connection = transaction.connection
-        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", SCHEMA)
-        erased = [
-            f"{await connection.fetchval(f'SELECT count(*) FROM {SCHEMA}.{row[0]}')} rows of {row[0]}"
-            for row in tables
-        ]
-        await connection.execute(
-            f"SET LOCAL client_min_messages = warning; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"
+        rows = await connection.fetch(
+            "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = $1 ORDER BY tablename", SCHEMA
         )
-    return sorted(erased)
+        tables = [row[0] for row in rows]
+        erased = [
+            f"{await connection.fetchval(f'SELECT count(*) FROM {SCHEMA}.{table}')} rows of {table}"
+            for table in tables
+        ]
+        try:
+            # All at once and without CASCADE: they may depend on each other, and nothing else on them.
+            if tables:
+                await connection.execute(f"DROP TABLE {', '.join(f'{SCHEMA}.{table}' for table in tables)}")
+            await connection.execute(
+                f"SET LOCAL client_min_messages = warning; DROP SCHEMA IF EXISTS {SCHEMA}"
+            )
+        except asyncpg.DependentObjectsStillExistError as error:
+            depending = "; ".join(str(getattr(error, "detail", None) or error).splitlines())
+            raise CommandFailed(f"nothing was erased; first drop what depends on it: {depending}") from None
+    return erased
