@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -356,6 +357,23 @@ def db_adopt(
         raise typer.Exit(3)
     if not json:
         typer.echo("nothing was changed" if dry_run or not told[0].changes else "adopted")
+
+
+@db.command("sql")
+def db_sql(
+    first: Annotated[str | None, typer.Option("--from", metavar="ID", help="The first migration.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="ID", help="The last migration.")] = None,
+    backwards: Annotated[bool, typer.Option("--backwards", help="Undo them, the newest first.")] = False,
+    json: Json = False,
+) -> None:
+    """Print the migrations as a script for psql, which can be run twice. It needs no database to do so."""
+    from api.deploy.script import parts, script
+
+    wanted = parts(first, last, backwards=backwards)
+    if json:
+        _print_json([asdict(part) for part in wanted])
+    else:
+        sys.stdout.write(script(wanted, backwards=backwards))
 
 
 @db.command("forget")

@@ -32,7 +32,7 @@ def start(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> su
         env={**os.environ, "DATABASE_URL": dsn, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         text=True,
     )
 
@@ -191,7 +191,7 @@ async def test_a_migration_whose_row_cannot_be_written_is_not_applied(
 async def test_going_backwards_loses_nothing(empty_database: str, connection: asyncpg.Connection) -> None:
     """Every tenant, key, user, session and event is as before, links and all, once forwards again."""
     await run(empty_database, "forwards", "all")
-    await _fill(connection)
+    await fill(connection)
     before = await every_row(connection)
 
     code, output = await run(
@@ -207,7 +207,7 @@ async def test_going_backwards_loses_nothing(empty_database: str, connection: as
     assert all(before.values())
 
 
-async def _fill(connection: asyncpg.Connection) -> None:
+async def fill(connection: asyncpg.Connection) -> None:
     async with connection.transaction():
         await connection.execute("""
             SET LOCAL gatehouse.scope = 'platform';
@@ -251,6 +251,52 @@ async def test_without_a_terminal_backwards_says_what_to_add(empty_database: str
     assert code == 1
     assert "--auto_agree" in output
     assert "Traceback" not in output
+
+
+async def asked(process: subprocess.Popen[str]) -> str:
+    """The question that the process waits with."""
+
+    def read() -> str:
+        assert process.stdout is not None
+        question = ""
+        while not question.endswith("[y/N] "):
+            character = process.stdout.read(1)
+            assert character, question
+            question += character
+        return question
+
+    return await asyncio.to_thread(read)
+
+
+async def test_whoever_is_asked_keeps_nobody_waiting(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """A person may be at lunch, and a deploy must go on; what it applied meanwhile nobody agreed to undo."""
+    await run(empty_database, "forwards", "gatehouse", TENANTS)
+    process = start(empty_database, "backwards", "gatehouse")
+    question = await asked(process)
+
+    deploy, _ = await run(empty_database, "forwards", "all", MIGRATION_LOCK_TIMEOUT="0")
+    output, _ = await asyncio.to_thread(process.communicate, "y\n")
+
+    assert question.endswith(f"Undo 1 migration: {TENANTS}? [y/N] ")
+    assert (deploy, process.returncode) == (0, 1)
+    assert "other migrations are applied by now, and nothing was undone" in output
+    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 1)])
+async def test_what_a_person_answers_is_done(
+    empty_database: str, connection: asyncpg.Connection, answer: str, left: int
+) -> None:
+    await run(empty_database, "forwards", "gatehouse", "1")
+    process = start(empty_database, "backwards", "all")
+    await asked(process)
+
+    await asyncio.to_thread(process.communicate, f"{answer}\n")
+
+    assert process.returncode == left
+    assert await connection.fetchval("SELECT count(*) FROM migration") == left
 
 
 def test_the_guard_is_in_place() -> None:
@@ -306,7 +352,7 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
     await run(empty_database, "forwards", "all")
-    await _fill(connection)
+    await fill(connection)
     await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
 
     asked, question = gatehouse(empty_database, "db", "forget")
@@ -320,12 +366,44 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     assert (await run(empty_database, "forwards", "all"))[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("depending", "named"),
+    [
+        ("CREATE VIEW report AS SELECT nit FROM gatehouse_undone.tenants", "view report"),
+        (
+            "CREATE TABLE orders (tenant uuid CONSTRAINT for_whom REFERENCES gatehouse_undone.tenants (id))",
+            "constraint for_whom on table orders",
+        ),
+        ("CREATE FUNCTION gatehouse_undone.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "mine()"),
+    ],
+    ids=["a view", "a foreign key", "a function in the schema"],
+)
+async def test_what_is_kept_stays_while_something_else_depends_on_it(
+    empty_database: str, connection: asyncpg.Connection, depending: str, named: str
+) -> None:
+    """Erasing must not take anything along that nobody named."""
+    await run(empty_database, "forwards", "all")
+    await fill(connection)
+    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await connection.execute(depending)
+
+    code, output = gatehouse(empty_database, "db", "forget", "--yes")
+
+    assert code == 1
+    assert output.startswith("gatehouse: nothing was erased")
+    assert named in output
+    assert len(output.splitlines()) == 1
+    async with connection.transaction():
+        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
+        assert await connection.fetchval("SELECT count(*) FROM gatehouse_undone.tenants") == 20
+
+
 async def test_what_is_written_while_a_migration_is_undone_is_kept(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
     """Copied before and dropped after it, it would be in neither place."""
     await run(empty_database, "forwards", "all")
-    await _fill(connection)
+    await fill(connection)
     writer = await asyncpg.connect(empty_database)
     transaction = writer.transaction()
     await transaction.start()
@@ -371,7 +449,7 @@ async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
     await run(empty_database, "forwards", "all")
-    await _fill(connection)
+    await fill(connection)
     back = ("backwards", "gatehouse", "--migration_id", "2026-11-24T00:18:40:663925", "--auto_agree")
     await run(empty_database, *back)
     await run(empty_database, "forwards", "gatehouse", "--migration_id", "1", "--fake")
@@ -391,7 +469,7 @@ async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
     await run(empty_database, "forwards", "all")
-    await _fill(connection)
+    await fill(connection)
     await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
     await connection.execute("CREATE TABLE tenants (id uuid PRIMARY KEY)")
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from piccolo.apps.migrations.tables import Migration
-
 from api.database.engine import Engine
+from api.deploy import bookkeeping
 from api.deploy.catalog import Catalog, Constraint, Index, read_catalog
 from api.deploy.differences import Difference, differences
 from api.deploy.lock import migration_lock
-from api.deploy.migration import all_migrations, in_transaction, record_applied
+from api.deploy.migration import all_migrations
 from api.deploy.pending import recorded_ids
 from api.deploy.rehearsal import refuse
+from api.deploy.transactions import in_transaction
 from api.deploy.undecided import Undecided, find_undecided, stored_tax_id
 from api.deploy.wanted import wanted_catalog
 from api.domain.tenants import BusinessType
@@ -184,7 +184,6 @@ async def _carry_out(connection: Any) -> None:
         for statement in _in_a_transaction(difference):
             await connection.execute(statement)
     refuse(wanted, await _read(connection, wanted))
-    await Migration.create_table(if_not_exists=True)
-    await connection.execute("ALTER TABLE migration ADD COLUMN IF NOT EXISTS checksum text")
+    await connection.execute(f"{bookkeeping.create_table()} {bookkeeping.ADD_CHECKSUMS}")
     for migration in all_migrations():
-        await record_applied(connection, "gatehouse", migration.migration_id, migration.checksum)
+        await connection.execute(bookkeeping.record(migration.migration_id, migration.checksum))

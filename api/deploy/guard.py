@@ -17,9 +17,12 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
 from api.database.engine import Engine
+from api.deploy import bookkeeping
 from api.deploy.lock import migration_lock
-from api.deploy.migration import in_transaction, record_applied, sql_migration
+from api.deploy.migration import sql_migration
+from api.deploy.pending import recorded_ids
 from api.deploy.rehearsal import UnexpectedSchema
+from api.deploy.transactions import in_transaction
 from api.errors import CommandFailed
 from api.failures import describe, terminal_line
 
@@ -32,11 +35,10 @@ run_forwards_unlocked = forwards.run_forwards
 def install_guard(engine: Engine, lock_timeout: float) -> None:
     """From here on, migrations run one at a time, each with its bookkeeping in one transaction."""
 
-    def one_at_a_time(run: Run) -> Run:
+    def told_in_one_line(run: Run) -> Run:
         async def guarded(*args: Any, **kwargs: Any) -> MigrationResult:
             try:
-                async with migration_lock(engine, lock_timeout):
-                    return await run(*args, **kwargs)
+                return await run(*args, **kwargs)
             except EOFError:
                 told = "there is no terminal to ask; add --auto_agree"
             except Exception as error:
@@ -53,6 +55,27 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
 
         return guarded
 
+    async def run_forwards_locked(*args: Any, **kwargs: Any) -> MigrationResult:
+        async with migration_lock(engine, lock_timeout):
+            return await run_forwards_unlocked(*args, **kwargs)
+
+    async def ask_and_run_backwards(
+        app_name: str,
+        migration_id: str = "1",
+        auto_agree: bool = False,
+        clean: bool = False,
+        preview: bool = False,
+    ) -> MigrationResult:
+        wanted = "all" if app_name == "all" else migration_id
+        # Asked before there is a lock: a person who goes to lunch over the question would stop all deploys.
+        agreed = None if auto_agree or preview else await _agree(wanted)
+        async with migration_lock(engine, lock_timeout):
+            if agreed is not None and await _to_undo(wanted) != agreed:
+                raise CommandFailed(
+                    "other migrations are applied by now, and nothing was undone; run it again"
+                )
+            return await run_backwards_unlocked(app_name, migration_id, True, clean, preview)
+
     async def run_forwards(self: forwards.ForwardsMigrationManager, app_config: AppConfig) -> MigrationResult:
         return await _forwards(engine, self, app_config)
 
@@ -61,8 +84,9 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
     ) -> MigrationResult:
         return await _backwards(engine, self, app_config)
 
-    forwards.run_forwards = one_at_a_time(forwards.run_forwards)
-    backwards.run_backwards = one_at_a_time(backwards.run_backwards)
+    run_backwards_unlocked = backwards.run_backwards
+    forwards.run_forwards = told_in_one_line(run_forwards_locked)
+    backwards.run_backwards = told_in_one_line(ask_and_run_backwards)
     forwards.ForwardsMigrationManager.run_migrations = run_forwards
     backwards.BackwardsMigrationManager.run_migrations_backwards = run_backwards
 
@@ -87,9 +111,9 @@ async def _forwards(
             _say(f"-- {migration_id}\n{migration.script if migration else '-- runs Python'}\n")
             continue
         _say(f"  {migration_id} forwards … ")
-        await _add_checksums(engine)
+        await in_transaction(engine, lambda connection: connection.execute(bookkeeping.ADD_CHECKSUMS))
         try:
-            await _apply(engine, module, app.app_name, fake=manager.fake)
+            await _apply(engine, module, fake=manager.fake)
         except UnexpectedSchema as error:
             if done:
                 raise
@@ -100,23 +124,13 @@ async def _forwards(
     return MigrationResult(success=True)
 
 
-async def _add_checksums(engine: Engine) -> None:
-    """Give Piccolo's table a column; asked for first, because even a needless ALTER TABLE blocks readers."""
-    there = await Migration.raw(
-        "SELECT FROM pg_attribute WHERE attrelid = 'migration'::regclass AND attname = 'checksum'"
-    )
-    if not there:
-        await in_transaction(
-            engine, lambda connection: connection.execute("ALTER TABLE migration ADD COLUMN checksum text")
-        )
-
-
-async def _apply(engine: Engine, module: Any, app_name: str, *, fake: bool) -> None:
+async def _apply(engine: Engine, module: Any, *, fake: bool) -> None:
     """Apply one migration and record it, in one transaction wherever its statements allow that."""
     migration = sql_migration(module)
 
     async def record(connection: Any) -> None:
-        await record_applied(connection, app_name, module.ID, migration and migration.checksum)
+        checksum = None if migration is None else migration.checksum
+        await connection.execute(bookkeeping.record(module.ID, checksum))
 
     async def run_python(connection: Any) -> None:
         # A migration of data alone may do its work in this very call.
@@ -133,47 +147,59 @@ async def _apply(engine: Engine, module: Any, app_name: str, *, fake: bool) -> N
         await in_transaction(engine, run_python)
 
 
+async def _agree(wanted: str) -> list[str]:
+    """The ids that a person agreed to undo. Raises `CommandFailed` when they did not."""
+    undo = await _to_undo(wanted)
+    if undo and not _says_yes(
+        f"Undo {len(undo)} migration{'s' * (len(undo) > 1)}: {', '.join(undo)}? [y/N] "
+    ):
+        raise CommandFailed("nothing was undone")
+    return undo
+
+
+def _says_yes(question: str) -> bool:
+    return input(question).strip().lower() == "y"
+
+
+async def _to_undo(wanted: str) -> list[str]:
+    """What is applied from `wanted` on, the newest first; `wanted` is an id, "all", or "1" for the newest."""
+    done = sorted(await recorded_ids())
+    if not done:
+        return []
+    since = {"all": done[0], "1": done[-1]}.get(wanted, wanted)
+    if since not in done:
+        raise CommandFailed(f"{wanted} is not applied; applied are: {', '.join(done)}")
+    return done[done.index(since) :][::-1]
+
+
 async def _backwards(
     engine: Engine, manager: backwards.BackwardsMigrationManager, app: AppConfig
 ) -> MigrationResult:
     modules = manager.get_migration_modules(app.resolved_migrations_folder_path)
-    done = sorted(await Migration.get_migrations_which_ran(app_name=app.app_name))
-    if not done:
+    undo = await _to_undo(manager.migration_id)
+    if not undo:
         _say("no migrations to undo\n")
         return MigrationResult(success=True)
-    wanted = manager.migration_id
-    since = {"all": done[0], "1": done[-1]}.get(wanted, wanted)
-    if since not in done:
-        raise CommandFailed(f"{wanted} is not applied; applied are: {', '.join(done)}")
-    undo = done[done.index(since) :][::-1]
     if missing := [migration_id for migration_id in undo if migration_id not in modules]:
         raise CommandFailed(f"the files of {', '.join(missing)} are missing; restore them first")
     if manager.clean:
         raise CommandFailed("--clean is not supported: a file that is gone cannot be put back")
-    if not (manager.auto_agree or manager.preview or _agreed(len(undo))):
-        raise CommandFailed("nothing was undone")
     for migration_id in undo:
         if manager.preview:
             migration = sql_migration(modules[migration_id])
             _say(f"-- {migration_id}\n{migration.undo_script if migration else '-- runs Python'}\n")
             continue
         _say(f"  {migration_id} backwards … ")
-        kept = await _undo(engine, modules[migration_id], app.app_name)
+        told = await _undo(engine, modules[migration_id])
         _say("ok\n")
-        for what in kept:
-            _say(f"    keeps {what}\n")
+        for line in told:
+            _say(f"    {line}\n")
     return MigrationResult(success=True)
 
 
-def _agreed(count: int) -> bool:
-    return input(f"Undo {count} migration{'s' * (count > 1)}? [y/N] ").strip().lower() == "y"
-
-
-async def _undo(engine: Engine, module: Any, app_name: str) -> list[str]:
-    async def record(connection: Any) -> None:
-        await connection.execute(
-            "DELETE FROM migration WHERE name = $1 AND app_name = $2", module.ID, app_name
-        )
+async def _undo(engine: Engine, module: Any) -> list[str]:
+    async def erase(connection: Any) -> None:
+        await connection.execute(bookkeeping.erase(module.ID))
 
     async def run_python(connection: Any) -> None:
         manager = await module.forwards()
@@ -183,10 +209,10 @@ async def _undo(engine: Engine, module: Any, app_name: str) -> list[str]:
         if manager.add_tables or manager.add_columns.add_columns:
             raise CommandFailed(f"undoing {module.ID} would lose rows; write it as a SqlMigration")
         await manager.run(backwards=True)
-        await record(connection)
+        await erase(connection)
 
     if (migration := sql_migration(module)) is not None:
-        return await migration.undo(engine, record)
+        return await migration.undo(engine, erase)
     await in_transaction(engine, run_python)
     return []
 

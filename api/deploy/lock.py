@@ -15,9 +15,9 @@ KEY = 0x67617465
 
 POLL_SECONDS = 0.2
 
-_HOLDER = """
+HOLDER = f"""
 SELECT pid FROM pg_locks
- WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = $1 AND objsubid = 1
+ WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = {KEY} AND objsubid = 1
    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
@@ -63,7 +63,7 @@ async def _acquire(connection: Any, patience: float) -> None:
     deadline = time.monotonic() + patience
     told = False
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", KEY):
-        holder = await connection.fetchval(_HOLDER, KEY)
+        holder = await connection.fetchval(HOLDER)
         if time.monotonic() > deadline:
             raise MigrationsLocked(
                 f"another migration holds the lock after {patience:g} s (PostgreSQL process {holder}); "

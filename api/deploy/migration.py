@@ -1,13 +1,11 @@
 """The kind of migration that Gatehouse writes: SQL that may meet what exists already, and undoes no data."""
 
-import asyncio
 import hashlib
 import importlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asyncpg import DeadlockDetectedError, LockNotAvailableError
 from piccolo.apps.migrations.auto.migration_manager import AddColumnClass, MigrationManager
 from piccolo.columns import Column
 from piccolo.table import Table
@@ -17,14 +15,9 @@ from api.deploy import undone
 from api.deploy.catalog import read_catalog
 from api.deploy.pending import MIGRATIONS
 from api.deploy.rehearsal import refuse, rehearse
-from api.deploy.wanted import wanted_catalog
+from api.deploy.transactions import end_vacuums, in_transaction
+from api.deploy.wanted import changed_tables, wanted_catalog
 from api.errors import CommandFailed
-
-LOCK_TIMEOUT = 2
-"""Seconds a statement waits for its lock. While it waits, everything that comes after it waits too."""
-
-PAUSES = (0.5, 1, 2, 4, 8, 16)
-"""Seconds between one try for a lock and the next; the traffic that piled up flows off meanwhile."""
 
 Record = Callable[[Any], Awaitable[None]]
 
@@ -41,6 +34,14 @@ class Index:
         return (
             f"CREATE {'UNIQUE ' * self.unique}INDEX {'CONCURRENTLY ' * concurrently}"
             f"IF NOT EXISTS {self.name} ON {self.on}"
+        )
+
+    @property
+    def drop_broken(self) -> str:
+        """A query for the statement that drops one that was broken off: it is written to, and never read."""
+        return (
+            f"SELECT 'DROP INDEX CONCURRENTLY {self.name}' FROM pg_index"
+            f" WHERE indexrelid = to_regclass('{self.name}') AND NOT indisvalid"
         )
 
 
@@ -106,9 +107,14 @@ class SqlMigration(MigrationManager):
 
     @property
     def undo_script(self) -> str:
-        columns = [f"-- keeps and drops {table}: {', '.join(names)}" for table, names in self.columns.items()]
-        tables = [f"-- moves {table} to {undone.SCHEMA}" for table in reversed(self.tables)]
-        return "\n".join([*columns, self.backwards, *tables])
+        """All that undoing does but for the record; it wants the `SETTINGS` and one transaction."""
+        return _joined(
+            undone.lock([*self.columns, *self.tables]),
+            undone.keep_columns(self.migration_id, self.columns),
+            self.backwards,
+            undone.drop_columns(self.columns),
+            undone.keep_tables(self.tables),
+        )
 
     @property
     def checksum(self) -> str:
@@ -136,7 +142,7 @@ class SqlMigration(MigrationManager):
 
         async def try_on_copies(connection: Any) -> None:
             await connection.execute("SAVEPOINT rehearsal")
-            await undone.put_back_tables(connection, self.tables)
+            await undone.execute(connection, undone.put_back_tables(self.tables))
             await rehearse(connection, self.plain_steps, wanted)
             await connection.execute("ROLLBACK TO SAVEPOINT rehearsal")
 
@@ -149,73 +155,54 @@ class SqlMigration(MigrationManager):
         await in_transaction(engine, finish)
 
     async def _take(self, connection: Any, sql: str) -> None:
-        await undone.put_back_tables(connection, self.tables)
-        if sql:
-            await connection.execute(sql)
-        await undone.put_back_columns(connection, self.migration_id, self.columns)
+        await undone.execute(connection, self.step_script(sql))
+
+    def step_script(self, sql: str) -> str:
+        """A step of SQL, and around it what puts back the tables and columns that an undoing kept."""
+        return _joined(
+            undone.put_back_tables(self.tables),
+            end_vacuums(changed_tables(self.migration_id)),
+            sql,
+            undone.put_back_columns(self.migration_id, self.columns),
+        )
 
     async def undo(self, engine: Engine, record: Record) -> list[str]:
-        """Undo the migration in one transaction, keeping what it made; returns what is kept, in words."""
-        kept: list[str] = []
+        """Undo the migration in one transaction, keeping what it made; returns what that tells of it."""
+        told: list[str] = []
+
+        def listen(_connection: Any, message: Any) -> None:
+            if message.severity_en == "INFO":
+                told.append(message.message)
 
         async def undo(connection: Any) -> None:
-            kept.clear()
-            await undone.lock(connection, [*self.columns, *self.tables])
-            kept.extend(await undone.keep_columns(connection, self.migration_id, self.columns))
-            if self.backwards:
-                await connection.execute(self.backwards)
-            await undone.drop_columns(connection, self.columns)
-            kept.extend(await undone.keep_tables(connection, self.tables))
-            await record(connection)
+            told.clear()
+            connection.add_log_listener(listen)
+            try:
+                await undone.execute(connection, self.undo_script)
+                await record(connection)
+            finally:
+                connection.remove_log_listener(listen)
 
         await in_transaction(engine, undo)
-        return kept
+        return told
+
+
+def _joined(*parts: str) -> str:
+    """SQL in a row; a part may be empty, and may lack the semicolon that the next one needs."""
+    stripped = [part.strip() for part in parts if part.strip()]
+    return "\n".join(part if part.endswith(";") else f"{part}\n;" for part in stripped)
 
 
 def _added(table: type[Table]) -> list[Column]:
     return [column for column in table._meta.columns if not column._meta.primary_key]
 
 
-async def record_applied(connection: Any, app_name: str, migration_id: str, checksum: str | None) -> None:
-    await connection.execute(
-        "INSERT INTO migration (name, app_name, ran_on, checksum) VALUES ($1, $2, clock_timestamp(), $3)",
-        migration_id,
-        app_name,
-        checksum,
-    )
-
-
-async def in_transaction(engine: Engine, work: Record) -> None:
-    """Do `work`, trying again when one of its locks is not to be had in time.
-
-    A statement that waits for a lock makes everybody wait who comes after it, so it waits briefly, steps
-    back and tries again.
-    """
-    for pause in (*PAUSES, None):
-        try:
-            # What IF NOT EXISTS steps over is compared afterwards, so PostgreSQL need not tell of it.
-            async with engine.transaction(
-                scope=f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'; SET LOCAL client_min_messages = warning;"
-                " SET LOCAL gatehouse.scope = 'platform'"
-            ) as transaction:
-                await work(transaction.connection)
-                return
-        except (LockNotAvailableError, DeadlockDetectedError):
-            if pause is None:
-                raise
-            await asyncio.sleep(pause)
-
-
 async def _make_index(engine: Engine, index: Index) -> None:
     connection = await engine.get_new_connection()
     try:
         await connection.execute("SET client_min_messages = warning")
-        # One that was broken off stays behind invalid: it is written to, and never read.
-        broken = await connection.fetchval(
-            "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index.name
-        )
-        if broken:
-            await connection.execute(f"DROP INDEX CONCURRENTLY {index.name}")
+        if drop := await connection.fetchval(index.drop_broken):
+            await connection.execute(drop)
         await connection.execute(index.sql(concurrently=True))
     finally:
         await connection.close()

@@ -16,14 +16,21 @@ def wanted_catalog(last_id: str | None = None) -> Catalog:
 
     Raises `CommandFailed` for a migration that the file does not know yet.
     """
-    changes = _changes()
-    if last_id is not None and last_id not in changes:
-        raise CommandFailed(f"migrations/schema.json does not know {last_id}; run: make schema")
+    if last_id is not None:
+        changed_tables(last_id)
     catalog: Catalog = {}
-    for migration_id, tables in sorted(changes.items()):
+    for migration_id, tables in sorted(_changes().items()):
         if last_id is None or migration_id <= last_id:
             catalog |= {name: Table.from_json(parts) for name, parts in tables.items()}
     return catalog
+
+
+def changed_tables(migration_id: str) -> list[str]:
+    """The names of the tables that a migration makes or changes. Raises as `wanted_catalog` does."""
+    changes = _changes()
+    if migration_id not in changes:
+        raise CommandFailed(f"migrations/schema.json does not know {migration_id}; run: make schema")
+    return list(changes[migration_id])
 
 
 @cache
