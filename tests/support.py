@@ -47,6 +47,18 @@ def copy_project(to: Path) -> None:
         shutil.copy(ROOT / file, to)
 
 
+def write_schema(project: Path) -> None:
+    """What `make schema` does for the migrations, in a copy of the project."""
+    written = subprocess.run(
+        [sys.executable, "-m", "api.deploy.replay"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project)},
+        check=True,
+        capture_output=True,
+    ).stdout
+    (project / "migrations" / "schema.json").write_bytes(written)
+
+
 _numbers = itertools.count(1)
 
 

@@ -156,7 +156,7 @@ def _failed(reader: Reader) -> None:
     reader.psql("-c", "DROP INDEX beta_keys_key")
     code, told = reader.type("./predeploy.sh")
     assert code == 1
-    assert "the database has these otherwise: beta_keys lacks the index" in told
+    assert "the database has these otherwise: beta_keys lacks the unique index" in told
 
 
 def _held_up(reader: Reader) -> None:

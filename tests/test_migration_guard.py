@@ -127,7 +127,7 @@ async def test_a_killed_run_leaves_no_lock_and_the_next_one_goes_on(
 async def test_a_lock_that_is_busy_is_tried_for_again(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
-    """A statement steps back after two seconds, so that nobody queues behind it, and tries once more."""
+    """A statement soon steps back, so that nobody queues behind it, and tries once more."""
     await run(empty_database, "forwards", "gatehouse", "1")
     async with connection.transaction():
         await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")

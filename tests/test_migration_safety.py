@@ -13,10 +13,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from api.deploy.migration import LOCK_TIMEOUT, Index, SqlMigration, Step, migrations_until
+from api.deploy.migration import Index, SqlMigration, Step, all_migrations
 from api.deploy.pending import migration_ids
+from api.deploy.transactions import SETTINGS
 from tests.conftest import migrate
-from tests.support import ROOT, copy_project
+from tests.support import ROOT, copy_project, write_schema
 from tests.test_migrations import catalog_of, changed_by_walking
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +69,7 @@ def _broken(step: Step) -> set[str]:
     if isinstance(step, Index):
         return _squawk(f"{step.sql(concurrently=True)};")
     sql = GUARDED.sub(lambda block: block["body"], step)
-    found = _squawk(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s';\n{sql}", "--assume-in-transaction")
+    found = _squawk(f"{SETTINGS};\n{sql}", "--assume-in-transaction")
     # squawk passes over both of these.
     if re.search(r"\bDO\b", sql):
         found.add("unreadable-block")
@@ -90,7 +91,7 @@ def _squawk(sql: str, *options: str) -> set[str]:
 
 # The migrations of Gatehouse
 
-ALL = {migration.migration_id: migration for migration in migrations_until("9999")}
+ALL = {migration.migration_id: migration for migration in all_migrations()}
 
 
 def test_every_migration_is_sql_and_named_as_its_file() -> None:
@@ -185,6 +186,7 @@ async def test_a_migration_that_does_not_undo_what_it_did_is_found(
     """By the walk that every migration takes."""
     copy_project(tmp_path)
     (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(FORGETFUL)
+    write_schema(tmp_path)
 
     changed = changed_by_walking(empty_database, len(ALL) + 1, tmp_path)
 
@@ -210,7 +212,10 @@ async def test_the_example_of_the_documentation_goes_up_down_and_up(
 
     migrate(empty_database)
     before = await catalog_of(connection)
-    for command in STEPS:
+    schema, *steps = STEPS
+    assert schema == "make schema"
+    write_schema(tmp_path)
+    for command in steps:
         program, *words = command.split()
         assert program == "piccolo"
         _piccolo(tmp_path, empty_database, *words)
