@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test lint format bench schema lock clean
+.PHONY: run test lint format bench bench-migrations schema lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -21,6 +21,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
+
+bench-migrations: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.migrations
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql

@@ -23,7 +23,7 @@ def main() -> None:
     begun = time.monotonic()
     with ExitStack() as stack:
         server = stack.enter_context(postgres())
-        few, many = Database(server, "few"), Database(server, "many")
+        few, many = Database(server, "few").migrate("all"), Database(server, "many").migrate("all")
         keys = make_keys(MANY, seed=1)
         few.add_keys(keys[:FEW])
         many.add_keys(keys)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -40,30 +41,61 @@ def postgres() -> Iterator[EmbeddedServer]:
 
 
 class Database:
-    """A database on `server` that has seen every migration."""
+    """A database of the application's role on `server`: an empty one, or a copy of `template`."""
 
-    def __init__(self, server: EmbeddedServer, name: str) -> None:
+    def __init__(self, server: EmbeddedServer, name: str, template: str = "template1") -> None:
         self.server = server
+        self.name = name
         self.dsn = server.dsn(database=name)
-        superuser = server.dsn(user=SUPERUSER, database=SUPERUSER)
-        asyncio.run(_execute(superuser, f'CREATE DATABASE "{name}" OWNER {APPLICATION}'))
-        subprocess.run(
-            [PROGRAMS / "piccolo", "migrations", "forwards", "all"],
+        self._as_superuser(
+            f'CREATE DATABASE "{name}" OWNER {APPLICATION} TEMPLATE "{template}" STRATEGY file_copy'
+        )
+
+    def drop(self) -> None:
+        self._as_superuser(f'DROP DATABASE "{self.name}" WITH (FORCE)')
+
+    def _as_superuser(self, statement: str) -> None:
+        asyncio.run(_execute(self.server.dsn(user=SUPERUSER, database=SUPERUSER), statement))
+
+    def migrate(self, *migrations: str) -> "Database":
+        """Go forwards; `migrations` are what `piccolo migrations forwards` takes. Returns the database."""
+        with self.migrating(*migrations) as process:
+            output, _ = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{process.args} failed: {output}")
+        return self
+
+    def migrating(self, *migrations: str) -> subprocess.Popen[str]:
+        """The same as a process of its own, whose output is there to be read."""
+        return subprocess.Popen(
+            [PROGRAMS / "piccolo", "migrations", "forwards", *migrations],
             cwd=ROOT,
             env=_environment(self),
-            stdout=subprocess.DEVNULL,
-            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
+
+    def execute(self, *statements: str) -> None:
+        """Each in a transaction of its own."""
+        asyncio.run(_execute(self.dsn, *statements))
+
+    def settle(self) -> None:
+        """Write everything to disk now, and not in the middle of a measurement."""
+        self._as_superuser("CHECKPOINT")
+        os.sync()
 
     def add_keys(self, keys: Iterable[str]) -> None:
         """Issue these keys, as fast as PostgreSQL takes them."""
         asyncio.run(_add_keys(self.dsn, keys))
 
 
-async def _execute(dsn: str, statement: str) -> None:
+async def _execute(dsn: str, *statements: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(statement)
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 
@@ -146,8 +178,14 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
         headers={"content-type": "application/json"},
     )
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError), urllib.request.urlopen(request, timeout=PATIENCE):
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE):
+                return
+        except urllib.error.HTTPError:
+            # An answer too: that of a server whose database has yet to be migrated.
             return
+        except OSError:
+            pass
         time.sleep(0.05)
     raise RuntimeError(f"{process.args} does not answer")
 
