@@ -21,8 +21,7 @@ from statistics import median
 
 import asyncpg
 
-from api.deploy.migration import Index, SqlMigration, migrations_until
-from api.deploy.pending import migration_ids
+from api.deploy.migration import Index, SqlMigration, all_migrations
 from benchmarks.servers import Database, gatehouse, postgres
 from benchmarks.traffic import IN_SCOPE, KINDS, REPORT_EVERY, Request, Traffic, fill
 
@@ -132,7 +131,7 @@ async def _apply_plain(dsn: str) -> Starts:
     async with connection.transaction():
         await connection.execute(f"SET LOCAL client_min_messages = warning; {IN_SCOPE}")
         done = {row["name"] for row in await connection.fetch("SELECT name FROM migration")}
-        plain = plain_statements(migrations_until(max(migration_ids())))
+        plain = plain_statements(all_migrations())
         for migration_id in [each for each in plain if each not in done]:
             starts.append((time.perf_counter(), migration_id))
             for statement in plain[migration_id]:

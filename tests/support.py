@@ -138,11 +138,11 @@ async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:
     return row
 
 
-def run_gatehouse(dsn: str, *arguments: str, **environment: str) -> tuple[int, str]:
+def run_gatehouse(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
     """The exit code and the output of `gatehouse …`, run to its end on the database of `dsn`."""
     done = subprocess.run(
         [GATEHOUSE, *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "DATABASE_URL": dsn, **environment},
         capture_output=True,
         text=True,

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,7 +14,7 @@ import pytest
 from api.database.embedded import VERSION, EmbeddedServer
 from api.deploy.catalog import Catalog, read_catalog
 from api.deploy.lock import KEY
-from tests.support import ROOT
+from tests.support import ROOT, copy_project, run_gatehouse, write_schema
 from tests.test_migration_guard import (
     COUNT,
     DATA_ONLY,
@@ -24,7 +23,6 @@ from tests.test_migration_guard import (
     ended,
     every_row,
     fill,
-    gatehouse,
     run,
     until,
 )
@@ -42,7 +40,7 @@ AWAY = "postgresql://nobody@127.0.0.1:1/nowhere"
 
 
 def script(*arguments: str, cwd: Path = ROOT, **environment: str) -> str:
-    code, output = gatehouse(AWAY, "db", "sql", *arguments, cwd=cwd, **environment)
+    code, output = run_gatehouse(AWAY, "db", "sql", *arguments, cwd=cwd, **environment)
     assert code == 0, output
     return output
 
@@ -99,7 +97,7 @@ async def test_an_empty_database_becomes_what_piccolo_makes_of_it(
     code, output = await psql(empty_database, script(), tmp_path)
 
     assert code == 0, output
-    status, told = gatehouse(empty_database, "db", "status")
+    status, told = run_gatehouse(empty_database, "db", "status")
     assert status == 0, told
     by_piccolo = await asyncpg.connect(server.dsn())
     try:
@@ -160,7 +158,8 @@ async def test_a_script_that_was_killed_is_run_again(
     code, output = await psql(empty_database, script(), tmp_path)
 
     assert code == 0, output
-    assert gatehouse(empty_database, "db", "status")[0] == 0
+    assert run_gatehouse(empty_database, "db", "status")[0] == 0
+    assert run_gatehouse(empty_database, "db", "verify")[0] == 0
 
 
 async def test_a_migration_and_its_row_are_one_transaction(
@@ -340,16 +339,12 @@ async def test_the_script_does_not_run_beside_another_migration(
 async def test_piccolo_does_not_run_beside_the_script(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    await take(empty_database, script("--to", USERS), tmp_path)
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
-        process = start_psql(empty_database, script(), tmp_path)
-        watcher = await asyncpg.connect(empty_database)
-        await until(watcher, WAITS_FOR_USERS)
-        await watcher.close()
-        code, output = await run(empty_database, "forwards", "all", MIGRATION_LOCK_TIMEOUT="0")
-        process.kill()
-        await ended(process)
+    at_work = "-- Create the users.\nSELECT pg_sleep(60);"
+    process = start_psql(empty_database, script().replace("-- Create the users.", at_work), tmp_path)
+    await until(connection, "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
+    code, output = await run(empty_database, "forwards", "all", MIGRATION_LOCK_TIMEOUT="0")
+    process.kill()
+    await ended(process)
 
     assert code == 1
     assert "another migration holds the lock" in output
@@ -387,11 +382,11 @@ async def test_what_an_earlier_undoing_keeps_is_not_overwritten(
 
 def copy_of_the_project(folder: Path, **migrations: str) -> dict[str, str]:
     """Fill `folder` with the project and more migrations; returns the environment that runs it."""
-    for name in ("api", "tables", "migrations"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "piccolo_conf.py", folder)
+    folder.mkdir(exist_ok=True)
+    copy_project(folder)
     for name, text in migrations.items():
         (folder / "migrations" / f"{name}.py").write_text(text)
+    write_schema(folder)
     return {"PYTHONPATH": str(folder)}
 
 
@@ -422,7 +417,7 @@ async def test_a_migration_that_runs_python_is_named(
     )
     python, later = "2026-12-01T00:00:00:000000", "2026-12-02T00:00:00:000000"
 
-    code, output = gatehouse(AWAY, "db", "sql", cwd=folder, **environment)
+    code, output = run_gatehouse(AWAY, "db", "sql", cwd=folder, **environment)
     assert code == 1
     assert output.startswith(f"gatehouse: {python} runs Python")
     assert len(output.splitlines()) == 1
@@ -436,7 +431,7 @@ async def test_a_migration_that_runs_python_is_named(
 
     assert (before[0], too_early[0], in_time[0]) == (0, 3, 0), (before, too_early, in_time)
     assert python in too_early[1]
-    assert gatehouse(empty_database, "db", "status", cwd=folder, **environment)[0] == 0
+    assert run_gatehouse(empty_database, "db", "status", cwd=folder, **environment)[0] == 0
 
 
 TWO_STEPS = """
@@ -505,7 +500,7 @@ async def test_columns_that_come_back_one_by_one_all_get_their_values(
     ids=["from", "to", "from after to"],
 )
 async def test_ids_that_make_no_script_are_told_in_one_line(arguments: tuple[str, ...], told: str) -> None:
-    code, output = gatehouse(AWAY, "db", "sql", *arguments)
+    code, output = run_gatehouse(AWAY, "db", "sql", *arguments)
 
     assert code == 1
     assert output.startswith(f"gatehouse: {told}")

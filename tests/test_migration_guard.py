@@ -15,7 +15,7 @@ import pytest
 from piccolo.apps.migrations.commands import backwards, forwards
 
 from api.deploy.pending import MIGRATIONS
-from tests.support import GATEHOUSE, ROOT, copy_project
+from tests.support import ROOT, copy_project, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -312,26 +312,14 @@ def test_the_guard_is_in_place() -> None:
     assert {function.__module__ for function in guarded} == {"api.deploy.guard"}
 
 
-def gatehouse(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [GATEHOUSE, *arguments],
-        cwd=cwd,
-        env={**os.environ, "DATABASE_URL": dsn, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 async def test_the_status_is_told_by_exit_code_and_by_name(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
-    pending, output = gatehouse(empty_database, "db", "status")
+    pending, output = run_gatehouse(empty_database, "db", "status")
     assert (pending, TENANTS in output) == (2, True)
 
     await run(empty_database, "forwards", "all")
-    clean, output = gatehouse(empty_database, "db", "status", "--json")
+    clean, output = run_gatehouse(empty_database, "db", "status", "--json")
     assert (clean, json.loads(output)["pending"]) == (0, [])
 
     await connection.execute("UPDATE migration SET checksum = 'x' WHERE name = $1", TENANTS)
@@ -339,7 +327,7 @@ async def test_the_status_is_told_by_exit_code_and_by_name(
         "INSERT INTO migration (name, app_name, ran_on) VALUES ('2099-01-01T00:00:00:0', 'gatehouse', now())"
     )
     await connection.execute("DELETE FROM migration WHERE name LIKE '2026-11-24T00:22%'")
-    broken, output = gatehouse(empty_database, "db", "status", "--json")
+    broken, output = run_gatehouse(empty_database, "db", "status", "--json")
     told = json.loads(output)
     assert broken == 3
     assert told["edited"] == [TENANTS]
@@ -354,9 +342,9 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     await fill(connection)
     await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
 
-    asked, question = gatehouse(empty_database, "db", "forget")
+    asked, question = run_gatehouse(empty_database, "db", "forget")
     kept = await connection.fetchval("SELECT to_regclass('gatehouse_undone.tenants') IS NOT NULL")
-    erased, output = gatehouse(empty_database, "db", "forget", "--yes")
+    erased, output = run_gatehouse(empty_database, "db", "forget", "--yes")
 
     assert (asked, kept, erased) == (1, True, 0)
     assert "--yes" in question
@@ -386,7 +374,7 @@ async def test_what_is_kept_stays_while_something_else_depends_on_it(
     await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
     await connection.execute(depending)
 
-    code, output = gatehouse(empty_database, "db", "forget", "--yes")
+    code, output = run_gatehouse(empty_database, "db", "forget", "--yes")
 
     assert code == 1
     assert output.startswith("gatehouse: nothing was erased")
@@ -559,7 +547,7 @@ async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_
     together = [start(empty_database, "forwards", "all", cwd=tmp_path, **elsewhere) for _ in range(2)]
     results = await asyncio.gather(*map(ended, together))
     preview = await run(empty_database, "forwards", "all", "--preview", cwd=tmp_path, **elsewhere)
-    status = gatehouse(empty_database, "db", "status", cwd=tmp_path, **elsewhere)
+    status = run_gatehouse(empty_database, "db", "status", cwd=tmp_path, **elsewhere)
     back = await run(empty_database, "backwards", "gatehouse", "--auto_agree", cwd=tmp_path, **elsewhere)
 
     assert [code for code, _ in results] == [0, 0], results
