@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from api import rest
 from api.deploy.pending import pending_migrations
+from api.domain.rate_limits import close_counter
 from api.execution.view import GraphQLView
 from api.failures import report_failure
 from api.logs import configure_logging
@@ -84,6 +85,7 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await close_counter()
         await DB.close_connection_pool()
 
 

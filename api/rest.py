@@ -28,7 +28,7 @@ logger = logging.getLogger("gatehouse")
 
 
 async def validate_beta_key(request: Request) -> Response:
-    reason = await beta_keys.validate_key(request.path_params["key"])
+    reason = await beta_keys.validate_key(request.path_params["key"], client_of(request))
     told = message(beta_keys.message_code(reason), _language(request))
     return _json(200, {"valid": reason is None, "message": told})
 
@@ -144,6 +144,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.NitTaken: 409,
     errors.WrongCredentials: 401,
     errors.TenantSuspended: 403,
+    errors.RateLimited: 429,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unauthenticated: 401,
@@ -181,7 +182,11 @@ def _domain_error(error: DomainError, language: str) -> Response:
         }
         for problem in (error.problems if isinstance(error, InvalidInput) else [])
     ]
-    return _refuse(STATUSES[type(error)], error.code, message(error.message_code, language), fields)
+    told = message(error.message_code, language, **error.values)
+    response = _refuse(STATUSES[type(error)], error.code, told, fields)
+    if isinstance(error, errors.RateLimited):
+        response.headers["retry-after"] = str(error.retry_after_seconds)
+    return response
 
 
 def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | None = None) -> Response:
