@@ -56,7 +56,6 @@ async def validate_key(typed: str, client: Client) -> BetaKeyRejection | None:
     """Why `typed` would not admit a business now; None when it would. Raises `RateLimited`."""
     address = rate_limits.address_of(client)
     await rate_limits.count(rate_limits.VALIDATE, address)
-    await rate_limits.check(rate_limits.WRONG_KEYS, address)
     refused = rejection(await find_key(typed))
     # A key that is used or expired was issued to somebody: whoever asks about it does not guess.
     wrong = refused is BetaKeyRejection.NOT_FOUND

@@ -50,8 +50,8 @@ async def check(limit: Limit, who: str) -> None:
 async def settle_guess(limit: Limit, who: str, *, wrong: bool) -> None:
     """Count a guess that turned out wrong, before anybody is told how it turned out.
 
-    Guesses that are made at the same moment have all passed `check`. Once the wrong ones among them have
-    used the limit up, this raises `RateLimited` for the right ones too: the answer tells nothing.
+    Once wrong guesses have used the limit up, this raises `RateLimited` for right ones too, those that were
+    made at the same moment included: the answer tells nothing. `check` before the guess saves its work.
     """
     await (count if wrong else check)(limit, who)
 
