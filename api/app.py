@@ -12,41 +12,72 @@ from collections.abc import AsyncIterator
 import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api import rest
 from api.deploy.pending import pending_migrations
+from api.domain.rate_limits import close_counter
+from api.execution.document_limits import DocumentLimits
 from api.execution.view import GraphQLView
 from api.failures import report_failure
 from api.logs import configure_logging
 from api.request_ids import RequestIds
-from api.requests import MAX_BODY
+from api.requests import MAX_BODY, MAX_SECONDS
 from api.schema.context import Context
 from api.schema.failures import present_errors
 from api.schema.schema import schema
+from api.settings import get_settings
 from piccolo_conf import DB
 
 logger = logging.getLogger("gatehouse")
 
 
-def create_app() -> Starlette:
+def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
+    """The application; a request that takes longer than `max_seconds` is given up and rolled back."""
     configure_logging()
     graphql = GraphQLView(
-        schema, get_context=Context, on_errors=present_errors, graphiql=True, max_body=MAX_BODY
+        schema,
+        get_context=Context,
+        on_errors=present_errors,
+        graphiql=True,
+        max_body=MAX_BODY,
+        limits=DocumentLimits(tokens=2000, levels=10, aliases=15),
+        max_seconds=max_seconds,
     )
     return Starlette(
         routes=[
             Route("/graphql", graphql),
-            *rest.ROUTES,
+            *rest.routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
-        middleware=[Middleware(RequestIds)],
+        middleware=[Middleware(RequestIds), *_cross_origin()],
         exception_handlers={404: rest.http_error, 405: rest.http_error},
         lifespan=_lifespan,
     )
+
+
+def _cross_origin() -> list[Middleware]:
+    """Lets pages of the origins of `CORS_ORIGINS` read answers; without any, browsers keep all others out.
+
+    Credentials are not allowed: a token travels in a header that the page sets, and never by itself.
+    """
+    origins = get_settings().cors_origins
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["accept-language", "authorization", "content-type", "x-request-id"],
+            expose_headers=["retry-after", "x-request-id"],
+            max_age=86_400,
+        )
+    ]
 
 
 async def healthz(_request: Request) -> Response:
@@ -84,6 +115,7 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await close_counter()
         await DB.close_connection_pool()
 
 

@@ -23,6 +23,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "El correo o la contraseña no son correctos.",
     ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
+    "RATE_LIMITED": (
+        "Too many attempts. Please wait {seconds} s, then try again.",
+        "Demasiados intentos. Espere {seconds} s e intente de nuevo.",
+    ),
+    "TIMEOUT": (
+        "This took longer than {seconds} s and was given up.",
+        "Esto tardó más de {seconds} s y se abandonó.",
+    ),
     "UNAUTHENTICATED": ("Sign in first.", "Primero inicie sesión."),
     "SIGNED_OUT": ("You are signed out.", "Ha cerrado la sesión."),
     "CONFLICT": ("This cannot be done in its present state.", "Esto no es posible en su estado actual."),

@@ -3,6 +3,7 @@
 They have no rules of their own: the domain functions behind GraphQL answer here too.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from api.domain import beta_keys, errors, registration, sessions
 from api.domain.errors import DomainError, FieldProblem, InvalidInput
 from api.domain.registration import Application
 from api.domain.sessions import OpenedSession
-from api.execution.view import RequestError, read_body
+from api.execution.view import RequestError, read_body, require_json
 from api.failures import report_failure
 from api.messages import message, preferred_language
 from api.requests import MAX_BODY, client_of
@@ -28,7 +29,7 @@ logger = logging.getLogger("gatehouse")
 
 
 async def validate_beta_key(request: Request) -> Response:
-    reason = await beta_keys.validate_key(request.path_params["key"])
+    reason = await beta_keys.validate_key(request.path_params["key"], client_of(request))
     told = message(beta_keys.message_code(reason), _language(request))
     return _json(200, {"valid": reason is None, "message": told})
 
@@ -63,8 +64,10 @@ async def login(request: Request) -> Response:
 
 
 async def _read_object(request: Request) -> dict[str, Any]:
-    """The JSON object of the body, whatever its content type says: the old clients were never asked."""
-    body = await read_body(request.receive, request.headers.get("content-length", "").encode(), MAX_BODY)
+    """The JSON object of the body."""
+    headers = request.headers
+    require_json(headers.get("content-type", "").encode("latin-1"))
+    body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY)
     try:
         values = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -144,19 +147,25 @@ STATUSES: dict[type[DomainError], int] = {
     errors.NitTaken: 409,
     errors.WrongCredentials: 401,
     errors.TenantSuspended: 403,
+    errors.RateLimited: 429,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unauthenticated: 401,
 }
 
 
-def _door(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _door(answer: Endpoint, max_seconds: float) -> Endpoint:
     """An endpoint that tells every failure in the shape that the old clients know."""
 
     async def endpoint(request: Request) -> Response:
         language = _language(request)
+        limit = asyncio.timeout(max_seconds)
         try:
-            return await answer(request)
+            async with limit:
+                return await answer(request)
         except DomainError as error:
             return _domain_error(error, language)
         except RequestError as error:
@@ -165,6 +174,8 @@ def _door(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request
             # Nobody is there to read this.
             return Response(status_code=400)
         except Exception as error:  # noqa: BLE001
+            if limit.expired():
+                return _refuse(503, "TIMEOUT", message("TIMEOUT", language, seconds=f"{max_seconds:g}"))
             # Told here and not by Starlette, whose last resort knows neither the request's id nor JSON.
             code = report_failure(error)
             return _error(503 if code == "UNAVAILABLE" else 500, code, message(code, language), [])
@@ -181,7 +192,11 @@ def _domain_error(error: DomainError, language: str) -> Response:
         }
         for problem in (error.problems if isinstance(error, InvalidInput) else [])
     ]
-    return _refuse(STATUSES[type(error)], error.code, message(error.message_code, language), fields)
+    told = message(error.message_code, language, **error.values)
+    response = _refuse(STATUSES[type(error)], error.code, told, fields)
+    if isinstance(error, errors.RateLimited):
+        response.headers["retry-after"] = str(error.retry_after_seconds)
+    return response
 
 
 def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | None = None) -> Response:
@@ -222,8 +237,10 @@ async def http_error(request: Request, error: Exception) -> Response:
     return response
 
 
-ROUTES = [
-    Route("/api/beta-keys/validate/{key:path}", _door(validate_beta_key), methods=["GET"]),
-    Route("/api/auth/register", _door(register), methods=["POST"]),
-    Route("/api/auth/login", _door(login), methods=["POST"]),
-]
+def routes(*, max_seconds: float) -> list[Route]:
+    """The doors; a request that takes longer than `max_seconds` is given up."""
+    return [
+        Route("/api/beta-keys/validate/{key:path}", _door(validate_beta_key, max_seconds), methods=["GET"]),
+        Route("/api/auth/register", _door(register, max_seconds), methods=["POST"]),
+        Route("/api/auth/login", _door(login, max_seconds), methods=["POST"]),
+    ]

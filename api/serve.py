@@ -35,6 +35,8 @@ def serve() -> None:
     # embedded server is stopped.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _exit)
+    if settings.workers > 1 and settings.rate_limits and settings.rate_limit_storage is None:
+        logger.warning("each of %d WORKERS counts for itself; set RATE_LIMIT_STORAGE", settings.workers)
     asyncio.run(_prepare(settings))
     config = uvicorn.Config(
         "api.app:create_app",

@@ -2,18 +2,35 @@
 
 import re
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from limits import parse_many
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.errors import CommandFailed
 
 
 class SettingsError(CommandFailed):
     """A setting is wrong; the message is one line that names it and says what it takes."""
+
+
+def _is_rate(value: str) -> str:
+    try:
+        rates = parse_many(value)
+    except ValueError:
+        rates = []
+    # The library would take the first of several, and a rate of nothing would shut the door.
+    if len(rates) != 1 or rates[0].amount < 1:
+        raise ValueError("must be a rate such as 10/minute or 5/15 minutes")
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_is_rate)]
+"""How often within a moving window, in the notation of the library `limits`: `5/15 minutes`."""
 
 
 class Settings(BaseSettings):
@@ -44,6 +61,29 @@ class Settings(BaseSettings):
     tax_id_country: str | None = None
     """ISO 3166 country whose rules tax ids follow; unset, any 3 to 50 characters are taken."""
 
+    rate_limits: bool = True
+    """Whether anything is counted."""
+    rate_limit_storage: SecretStr | None = None
+    """A Redis that several server processes count in; unset, each counts in its own memory."""
+    rate_limit_validate: Rate = "30/minute"
+    """Keys that one address may ask about."""
+    rate_limit_wrong_keys: Rate = "10/minute"
+    """Keys that one address may ask about without there being such keys."""
+    rate_limit_register: Rate = "10/hour"
+    """Registrations that one address may try."""
+    rate_limit_login: Rate = "10/minute"
+    """Sign-ins that one address may try."""
+    rate_limit_wrong_passwords: Rate = "5/15 minutes"
+    """Wrong passwords for one account, from wherever they come."""
+    rate_limit_codes: Rate = "3/hour"
+    """One-time codes that one address may ask for."""
+    rate_limit_mailbox_codes: Rate = "5/hour"
+    """One-time codes to one mailbox, whoever asks for them."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks whose X-Forwarded-For is believed, separated by commas."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may call the API from a browser, separated by commas; `*` is any."""
+
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
@@ -56,6 +96,36 @@ class Settings(BaseSettings):
                 "with special characters percent-encoded"
             )
         return value
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            url = value.get_secret_value()
+            if not url.startswith(("redis://", "rediss://")) or not _has_readable_hosts(url, default="6379"):
+                raise ValueError("must be like redis://user:password@host:6379/0")
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(network) for network in _split(value))
+        except ValueError:
+            raise ValueError("must be networks or addresses such as 10.0.0.0/8,fd00::/8") from None
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _are_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(_split(value))
+        # A browser compares them as they are: one with a path, or a slash at its end, would match nothing.
+        if not all(re.fullmatch(r"\*|https?://[a-z0-9.\-\[\]:]+", origin) for origin in origins):
+            raise ValueError("must be origins such as https://shop.example.com,http://localhost:3000")
+        return origins
 
     @field_validator("phone_region")
     @classmethod
@@ -79,13 +149,17 @@ class Settings(BaseSettings):
         return value.upper()
 
 
-def _has_readable_hosts(url: str) -> bool:
-    """Whether each host of a database address, of which there may be several, has a port if any."""
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _has_readable_hosts(url: str, default: str = "5432") -> bool:
+    """Whether each host of an address, of which there may be several, has a port if any."""
     try:
         hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
     except ValueError:
         return False
-    ports = [host.rpartition("]")[2].partition(":")[2] or "5432" for host in hosts]
+    ports = [host.rpartition("]")[2].partition(":")[2] or default for host in hosts]
     return all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports)
 
 

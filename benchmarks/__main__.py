@@ -35,6 +35,7 @@ def main() -> None:
         print(f"ready after {time.monotonic() - begun:.0f} s", flush=True)
 
         measure_look_ups(clients, ours, ours_of_many, bare, stock, keys)
+        measure_limits(clients, stack, few, validations(keys[:FEW]))
         register = Registrations(ours, few)
         measure_registrations(clients, register)
         measure_latency(clients, register, validations(keys[:FEW]))
@@ -60,6 +61,23 @@ def measure_look_ups(
     show("bare ASGI function, the same look-up", ours_few, bare_few, at_least=0.25)
     show("stock Strawberry, Piccolo's select", ours_few, stock_few, at_least=12)
     show(f"{MANY:,} keys, against {FEW:,}", ours_many, ours_few, at_least=0.8)
+
+
+def measure_limits(clients: Clients, stack: ExitStack, database: Database, requests: Sequence[bytes]) -> None:
+    # So high that nobody meets them; what they cost is the same.
+    high = "100000000/minute"
+    on = {"RATE_LIMITS": "on", "RATE_LIMIT_VALIDATE": high, "RATE_LIMIT_WRONG_KEYS": high}
+    counting = stack.enter_context(gatehouse(database, **on))
+    free = stack.enter_context(gatehouse(database))
+
+    def rate(server: Server) -> float:
+        return clients.run(Load(port=server.port, requests=requests, expected=IS_VALID)).rate
+
+    # More turns than elsewhere, because the difference is smaller than what the machine does of itself.
+    rates = [(rate(counting), rate(free)) for _ in range(3 * TURNS)]
+    with_limits, without = zip(*rates, strict=True)
+    title("validateBetaKey, answers/s at 32 connections", "limits on", "limits off")
+    show("limits counted in memory", with_limits, without, at_least=0.95)
 
 
 class Registrations:

@@ -117,10 +117,10 @@ class Server:
 
 
 @contextmanager
-def gatehouse(database: Database) -> Iterator[Server]:
+def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
     """The real thing, as it is deployed; its limits are off, as everything comes from one address."""
     port = _free_port()
-    environment = {"HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMITS": "off"}
+    environment = {"HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMITS": "off", **settings}
     with _serving([PROGRAMS / "gatehouse", "serve"], port, _environment(database) | environment) as server:
         yield server
 
@@ -140,9 +140,8 @@ def floor(application: str, database: Database) -> Iterator[Server]:
 def _environment(database: Database) -> dict[str, str]:
     # Settings of the developer's shell would make this run another one than the next.
     ours = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
-    return {name: value for name, value in os.environ.items() if name not in ours} | {
-        "DATABASE_URL": database.dsn
-    }
+    kept = (name for name in os.environ if name not in ours and not name.startswith("RATE_LIMIT"))
+    return {name: os.environ[name] for name in kept} | {"DATABASE_URL": database.dsn}
 
 
 def _free_port() -> int:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from api.database.embedded import EmbeddedServer
+from api.settings import Settings, get_settings
 from tests.support import ROOT, Api, GatehouseProcess
 
 _SERVER = pytest.StashKey[EmbeddedServer]()
@@ -25,8 +26,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return
-    for name in ("GATEHOUSE_HOME", "DB_SYNC", "TAX_ID_COUNTRY", "PHONE_REGION", "WORKERS", "HOST", "PORT"):
-        os.environ.pop(name, None)
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    # Tests of other things ask more often than any client may, and all from one address.
+    os.environ["RATE_LIMITS"] = "off"
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")
     config.add_cleanup(home.cleanup)
     server = EmbeddedServer(Path(home.name))
@@ -133,6 +136,25 @@ async def _application(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
 async def api(_application: httpx.AsyncClient, database: asyncpg.Connection) -> Api:
     """The application in this process, on a database that is empty but for what the test puts there."""
     return Api(_application)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """`settings(RATE_LIMITS="on")` changes settings of the application in this process, for one test."""
+    from api import requests
+    from api.domain import rate_limits
+
+    def forget() -> None:
+        for cached in (get_settings, rate_limits._counter, rate_limits._rate, requests._is_trusted):
+            cached.cache_clear()
+
+    def change(**values: str) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        forget()
+
+    yield change
+    forget()
 
 
 @pytest.fixture

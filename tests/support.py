@@ -85,6 +85,13 @@ class Api:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
+    def at(self, address: str) -> "Api":
+        """The same application, as a client at another address sees it."""
+        transport = self.http._transport
+        assert isinstance(transport, httpx.ASGITransport)
+        elsewhere = httpx.ASGITransport(transport.app, raise_app_exceptions=False, client=(address, 4711))
+        return Api(httpx.AsyncClient(transport=elsewhere, base_url=self.http.base_url))
+
     async def post(
         self, query: str, token: str | None = None, language: str | None = None, **variables: Any
     ) -> Any:

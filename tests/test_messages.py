@@ -21,7 +21,7 @@ def test_every_error_has_its_message() -> None:
 
 @pytest.mark.parametrize("code", _MESSAGES)
 def test_both_languages_are_filled_from_the_same_values(code: str) -> None:
-    english, spanish = (message(code, language, min=3, max=9) for language in LANGUAGES)
+    english, spanish = (message(code, language, min=3, max=9, seconds=7) for language in LANGUAGES)
 
     assert english
     assert spanish

@@ -129,7 +129,9 @@ def test_every_refusal_of_the_domain_has_a_status() -> None:
     [(b"", 400), (b"{", 400), (b"[]", 400), (b"\xff", 400), (b"{" + b" " * 70_000 + b"}", 413)],
 )
 async def test_a_body_that_is_no_form_is_refused(api: Api, body: bytes, status: int) -> None:
-    response = await api.http.post("/api/auth/login", content=body)
+    response = await api.http.post(
+        "/api/auth/login", content=body, headers={"content-type": "application/json"}
+    )
 
     assert (response.status_code, response.json()["statusCode"]) == (status, status)
 

@@ -24,6 +24,16 @@ def _fresh_settings() -> None:
         ("PHONE_REGION", "Colombia"),
         ("TAX_ID_COUNTRY", "XX"),
         ("SESSION_DAYS", "-1"),
+        ("RATE_LIMITS", "perhaps"),
+        ("RATE_LIMIT_LOGIN", "often"),
+        ("RATE_LIMIT_LOGIN", "0/hour"),
+        ("RATE_LIMIT_LOGIN", "10/minute;100/hour"),
+        ("RATE_LIMIT_STORAGE", "memcached://:secret@cache"),
+        ("RATE_LIMIT_STORAGE", "redis://:secret@cache:port"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("CORS_ORIGINS", "https://shop.example.com/"),
+        ("CORS_ORIGINS", "front.example.com"),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not_told(

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from api.database.scopes import platform_scope
 from api.database.shared_lookup import SharedLookup
-from api.domain import audit
+from api.domain import audit, rate_limits
+from api.domain.audit import Client
 from api.domain.errors import (
     BetaKeyRejected,
     BetaKeyRejection,
@@ -51,9 +52,15 @@ class KeyState:
     used_by_tenant_id: UUID | None
 
 
-async def validate_key(typed: str) -> BetaKeyRejection | None:
-    """Why `typed` would not admit a business now; None when it would."""
-    return rejection(await find_key(typed))
+async def validate_key(typed: str, client: Client) -> BetaKeyRejection | None:
+    """Why `typed` would not admit a business now; None when it would. Raises `RateLimited`."""
+    address = rate_limits.address_of(client)
+    await rate_limits.count(rate_limits.VALIDATE, address)
+    refused = rejection(await find_key(typed))
+    # A key that is used or expired was issued to somebody: whoever asks about it does not guess.
+    wrong = refused is BetaKeyRejection.NOT_FOUND
+    await rate_limits.settle_guess(rate_limits.WRONG_KEYS, address, wrong=wrong)
+    return refused
 
 
 def message_code(reason: BetaKeyRejection | None) -> str:

@@ -15,6 +15,11 @@ class DomainError(Exception):
         """Which sentence tells of it: the code, and the reason where that makes a difference."""
         return self.code
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """What fills that sentence."""
+        return {}
+
 
 @dataclass(frozen=True)
 class FieldProblem:
@@ -78,6 +83,20 @@ class TenantSuspended(DomainError):
     def __init__(self, reason: str | None) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class RateLimited(DomainError):
+    """Too often within a time; `retry_after_seconds`, at least 1, is when it may be tried again."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(retry_after_seconds)
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"seconds": self.retry_after_seconds}
 
 
 class NotFound(DomainError):

@@ -122,6 +122,14 @@ def email(max_length: int) -> Callable[[str], str]:
     return clean
 
 
+def email_as_registered(value: str) -> str:
+    """An address as registration stores it; an adopted database may hold it as it was typed."""
+    try:
+        return email(120)(value)
+    except Problem:
+        return value.strip()
+
+
 _PHONE = re.compile(r"\+?[\d \xa0().\-/\u2010-\u2015]+", re.ASCII)
 
 

@@ -7,7 +7,7 @@ from asyncpg import UniqueViolationError
 
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope
-from api.domain import audit, fields
+from api.domain import audit, fields, rate_limits
 from api.domain.audit import Client
 from api.domain.beta_keys import KeyState, claim_key, find_key, rejection
 from api.domain.errors import (
@@ -51,9 +51,10 @@ async def register(application: Application, client: Client) -> OpenedSession:
     Safe to repeat: where the key was used by this very registration, and the password is right, the
     answer is the same tenant and owner with a fresh session.
 
-    Raises `InvalidInput`, `BetaKeyRejected`, and, to holders of a valid key only, `EmailTaken` and
-    `NitTaken`. Whatever it raises, nothing is left behind and the key is unused.
+    Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, to holders of a valid key only, `EmailTaken`
+    and `NitTaken`. Whatever it raises, nothing is left behind and the key is unused.
     """
+    await rate_limits.count(rate_limits.REGISTER, rate_limits.address_of(client))
     form = _read(application)
     key = await find_key(application.beta_key)
     refused = rejection(key)
@@ -154,7 +155,11 @@ async def _repeat(form: _Form, key: KeyState, client: Client) -> OpenedSession |
         admitted, business = read_row(User, "u", row), read_row(Tenant, "t", row)
         if admitted is None:
             continue
+        # Whoever knows a used key may guess at its owner's password here as well as at sign-in.
+        account = rate_limits.account_of(admitted.email)
+        await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
         valid, _ = await verify_password(form.password, admitted.password)
+        await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
         if valid:
             async with platform_scope():
                 return await open_session(admitted, business, client)

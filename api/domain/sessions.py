@@ -9,7 +9,7 @@ from uuid import UUID
 
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope
-from api.domain import audit, fields
+from api.domain import audit, fields, rate_limits
 from api.domain.audit import Client
 from api.domain.errors import TenantSuspended, WrongCredentials
 from api.domain.passwords import verify_password
@@ -43,12 +43,17 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
     """Open a session for whoever knows the password.
 
     Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after
-    the same work, and `TenantSuspended` for staff who know their password.
+    the same work, `TenantSuspended` for staff who know their password, and `RateLimited`.
     """
+    account = rate_limits.account_of(email)
+    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
+    await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
     found = await _find_by_email(email)
     user, tenant = found or (None, None)
     valid, rehashed = await verify_password(password, user.password if user else None)
-    if user is None or not valid or not user.is_active:
+    wrong = user is None or not valid or not user.is_active
+    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
+    if user is None or wrong:
         raise WrongCredentials
     if tenant is not None and not tenant.is_active:
         raise TenantSuspended(tenant.suspended_reason)
@@ -75,20 +80,12 @@ async def _find_by_email(email: str) -> tuple[User, Tenant | None] | None:
     if not email.isprintable():
         return None
     async with platform_scope():
-        rows = await User.raw(_BY_EMAIL, email.strip(), _as_registered(email))
+        rows = await User.raw(_BY_EMAIL, email.strip(), fields.email_as_registered(email))
     for row in rows:
         user = read_row(User, "u", row)
         if user is not None:
             return user, read_row(Tenant, "t", row)
     return None
-
-
-def _as_registered(email: str) -> str:
-    """The address as registration stores it; an adopted database may hold it as it was typed."""
-    try:
-        return fields.email(120)(email)
-    except fields.Problem:
-        return email.strip()
 
 
 async def open_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:

@@ -6,6 +6,7 @@ view answers the same requests, but spends several times what it takes to execut
 classes and context managers around it.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 from strawberry.http.ides import get_graphql_ide_html
 
+from api.execution.document_limits import DocumentLimits
 from api.execution.documents import DocumentCache
 
 JSON = b"application/json; charset=utf-8"
@@ -34,6 +36,14 @@ class RequestError(GraphQLError):
         super().__init__(message)
         self.status = status
         self.headers = headers
+
+
+class RequestTimeout(RequestError):
+    """A request that took too long; `seconds` is how long it might have taken."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(503, f"The request took longer than {seconds:g} seconds.")
+        self.seconds = seconds
 
 
 class Parameters(NamedTuple):
@@ -58,7 +68,9 @@ class GraphQLView:
     cannot express, gets status 500 and shows as one error with a harmless message and the exception as its
     `original_error`. What `on_errors` itself raises is shown to it in this way, but not a second time.
 
-    `graphiql` shows GraphiQL to browsers. `max_body` bounds what a request may carry, in bytes.
+    `graphiql` shows GraphiQL to browsers. `max_body` bounds what a request may carry, in bytes; `limits` how
+    large its document may be; `max_seconds` how long it may take, from the first byte of its body to the
+    answer. After that what still runs is cancelled, and `on_errors` is shown a `RequestTimeout`.
 
     Raises `ValueError` for a schema that relies on what this view does not do.
     """
@@ -71,16 +83,19 @@ class GraphQLView:
         on_errors: Callable[[Any, list[GraphQLError]], Iterable[GraphQLError]],
         graphiql: bool = False,
         max_body: int = 64 * 1024,
+        limits: DocumentLimits | None = None,
+        max_seconds: float = 30,
     ) -> None:
         _refuse_what_would_be_ignored(schema)
         self._schema = schema._schema
         self._executor_class = schema.execution_context_class
         self._hide_suggestions = schema.config.disable_field_suggestions
-        self._documents = DocumentCache(schema)
+        self._documents = DocumentCache(schema, limits)
         self._get_context = get_context
         self._on_errors = on_errors
         self._page = get_graphql_ide_html("graphiql").encode() if graphiql else None
         self._max_body = max_body
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         accept, content_type, content_length = _read_headers(scope["headers"])
@@ -94,18 +109,22 @@ class GraphQLView:
         try:
             if media_type is None:
                 raise RequestError(406, "Accept application/graphql-response+json or application/json.")
-            method = scope["method"]
-            if method == "POST":
-                if not _is_utf8_json(content_type):
-                    raise RequestError(415, "The content type must be application/json, in UTF-8.")
-                parameters = _parse_body(await read_body(receive, content_length, self._max_body))
-            elif method == "GET":
-                parameters = _parse_query_string(scope["query_string"], self._max_body)
-            else:
-                raise RequestError(405, "The method must be GET or POST.", [(b"allow", b"GET, POST")])
-            status, body = await self._answer(parameters, context, media_type, may_write=method == "POST")
+            async with asyncio.timeout(self._max_seconds):
+                method = scope["method"]
+                if method == "POST":
+                    require_json(content_type)
+                    parameters = _parse_body(await read_body(receive, content_length, self._max_body))
+                elif method == "GET":
+                    parameters = _parse_query_string(scope["query_string"], self._max_body)
+                else:
+                    raise RequestError(405, "The method must be GET or POST.", [(b"allow", b"GET, POST")])
+                status, body = await self._answer(parameters, context, media_type, may_write=method == "POST")
         except ClientDisconnect:
             return
+        except TimeoutError:
+            # That of a resolver would be an error of its field: this is the limit above.
+            error = RequestTimeout(self._max_seconds)
+            status, body = error.status, self._failure(context, [error])
         except RequestError as error:
             status, headers = error.status, error.headers
             body = self._failure(context, [error])
@@ -229,6 +248,15 @@ def _qualities(accept: bytes) -> dict[bytes, float]:
                     quality = 0.0
         qualities[media_range] = max(quality, qualities.get(media_range, 0.0))
     return qualities
+
+
+def require_json(content_type: bytes | None) -> None:
+    """Raises `RequestError` unless this value of a Content-Type header says JSON in UTF-8.
+
+    Pages of other sites can make a browser send anything else without asking the server first.
+    """
+    if not _is_utf8_json(content_type):
+        raise RequestError(415, "The content type must be application/json, in UTF-8.")
 
 
 def _is_utf8_json(content_type: bytes | None) -> bool:

@@ -15,7 +15,7 @@ class BetaKeyValidation:
 
 
 async def validate_beta_key(info: Info, key: str) -> BetaKeyValidation:
-    reason = await beta_keys.validate_key(key)
+    reason = await beta_keys.validate_key(key, info.context.client)
     return BetaKeyValidation(
         valid=reason is None, reason=reason, message=info.context.say(beta_keys.message_code(reason))
     )

@@ -89,6 +89,14 @@ def _tenant_suspended(error: errors.TenantSuspended, context: Context) -> Tenant
     return TenantSuspended(code=error.code, message=context.say(error.code), reason=error.reason)
 
 
+def _rate_limited(error: errors.RateLimited, context: Context) -> RateLimited:
+    return RateLimited(
+        code=error.code,
+        message=context.say(error.code, **error.values),
+        retry_after_seconds=error.retry_after_seconds,
+    )
+
+
 def _plain(error_type: type[Error]) -> Callable[[Any, Context], Error]:
     return lambda error, context: error_type(code=error.code, message=context.say(error.code))
 
@@ -113,5 +121,6 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NitTaken, NitTaken, _plain(NitTaken)),
     _handler(errors.WrongCredentials, WrongCredentials, _plain(WrongCredentials)),
     _handler(errors.TenantSuspended, TenantSuspended, _tenant_suspended),
+    _handler(errors.RateLimited, RateLimited, _rate_limited),
 )
 """Each turns a domain error into the member of the field's union that tells of it."""

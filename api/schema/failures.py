@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from graphql import GraphQLError
 
-from api.domain.errors import DomainError
-from api.execution.view import RequestError
+from api.domain.errors import DomainError, RateLimited
+from api.execution.view import RequestError, RequestTimeout
 from api.failures import failure_code, report_failure
 from api.schema.context import Context
 
@@ -33,7 +33,12 @@ def _failure(error: GraphQLError) -> Exception | None:
 def _present(context: Context, error: GraphQLError) -> GraphQLError:
     cause = error.original_error
     if isinstance(cause, DomainError):
-        return _coded(error, context.say(cause.message_code), cause.code)
+        told = _coded(error, context.say(cause.message_code, **cause.values), cause.code)
+        if isinstance(cause, RateLimited):
+            told.extensions = {**(told.extensions or {}), "retryAfterSeconds": cause.retry_after_seconds}
+        return told
+    if isinstance(error, RequestTimeout):
+        return _coded(error, context.say("TIMEOUT", seconds=f"{error.seconds:g}"), "TIMEOUT")
     if (failure := _failure(error)) is not None:
         code = failure_code(failure)
         return _coded(error, context.say(code), code)

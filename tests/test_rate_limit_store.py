@@ -1,0 +1,221 @@
+"""Counts in a real Redis: shared by all server processes, and no reason to refuse anybody when it is away."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support import GatehouseProcess, free_port
+
+REDIS = "redis-server"
+
+
+@pytest.fixture(scope="module")
+def redis_program() -> str:
+    """The path of Redis, which is installed if that can be done."""
+    if shutil.which(REDIS) is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        # The lists of packages may never have been fetched on this machine.
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", REDIS]):
+            subprocess.run(
+                ["apt-get", "--quiet", *command],
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                capture_output=True,
+                check=False,
+            )
+    program = shutil.which(REDIS)
+    if program is None:
+        pytest.skip("there is no redis-server, and only root can install it: apt-get install redis-server")
+    return program
+
+
+class Redis:
+    """A Redis of the test's own, with a password, which can be stopped, frozen and started again."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://:s3cret@127.0.0.1:{self.port}/0"
+        self._command = [
+            program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder),
+            "--requirepass", "s3cret", "--save", "", "--appendonly", "no",
+        ]  # fmt: skip
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        until(lambda: b"PONG" in self.say("PING"))
+
+    def say(self, command: str) -> bytes:
+        """What `redis-cli` would show, or nothing."""
+        answered = subprocess.run(
+            ["redis-cli", "-p", str(self.port), "-a", "s3cret", "--no-auth-warning", *command.split()],
+            capture_output=True,
+            check=False,
+        )
+        return answered.stdout
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+
+@pytest.fixture
+def redis(redis_program: str, tmp_path: Path) -> Iterator[Redis]:
+    redis = Redis(redis_program, tmp_path)
+    try:
+        redis.start()
+        yield redis
+    finally:
+        redis.kill()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., GatehouseProcess]]:
+    """`serve(redis, …)` starts one more `gatehouse serve` that counts there."""
+    started: list[GatehouseProcess] = []
+
+    def start(redis: Redis, **environment: str) -> GatehouseProcess:
+        environment = {"RATE_LIMITS": "on", "RATE_LIMIT_STORAGE": redis.url, **environment}
+        process = GatehouseProcess(tmp_path / f"gatehouse{len(started)}.log", **environment)
+        started.append(process)
+        process.start()
+        return process
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def validate(server: GatehouseProcess) -> int:
+    return httpx.get(f"{server.url}/api/beta-keys/validate/BETA-TEST-12345", timeout=30).status_code
+
+
+async def validate_at_once(servers: list[GatehouseProcess]) -> list[int]:
+    async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=100)) as client:
+        urls = [f"{server.url}/api/beta-keys/validate/x" for server in servers]
+        return [answer.status_code for answer in await asyncio.gather(*map(client.get, urls))]
+
+
+def lines(server: GatehouseProcess, says: str) -> int:
+    return server.log.read_text().count(says)
+
+
+AWAY = "the store of the rate limits is not available"
+BACK = "the store of the rate limits is back"
+
+
+def test_two_servers_share_one_count(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    one, other = serve(redis, RATE_LIMIT_VALIDATE="5/hour"), serve(redis, RATE_LIMIT_VALIDATE="5/hour")
+
+    statuses = [validate(server) for server in (one, other, one, other, one, other, one)]
+
+    assert statuses == [200] * 5 + [429] * 2
+    refused = httpx.get(f"{other.url}/api/beta-keys/validate/BETA-TEST-12345")
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    assert refused.json()["code"] == "RATE_LIMITED"
+
+
+def test_the_processes_of_one_server_share_one_count(
+    redis: Redis, serve: Callable[..., GatehouseProcess]
+) -> None:
+    server = serve(redis, RATE_LIMIT_VALIDATE="5/hour", WORKERS="2")
+
+    assert [validate(server) for _ in range(12)] == [200] * 5 + [429] * 7
+    assert lines(server, "RATE_LIMIT_STORAGE") == 0
+
+
+def test_graphql_tells_of_a_limit_that_is_counted_in_redis(
+    redis: Redis, serve: Callable[..., GatehouseProcess]
+) -> None:
+    server = serve(redis, RATE_LIMIT_LOGIN="100/hour", RATE_LIMIT_WRONG_PASSWORDS="2/hour")
+    login = """mutation { login(input: {email: "Ana@example.com", password: "x"}) {
+        __typename ... on RateLimited { retryAfterSeconds } } }"""
+
+    told = [
+        httpx.post(f"{server.url}/graphql", json={"query": login}, timeout=30).json()["data"]["login"]
+        for _ in range(4)
+    ]
+
+    assert [answer["__typename"] for answer in told] == ["WrongCredentials"] * 2 + ["RateLimited"] * 2
+    assert 3500 < told[-1]["retryAfterSeconds"] <= 3600
+    assert b"example" not in redis.say("KEYS *"), "Redis need not know who has an account here"
+
+
+def test_the_window_moves_on(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    server = serve(redis, RATE_LIMIT_VALIDATE="1/3 seconds")
+    until(lambda: validate(server) == 429)
+
+    until(lambda: validate(server) == 200)
+
+
+def test_redis_is_killed_and_comes_back(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    """Meanwhile requests pass, and the log says so in one line; then they are counted again."""
+    server = serve(redis, RATE_LIMIT_VALIDATE="2/hour", RATE_LIMIT_WRONG_KEYS="1000/hour")
+    assert [validate(server) for _ in range(3)] == [200, 200, 429]
+
+    redis.kill()
+    assert [validate(server) for _ in range(30)] == [200] * 30
+    assert (lines(server, AWAY), lines(server, BACK)) == (1, 0)
+    assert "s3cret" not in server.log.read_text()
+
+    redis.start()
+    until(lambda: validate(server) == 429)
+    assert (lines(server, AWAY), lines(server, BACK)) == (1, 1)
+
+
+def test_a_redis_that_hangs_holds_nobody_up(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    """Those who ask when it begins to hang wait for it, and hardly another one; the log has one line of all."""
+    server = serve(redis, RATE_LIMIT_VALIDATE="2/hour")
+    assert [validate(server) for _ in range(3)] == [200, 200, 429]
+
+    redis.freeze()
+    assert asyncio.run(validate_at_once([server] * 15)) == [200] * 15
+    answered = [httpx.get(f"{server.url}/api/beta-keys/validate/x", timeout=30) for _ in range(30)]
+
+    assert {response.status_code for response in answered} == {200}
+    assert sum(response.elapsed.total_seconds() > 0.45 for response in answered) <= 3
+    assert lines(server, AWAY) == 1
+
+
+def test_a_server_starts_without_its_redis(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    redis.kill()
+    server = serve(redis, RATE_LIMIT_VALIDATE="1/hour")
+
+    assert [validate(server) for _ in range(3)] == [200] * 3
+    assert lines(server, AWAY) == 1
+
+
+def test_a_redis_that_refuses_counts_as_away(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    redis.url = redis.url.replace("s3cret", "wr0ng")
+    server = serve(redis, RATE_LIMIT_VALIDATE="1/hour")
+
+    assert [validate(server) for _ in range(3)] == [200] * 3
+    assert lines(server, AWAY) == 1
+
+
+def test_a_load_of_requests_at_once_is_counted_exactly(
+    redis: Redis, serve: Callable[..., GatehouseProcess]
+) -> None:
+    """There are more of them than connections to Redis."""
+    limits = {"RATE_LIMIT_VALIDATE": "50/hour", "RATE_LIMIT_WRONG_KEYS": "1000/hour"}
+    servers = [serve(redis, **limits), serve(redis, **limits)]
+
+    statuses = asyncio.run(validate_at_once(servers * 100))
+
+    assert (statuses.count(200), statuses.count(429)) == (50, 150)
+    assert [lines(server, AWAY) for server in servers] == [0, 0]

@@ -1,0 +1,162 @@
+"""What a request may take and where it may come from: seconds, bytes, content types, origins."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.support import REGISTER, Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def hurried(api: Api) -> AsyncIterator[Api]:
+    """The application with half a second for each request."""
+    from api.app import create_app
+
+    transport = httpx.ASGITransport(create_app(max_seconds=0.5), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
+        yield Api(client)
+
+
+def _posts(path: str, form: dict[str, Any]) -> dict[str, Any]:
+    return {"query": REGISTER, "variables": {"i": form}} if path == "/graphql" else form
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/auth/register"])
+async def test_a_request_that_takes_too_long_is_given_up_and_leaves_nothing_behind(
+    hurried: Api, database: asyncpg.Connection, path: str
+) -> None:
+    """The registration is held up in its transaction, when its tenant and its owner are inserted already."""
+    key = await issue_key(database)
+    form = registration(key)
+    lock = database.transaction()
+    await lock.start()
+    await database.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+    try:
+        response = await hurried.http.post(path, json=_posts(path, form), headers={"accept-language": "es"})
+        waiting = await _registering(database)
+    finally:
+        await lock.rollback()
+
+    answer = response.json()
+    error = answer["errors"][0] if path == "/graphql" else answer
+    assert response.status_code == 503
+    assert (error["extensions"] if path == "/graphql" else error)["code"] == "TIMEOUT"
+    assert error["message"] == "Esto tardó más de 0.5 s y se abandonó."
+    assert waiting, "the registration was not held up where it should have been"
+    while await _registering(database):
+        await asyncio.sleep(0.02)
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
+    assert await database.fetchval("SELECT count(*) FROM users") == 0
+    assert (await hurried.validate(key))["valid"]
+
+
+async def _registering(database: asyncpg.Connection) -> bool:
+    """Whether a transaction that inserts a session is under way in PostgreSQL."""
+    found = await database.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND state <> 'idle' AND query LIKE 'INSERT INTO sessions%')"
+    )
+    return bool(found)
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/auth/login"])
+async def test_a_body_that_does_not_arrive_in_time_is_given_up(hurried: Api, path: str) -> None:
+    async def dribble() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(60)
+
+    response = await hurried.http.post(path, content=dribble(), headers={"content-type": "application/json"})
+
+    assert response.status_code == 503
+    assert "0.5 s" in response.text
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("path", ["/graphql", "/api/auth/register", "/api/auth/login"])
+async def test_what_a_page_of_another_site_can_make_a_browser_post_is_refused(
+    api: Api, path: str, content_type: str | None
+) -> None:
+    headers = {} if content_type is None else {"content-type": content_type}
+
+    response = await api.http.post(
+        path, content=b'{"query": "{ __typename }", "email": "a@b.co", "password": "x"}', headers=headers
+    )
+
+    assert response.status_code == 415
+    assert "application/json" in response.text
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/auth/register", "/api/auth/login"])
+async def test_a_body_over_64_kib_is_refused_by_the_name_of_its_limit(api: Api, path: str) -> None:
+    body = b'{"query": "{ __typename }", "email": "a@b.co", "password": "x"}'
+    json = {"content-type": "application/json"}
+
+    exact = await api.http.post(path, content=body.ljust(65_536), headers=json)
+    over = await api.http.post(path, content=body.ljust(65_537), headers=json)
+
+    assert exact.status_code not in (413, 415)
+    assert over.status_code == 413
+    assert "65536 bytes" in over.text
+
+
+# Origins
+
+SHOP = "https://shop.example.com"
+
+PREFLIGHT = {
+    "origin": SHOP,
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type",
+}
+
+
+@pytest.fixture
+async def cross_origin(api: Api, settings: Callable[..., None]) -> AsyncIterator[httpx.AsyncClient]:
+    from api.app import create_app
+
+    settings(CORS_ORIGINS=f"{SHOP}, http://localhost:3000")
+    transport = httpx.ASGITransport(create_app(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
+        yield client
+
+
+async def test_pages_of_the_origins_that_are_set_may_ask(cross_origin: httpx.AsyncClient) -> None:
+    preflight = await cross_origin.options("/graphql", headers=PREFLIGHT)
+    answer = await cross_origin.post(
+        "/graphql", json={"query": "{ __typename }"}, headers={"origin": "http://localhost:3000"}
+    )
+
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == SHOP
+    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    assert "access-control-allow-credentials" not in preflight.headers
+    assert answer.json() == {"data": {"__typename": "Query"}}
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+    assert "retry-after" in answer.headers["access-control-expose-headers"].lower()
+    assert {"accept", "origin"} <= {name.strip().lower() for name in answer.headers["vary"].split(",")}
+
+
+async def test_pages_of_other_origins_may_not(cross_origin: httpx.AsyncClient) -> None:
+    headers = PREFLIGHT | {"origin": "https://evil.example.com"}
+
+    preflight = await cross_origin.options("/graphql", headers=headers)
+    answer = await cross_origin.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+
+    assert preflight.status_code == 400
+    assert "access-control-allow-origin" not in preflight.headers
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_unless_origins_are_set_no_page_of_another_may_ask(api: Api) -> None:
+    preflight = await api.http.options("/graphql", headers=PREFLIGHT)
+    answer = await api.http.post("/graphql", json={"query": "{ __typename }"}, headers={"origin": SHOP})
+
+    assert preflight.status_code == 405
+    assert "access-control-allow-origin" not in preflight.headers
+    assert "access-control-allow-origin" not in answer.headers
