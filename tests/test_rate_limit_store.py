@@ -179,7 +179,7 @@ def test_redis_is_killed_and_comes_back(redis: Redis, serve: Callable[..., Gateh
 
 
 def test_a_redis_that_hangs_holds_nobody_up(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
-    """Those who ask when it begins to hang wait for it, and hardly another one; the log has one line of all."""
+    """Those who ask when it begins to hang wait for it, and hardly another one; one line tells of all."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour")
     assert [validate(server) for _ in range(3)] == [200, 200, 429]
 
