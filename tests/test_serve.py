@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from api.database.embedded import EmbeddedServer
+from api.deploy.pending import migration_ids
 from tests.conftest import migrate
 from tests.support import (
     GATEHOUSE,
@@ -257,6 +258,22 @@ async def test_db_sync_applies_what_is_pending_and_warns(empty_database: str, st
     assert "WARNING" in warning
     assert "DB_SYNC is on" in warning
     assert "switch it off" in warning
+
+
+async def test_of_several_instances_with_db_sync_one_migrates(empty_database: str, start: Start) -> None:
+    """However many start at once; each of them warns."""
+    processes = [start(DATABASE_URL=empty_database, DB_SYNC="true", wait=False) for _ in range(3)]
+    for process in processes:
+        process.wait_until_up()
+        async with client(process) as api:
+            assert await ready_status(api) == 200
+
+    logs = [process.log.read_text() for process in processes]
+    assert [log.count("DB_SYNC is on") for log in logs] == [1, 1, 1]
+    assert sum(log.count("applied the migrations") for log in logs) == 1
+    connection = await asyncpg.connect(empty_database)
+    assert await connection.fetchval("SELECT count(*) FROM migration") == len(migration_ids())
+    await connection.close()
 
 
 # A database that is away, comes back, or hangs

@@ -200,7 +200,10 @@ def _added(table: type[Table]) -> list[Column]:
 async def _make_index(engine: Engine, index: Index) -> None:
     connection = await engine.get_new_connection()
     try:
-        await connection.execute("SET client_min_messages = warning")
+        # PostgreSQL goes on building for a client that was killed, unless it looks after it now and then.
+        await connection.execute(
+            "SET client_min_messages = warning; SET client_connection_check_interval = '1s'"
+        )
         if drop := await connection.fetchval(index.drop_broken):
             await connection.execute(drop)
         await connection.execute(index.sql(concurrently=True))
