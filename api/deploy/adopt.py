@@ -7,11 +7,10 @@ from typing import Any
 from api.database.engine import Engine
 from api.deploy import bookkeeping
 from api.deploy.catalog import Catalog, Constraint, Index, read_catalog
-from api.deploy.differences import Difference, differences
+from api.deploy.differences import Difference, differences, refuse
 from api.deploy.lock import migration_lock
 from api.deploy.migration import all_migrations
 from api.deploy.pending import recorded_ids
-from api.deploy.rehearsal import refuse
 from api.deploy.transactions import in_transaction
 from api.deploy.undecided import Undecided, find_undecided, stored_tax_id
 from api.deploy.wanted import wanted_catalog
@@ -183,7 +182,7 @@ async def _carry_out(connection: Any) -> None:
     for difference in differences(wanted, await _read(connection, wanted)):
         for statement in _in_a_transaction(difference):
             await connection.execute(statement)
-    refuse(wanted, await _read(connection, wanted))
+    refuse(wanted, await _read(connection, wanted), later=wanted)
     await connection.execute(f"{bookkeeping.create_table()} {bookkeeping.ADD_CHECKSUMS}")
     for migration in all_migrations():
         await connection.execute(bookkeeping.record(migration.migration_id, migration.checksum))
