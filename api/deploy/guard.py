@@ -18,7 +18,7 @@ from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
-from api.database.engine import Engine
+from api.database.engine import Engine, UnsafeRole
 from api.deploy import bookkeeping
 from api.deploy.differences import UnexpectedSchema
 from api.deploy.lock import migration_lock
@@ -67,6 +67,12 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
 
     async def run_forwards_locked(*args: Any, **kwargs: Any) -> MigrationResult:
         async with migration_lock(engine, lock_timeout):
+            await recorded_ids()
+            try:
+                await engine.check_role()
+            except UnsafeRole as warning:
+                # Not refused: whoever has no other role must be able to migrate. It will own the tables.
+                sys.stderr.write(f"gatehouse: warning: {warning}\n")
             return await run_forwards_unlocked(*args, **kwargs)
 
     async def ask_and_run_backwards(
@@ -95,10 +101,16 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
         return await _backwards(engine, self, app_config)
 
     run_backwards_unlocked = backwards.run_backwards
-    forwards.run_forwards = told_in_one_line(run_forwards_locked)
-    backwards.run_backwards = told_in_one_line(ask_and_run_backwards)
-    forwards.ForwardsMigrationManager.run_migrations = run_forwards
-    backwards.BackwardsMigrationManager.run_migrations_backwards = run_backwards
+    guarded: list[tuple[Any, str, Callable[..., Any]]] = [
+        (forwards, "run_forwards", told_in_one_line(run_forwards_locked)),
+        (backwards, "run_backwards", told_in_one_line(ask_and_run_backwards)),
+        (forwards.ForwardsMigrationManager, "run_migrations", run_forwards),
+        (backwards.BackwardsMigrationManager, "run_migrations_backwards", run_backwards),
+    ]
+    for owner, name, function in guarded:
+        # A Piccolo that has other names ends here, and does not run unguarded.
+        getattr(owner, name)
+        setattr(owner, name, function)
 
 
 async def _forwards(

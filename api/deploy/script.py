@@ -102,7 +102,7 @@ def script(parts: Sequence[Part], *, backwards: bool) -> str:
             _head(ids, backwards=backwards),
             _TAKE_LOCK,
             _transaction(bookkeeping.create_table(), bookkeeping.ADD_CHECKSUMS),
-            _refuse_to_undo_amid(ids) if backwards else _refuse_to_leave_out(ids),
+            *([_refuse_to_undo_amid(ids)] if backwards else [_REFUSE_OLD, _refuse_to_leave_out(ids)]),
             *(f"-- {part.description}\n{part.sql}" for part in parts),
             "DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$;",
             "\\echo 'done; to see whether all is as it should be: gatehouse db verify'\n",
@@ -143,6 +143,20 @@ BEGIN
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         RAISE WARNING '% is a superuser, and will own the tables; the role of the application should',
             current_user;
+    END IF;
+END $$;"""
+
+
+# Its tables would be passed over as they are, and recorded as what they are not.
+_REFUSE_OLD = f"""\
+DO $$ BEGIN
+    IF to_regclass('users') IS NOT NULL AND NOT EXISTS (SELECT FROM migration WHERE app_name = '{APP}')
+        AND NOT EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = to_regclass('users') AND attname = 'emailLower'
+        )
+    THEN
+        RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE =
+            'the old system made this database; take it over with: gatehouse db adopt';
     END IF;
 END $$;"""
 
