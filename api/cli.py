@@ -294,13 +294,13 @@ def db_status(json: Json = False) -> None:
     else:
         typer.echo(f"{len(status.applied)} applied, {len(status.pending)} pending")
         for migration_id in status.pending:
-            typer.echo(f"  {migration_id} is pending; run: piccolo migrations forwards all")
+            late = ", though a newer one is applied: it came late, or its row was lost"
+            told = late if migration_id in status.out_of_order else ""
+            typer.echo(f"  {migration_id} is pending{told}; run: piccolo migrations forwards all")
         for migration_id in status.edited:
             typer.echo(f"  {migration_id} was edited after it was applied; restore its file")
         for migration_id in status.missing:
             typer.echo(f"  {migration_id} is applied, and its file is missing; restore it")
-        for migration_id in status.out_of_order:
-            typer.echo(f"  {migration_id} is older than one that is applied; give it a newer id")
     if status.needs_a_person:
         raise typer.Exit(3)
     if status.pending:
@@ -323,7 +323,7 @@ def db_verify(json: Json = False) -> None:
             typer.echo(
                 "\n".join([f"-- {difference.what}", *(f"{statement};" for statement in difference.sql)])
             )
-        typer.echo("-- nothing differs" if found.clean else f"-- {len(found.differences)} differences")
+        typer.echo("-- nothing differs" if found.clean else f"-- differences: {len(found.differences)}")
     if not found.clean:
         raise typer.Exit(3)
 
@@ -335,7 +335,10 @@ def db_adopt(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Take over a database of the old system. Exit code 0: done, 3: rows for a person to look at first."""
+    """Take over a database of the old system.
+
+    Exit code 0: done, or nothing to do; 1: it cannot be done; 3: a person has to look at something first.
+    """
     from api.deploy.adopt import Plan, adopt
     from api.settings import get_settings
     from piccolo_conf import DB
@@ -348,7 +351,9 @@ def db_adopt(
             _print_json(plan.as_json())
             return
         for change in plan.changes:
-            typer.echo(change.what)
+            typer.echo("\n    ".join([change.what, *change.sql]))
+        for migration in plan.migrations:
+            typer.echo(f"apply {migration.migration_id}: {migration.description}")
         for one in plan.undecided:
             typer.echo(f"first see to {one.what}: {', '.join(one.ids)}")
 
@@ -356,7 +361,7 @@ def db_adopt(
     if told[0].undecided:
         raise typer.Exit(3)
     if not json:
-        typer.echo("nothing was changed" if dry_run or not told[0].changes else "adopted")
+        typer.echo("nothing was changed" if dry_run or not told[0].migrations else "adopted")
 
 
 @db.command("sql")

@@ -35,9 +35,11 @@ def describe(error: BaseException) -> str:
         # asyncpg repeats the value that it could not send.
         return type(error).__name__
     if isinstance(error, asyncpg.PostgresError):
-        return (
-            f"{type(error).__name__} {getattr(error, 'sqlstate', '')}: {error.args[0] if error.args else ''}"
-        )
+        said = error.args[0] if error.args else ""
+        if isinstance(error, asyncpg.DependentObjectsStillExistError | asyncpg.FeatureNotSupportedError):
+            # Here it names what stands in the way: views, indexes, rules.
+            said = f"{said} ({getattr(error, 'detail', None)})"
+        return f"{type(error).__name__} {getattr(error, 'sqlstate', '')}: {said}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -49,6 +51,8 @@ def terminal_line(error: BaseException) -> str | None:
         return "the database lacks migrations; run: piccolo migrations forwards all"
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return f"the role of DATABASE_URL may not do this ({describe(error)}); let the owner grant it"
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return "the database takes no writes; connect to the primary, or make it writable"
     if isinstance(error, asyncpg.LockNotAvailableError):
         return "a lock was not to be had, and the last step was rolled back; run it again in quieter times"
     if isinstance(error, asyncpg.DataError):

@@ -88,16 +88,20 @@ async def _prepare(settings: Settings) -> None:
                     sys.stdout.write(f"A beta key to try: {key['key']}\n")
         sys.stdout.flush()
         return
+    if settings.db_sync:
+        logger.warning("DB_SYNC is on: pending migrations are applied at start; switch it off when done")
     try:
         await DB.check_role()
         if settings.db_sync:
-            logger.warning("DB_SYNC is on: pending migrations are applied at start; switch it off when done")
             await apply_pending(DB, settings.migration_lock_timeout)
         elif pending := await pending_migrations():
             logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
     except UnsafeRole:
         raise
     except DISCONNECTED as error:
+        if settings.db_sync:
+            # Nobody would apply them once the database is back.
+            raise
         # Served all the same: /readyz tells, and everything works once the database is back.
         logger.warning("the database is not available yet: %s", describe(error))
     logger.info("serving on %s", base)

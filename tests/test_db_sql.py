@@ -182,7 +182,7 @@ async def test_a_migration_and_its_row_are_one_transaction(
     assert await connection.fetchval("SELECT to_regclass('audit_events') IS NOT NULL")
 
 
-async def test_a_lock_that_is_busy_stops_the_script_after_two_seconds(
+async def test_a_lock_that_is_busy_stops_the_script(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """All traffic would queue behind it."""
@@ -348,6 +348,20 @@ async def test_piccolo_does_not_run_beside_the_script(
 
     assert code == 1
     assert "another migration holds the lock" in output
+
+
+@pytest.mark.parametrize("shape", ["users_only", "synced"])
+async def test_a_database_of_the_old_system_is_refused(
+    empty_database: str, connection: asyncpg.Connection, tmp_path: Path, shape: str
+) -> None:
+    """It would be passed over as it is, and recorded as what it is not."""
+    await connection.execute((ROOT / "tests" / "legacy" / f"{shape}.sql").read_text())
+
+    code, output = await psql(empty_database, script(), tmp_path)
+
+    assert code == 3
+    assert "take it over with: gatehouse db adopt" in output
+    assert await connection.fetchval("SELECT count(*) FROM migration") == 0
 
 
 async def test_the_lock_is_given_back_in_a_session_that_goes_on(

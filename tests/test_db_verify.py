@@ -1,6 +1,10 @@
 """`gatehouse db verify`: every way in which a database can differ is told, with SQL that mends it."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -10,7 +14,7 @@ from api.deploy.replay import replay
 from api.deploy.verify import verify
 from api.deploy.wanted import SCHEMA_FILE
 from tests.conftest import migrate
-from tests.support import run_gatehouse
+from tests.support import copy_project, run_gatehouse, write_schema
 
 pytestmark = pytest.mark.anyio
 
@@ -190,6 +194,101 @@ async def _fill(owner: asyncpg.Connection) -> None:
         INSERT INTO audit_events (action) VALUES ('x');
         COMMIT;
     """)
+
+
+async def test_an_index_that_was_broken_off_is_told(migrated_database: str) -> None:
+    engine = Engine({"dsn": migrated_database}, embedded=None, pool_size=1)
+    owner = await asyncpg.connect(migrated_database)
+    await owner.execute("INSERT INTO beta_keys (key, notes) VALUES ('1', 'same'), ('2', 'same')")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await owner.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON beta_keys (notes)")
+
+    (found,) = (await verify(engine)).differences
+    await owner.execute(*found.sql)
+    await owner.close()
+
+    assert found.what == "beta_keys has the index broken, which was broken off and is never read"
+    assert (await verify(engine)).clean
+
+
+async def test_what_other_schemas_hold_makes_no_difference(migrated_database: str) -> None:
+    """A copy of a table for safety's sake; and a schema of the role's own, in which the tables are then."""
+    engine = Engine({"dsn": migrated_database}, embedded=None, pool_size=1)
+    owner = await asyncpg.connect(migrated_database)
+    await owner.execute("CREATE SCHEMA backup; CREATE TABLE backup.users AS SELECT * FROM users")
+    assert (await verify(engine)).clean
+    await owner.close()
+
+
+async def test_the_tables_may_be_in_a_schema_named_as_the_role_is(empty_database: str) -> None:
+    """PostgreSQL prefers it to public; the name is also the beginning of the settings of the scope."""
+    owner = await asyncpg.connect(empty_database)
+    await owner.execute("CREATE SCHEMA gatehouse")
+
+    migrate(empty_database)
+
+    assert (await verify(Engine({"dsn": empty_database}, embedded=None, pool_size=1))).clean
+    assert await owner.fetchval("SELECT to_regclass('gatehouse.users') IS NOT NULL")
+    await owner.close()
+
+
+LATER = '''
+from api.deploy.migration import SqlMigration
+
+ID = "2099-01-01T00:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Demand a key."
+ADD = """
+DO $$ BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_constraint WHERE conrelid = 'beta_keys'::regclass AND conname = 'named'
+    ) THEN
+        ALTER TABLE beta_keys ADD CONSTRAINT named CHECK (key <> '') NOT VALID;
+    END IF;
+END $$;
+"""
+VALIDATE = "ALTER TABLE beta_keys VALIDATE CONSTRAINT named;"
+MIGRATION = SqlMigration(
+    migration_id=ID, forwards=[ADD, VALIDATE], backwards="ALTER TABLE beta_keys DROP CONSTRAINT named;"
+)
+
+
+async def forwards() -> SqlMigration:
+    return MIGRATION
+'''
+
+
+async def test_what_a_later_version_made_stops_neither_it_nor_the_one_before(
+    empty_database: str, tmp_path: Path
+) -> None:
+    """With its bookkeeping lost, wholly or in part; and the older version finds nothing to undo."""
+    copy_project(tmp_path)
+    (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(LATER)
+    write_schema(tmp_path)
+    newer = {"PYTHONPATH": str(tmp_path)}
+
+    def forwards() -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "piccolo.main", "migrations", "forwards", "all"],
+            cwd=tmp_path,
+            env={**os.environ, **newer, "DATABASE_URL": empty_database},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    forwards()
+    owner = await asyncpg.connect(empty_database)
+    await owner.execute("DELETE FROM migration WHERE name < '2026-11-24T00:10'")
+    forwards()
+    await owner.execute("DELETE FROM migration")
+    forwards()
+    await owner.close()
+
+    assert run_gatehouse(empty_database, "db", "verify", cwd=tmp_path, **newer)[0] == 0
+    older = run_gatehouse(empty_database, "db", "verify")
+    assert older[0] == 0, older[1]
 
 
 async def test_the_command_prints_a_script_that_psql_can_run(empty_database: str) -> None:

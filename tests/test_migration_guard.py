@@ -14,7 +14,13 @@ import asyncpg
 import pytest
 from piccolo.apps.migrations.commands import backwards, forwards
 
+from api.database.embedded import EmbeddedServer
+from api.database.engine import Engine
+from api.deploy import index
+from api.deploy.index import Index, make_index
 from api.deploy.pending import MIGRATIONS
+from api.deploy.undone import BATCH
+from api.errors import CommandFailed
 from tests.support import ROOT, copy_project, run_gatehouse
 
 pytestmark = pytest.mark.anyio
@@ -209,6 +215,85 @@ async def test_a_migration_whose_row_cannot_be_written_is_not_applied(
     assert (await run(empty_database, "forwards", "all"))[0] == 0
 
 
+async def test_a_migration_that_fails_half_way_goes_on_once_its_cause_is_mended(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """Its tables are made, and then a user turns out to be of a tenant that there is not."""
+    await run(empty_database, "forwards", "gatehouse", "1")
+    await connection.execute("""ALTER TABLE users ADD COLUMN "tenantId" uuid""")
+    await connection.execute(
+        """INSERT INTO users (email, password, "firstName", "lastName", "tenantId")
+           VALUES ('a@example.com', 'p', 'f', 'l', gen_random_uuid())"""
+    )
+
+    code, output = await run(empty_database, "forwards", "all")
+    made = await connection.fetchval("SELECT to_regclass('tenants') IS NOT NULL")
+    recorded = await connection.fetchval("SELECT count(*) FROM migration")
+    await connection.execute('UPDATE users SET "tenantId" = NULL')
+    again, _ = await run(empty_database, "forwards", "all")
+
+    assert (code, made, recorded, again) == (1, True, 1, 0)
+    assert 'violates foreign key constraint "users_tenant"; mend that' in output.splitlines()[-1]
+
+
+async def test_an_index_that_waits_for_an_old_transaction_says_so_and_gives_up(
+    migrated_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself, PostgreSQL would let it wait for ever."""
+    monkeypatch.setattr(index, "PATIENCE", 0.6)
+    older = await asyncpg.connect(migrated_database)
+    async with older.transaction(isolation="repeatable_read"):
+        await older.execute("SELECT 1 FROM pg_class LIMIT 1")
+        holder = await older.fetchval("SELECT pg_backend_pid()")
+        with pytest.raises(CommandFailed, match=f"PostgreSQL process {holder}"):
+            await make_index(
+                Engine({"dsn": migrated_database}, embedded=None, pool_size=1), Index("late", "users (role)")
+            )
+    building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND state = 'active'"
+    assert await older.fetchval(building) == 0
+    await older.close()
+
+
+async def test_whoever_migrates_as_a_superuser_is_warned(empty_database: str, server: EmbeddedServer) -> None:
+    """It will own the tables, and the application's role will not."""
+    name = empty_database.split("?")[0].rsplit("/", 1)[1]
+
+    code, output = await run(server.dsn(user="postgres", database=name), "forwards", "all")
+
+    assert code == 0
+    assert "gatehouse: warning: the role postgres of DATABASE_URL bypasses row security" in output
+
+
+async def test_an_interrupt_is_told_in_one_line(empty_database: str, connection: asyncpg.Connection) -> None:
+    await run(empty_database, "forwards", "gatehouse", "1")
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+        process = start(empty_database, "forwards", "all")
+        watcher = await asyncpg.connect(empty_database)
+        await until(watcher, WAITS_FOR_USERS)
+        await watcher.close()
+        process.send_signal(signal.SIGINT)
+        code, output = await ended(process)
+
+    assert code == 1
+    assert output.splitlines()[-1] == "gatehouse: interrupted; to go on, run it again"
+    assert "Traceback" not in output
+
+
+async def test_what_is_put_back_is_put_back_in_batches(migrated_database: str) -> None:
+    """More rows than one batch has, and all of them come back."""
+    owner = await asyncpg.connect(migrated_database)
+    await fill(owner, tenants=BATCH + 20)
+    before = await every_row(owner)
+
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    code, output = await run(migrated_database, "forwards", "all")
+
+    assert code == 0, output
+    assert await every_row(owner) == before
+    await owner.close()
+
+
 async def test_going_backwards_loses_nothing(empty_database: str, connection: asyncpg.Connection) -> None:
     """Every tenant, key, user, session and event is as before, links and all, once forwards again."""
     await run(empty_database, "forwards", "all")
@@ -228,13 +313,13 @@ async def test_going_backwards_loses_nothing(empty_database: str, connection: as
     assert all(before.values())
 
 
-async def fill(connection: asyncpg.Connection) -> None:
+async def fill(connection: asyncpg.Connection, tenants: int = 20) -> None:
     async with connection.transaction():
-        await connection.execute("""
+        await connection.execute(f"""
             SET LOCAL gatehouse.scope = 'platform';
             INSERT INTO tenants ("businessName", nit, "businessType", address, "suspendedReason")
                 SELECT 'b', 'n' || n, 'OTRO', 'x', CASE WHEN n % 2 = 0 THEN 'unpaid' END
-                  FROM generate_series(1, 20) n;
+                  FROM generate_series(1, {tenants}) n;
             INSERT INTO users (email, password, "firstName", "lastName", "tenantId", "isOwner", "documentId")
                 SELECT nit || '@example.com', 'p', 'f', 'l', id, true, nit FROM tenants;
             INSERT INTO users (email, password, "firstName", "lastName", role)

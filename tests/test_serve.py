@@ -260,6 +260,34 @@ async def test_db_sync_applies_what_is_pending_and_warns(empty_database: str, st
     assert "switch it off" in warning
 
 
+def test_db_sync_without_a_database_ends_the_start(start: Start) -> None:
+    """Nobody would apply anything once it is back; whoever starts the process tries again."""
+    process = start(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/x", DB_SYNC="true", wait=False)
+
+    assert process.process.wait(30) == 1
+    log = process.log.read_text()
+    assert "DB_SYNC is on" in log
+    assert "the database cannot be reached" in log.splitlines()[-1]
+    assert "Traceback" not in log
+
+
+async def test_db_sync_of_what_cannot_be_applied_ends_the_start_in_one_line(
+    empty_database: str, start: Start
+) -> None:
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE TABLE users (id uuid PRIMARY KEY, email text)")
+    process = start(DATABASE_URL=empty_database, DB_SYNC="true", wait=False)
+
+    assert await asyncio.to_thread(process.process.wait, 30) == 1
+    assert "the database has these otherwise" in process.log.read_text().splitlines()[-1]
+    await connection.execute("DROP TABLE users")
+    await connection.execute("ALTER TABLE migration ADD CHECK (name < '2026-11-24T00:05')")
+    process = start(DATABASE_URL=empty_database, DB_SYNC="true", wait=False)
+    assert await asyncio.to_thread(process.process.wait, 30) == 1
+    assert "Traceback" not in process.log.read_text()
+    await connection.close()
+
+
 async def test_of_several_instances_with_db_sync_one_migrates(empty_database: str, start: Start) -> None:
     """However many start at once; each of them warns."""
     processes = [start(DATABASE_URL=empty_database, DB_SYNC="true", wait=False) for _ in range(3)]

@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
+
 from api.database.engine import Engine
 from api.deploy import bookkeeping
 from api.deploy.catalog import Catalog, Constraint, Index, read_catalog
-from api.deploy.differences import Difference, differences
+from api.deploy.differences import Difference, differences, refuse
+from api.deploy.guard import why_it_failed
 from api.deploy.lock import migration_lock
-from api.deploy.migration import all_migrations
-from api.deploy.pending import recorded_ids
-from api.deploy.rehearsal import refuse
+from api.deploy.migration import SqlMigration, all_migrations
+from api.deploy.pending import pending_migrations, recorded_ids
 from api.deploy.transactions import in_transaction
-from api.deploy.undecided import Undecided, find_undecided, stored_tax_id
+from api.deploy.undecided import UNTIDY_EMAILS, UNTIDY_KEYS, Undecided, find_undecided, stored_tax_id
 from api.deploy.wanted import wanted_catalog
 from api.domain.tenants import BusinessType
 from api.errors import CommandFailed
@@ -21,22 +23,26 @@ from api.errors import CommandFailed
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that adopting does, and the statements that do it; rows are changed in place of `{}`."""
+    """One thing that adopting does, and the statements that do it."""
 
     what: str
     sql: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
-    """The parameters of the only statement, once for each row."""
+    """Where rows are rewritten one by one: the parameters of the statement, for each row."""
 
 
 @dataclass(frozen=True)
 class Plan:
+    """`migrations` come after the `changes`; where there are none, there is nothing to do."""
+
     changes: list[Change] = field(default_factory=list)
+    migrations: list[SqlMigration] = field(default_factory=list)
     undecided: list[Undecided] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {
             "changes": [{"what": one.what, "sql": list(one.sql)} for one in self.changes],
+            "migrations": [one.migration_id for one in self.migrations],
             "undecided": [{"what": one.what, "ids": one.ids} for one in self.undecided],
         }
 
@@ -44,39 +50,31 @@ class Plan:
 async def adopt(engine: Engine, patience: float, tell: Callable[[Plan], None], *, dry_run: bool) -> None:
     """Tell what is to be done, and do it, unless it is a `dry_run` or a person has to decide first.
 
-    A database whose migrations are all on record is left as it is. Raises `CommandFailed`, and changes
-    nothing, for one that holds no users, one that is half migrated, and one that cannot be made as wanted.
+    A database that was adopted is left as it is. Raises `CommandFailed`, and changes nothing, for one that
+    holds no users, and one that cannot be made as wanted.
     """
     async with migration_lock(engine, patience):
         async with engine.transaction(scope="SET LOCAL gatehouse.scope = 'platform'") as transaction:
             plan = await _plan(transaction.connection)
         tell(plan)
-        if not (dry_run or plan.undecided or not plan.changes):
-            await in_transaction(engine, _carry_out)
+        if plan.migrations and not (dry_run or plan.undecided):
+            try:
+                await in_transaction(engine, _carry_out)
+            except asyncpg.PostgresError as error:
+                raise CommandFailed(f"nothing was changed: {why_it_failed(error)}") from error
 
 
 async def _plan(connection: Any) -> Plan:
-    migrations = all_migrations()
-    if recorded := await recorded_ids():
-        if set(recorded) >= {migration.migration_id for migration in migrations}:
-            return Plan()
-        raise CommandFailed("this database is adopted already; run: piccolo migrations forwards all")
     wanted = wanted_catalog()
     found = await _read(connection, wanted)
+    if not await pending_migrations() and not differences(wanted, found):
+        return Plan()
     if "users" not in found:
         raise CommandFailed("there is no table users to adopt; run: piccolo migrations forwards all")
     _check_columns(wanted, found)
     await _check_owner(connection, found)
-    changes = [
-        *_renames(wanted, found),
-        *_otherwise(wanted, found),
-        *await _rewritten(connection, found),
-        *(
-            Change(f"apply {one.migration_id}: {one.description}", tuple(one.plain_steps))
-            for one in migrations
-        ),
-    ]
-    return Plan(changes, await find_undecided(connection, wanted, found))
+    changes = [*_renames(wanted, found), *_mends(wanted, found), *await _rewritten(connection, found)]
+    return Plan(changes, all_migrations(), await find_undecided(connection, wanted, found))
 
 
 async def _read(connection: Any, wanted: Catalog) -> Catalog:
@@ -85,14 +83,20 @@ async def _read(connection: Any, wanted: Catalog) -> Catalog:
 
 def _check_columns(wanted: Catalog, found: Catalog) -> None:
     """A column that must have a value, and has no default, cannot be added to the rows that are there."""
-    lacking = [
-        f"{table}.{column}"
-        for table, there in found.items()
-        for column, one in wanted[table].columns.items()
-        if column not in there.columns and (column == "role" or (one.not_null and one.default is None))
-    ]
-    if lacking:
-        raise CommandFailed(f"this is no database of the old system: it lacks {', '.join(lacking)}")
+    for table, there in found.items():
+        want = wanted[table]
+        lacking = [
+            name
+            for name, one in want.columns.items()
+            if name not in there.columns and (name == "role" or (one.not_null and one.default is None))
+        ]
+        if there.columns.get("id", want.columns["id"]).type not in ("uuid", "text", "character varying"):
+            lacking.append("ids that are uuids")
+        if lacking:
+            raise CommandFailed(
+                f"{table} is neither Gatehouse's table nor the old system's: it lacks {', '.join(lacking)};"
+                f" give it another name: ALTER TABLE {table} RENAME TO …"
+            )
 
 
 async def _check_owner(connection: Any, found: Catalog) -> None:
@@ -130,37 +134,40 @@ def _other_names(
             yield old, new
 
 
-def _otherwise(wanted: Catalog, found: Catalog) -> Iterator[Change]:
-    """What is there, but not as it should be; what is missing is made by the migrations."""
+def _mends(wanted: Catalog, found: Catalog) -> Iterator[Change]:
+    """What is there, but not as it should be; what is missing is told of, and made by the migrations."""
     for one in differences({table: wanted[table] for table in found}, found):
-        if not one.missing:
-            yield Change(one.what, _in_a_transaction(one))
+        yield Change(one.what, () if one.missing else _in_a_transaction(one))
 
 
 def _in_a_transaction(difference: Difference) -> tuple[str, ...]:
     return tuple(statement.replace(" CONCURRENTLY", "") for statement in difference.sql)
 
 
-async def _rewritten(connection: Any, found: Catalog) -> Iterator[Change]:
-    """The old system kept tax ids and kinds of business as they were typed."""
-    if "tenants" not in found:
-        return iter(())
-    rows = await connection.fetch('SELECT id, nit::text, "businessType"::text AS type FROM tenants')
-    tax_ids = [(row["id"], new) for row in rows if (new := stored_tax_id(row["nit"])) != row["nit"]]
-    types = [
-        (row["id"], known.value)
-        for row in rows
-        if (known := BusinessType.read(row["type"] or "")) is not None and known.value != row["type"]
+async def _rewritten(connection: Any, found: Catalog) -> list[Change]:
+    """The old system kept some things as they were typed, and would not find them as they are typed now."""
+    changes = {("users", "email"): [tuple(row) for row in await connection.fetch(UNTIDY_EMAILS)]}
+    if "beta_keys" in found:
+        changes["beta_keys", "key"] = [tuple(row) for row in await connection.fetch(UNTIDY_KEYS)]
+    if "tenants" in found:
+        rows = await connection.fetch('SELECT id, nit::text, "businessType"::text AS type FROM tenants')
+        changes["tenants", "nit"] = [
+            (row["id"], new) for row in rows if (new := stored_tax_id(row["nit"])) != row["nit"]
+        ]
+        changes["tenants", "businessType"] = [
+            (row["id"], known.value)
+            for row in rows
+            if (known := BusinessType.read(row["type"] or "")) is not None and known.value != row["type"]
+        ]
+    return [
+        Change(
+            f"{table}.{column} is written as Gatehouse writes it, in {len(rows)} of the rows",
+            (f'UPDATE {table} SET "{column}" = $2 WHERE id = $1',),
+            tuple(rows),
+        )
+        for (table, column), rows in changes.items()
+        if rows
     ]
-    changes = {
-        f"tax ids become letters and digits alone ({len(tax_ids)})": ("nit", tax_ids),
-        f"kinds of business become the names of the API ({len(types)})": ("businessType", types),
-    }
-    return (
-        Change(what, (f'UPDATE tenants SET "{column}" = $2 WHERE id = $1',), tuple(values))
-        for what, (column, values) in changes.items()
-        if values
-    )
 
 
 async def _carry_out(connection: Any) -> None:
@@ -172,18 +179,27 @@ async def _carry_out(connection: Any) -> None:
     if plan.undecided:
         raise CommandFailed("somebody wrote to the tables meanwhile; stop the old system and run it again")
     for change in plan.changes:
-        for statement in change.sql:
-            for row in change.rows:
-                # Row security would pass over what it hides, without a word.
-                if await connection.execute(statement, *row) != "UPDATE 1":
-                    raise CommandFailed(f"the row {row[0]} could not be changed")
-            if not change.rows:
-                await connection.execute(statement)
+        await _make(connection, change)
+    for migration in plan.migrations:
+        for step in migration.plain_steps:
+            await connection.execute(step)
     # What the old tables lack, and what the migrations pass over because the tables exist.
     for difference in differences(wanted, await _read(connection, wanted)):
         for statement in _in_a_transaction(difference):
             await connection.execute(statement)
-    refuse(wanted, await _read(connection, wanted))
+    refuse(wanted, await _read(connection, wanted), later=wanted)
     await connection.execute(f"{bookkeeping.create_table()} {bookkeeping.ADD_CHECKSUMS}")
-    for migration in all_migrations():
-        await connection.execute(bookkeeping.record(migration.migration_id, migration.checksum))
+    recorded = await recorded_ids()
+    for migration in plan.migrations:
+        if migration.migration_id not in recorded:
+            await connection.execute(bookkeeping.record(migration.migration_id, migration.checksum))
+
+
+async def _make(connection: Any, change: Change) -> None:
+    for statement in change.sql:
+        for row in change.rows:
+            # Row security would pass over what it hides, without a word.
+            if await connection.execute(statement, *row) != "UPDATE 1":
+                raise CommandFailed(f"the row {row[0]} could not be changed; nothing was changed")
+        if not change.rows:
+            await connection.execute(statement)

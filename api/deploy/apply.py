@@ -4,10 +4,13 @@ import contextlib
 import io
 import logging
 
+import asyncpg
+
 from api.database.engine import Engine
-from api.deploy.guard import run_forwards_unlocked
+from api.deploy.guard import run_forwards_unlocked, why_it_failed
 from api.deploy.lock import migration_lock
 from api.deploy.pending import pending_migrations
+from api.errors import CommandFailed
 
 logger = logging.getLogger("gatehouse")
 
@@ -22,5 +25,8 @@ async def apply_pending(engine: Engine, patience: float) -> None:
         if pending:
             # Piccolo tells of its progress on standard output, which is not the place of a server's log.
             with contextlib.redirect_stdout(io.StringIO()):
-                await run_forwards_unlocked(app_name="all")
+                try:
+                    await run_forwards_unlocked(app_name="all")
+                except asyncpg.PostgresError as error:
+                    raise CommandFailed(why_it_failed(error)) from error
             logger.info("applied the migrations %s", ", ".join(pending))

@@ -161,8 +161,8 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
         return [(catalog[name], row) for row in found if (name := row.pop("table")) in catalog]
 
     def plain(text: str) -> str:
-        # PostgreSQL breaks the lines of a policy's subquery, and some names carry their schema all the same.
-        return " ".join(text.replace(f"{schema}.", "").split())
+        # PostgreSQL breaks the lines of a policy's subquery.
+        return " ".join(text.split())
 
     for table, row in await parts(_COLUMNS):
         name = row.pop("name")
@@ -171,14 +171,16 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
         table.constraints[row["name"]] = Constraint(plain(row["definition"]), row["columns"])
     for table, row in await parts(_INDEXES):
         name = row.pop("name")
-        definition = _without_name(plain(row.pop("definition")), name)
+        definition = _without_name(plain(row.pop("definition")), schema)
         table.indexes[name] = Index(definition=definition, **row)
     for table, row in await parts(_POLICIES):
         table.policies[row["name"]] = plain(row["definition"])
     return catalog
 
 
-def _without_name(index: str, name: str) -> str:
-    for written in (f' "{name}" ', f" {name} "):
-        index = index.replace(written, " ", 1)
-    return index
+def _without_name(index: str, schema: str) -> str:
+    """An index's definition without its name, and without the schema, which PostgreSQL writes here always."""
+    _, on = index.split(" ON ", 1)
+    for written in (f"{schema}.", f'"{schema}".'):
+        on = on.removeprefix(written)
+    return f"CREATE {'UNIQUE ' * index.startswith('CREATE UNIQUE ')}INDEX ON {on}"

@@ -6,6 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from api.deploy.catalog import Catalog, Column, Index, Table
+from api.errors import CommandFailed
+
+
+class UnexpectedSchema(CommandFailed):
+    """What exists already is not what is wanted; the message lists every difference."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,45 @@ class Difference:
     sql: tuple[str, ...]
     missing: bool = False
     """Whether something is not there at all, as opposed to being there otherwise."""
+    besides: bool = False
+    """Whether something is there that is not wanted."""
+
+
+def refuse(wanted: Catalog, found: Catalog, *, later: Catalog) -> None:
+    """Raise `UnexpectedSchema` if `found` is neither what is `wanted` nor what it becomes `later`.
+
+    A migration may meet what the ones after it have made, where its bookkeeping is lost.
+    """
+    reached = {
+        name: _reached(table, later[name], found[name]) if name in found else table
+        for name, table in wanted.items()
+    }
+    if told := [difference.what for difference in differences(reached, found)]:
+        raise UnexpectedSchema(
+            f"the database has these otherwise: {'; '.join(told)}; how to mend them: gatehouse db verify"
+        )
+
+
+def _reached(wanted: Table, later: Table, found: Table) -> Table:
+    """`wanted`, but `later` in every part in which `found` is further."""
+    constraints = {one.definition for one in found.constraints.values()}
+    indexes = {one.definition for one in found.indexes.values()}
+    return Table(
+        columns=wanted.columns | {n: one for n, one in later.columns.items() if found.columns.get(n) == one},
+        constraints={
+            **{n: one for n, one in wanted.constraints.items() if one in later.constraints.values()},
+            **{n: one for n, one in later.constraints.items() if one.definition in constraints},
+        },
+        indexes={
+            **{n: one for n, one in wanted.indexes.items() if one in later.indexes.values()},
+            **{n: one for n, one in later.indexes.items() if one.definition in indexes},
+        },
+        policies={
+            **{n: one for n, one in wanted.policies.items() if n in later.policies},
+            **{n: one for n, one in later.policies.items() if found.policies.get(n) == one},
+        },
+        row_security=later.row_security if found.row_security == later.row_security else wanted.row_security,
+    )
 
 
 def differences(wanted: Catalog, found: Catalog) -> list[Difference]:
@@ -180,6 +224,7 @@ def _of_constraints(name: str, wanted: Table, found: Table) -> Iterator[Differen
             yield Difference(
                 f"{name} has {there.definition} besides",
                 (f'ALTER TABLE {name} DROP CONSTRAINT "{constraint}"',),
+                besides=True,
             )
     for constraint, want in wanted.constraints.items():
         if want.definition not in defined:
@@ -205,12 +250,14 @@ def _of_indexes(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
         if not there.valid:
             yield Difference(
                 f"{name} has the index {index}, which was broken off and is never read",
-                (f'DROP INDEX CONCURRENTLY "{index}"',),
+                (_drop_index(name, index, there),),
             )
         elif (
             there.unique and there.definition not in definitions and set(there.columns) & set(wanted.columns)
         ):
-            yield Difference(f"{name} has {_briefly(there)} besides", (_drop_index(name, index, there),))
+            yield Difference(
+                f"{name} has {_briefly(there)} besides", (_drop_index(name, index, there),), besides=True
+            )
     present = {one.definition for one in found.indexes.values() if one.valid}
     for index, want in wanted.indexes.items():
         if want.definition not in present:
@@ -263,6 +310,7 @@ def _of_row_security(name: str, wanted: Table, found: Table) -> Iterator[Differe
             yield Difference(
                 f"{name} has the policy {policy} {there} besides",
                 (f'DROP POLICY IF EXISTS "{policy}" ON {name}',),
+                besides=True,
             )
 
 

@@ -5,6 +5,8 @@ by name alone, across apps. AppConfig has no hooks and an app cannot replace a b
 functions themselves are replaced; a test notices when a new Piccolo has others.
 """
 
+import asyncio
+import itertools
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,12 +18,13 @@ from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
-from api.database.engine import Engine
+from api.database.engine import Engine, UnsafeRole
 from api.deploy import bookkeeping
+from api.deploy.differences import UnexpectedSchema
 from api.deploy.lock import migration_lock
 from api.deploy.migration import sql_migration
 from api.deploy.pending import recorded_ids
-from api.deploy.rehearsal import UnexpectedSchema
+from api.deploy.rehearsal import rehearse
 from api.deploy.transactions import in_transaction
 from api.errors import CommandFailed
 from api.failures import describe, terminal_line
@@ -30,6 +33,16 @@ Run = Callable[..., Awaitable[MigrationResult]]
 
 run_forwards_unlocked = forwards.run_forwards
 """Piccolo's own function, for whoever holds the lock already."""
+
+
+def why_it_failed(error: Exception) -> str | None:
+    """One line for whoever migrates; None for an error that nobody foresaw."""
+    # Elsewhere a missing table means that migrations are to be run; these are the migrations.
+    lacking = isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
+    told = None if lacking else terminal_line(error)
+    if told is None and isinstance(error, asyncpg.PostgresError):
+        return f"{describe(error)}; mend that and run it again"
+    return told
 
 
 def install_guard(engine: Engine, lock_timeout: float) -> None:
@@ -41,13 +54,10 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
                 return await run(*args, **kwargs)
             except EOFError:
                 told = "there is no terminal to ask; add --auto_agree"
+            except asyncio.CancelledError:
+                told = "interrupted; to go on, run it again"
             except Exception as error:
-                # Elsewhere a missing table means that migrations are to be run; these are the migrations.
-                lacking = isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
-                told = None if lacking else terminal_line(error)
-                if told is None and isinstance(error, asyncpg.PostgresError):
-                    told = f"{describe(error)}; this step was rolled back: mend that and run it again"
-                if told is None:
+                if (told := why_it_failed(error)) is None:
                     raise
             sys.stdout.flush()
             sys.stderr.write(f"\ngatehouse: {told}\n")
@@ -57,6 +67,12 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
 
     async def run_forwards_locked(*args: Any, **kwargs: Any) -> MigrationResult:
         async with migration_lock(engine, lock_timeout):
+            await recorded_ids()
+            try:
+                await engine.check_role()
+            except UnsafeRole as warning:
+                # Not refused: whoever has no other role must be able to migrate. It will own the tables.
+                sys.stderr.write(f"gatehouse: warning: {warning}\n")
             return await run_forwards_unlocked(*args, **kwargs)
 
     async def ask_and_run_backwards(
@@ -85,10 +101,16 @@ def install_guard(engine: Engine, lock_timeout: float) -> None:
         return await _backwards(engine, self, app_config)
 
     run_backwards_unlocked = backwards.run_backwards
-    forwards.run_forwards = told_in_one_line(run_forwards_locked)
-    backwards.run_backwards = told_in_one_line(ask_and_run_backwards)
-    forwards.ForwardsMigrationManager.run_migrations = run_forwards
-    backwards.BackwardsMigrationManager.run_migrations_backwards = run_backwards
+    guarded: list[tuple[Any, str, Callable[..., Any]]] = [
+        (forwards, "run_forwards", told_in_one_line(run_forwards_locked)),
+        (backwards, "run_backwards", told_in_one_line(ask_and_run_backwards)),
+        (forwards.ForwardsMigrationManager, "run_migrations", run_forwards),
+        (backwards.BackwardsMigrationManager, "run_migrations_backwards", run_backwards),
+    ]
+    for owner, name, function in guarded:
+        # A Piccolo that has other names ends here, and does not run unguarded.
+        getattr(owner, name)
+        setattr(owner, name, function)
 
 
 async def _forwards(
@@ -104,7 +126,10 @@ async def _forwards(
         _say("no migrations to apply\n")
         return MigrationResult(success=True)
     until = {"all": pending[-1], "1": pending[0]}.get(wanted, wanted)
-    for migration_id in pending[: pending.index(until) + 1]:
+    to_apply = pending[: pending.index(until) + 1]
+    if not (manager.preview or manager.fake):
+        await _rehearse(engine, [modules[migration_id] for migration_id in to_apply], first=not done)
+    for migration_id in to_apply:
         module = modules[migration_id]
         if manager.preview:
             migration = sql_migration(module)
@@ -112,16 +137,22 @@ async def _forwards(
             continue
         _say(f"  {migration_id} forwards … ")
         await in_transaction(engine, lambda connection: connection.execute(bookkeeping.ADD_CHECKSUMS))
-        try:
-            await _apply(engine, module, fake=manager.fake)
-        except UnexpectedSchema as error:
-            if done:
-                raise
-            raise CommandFailed(
-                f"{error}; if the old system made this database, run: gatehouse db adopt"
-            ) from None
+        await _apply(engine, module, fake=manager.fake)
         _say("faked\n" if manager.fake else "ok\n")
     return MigrationResult(success=True)
+
+
+async def _rehearse(engine: Engine, modules: list[Any], *, first: bool) -> None:
+    """Up to a migration that runs Python: what comes after that one nobody can foresee."""
+    migrations = list(itertools.takewhile(lambda found: found is not None, map(sql_migration, modules)))
+    try:
+        await rehearse(engine, [migration for migration in migrations if migration is not None])
+    except UnexpectedSchema as error:
+        if not first:
+            raise
+        raise CommandFailed(
+            f"{error}; if the old system made this database, run: gatehouse db adopt"
+        ) from None
 
 
 async def _apply(engine: Engine, module: Any, *, fake: bool) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from piccolo.apps.migrations.auto.migration_manager import AddColumnClass, MigrationManager
@@ -13,36 +12,14 @@ from piccolo.table import Table
 from api.database.engine import Engine
 from api.deploy import undone
 from api.deploy.catalog import read_catalog
+from api.deploy.differences import refuse
+from api.deploy.index import Index, make_index
 from api.deploy.pending import MIGRATIONS
-from api.deploy.rehearsal import refuse, rehearse
 from api.deploy.transactions import end_vacuums, in_transaction
 from api.deploy.wanted import changed_tables, wanted_catalog
 from api.errors import CommandFailed
 
 Record = Callable[[Any], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Index:
-    """An index on a table that may have rows: made concurrently, so that nobody who writes has to wait."""
-
-    name: str
-    on: str
-    unique: bool = False
-
-    def sql(self, *, concurrently: bool) -> str:
-        return (
-            f"CREATE {'UNIQUE ' * self.unique}INDEX {'CONCURRENTLY ' * concurrently}"
-            f"IF NOT EXISTS {self.name} ON {self.on}"
-        )
-
-    @property
-    def drop_broken(self) -> str:
-        """A query for the statement that drops one that was broken off: it is written to, and never read."""
-        return (
-            f"SELECT 'DROP INDEX CONCURRENTLY {self.name}' FROM pg_index"
-            f" WHERE indexrelid = to_regclass('{self.name}') AND NOT indisvalid"
-        )
 
 
 Step = str | Index
@@ -129,41 +106,35 @@ class SqlMigration(MigrationManager):
     async def apply(self, engine: Engine, record: Record) -> None:
         """Take every step; `record` is called in the transaction of the last one.
 
-        Raises `UnexpectedSchema`, and changes nothing, where what exists is not what is wanted.
+        Raises `UnexpectedSchema` where the outcome is not what is wanted; see `api.deploy.rehearsal`.
         """
         wanted = wanted_catalog(self.migration_id)
         *earlier, last = self.steps if isinstance(self.steps[-1], str) else (*self.steps, "")
+        if await undone.keeps_columns(engine, self.migration_id, self.columns):
+            # Putting them back takes long, and must not happen while a step locks the table.
+            earlier, last = [*earlier, last], ""
 
         async def finish(connection: Any) -> None:
             await self._take(connection, str(last))
             schema = await connection.fetchval("SELECT current_schema()")
-            refuse(wanted, await read_catalog(connection, schema, only=wanted))
+            refuse(wanted, await read_catalog(connection, schema, only=wanted), later=wanted_catalog())
             await record(connection)
 
-        async def try_on_copies(connection: Any) -> None:
-            await connection.execute("SAVEPOINT rehearsal")
-            await undone.execute(connection, undone.put_back_tables(self.tables))
-            await rehearse(connection, self.plain_steps, wanted)
-            await connection.execute("ROLLBACK TO SAVEPOINT rehearsal")
-
-        await in_transaction(engine, try_on_copies)
         for step in earlier:
             if isinstance(step, Index):
-                await _make_index(engine, step)
+                await make_index(engine, step)
             else:
                 await in_transaction(engine, lambda connection, sql=step: self._take(connection, sql))
+        await undone.put_columns_back(engine, self.migration_id, self.columns)
         await in_transaction(engine, finish)
 
     async def _take(self, connection: Any, sql: str) -> None:
         await undone.execute(connection, self.step_script(sql))
 
     def step_script(self, sql: str) -> str:
-        """A step of SQL, and around it what puts back the tables and columns that an undoing kept."""
+        """A step of SQL, and before it what puts back the tables that an undoing kept."""
         return _joined(
-            undone.put_back_tables(self.tables),
-            end_vacuums(changed_tables(self.migration_id)),
-            sql,
-            undone.put_back_columns(self.migration_id, self.columns),
+            undone.put_back_tables(self.tables), end_vacuums(changed_tables(self.migration_id)), sql
         )
 
     async def undo(self, engine: Engine, record: Record) -> list[str]:
@@ -195,20 +166,6 @@ def _joined(*parts: str) -> str:
 
 def _added(table: type[Table]) -> list[Column]:
     return [column for column in table._meta.columns if not column._meta.primary_key]
-
-
-async def _make_index(engine: Engine, index: Index) -> None:
-    connection = await engine.get_new_connection()
-    try:
-        # PostgreSQL goes on building for a client that was killed, unless it looks after it now and then.
-        await connection.execute(
-            "SET client_min_messages = warning; SET client_connection_check_interval = '1s'"
-        )
-        if drop := await connection.fetchval(index.drop_broken):
-            await connection.execute(drop)
-        await connection.execute(index.sql(concurrently=True))
-    finally:
-        await connection.close()
 
 
 def all_migrations() -> list[SqlMigration]:

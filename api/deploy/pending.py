@@ -4,6 +4,8 @@ from pathlib import Path
 
 from piccolo.apps.migrations.tables import Migration
 
+from api.errors import CommandFailed
+
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -25,9 +27,22 @@ def _id(name: str) -> str:
     return f"{date.replace('_', '-')}T{time.replace('_', ':')}"
 
 
+_TABLE = """
+SELECT to_regclass('migration') IS NOT NULL AS there,
+       EXISTS (
+           SELECT FROM pg_attribute WHERE attrelid = to_regclass('migration') AND attname = 'app_name'
+       ) AS ours
+"""
+
+
 async def recorded_ids() -> list[str]:
-    table = await Migration.raw("SELECT to_regclass('migration') IS NOT NULL AS there")
-    if not table[0]["there"]:
+    """The ids on record. Raises `CommandFailed` where another system keeps a table of that name."""
+    (table,) = await Migration.raw(_TABLE)
+    if not table["there"]:
         return []
+    if not table["ours"]:
+        raise CommandFailed(
+            "the table migration is another system's; give it another name: ALTER TABLE migration RENAME TO …"
+        )
     rows = await Migration.raw("SELECT name FROM migration WHERE app_name = 'gatehouse'")
     return [row["name"] for row in rows]

@@ -1,6 +1,6 @@
-"""A migration is tried on empty copies of the tables before it touches them.
+"""Migrations are tried on empty copies of the tables before they touch them.
 
-Its steps say IF NOT EXISTS, and so step over whatever exists already; if that is not as it should be, this
+Their steps say IF NOT EXISTS, and so step over whatever exists already; if that is not as it should be, this
 is the time to say so: afterwards, the steps before the last one would have changed the database.
 """
 
@@ -9,23 +9,35 @@ from typing import Any
 
 import asyncpg
 
-from api.deploy.catalog import Catalog, read_catalog
-from api.deploy.differences import create_table, differences, referenced_first
-from api.errors import CommandFailed
+from api.database.engine import Engine
+from api.deploy import undone
+from api.deploy.catalog import read_catalog
+from api.deploy.differences import create_table, referenced_first, refuse
+from api.deploy.migration import SqlMigration
+from api.deploy.transactions import in_transaction
+from api.deploy.wanted import wanted_catalog
 
 SCHEMA = "gatehouse_rehearsal"
 """Where the copies are; it is rolled back, and so never seen by anybody else."""
 
 
-class UnexpectedSchema(CommandFailed):
-    """What exists already is not what the migration makes; the message lists every difference."""
+async def rehearse(engine: Engine, migrations: Sequence[SqlMigration]) -> None:
+    """Raise `UnexpectedSchema` if `migrations` would not make of the tables that exist what is wanted."""
+
+    async def and_roll_back(connection: Any) -> None:
+        await connection.execute("SAVEPOINT rehearsal")
+        for migration in migrations:
+            await undone.execute(connection, undone.put_back_tables(migration.tables))
+        await _rehearse(connection, migrations)
+        await connection.execute("ROLLBACK TO SAVEPOINT rehearsal")
+
+    if migrations:
+        await in_transaction(engine, and_roll_back)
 
 
-async def rehearse(connection: Any, steps: Sequence[str], wanted: Catalog) -> None:
-    """Raise `UnexpectedSchema` if `steps` would not make of the tables that exist what is `wanted`.
-
-    It leaves the copies behind, for the caller to roll back.
-    """
+async def _rehearse(connection: Any, migrations: Sequence[SqlMigration]) -> None:
+    later = wanted_catalog()
+    wanted = wanted_catalog(migrations[-1].migration_id)
     schema = await connection.fetchval("SELECT current_schema()")
     found = await read_catalog(connection, schema, only=wanted)
     # The schema itself comes second: the tables may use its types.
@@ -34,18 +46,11 @@ async def rehearse(connection: Any, steps: Sequence[str], wanted: Catalog) -> No
         for name in referenced_first(found):
             for statement in create_table(name, found[name]):
                 await connection.execute(statement)
-        for step in steps:
-            await connection.execute(step)
+        for migration in migrations:
+            for step in migration.plain_steps:
+                await connection.execute(step)
     except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
         # The steps cannot work with what there is, so that is compared as it is.
-        refuse({name: table for name, table in wanted.items() if name in found}, found)
+        refuse({name: table for name, table in wanted.items() if name in found}, found, later=later)
         raise
-    refuse(wanted, await read_catalog(connection, SCHEMA))
-
-
-def refuse(wanted: Catalog, found: Catalog) -> None:
-    """Raise `UnexpectedSchema` if `found` is not what is `wanted`."""
-    if told := [difference.what for difference in differences(wanted, found)]:
-        raise UnexpectedSchema(
-            f"the database has these otherwise: {'; '.join(told)}; how to mend them: gatehouse db verify"
-        )
+    refuse(wanted, await read_catalog(connection, SCHEMA), later=later)

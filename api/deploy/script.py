@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from api.deploy import bookkeeping
 from api.deploy.bookkeeping import APP, array, literal
+from api.deploy.index import Index
 from api.deploy.lock import HOLDER, KEY
-from api.deploy.migration import Index, SqlMigration, all_migrations
+from api.deploy.migration import SqlMigration, all_migrations
 from api.deploy.pending import migration_ids
 from api.deploy.transactions import SETTINGS
-from api.deploy.undone import REFUSED
+from api.deploy.undone import REFUSED, put_back_columns
 from api.errors import CommandFailed
 
 
@@ -67,16 +68,22 @@ def _part(migration: SqlMigration, *, backwards: bool) -> Part:
 
 
 def _apply(migration: SqlMigration) -> str:
-    """As `SqlMigration.apply` does it: the row is written in the transaction of the last step."""
+    """As `SqlMigration.apply` does it: the row is written in the transaction of the last step.
+
+    Where there are columns, an undoing may have kept their values, which are put back before that.
+    """
     *earlier, last = migration.steps if isinstance(migration.steps[-1], str) else (*migration.steps, "")
+    if migration.columns:
+        earlier, last = [*earlier, last], ""
     done = [
         f"{step.drop_broken} \\gexec\n{step.sql(concurrently=True)};"
         if isinstance(step, Index)
         else _transaction(migration.step_script(step))
         for step in earlier
     ]
+    put_back = put_back_columns(migration.migration_id, migration.columns)
     record = bookkeeping.record(migration.migration_id, migration.checksum)
-    return "\n".join([*done, _transaction(migration.step_script(str(last)), record)])
+    return "\n".join([*done, *put_back, _transaction(migration.step_script(str(last)), record)])
 
 
 def _undo(migration: SqlMigration) -> str:
@@ -95,7 +102,7 @@ def script(parts: Sequence[Part], *, backwards: bool) -> str:
             _head(ids, backwards=backwards),
             _TAKE_LOCK,
             _transaction(bookkeeping.create_table(), bookkeeping.ADD_CHECKSUMS),
-            _refuse_to_undo_amid(ids) if backwards else _refuse_to_leave_out(ids),
+            *([_refuse_to_undo_amid(ids)] if backwards else [_REFUSE_OLD, _refuse_to_leave_out(ids)]),
             *(f"-- {part.description}\n{part.sql}" for part in parts),
             "DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$;",
             "\\echo 'done; to see whether all is as it should be: gatehouse db verify'\n",
@@ -110,7 +117,7 @@ def _head(ids: Sequence[str], *, backwards: bool) -> str:
 --
 {listed}
 --
--- Save it as script.sql. Run it with psql 10 or newer on PostgreSQL 13 or newer, as the application's role:
+-- Save it as script.sql. Run it with psql 10 or newer on PostgreSQL 15 or newer, as the application's role:
 --
 --     psql "$DATABASE_URL" -f script.sql
 --
@@ -136,6 +143,20 @@ BEGIN
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         RAISE WARNING '% is a superuser, and will own the tables; the role of the application should',
             current_user;
+    END IF;
+END $$;"""
+
+
+# Its tables would be passed over as they are, and recorded as what they are not.
+_REFUSE_OLD = f"""\
+DO $$ BEGIN
+    IF to_regclass('users') IS NOT NULL AND NOT EXISTS (SELECT FROM migration WHERE app_name = '{APP}')
+        AND NOT EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = to_regclass('users') AND attname = 'emailLower'
+        )
+    THEN
+        RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE =
+            'the old system made this database; take it over with: gatehouse db adopt';
     END IF;
 END $$;"""
 

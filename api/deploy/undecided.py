@@ -19,11 +19,13 @@ class Undecided:
 
 async def find_undecided(connection: Any, wanted: Catalog, found: Catalog) -> list[Undecided]:
     """All of it at once; whatever PostgreSQL would refuse in the middle is told beforehand, with ids."""
-    queries = [_EMAILS, _ROLES]
+    queries = [_EMAILS, _ROLES, *([_KEYS] if "beta_keys" in found else [])]
     for table, there in found.items():
         want = wanted[table]
         for column in there.columns.keys() & want.columns.keys():
             queries += _misfits(table, column, want.columns[column], there.columns[column])
+            if want.columns[column].type != there.columns[column].type:
+                queries.append(_views(table, column))
         for one in want.constraints.values():
             queries += _orphans(table, one.definition, found)
     undecided = [
@@ -37,16 +39,46 @@ async def find_undecided(connection: Any, wanted: Catalog, found: Catalog) -> li
     return undecided
 
 
-_EMAILS = """
-SELECT 'users with the email ' || min(lower(email::text)) || ', written in more than one way',
+_EMAIL = "btrim(email::text, E' \\t\\r\\n')"
+
+UNTIDY_EMAILS = f"SELECT id, {_EMAIL} FROM users WHERE email::text <> {_EMAIL}"
+"""The ids of users, and their addresses without the blanks around them; sign-in leaves those out as well."""
+
+_EMAILS = f"""
+SELECT 'users with the email ' || min(lower({_EMAIL})) || ', written in more than one way',
        array_agg(id::text ORDER BY id)
-  FROM users GROUP BY lower(email::text) HAVING count(*) > 1
+  FROM users GROUP BY lower({_EMAIL}) HAVING count(*) > 1
+"""
+
+# Whoever types a key of this shape in small letters means the one in capitals; other keys stay as they are.
+_KEY = "CASE WHEN key::text ~* '^BETA-[0-9A-Z]{5}-[0-9A-Z]{5}$' THEN upper(key::text) ELSE key::text END"
+
+UNTIDY_KEYS = f"SELECT id, {_KEY} FROM beta_keys WHERE key::text <> {_KEY}"
+"""The ids of beta keys, and the keys as they are looked up."""
+
+_KEYS = f"""
+SELECT 'beta keys that are ' || {_KEY} || ', written in more than one way', array_agg(id::text ORDER BY id)
+  FROM beta_keys GROUP BY {_KEY} HAVING count(*) > 1
 """
 
 _ROLES = f"""
-SELECT 'users with the role ' || coalesce(role::text, 'null') || ', which there is none', array_agg(id::text)
-  FROM users WHERE role::text NOT IN ({", ".join(f"'{role.value}'" for role in Role)}) GROUP BY role::text
+SELECT 'users with the role ' || coalesce(role::text, 'null') || ', which there is none',
+       array_agg(id::text ORDER BY id)
+  FROM users WHERE (role::text IN ({", ".join(f"'{role.value}'" for role in Role)})) IS NOT TRUE
+ GROUP BY role::text
 """
+
+
+def _views(table: str, column: str) -> str:
+    """PostgreSQL changes the type of no column that a view shows."""
+    return f"""
+        SELECT 'views of {table}.{column}, whose type changes: drop them, and make them again afterwards',
+               array_agg(DISTINCT rewrite.ev_class::regclass::text)
+          FROM pg_depend
+          JOIN pg_rewrite AS rewrite ON rewrite.oid = objid AND classid = 'pg_rewrite'::regclass
+          JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
+         WHERE refobjid = '{table}'::regclass AND attname = '{column}'
+    """
 
 
 def _misfits(table: str, column: str, want: Column, there: Column) -> Iterator[str]:

@@ -20,6 +20,9 @@ from api.errors import CommandFailed
 
 SCHEMA = "gatehouse_undone"
 
+BATCH = 5000
+"""Rows that are put back at once; until then, whoever wants to write one of them waits."""
+
 REFUSED = "ZG001"
 """The SQLSTATE of what this SQL refuses to do; PostgreSQL itself has none that begin with Z."""
 
@@ -149,9 +152,34 @@ BEGIN
 END $$;"""
 
 
-def put_back_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> str:
-    """Put the kept values back and forget the copy, as soon as all of their columns are there again."""
-    return "\n".join(_put_back_columns(table, _saved(table, migration_id)) for table in columns)
+async def keeps_columns(engine: Engine, migration_id: str, columns: Mapping[str, Sequence[str]]) -> bool:
+    saved = [_saved(table, migration_id) for table in columns]
+    sql = "SELECT count(to_regclass(name)) > 0 FROM unnest($1::text[]) AS name"
+    connection: Any = await engine.get_new_connection()
+    try:
+        return await connection.fetchval(sql, saved)
+    finally:
+        await connection.close()
+
+
+async def put_columns_back(engine: Engine, migration_id: str, columns: Mapping[str, Sequence[str]]) -> None:
+    if not columns:
+        return
+    # Not in a transaction: it ends one after each batch, so that nobody waits long for a row.
+    connection = await engine.get_new_connection()
+    try:
+        for statement in put_back_columns(migration_id, columns):
+            await execute(connection, statement)
+    finally:
+        await connection.close()
+
+
+def put_back_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Put the kept values back and forget the copy, as soon as all of their columns are there again.
+
+    Each is a statement to be run outside of a transaction.
+    """
+    return [_put_back_columns(table, _saved(table, migration_id)) for table in columns]
 
 
 def _put_back_columns(table: str, saved: str) -> str:
@@ -161,15 +189,23 @@ DECLARE
     complete boolean;
     assignments text;
 BEGIN
-    SELECT bool_and(there.attname IS NOT NULL), string_agg(format('%1$I = saved.%1$I', kept.attname), ', ')
+    SELECT bool_and(there.attname IS NOT NULL), string_agg(format('%1$I = moved.%1$I', kept.attname), ', ')
       INTO complete, assignments
       FROM pg_attribute kept
       LEFT JOIN pg_attribute there ON there.attrelid = to_regclass('{table}') AND there.attname = kept.attname
      WHERE kept.attrelid = to_regclass('{saved}') AND kept.attnum > 0 AND kept.attname <> 'id';
-    IF complete THEN
-        EXECUTE 'UPDATE {table} SET ' || assignments || ' FROM {saved} AS saved WHERE saved.id = {table}.id';
-        DROP TABLE {saved};
+    IF complete IS NOT TRUE THEN
+        RETURN;
     END IF;
+    LOOP
+        PERFORM set_config('gatehouse.scope', 'platform', true);
+        EXIT WHEN NOT EXISTS (SELECT FROM {saved});
+        EXECUTE 'WITH moved AS (DELETE FROM {saved}'
+            ' WHERE ctid = ANY (ARRAY(SELECT ctid FROM {saved} LIMIT {BATCH})) RETURNING *)'
+            ' UPDATE {table} SET ' || assignments || ' FROM moved WHERE moved.id = {table}.id';
+        COMMIT;
+    END LOOP;
+    DROP TABLE {saved};
 END $$;"""
 
 
