@@ -15,7 +15,7 @@ from api.deploy.rehearsal import refuse
 from api.deploy.transactions import in_transaction
 from api.deploy.undecided import Undecided, find_undecided, stored_tax_id
 from api.deploy.wanted import wanted_catalog
-from api.domain.tenants import BusinessType
+from api.domain.business_types import BusinessType
 from api.errors import CommandFailed
 
 
