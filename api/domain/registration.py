@@ -157,7 +157,7 @@ async def _repeat(form: _Form, key: KeyState, client: Client) -> OpenedSession |
         # Whoever knows a used key may guess at its owner's password here as well as at sign-in.
         account = rate_limits.account_of(admitted.email)
         await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-        valid, _ = await verify_password(form.password, admitted.password)
+        valid = await verify_password(form.password, admitted.password)
         await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
         if valid:
             async with platform_scope():

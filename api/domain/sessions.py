@@ -14,7 +14,7 @@ from api.database.scopes import platform_scope, read_platform, read_tenants, ten
 from api.domain import audit, fields, rate_limits
 from api.domain.audit import Client
 from api.domain.errors import NotFound, TenantSuspended, WrongCredentials, WrongPassword
-from api.domain.passwords import hash_password, verify_password
+from api.domain.passwords import hash_password, is_outdated, verify_password
 from api.settings import get_settings
 from tables import Session, Tenant, User
 
@@ -53,13 +53,14 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
     while True:
         found = await _find_by_email(email)
         user, tenant = found or (None, None)
-        valid, rehashed = await verify_password(password, user.password if user else None)
+        valid = await verify_password(password, user.password if user else None)
         wrong = user is None or not valid or not user.is_active
         await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
         if user is None or wrong:
             raise WrongCredentials
         if tenant is not None and not tenant.is_active:
             raise TenantSuspended(tenant.suspended_reason)
+        rehashed = await hash_password(password) if is_outdated(user.password) else None
         async with platform_scope():
             opened = await open_session(user, tenant, client, rehashed=rehashed)
         if opened is not None:
@@ -208,7 +209,7 @@ async def change_password(viewer: Viewer, current: str, new: str, client: Client
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
     rows = await _read(viewer, "SELECT password FROM users WHERE id = {}", viewer.user.id)
     stored = rows[0]["password"] if rows else None
-    valid, _ = await verify_password(current, stored)
+    valid = await verify_password(current, stored)
     await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
     if not valid:
         raise WrongPassword
