@@ -22,6 +22,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "The email or the password is wrong.",
         "El correo o la contraseña no son correctos.",
     ),
+    "WRONG_CREDENTIALS.CURRENT_PASSWORD": (
+        "The current password is wrong.",
+        "La contraseña actual no es correcta.",
+    ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
     "RATE_LIMITED": (
         "Too many attempts. Please wait {seconds} s, then try again.",
@@ -32,6 +36,33 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Esto tardó más de {seconds} s y se abandonó.",
     ),
     "UNAUTHENTICATED": ("Sign in first.", "Primero inicie sesión."),
+    "FORBIDDEN": ("You may not do this.", "Usted no puede hacer esto."),
+    "INVALID_ARGUMENT.OUT_OF_RANGE": (
+        "{argument} must be from {min} to {max}.",
+        "{argument} debe estar entre {min} y {max}.",
+    ),
+    "INVALID_ARGUMENT.INVALID_CURSOR": (
+        "{argument} is not a cursor of this list.",
+        "{argument} no es un cursor de esta lista.",
+    ),
+    "NO_SEAT.ADMIN": (
+        "All seats for administrators are taken (of {max}).",
+        "Todos los puestos de administrador están ocupados (de {max}).",
+    ),
+    "NO_SEAT.MANAGER": (
+        "All seats for managers are taken (of {max}).",
+        "Todos los puestos de gerente están ocupados (de {max}).",
+    ),
+    "NO_SEAT.CASHIER": (
+        "All seats for cashiers are taken (of {max}).",
+        "Todos los puestos de cajero están ocupados (de {max}).",
+    ),
+    "SESSION_REVOKED": ("That device is signed out.", "Se cerró la sesión de ese dispositivo."),
+    "PASSWORD_CHANGED": (
+        "Your password is changed, and your other devices are signed out.",
+        "Su contraseña fue cambiada y se cerró la sesión de sus otros dispositivos.",
+    ),
+    "STAFF_REMOVED": ("This person has no access any more.", "Esta persona ya no tiene acceso."),
     "SIGNED_OUT": ("You are signed out.", "Ha cerrado la sesión."),
     "CONFLICT": ("This cannot be done in its present state.", "Esto no es posible en su estado actual."),
     "NOT_FOUND": ("There is no such thing here.", "Eso no existe aquí."),

@@ -150,7 +150,10 @@ STATUSES: dict[type[DomainError], int] = {
     errors.RateLimited: 429,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.NoSeat: 409,
+    errors.InvalidArgument: 400,
     errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
 }
 
 

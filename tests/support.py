@@ -3,6 +3,7 @@
 import fcntl
 import itertools
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,42 @@ async def issue_key(database: asyncpg.Connection, **columns: Any) -> str:
     places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     await database.execute(f"INSERT INTO beta_keys ({names}) VALUES ({places})", *values.values())
     return values["key"]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who works for a tenant, and is signed in."""
+
+    id: str
+    email: str
+    token: str
+
+
+async def hire(database: asyncpg.Connection, tenant_id: str | None, role: str, **columns: Any) -> Person:
+    """Put somebody into the database, and sign them in; `columns` by their names there."""
+    from api.domain.sessions import _digest
+
+    number, token = next(_numbers), secrets.token_urlsafe(32)
+    values = {
+        "email": f"staff{number}@example.com",
+        "password": "",
+        "firstName": "Luz",
+        "lastName": f"Mora {number}",
+        "role": role,
+        "tenantId": tenant_id,
+        **columns,
+    }
+    names = ", ".join(f'"{name}"' for name in values)
+    places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
+    insert = f"INSERT INTO users ({names}) VALUES ({places}) RETURNING id"
+    user_id = await database.fetchval(insert, *values.values())
+    await database.execute(
+        """INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
+        VALUES ($1, $2, now() + interval '1 day')""",
+        user_id,
+        _digest(token),
+    )
+    return Person(str(user_id), values["email"], token)
 
 
 async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:

@@ -4,16 +4,25 @@ import re
 
 import pytest
 
-from api.domain.errors import BetaKeyRejection, DomainError
+from api.domain.errors import BetaKeyRejection, DomainError, NoSeat, WrongPassword
+from api.domain.users import Role
 from api.messages import _MESSAGES, LANGUAGES, message, preferred_language
 from tests.support import ROOT
 
 
 def test_every_error_has_its_message() -> None:
-    codes = {error.code for error in DomainError.__subclasses__()} - {"BETA_KEY_REJECTED"}
+    by_reason = {"BETA_KEY_REJECTED", "NO_SEAT", "INVALID_ARGUMENT"}
+    codes = {error.code for error in DomainError.__subclasses__()} - by_reason
     codes |= {f"BETA_KEY_REJECTED.{reason.value}" for reason in BetaKeyRejection}
+    codes |= {NoSeat(role, 1).message_code for role in set(Role) - {Role.SUPER_ADMIN}}
+    codes |= {WrongPassword().message_code}
     told = re.compile(r'Problem\((?:\w+, |"\w+", )?"([A-Z_]+)"')
     codes |= {code for path in (ROOT / "api").rglob("*.py") for code in told.findall(path.read_text())}
+
+    refused = re.compile(r'InvalidArgument\((?:\w+|"\w+"), "([A-Z_]+)"')
+    arguments = {code for path in (ROOT / "api").rglob("*.py") for code in refused.findall(path.read_text())}
+    assert arguments
+    codes |= {f"INVALID_ARGUMENT.{code}" for code in arguments}
 
     assert {"TOO_LONG", "TOO_SMALL", "NOT_TEXT"} <= codes
     assert codes <= _MESSAGES.keys()
@@ -21,7 +30,8 @@ def test_every_error_has_its_message() -> None:
 
 @pytest.mark.parametrize("code", _MESSAGES)
 def test_both_languages_are_filled_from_the_same_values(code: str) -> None:
-    english, spanish = (message(code, language, min=3, max=9, seconds=7) for language in LANGUAGES)
+    values = {"min": 3, "max": 9, "seconds": 7, "argument": "first"}
+    english, spanish = (message(code, language, **values) for language in LANGUAGES)
 
     assert english
     assert spanish

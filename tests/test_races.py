@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.support import REGISTER, GatehouseProcess, issue_key, registration
+from tests.support import LOGIN, PASSWORD, REGISTER, GatehouseProcess, Person, hire, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -134,3 +134,113 @@ async def test_a_server_that_is_killed_leaves_nothing_half_done(
     assert {answer["__typename"] for answer in again} == {"Registration"}
     assert await database.fetchval("SELECT count(*) FROM tenants") == 20
     assert await half_done(database) == {}
+
+
+# Seats
+
+CREATE_STAFF = """
+mutation($i: CreateStaffInput!) { createStaff(input: $i) { __typename } }
+"""
+
+UPDATE_STAFF = """
+mutation($id: ID!, $i: UpdateStaffInput!) { updateStaff(id: $id, input: $i) { __typename } }
+"""
+
+
+async def ask_all(gatehouse: GatehouseProcess, asked: list[tuple[str, str, dict[str, Any]]]) -> list[Any]:
+    """The answers to all of these, sent at once; each is a document, a token and its variables."""
+    limits = httpx.Limits(max_connections=len(asked))
+    async with httpx.AsyncClient(base_url=gatehouse.url, timeout=60, limits=limits) as http:
+
+        async def ask(query: str, token: str, variables: dict[str, Any]) -> Any:
+            body = {"query": query, "variables": variables}
+            answer = (
+                await http.post("/graphql", json=body, headers={"authorization": f"Bearer {token}"})
+            ).json()
+            if answer.get("errors"):
+                return answer["errors"][0]["extensions"]["code"]
+            (result,) = answer["data"].values()
+            return result["__typename"]
+
+        return await asyncio.gather(*(ask(*one) for one in asked))
+
+
+async def open_business(gatehouse: GatehouseProcess, database: asyncpg.Connection) -> Person:
+    """The owner of a business with seats for two cashiers; `id` is that of the business."""
+    (answer,) = await register_all(gatehouse, [registration(await issue_key(database))], concurrency=1)
+    return Person(answer["tenant"]["id"], answer["user"]["email"], answer["accessToken"])
+
+
+def cashier(number: int) -> dict[str, Any]:
+    name = {"firstName": "Eva", "lastName": "Sol", "role": "CASHIER", "password": PASSWORD}
+    return {"i": {"email": f"eva{number}@example.com", **name}}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_of_twenty_who_are_hired_at_once_for_two_seats_two_are(
+    gatehouse: GatehouseProcess, database: asyncpg.Connection, workers: str
+) -> None:
+    gatehouse.environment["WORKERS"] = workers
+    gatehouse.start()
+    owner = await open_business(gatehouse, database)
+
+    answers = await ask_all(gatehouse, [(CREATE_STAFF, owner.token, cashier(n)) for n in range(20)])
+
+    assert Counter(answers) == {"User": 2, "NoSeat": 18}
+    assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'CASHIER'") == 2
+    assert await database.fetchval("SELECT count(*) FROM audit_events WHERE action = 'staff.created'") == 2
+
+
+async def test_of_those_who_come_back_at_once_as_many_are_let_in_as_there_are_seats(
+    gatehouse: GatehouseProcess, database: asyncpg.Connection
+) -> None:
+    """Beside others who are hired, and who change roles."""
+    gatehouse.start()
+    owner = await open_business(gatehouse, database)
+    away = [await hire(database, owner.id, "CASHIER", isActive=False) for _ in range(6)]
+    manager = await hire(database, owner.id, "MANAGER")
+    asked = [(UPDATE_STAFF, owner.token, {"id": person.id, "i": {"isActive": True}}) for person in away]
+    asked += [(CREATE_STAFF, owner.token, cashier(n)) for n in range(6)]
+    asked += [(UPDATE_STAFF, owner.token, {"id": manager.id, "i": {"role": "CASHIER"}})]
+
+    answers = await ask_all(gatehouse, asked)
+
+    assert Counter(answers) == {"User": 2, "NoSeat": 11}
+    held = "SELECT count(*) FROM users WHERE role = 'CASHIER' AND \"isActive\""
+    assert await database.fetchval(held) == 2
+
+
+async def test_of_two_admins_who_remove_each_other_one_stays(
+    gatehouse: GatehouseProcess, database: asyncpg.Connection
+) -> None:
+    """Whoever was removed a moment ago has no say any more."""
+    gatehouse.start()
+    owner = await open_business(gatehouse, database)
+    remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
+    for _ in range(5):
+        one, other = [await hire(database, owner.id, "ADMIN") for _ in range(2)]
+
+        answers = await ask_all(
+            gatehouse, [(remove, one.token, {"id": other.id}), (remove, other.token, {"id": one.id})]
+        )
+
+        assert sorted(answers) == ["Done", "UNAUTHENTICATED"]
+    assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'ADMIN'") == 1 + 5
+
+
+async def test_signing_in_while_one_is_removed_ends_in_no_session(
+    gatehouse: GatehouseProcess, database: asyncpg.Connection
+) -> None:
+    gatehouse.start()
+    owner = await open_business(gatehouse, database)
+    hashed = await database.fetchval("SELECT password FROM users")
+    remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
+    people = [await hire(database, owner.id, "CASHIER", password=hashed) for _ in range(8)]
+    asked = [(LOGIN, owner.token, {"i": {"email": person.email, "password": PASSWORD}}) for person in people]
+    asked += [(remove, owner.token, {"id": person.id}) for person in people]
+
+    answers = await ask_all(gatehouse, asked)
+
+    assert set(answers[:8]) <= {"SignedIn", "WrongCredentials"}
+    assert answers[8:] == ["Done"] * 8
+    assert await database.fetchval("SELECT count(*) FROM sessions") == 1

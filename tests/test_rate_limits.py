@@ -75,7 +75,15 @@ LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
 }
 """How to ask for each limited field, and the setting that limits it for one address."""
 
-UNLIMITED = {"logout": "needs a session, and ends it"}
+UNLIMITED = {
+    "logout": "needs a session, and ends it",
+    "revokeSession": "needs a session, and ends one",
+    "changePassword": "wrong passwords of its account count, wherever they are tried; see below",
+    "updateTenant": "needs an admin's session",
+    "createStaff": "needs the session of somebody who looks after staff, and a free seat",
+    "updateStaff": "needs the session of somebody who looks after staff",
+    "removeStaff": "needs the session of somebody who looks after staff",
+}
 
 
 def test_every_mutation_has_a_limit_or_a_reason_to_have_none() -> None:
@@ -309,6 +317,41 @@ async def test_after_five_wrong_passwords_the_right_one_waits(api: Api, ana: str
 
     assert refused["__typename"] == "RateLimited"
     assert (await api.login(ana))["__typename"] == "SignedIn"
+
+
+CHANGE = """
+mutation($i: ChangePasswordInput!) { changePassword(input: $i) { __typename ... on Error { code message } } }
+"""
+
+
+async def test_whoever_holds_a_session_cannot_guess_at_its_password_either(
+    api: Api, ana: str, clock: Clock
+) -> None:
+    """A stolen session has five guesses, together with those at sign-in."""
+    token = (await api.login(ana))["accessToken"]
+    wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
+    for _ in range(3):
+        assert code_of(await api.post(CHANGE, token, i=wrong)) == "WRONG_CREDENTIALS"
+    for _ in range(2):
+        assert (await api.login(ana, "wrong"))["__typename"] == "WrongCredentials"
+
+    right = wrong | {"currentPassword": PASSWORD}
+    assert code_of(await api.post(CHANGE, token, i=right)) == "RATE_LIMITED"
+    assert (await api.login(ana))["__typename"] == "RateLimited"
+    clock.now += 15 * 60
+    assert code_of(await api.post(CHANGE, token, i=right)) is None
+
+
+async def test_of_passwords_guessed_at_once_with_a_session_no_more_are_told_than_the_limit(
+    api: Api, ana: str
+) -> None:
+    token = (await api.login(ana))["accessToken"]
+    wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
+
+    answers = await asyncio.gather(*(api.post(CHANGE, token, i=wrong) for _ in range(9)))
+
+    codes = [code_of(answer) for answer in answers]
+    assert (codes.count("WRONG_CREDENTIALS"), codes.count("RATE_LIMITED")) == (5, 4)
 
 
 async def test_the_right_password_is_no_guess(api: Api, ana: str, settings: Settings) -> None:

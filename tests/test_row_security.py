@@ -7,7 +7,14 @@ import asyncpg
 import pytest
 
 from api.database.embedded import EmbeddedServer
-from api.database.scopes import platform_scope, tenant_scope
+from api.database.scopes import (
+    _SCOPED,
+    platform_scope,
+    read_platform,
+    read_tenants,
+    tenant_scope,
+    write_platform,
+)
 from tables import Session, Tenant, User
 from tests.support import Api, issue_key, registration
 
@@ -115,6 +122,59 @@ async def test_a_scope_cannot_be_opened_within_another(two_tenants: list[UUID]) 
     async with platform_scope():
         with pytest.raises(RuntimeError, match="another scope"):
             tenant_scope(two_tenants[0])
+
+
+EMAILS = 'SELECT email, "tenantId" FROM users ORDER BY email'
+
+
+async def test_a_statement_in_a_scope_sees_what_the_scope_names_and_leaves_nothing_behind(
+    two_tenants: list[UUID],
+) -> None:
+    """Often enough that PostgreSQL plans it once for all; the connection is the same one each time."""
+    for _ in range(12):
+        (own,) = await read_tenants([two_tenants[0]], EMAILS)
+        both = await read_platform(EMAILS)
+
+        assert str(own["tenantId"]) == str(two_tenants[0])
+        assert len(both) == 2
+        assert await User.objects() == []
+    assert len(await read_tenants(two_tenants, EMAILS)) == 2
+
+
+async def test_a_tenants_statement_finds_nothing_of_another_one(two_tenants: list[UUID]) -> None:
+    ours, theirs = two_tenants
+
+    assert await read_tenants([ours], 'SELECT id FROM users WHERE "tenantId" = {}', theirs) == []
+    assert await read_tenants([ours], "SELECT id FROM tenants WHERE id = {}", theirs) == []
+
+
+@pytest.mark.parametrize(
+    "setting", ["enable_nestloop", "enable_indexscan", "enable_seqscan", "enable_hashjoin"]
+)
+async def test_a_statement_sets_its_scope_before_it_looks_at_a_row(
+    application: asyncpg.Connection, two_tenants: list[UUID], setting: str
+) -> None:
+    """However PostgreSQL goes about it."""
+    join = 'SELECT u.email, t.nit FROM users u JOIN tenants t ON t.id = u."tenantId" ORDER BY t.nit'
+    statement = _SCOPED.format(query=join).format("$1", "$2")
+
+    async with application.transaction():
+        await application.execute(
+            f"SET LOCAL {setting} = off; SET LOCAL plan_cache_mode = force_generic_plan"
+        )
+        rows = await application.fetch(statement, "gatehouse.scope", "platform")
+
+    assert len(rows) == 2
+
+
+async def test_within_a_transaction_a_statement_of_another_scope_is_refused(two_tenants: list[UUID]) -> None:
+    """It would open the rest of that transaction to all tenants."""
+    async with tenant_scope(two_tenants[0]):
+        with pytest.raises(RuntimeError, match="transaction is open"):
+            await read_platform(EMAILS)
+        with pytest.raises(RuntimeError, match="transaction is open"):
+            await write_platform("DELETE FROM users")
+        assert len(await User.objects()) == 1
 
 
 async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.Connection) -> None:

@@ -204,6 +204,17 @@ class Engine(PostgresEngine):
         finally:
             await self.release(connection)
 
+    async def run_script(self, script: str) -> None:
+        """Run statements without parameters as one transaction, in one round trip."""
+        connection = await self.acquire()
+        try:
+            await connection.execute(script)
+        except (asyncio.CancelledError, *DISCONNECTED):
+            connection.terminate()
+            raise
+        finally:
+            await self.release(connection)
+
     def transaction(self, allow_nested: bool = True, *, scope: str | None = None) -> Transaction:
         return Transaction(self, scope, allow_nested)
 

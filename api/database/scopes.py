@@ -1,14 +1,19 @@
 """Which tenants' rows a transaction may touch. PostgreSQL's row security enforces what is said here.
 
-A domain function opens its transaction in one of these scopes. Outside of them the tables of tenants
-show nothing and take nothing, so that forgetting the scope fails closed.
+A domain function opens its transaction in one of these scopes, or reads with one statement in it. Outside of
+them the tables of tenants show nothing and take nothing, so that forgetting the scope fails closed.
 """
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from piccolo.engine.finder import engine_finder
+from piccolo.querystring import QueryString
 
 from api.database.engine import Engine, Transaction
+
+PLATFORM = "SET LOCAL gatehouse.scope = 'platform'"
 
 
 def tenant_scope(tenant_id: UUID) -> Transaction:
@@ -18,7 +23,45 @@ def tenant_scope(tenant_id: UUID) -> Transaction:
 
 def platform_scope() -> Transaction:
     """A transaction that sees the rows of all tenants: for sign-in, registration and operators."""
-    return engine().transaction(scope="SET LOCAL gatehouse.scope = 'platform'")
+    return engine().transaction(scope=PLATFORM)
+
+
+async def read_tenants(tenant_ids: Sequence[UUID], query: str, *arguments: Any) -> list[dict[str, Any]]:
+    """The rows of one SELECT about these tenants, in the scope of the one, or of the platform for several."""
+    if len(tenant_ids) == 1:
+        return await _read("gatehouse.tenant_id", str(tenant_ids[0]), query, arguments)
+    return await read_platform(query, *arguments)
+
+
+async def read_platform(query: str, *arguments: Any) -> list[dict[str, Any]]:
+    """The rows of one SELECT over all tenants, in one round trip."""
+    return await _read("gatehouse.scope", "platform", query, arguments)
+
+
+# A statement by itself is a transaction, and the scope ends with it. `found` refers to the scope, and OFFSET
+# keeps PostgreSQL from merging the two: so it has to set the scope before it looks at a row of the query.
+_SCOPED = """
+SELECT found.* FROM (SELECT set_config({{}}, {{}}, true) AS scope) opened
+ CROSS JOIN LATERAL (SELECT asked.* FROM ({query}) asked WHERE opened.scope IS NOT NULL OFFSET 0) found
+"""
+
+
+async def _read(setting: str, value: str, query: str, arguments: Sequence[Any]) -> list[dict[str, Any]]:
+    _refuse_within_a_transaction()
+    statement = QueryString(_SCOPED.format(query=query), setting, value, *arguments)
+    return [dict(row) for row in await engine().run_querystring(statement)]
+
+
+async def write_platform(statement: str) -> None:
+    """Run one statement without parameters over all tenants, in one round trip."""
+    _refuse_within_a_transaction()
+    await engine().run_script(f"{PLATFORM}; {statement}")
+
+
+def _refuse_within_a_transaction() -> None:
+    # The scope would last until the end of that transaction, which may be one tenant's.
+    if engine().transaction_exists():
+        raise RuntimeError("a transaction is open already; read and write within it")
 
 
 def engine() -> Engine:

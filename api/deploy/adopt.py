@@ -17,7 +17,7 @@ from api.deploy.pending import pending_migrations, recorded_ids
 from api.deploy.transactions import in_transaction
 from api.deploy.undecided import UNTIDY_EMAILS, UNTIDY_KEYS, Undecided, find_undecided, stored_tax_id
 from api.deploy.wanted import wanted_catalog
-from api.domain.tenants import BusinessType
+from api.domain.business_types import BusinessType
 from api.errors import CommandFailed
 
 

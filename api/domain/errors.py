@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from api.domain.users import Role
+
 
 class DomainError(Exception):
     """A failure that is the client's doing. `code` is stable and the same in every language."""
@@ -77,6 +79,14 @@ class WrongCredentials(DomainError):
     code = "WRONG_CREDENTIALS"
 
 
+class WrongPassword(WrongCredentials):
+    """Somebody who is signed in does not know their own password."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.CURRENT_PASSWORD"
+
+
 class TenantSuspended(DomainError):
     code = "TENANT_SUSPENDED"
 
@@ -109,7 +119,52 @@ class Conflict(DomainError):
     code = "CONFLICT"
 
 
+class NoSeat(DomainError):
+    """The tenant has `max` seats for that role, and none is free."""
+
+    code = "NO_SEAT"
+
+    def __init__(self, role: Role, max: int) -> None:  # noqa: A002
+        super().__init__(role, max)
+        self.role = role
+        self.max = max
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.{self.role.value}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"max": self.max}
+
+
+class InvalidArgument(DomainError):
+    """An argument of a query is not acceptable; `problem` says why."""
+
+    code = "INVALID_ARGUMENT"
+
+    def __init__(self, name: str, problem: str, **limits: int) -> None:
+        super().__init__(name, problem)
+        self.name = name
+        self.problem = problem
+        self.limits = limits
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.{self.problem}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"argument": self.name, **self.limits}
+
+
 class Unauthenticated(DomainError):
     """Nobody is signed in."""
 
     code = "UNAUTHENTICATED"
+
+
+class Forbidden(DomainError):
+    """Whoever is signed in may not do this."""
+
+    code = "FORBIDDEN"

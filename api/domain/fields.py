@@ -10,8 +10,8 @@ from email_validator import EmailNotValidError, validate_email
 from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError as TaxIdError
 
+from api.domain.business_types import BusinessType
 from api.domain.errors import FieldProblem, InvalidInput
-from api.domain.tenants import BusinessType
 from api.settings import get_settings
 
 T = TypeVar("T")

@@ -22,7 +22,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # OWASP's second choice for argon2id: 19 MiB, two passes, one lane.
-_HASHES = PasswordHash((Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1), BcryptHasher()))
+_ARGON2 = Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)
+
+_HASHES = PasswordHash((_ARGON2, BcryptHasher()))
 
 BCRYPT_BYTES = 72
 """bcrypt reads no further; the library that made the old hashes cut a longer password off without a word."""
@@ -32,26 +34,29 @@ async def hash_password(password: str) -> str:
     return await _off_the_loop(_HASHES.hash, password)
 
 
-async def verify_password(password: str, stored: str | None) -> tuple[bool, str | None]:
-    """Whether `password` made the hash `stored`, and the hash to store instead if that one is outdated.
+async def verify_password(password: str, stored: str | None) -> bool:
+    """Whether `password` made the hash `stored`.
 
     For a user who does not exist `stored` is None; it takes the same time, so that the time tells nothing.
     """
     try:
-        if stored is not None and stored.startswith("$2"):
-            valid = await _off_the_loop(_verify_bcrypt, password, stored)
-            return valid, await hash_password(password) if valid else None
         if stored is not None:
-            return await _off_the_loop(_HASHES.verify_and_update, password, stored)
+            return await _off_the_loop(_verify, password, stored)
     except (UnknownHashError, ValueError, VerificationError):
         # A row that no hasher wrote lets nobody in, and must not be told from a user who does not exist.
         logger.warning("a stored password is not a hash; its user can only sign in after a reset")
-    await _off_the_loop(_HASHES.verify, password, await _hash_of_nobody())
-    return False, None
+    await _off_the_loop(_verify, password, await _hash_of_nobody())
+    return False
 
 
-def _verify_bcrypt(password: str, stored: str) -> bool:
-    return _HASHES.verify(password.encode()[:BCRYPT_BYTES], stored)
+def is_outdated(stored: str) -> bool:
+    """Whether a hash is of another kind, or cheaper, than those that are made now."""
+    return not _ARGON2.identify(stored) or _ARGON2.check_needs_rehash(stored)
+
+
+def _verify(password: str, stored: str) -> bool:
+    is_bcrypt = stored.startswith("$2")
+    return _HASHES.verify(password.encode()[:BCRYPT_BYTES] if is_bcrypt else password, stored)
 
 
 _nobody: str | None = None

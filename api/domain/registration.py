@@ -6,7 +6,7 @@ from typing import Any
 from asyncpg import UniqueViolationError
 
 from api.database.rows import read_row, select_list
-from api.database.scopes import platform_scope
+from api.database.scopes import platform_scope, read_platform
 from api.domain import audit, fields, rate_limits
 from api.domain.audit import Client
 from api.domain.beta_keys import KeyState, claim_key, find_key, rejection
@@ -149,8 +149,7 @@ SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
 
 async def _repeat(form: _Form, key: KeyState, client: Client) -> OpenedSession | None:
     """A session for the owner whom `key` admitted, if this is the same registration once more."""
-    async with platform_scope():
-        rows = await User.raw(_OWNER, key.used_by_tenant_id, form.tenant["nit"], form.owner["email"])
+    rows = await read_platform(_OWNER, key.used_by_tenant_id, form.tenant["nit"], form.owner["email"])
     for row in rows:
         admitted, business = read_row(User, "u", row), read_row(Tenant, "t", row)
         if admitted is None:
@@ -158,7 +157,7 @@ async def _repeat(form: _Form, key: KeyState, client: Client) -> OpenedSession |
         # Whoever knows a used key may guess at its owner's password here as well as at sign-in.
         account = rate_limits.account_of(admitted.email)
         await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-        valid, _ = await verify_password(form.password, admitted.password)
+        valid = await verify_password(form.password, admitted.password)
         await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
         if valid:
             async with platform_scope():

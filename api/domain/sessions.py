@@ -1,18 +1,20 @@
-"""Sessions: signed-in devices, from sign-in to sign-out."""
+"""Sessions: signed-in devices, from sign-in to sign-out, and the password that opens them."""
 
 import hashlib
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from api.database.engine import Transaction
 from api.database.rows import read_row, select_list
-from api.database.scopes import platform_scope
+from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.domain import audit, fields, rate_limits
 from api.domain.audit import Client
-from api.domain.errors import TenantSuspended, WrongCredentials
-from api.domain.passwords import verify_password
+from api.domain.errors import NotFound, TenantSuspended, WrongCredentials, WrongPassword
+from api.domain.passwords import hash_password, is_outdated, verify_password
 from api.settings import get_settings
 from tables import Session, Tenant, User
 
@@ -48,24 +50,22 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
     account = rate_limits.account_of(email)
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-    found = await _find_by_email(email)
-    user, tenant = found or (None, None)
-    valid, rehashed = await verify_password(password, user.password if user else None)
-    wrong = user is None or not valid or not user.is_active
-    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
-    if user is None or wrong:
-        raise WrongCredentials
-    if tenant is not None and not tenant.is_active:
-        raise TenantSuspended(tenant.suspended_reason)
-    async with platform_scope():
-        if rehashed is not None:
-            await User.raw(
-                "UPDATE users SET password = {} WHERE id = {} AND password = {}",
-                rehashed,
-                user.id,
-                user.password,
-            )
-        return await open_session(user, tenant, client)
+    while True:
+        found = await _find_by_email(email)
+        user, tenant = found or (None, None)
+        valid = await verify_password(password, user.password if user else None)
+        wrong = user is None or not valid or not user.is_active
+        await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
+        if user is None or wrong:
+            raise WrongCredentials
+        if tenant is not None and not tenant.is_active:
+            raise TenantSuspended(tenant.suspended_reason)
+        rehashed = await hash_password(password) if is_outdated(user.password) else None
+        async with platform_scope():
+            opened = await open_session(user, tenant, client, rehashed=rehashed)
+        if opened is not None:
+            return opened
+        # While the cores worked, somebody changed the user: whatever is true now decides.
 
 
 _BY_EMAIL = f"""
@@ -79,19 +79,34 @@ async def _find_by_email(email: str) -> tuple[User, Tenant | None] | None:
     # No address holds control characters, and PostgreSQL cannot even be asked about NUL.
     if not email.isprintable():
         return None
-    async with platform_scope():
-        rows = await User.raw(_BY_EMAIL, email.strip(), fields.email_as_registered(email))
-    for row in rows:
+    for row in await read_platform(_BY_EMAIL, email.strip(), fields.email_as_registered(email)):
         user = read_row(User, "u", row)
         if user is not None:
             return user, read_row(Tenant, "t", row)
     return None
 
 
-async def open_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
-    """Sign `user` in, on record, in the transaction that is open."""
+async def open_session(
+    user: User, tenant: Tenant | None, client: Client, *, rehashed: str | None = None
+) -> OpenedSession | None:
+    """Sign `user`, whose password was verified, in, on record, in the transaction that is open.
+
+    None if the user is gone or inactive by now, or has another password: whoever changes it ends all
+    sessions, and one that is opened with the old password at that very moment would outlive that. The row
+    stays locked against such a change. `rehashed` is stored in the place of a hash that is outdated.
+    """
+    if rehashed is None:
+        statement, values = _LOCK, ()
+    else:
+        statement, values = _REHASH, (rehashed,)
+    if not await User.raw(statement, *values, user.id, user.password):
+        return None
     await _record("session.opened", user, client)
     return await insert_session(user, tenant, client)
+
+
+_LOCK = 'SELECT id FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
+_REHASH = 'UPDATE users SET password = {} WHERE id = {} AND password = {} AND "isActive" RETURNING id'
 
 
 async def insert_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
@@ -125,15 +140,118 @@ async def find_viewer(token: str) -> Viewer | None:
     """Whose token this is; None for one that is unknown, expired, or ended in any way."""
     if not _TOKEN.fullmatch(token):
         return None
-    async with platform_scope():
-        rows = await Session.raw(_BY_TOKEN, SEEN_EVERY, _digest(token))
-        for row in rows:
-            if row["seen_long_ago"]:
-                await Session.raw('UPDATE sessions SET "lastSeenAt" = now() WHERE id = {}', row["session_id"])
-            user = read_row(User, "u", row)
-            if user is not None:
-                return Viewer(row["session_id"], user, read_row(Tenant, "t", row))
+    for row in await read_platform(_BY_TOKEN, SEEN_EVERY, _digest(token)):
+        if row["seen_long_ago"]:
+            session_id = UUID(str(row["session_id"]))
+            await write_platform(f"""UPDATE sessions SET "lastSeenAt" = now() WHERE id = '{session_id}'""")
+        user = read_row(User, "u", row)
+        if user is not None:
+            return Viewer(row["session_id"], user, read_row(Tenant, "t", row))
     return None
+
+
+MAX_DEVICES = 100
+"""Sessions that `list_sessions` tells of; a program that signs in anew for each call makes many."""
+
+_DEVICES = """
+SELECT id, "createdAt" AS created_at, "lastSeenAt" AS last_seen_at, "expiresAt" AS expires_at,
+       "userAgent" AS user_agent, "ipAddress" AS ip_address, id = {} AS is_current
+  FROM sessions WHERE "userId" = {} AND "revokedAt" IS NULL AND "expiresAt" > now()
+ ORDER BY is_current DESC, "lastSeenAt" DESC, id LIMIT {}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A session that is open, as its user sees it."""
+
+    id: UUID
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    user_agent: str | None
+    ip_address: str | None
+    is_current: bool
+
+
+async def list_sessions(viewer: Viewer) -> list[Device]:
+    """The sessions of the viewer that are open: this one, then the one that was seen last, and so on."""
+    rows = await _read(viewer, _DEVICES, viewer.session_id, viewer.user.id, MAX_DEVICES)
+    return [Device(**row) for row in rows]
+
+
+async def revoke_session(viewer: Viewer, session_id: UUID, client: Client) -> None:
+    """End one of the viewer's sessions; its token is nobody's at the very next request.
+
+    Raises `NotFound` for one that has ended, and for one of somebody else.
+    """
+    async with _scope_of(viewer):
+        ended = await Session.raw(
+            'UPDATE sessions SET "revokedAt" = now() WHERE id = {} AND "userId" = {}'
+            ' AND "revokedAt" IS NULL AND "expiresAt" > now() RETURNING id',
+            session_id,
+            viewer.user.id,
+        )
+        if not ended:
+            raise NotFound
+        await _record("session.revoked", viewer.user, client, subject_id=session_id)
+
+
+async def change_password(viewer: Viewer, current: str, new: str, client: Client) -> None:
+    """Give the viewer another password, and end every session but this one.
+
+    Raises `InvalidInput`, `WrongPassword` and `RateLimited`.
+    """
+    read = fields.Fields()
+    read("newPassword", fields.password, new)
+    read.check()
+    account = rate_limits.account_of(viewer.user.email)
+    await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
+    rows = await _read(viewer, "SELECT password FROM users WHERE id = {}", viewer.user.id)
+    stored = rows[0]["password"] if rows else None
+    valid = await verify_password(current, stored)
+    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
+    if not valid:
+        raise WrongPassword
+    password_hash = await hash_password(new)
+    async with _scope_of(viewer):
+        changed = await User.raw(
+            'UPDATE users SET password = {}, "updatedAt" = now()'
+            " WHERE id = {} AND password = {} RETURNING id",
+            password_hash,
+            viewer.user.id,
+            stored,
+        )
+        # Of two changes at once the second one does not know the password that is current by then.
+        if not changed:
+            raise WrongPassword
+        await end_sessions(viewer.user.id, but=viewer.session_id)
+        await _record("password.changed", viewer.user, client)
+
+
+async def end_sessions(user_id: UUID, *, but: UUID | None = None) -> None:
+    """End all sessions of a user, or all but one, in the transaction that is open.
+
+    That transaction has to change the user first, so that no session is opened beside it.
+    """
+    await Session.raw(
+        'UPDATE sessions SET "revokedAt" = now()'
+        ' WHERE "userId" = {} AND "revokedAt" IS NULL AND id IS DISTINCT FROM {}::uuid',
+        user_id,
+        but,
+    )
+
+
+async def _read(viewer: Viewer, query: str, *arguments: Any) -> list[dict[str, Any]]:
+    tenant_id = viewer.user.tenant_id
+    if tenant_id is None:
+        return await read_platform(query, *arguments)
+    return await read_tenants([tenant_id], query, *arguments)
+
+
+def _scope_of(viewer: Viewer) -> Transaction:
+    tenant_id = viewer.user.tenant_id
+    return platform_scope() if tenant_id is None else tenant_scope(tenant_id)
 
 
 async def sign_out(viewer: Viewer, client: Client) -> None:
@@ -147,13 +265,13 @@ async def sign_out(viewer: Viewer, client: Client) -> None:
             await _record("session.closed", viewer.user, client)
 
 
-async def _record(action: str, user: User, client: Client) -> None:
+async def _record(action: str, user: User, client: Client, *, subject_id: UUID | None = None) -> None:
     await audit.record(
         action,
         actor_id=user.id,
         actor_email=user.email,
         tenant_id=user.tenant_id,
-        subject_id=user.id,
+        subject_id=subject_id or user.id,
         client=client,
     )
 

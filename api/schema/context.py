@@ -11,16 +11,18 @@ from api.domain.errors import Unauthenticated
 from api.domain.sessions import Viewer, find_viewer
 from api.messages import message, preferred_language
 from api.requests import bearer_token, client_of
+from api.schema.loaders import Loaders
 
 
 class Context:
     """One request: who asks, from where, in which language."""
 
-    __slots__ = ("_viewer", "request")
+    __slots__ = ("_loaders", "_viewer", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self._viewer: asyncio.Task[Viewer | None] | None = None
+        self._loaders: Loaders | None = None
 
     @property
     def language(self) -> str:
@@ -45,6 +47,13 @@ class Context:
         if viewer is None:
             raise Unauthenticated
         return viewer
+
+    @property
+    def loaders(self) -> Loaders:
+        # Made when they are first asked for, because most requests ask for nothing of a tenant.
+        if self._loaders is None:
+            self._loaders = Loaders()
+        return self._loaders
 
     def say(self, code: str, **values: object) -> str:
         """The message for a code in the language of the request."""

@@ -8,6 +8,7 @@ from strawberry.schema.exception_handlers import ExceptionHandler
 
 from api.domain import errors
 from api.schema.context import Context, Info
+from api.schema.roles import Role
 
 BetaKeyRejection = strawberry.enum(errors.BetaKeyRejection, name="BetaKeyRejection")
 
@@ -58,6 +59,25 @@ class TenantSuspended(Error):
     reason: str | None
 
 
+@strawberry.type
+class NotFound(Error):
+    pass
+
+
+@strawberry.type(
+    description="The thing is not in a state that allows this "
+    "(a used key cannot be revoked, the owner not removed)."
+)
+class Conflict(Error):
+    pass
+
+
+@strawberry.type(description="The tenant has no free seat for that role.")
+class NoSeat(Error):
+    role: Role  # pyright: ignore[reportInvalidTypeForm]
+    max: int
+
+
 @strawberry.type(description="The one-time code is wrong, used, expired, or tried too often.")
 class WrongCode(Error):
     pass
@@ -89,6 +109,15 @@ def _tenant_suspended(error: errors.TenantSuspended, context: Context) -> Tenant
     return TenantSuspended(code=error.code, message=context.say(error.code), reason=error.reason)
 
 
+def _no_seat(error: errors.NoSeat, context: Context) -> NoSeat:
+    return NoSeat(
+        code=error.code,
+        message=context.say(error.message_code, **error.values),
+        role=error.role,
+        max=error.max,
+    )
+
+
 def _rate_limited(error: errors.RateLimited, context: Context) -> RateLimited:
     return RateLimited(
         code=error.code,
@@ -98,7 +127,7 @@ def _rate_limited(error: errors.RateLimited, context: Context) -> RateLimited:
 
 
 def _plain(error_type: type[Error]) -> Callable[[Any, Context], Error]:
-    return lambda error, context: error_type(code=error.code, message=context.say(error.code))
+    return lambda error, context: error_type(code=error.code, message=context.say(error.message_code))
 
 
 def _handler(
@@ -121,6 +150,9 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NitTaken, NitTaken, _plain(NitTaken)),
     _handler(errors.WrongCredentials, WrongCredentials, _plain(WrongCredentials)),
     _handler(errors.TenantSuspended, TenantSuspended, _tenant_suspended),
+    _handler(errors.NotFound, NotFound, _plain(NotFound)),
+    _handler(errors.Conflict, Conflict, _plain(Conflict)),
+    _handler(errors.NoSeat, NoSeat, _no_seat),
     _handler(errors.RateLimited, RateLimited, _rate_limited),
 )
 """Each turns a domain error into the member of the field's union that tells of it."""

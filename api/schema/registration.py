@@ -69,10 +69,11 @@ async def register(info: Info, input: RegisterInput) -> RegisterResult:  # noqa:
         ),
         info.context.client,
     )
+    # A registration has a tenant; only operators, who sign in by password, have none.
+    tenant = Tenant.of(cast("tables.Tenant", opened.tenant))
     return Registration(
         access_token=opened.token,
         expires_at=opened.expires_at,
-        user=User.of(opened.user, opened.tenant),
-        # A registration has a tenant; only operators, who sign in by password, have none.
-        tenant=Tenant.of(cast("tables.Tenant", opened.tenant)),
+        user=User.of(opened.user, tenant),
+        tenant=tenant,
     )

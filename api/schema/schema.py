@@ -6,7 +6,7 @@ from datetime import datetime
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api.schema import beta_keys, registration, sessions, users
+from api.schema import beta_keys, registration, sessions, staff, tenants, users
 from api.schema.errors import EXCEPTION_HANDLERS
 from api.schema.scalars import DATE_TIME
 
@@ -20,6 +20,12 @@ class Query:
     viewer: users.User | None = strawberry.field(
         resolver=users.viewer, description="The signed-in user; null when nobody is."
     )
+    devices: list[sessions.Session] = strawberry.field(
+        name="sessions", resolver=sessions.list_sessions, description="The viewer's devices."
+    )
+    tenant: tenants.Tenant | None = strawberry.field(
+        resolver=tenants.tenant, description="An operator sees any tenant; staff their own."
+    )
 
 
 @strawberry.type
@@ -31,6 +37,14 @@ class Mutation:
     )
     login: sessions.LoginResult = strawberry.field(resolver=sessions.login)
     logout: sessions.Done = strawberry.field(resolver=sessions.logout)
+    revoke_session: sessions.RevokeSessionResult = strawberry.field(resolver=sessions.revoke_session)
+    change_password: sessions.ChangePasswordResult = strawberry.field(resolver=sessions.change_password)
+    update_tenant: tenants.UpdateTenantResult = strawberry.field(
+        resolver=tenants.update_tenant, description="Admins, for their own tenant; managers for cashiers."
+    )
+    create_staff: staff.CreateStaffResult = strawberry.field(resolver=staff.create_staff)
+    update_staff: staff.UpdateStaffResult = strawberry.field(resolver=staff.update_staff)
+    remove_staff: staff.RemoveStaffResult = strawberry.field(resolver=staff.remove_staff)
 
 
 schema = strawberry.Schema(

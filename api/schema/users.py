@@ -7,9 +7,8 @@ import strawberry
 import tables
 from api.domain import users
 from api.schema.context import Info
+from api.schema.roles import Role
 from api.schema.tenants import Tenant
-
-Role = strawberry.enum(users.Role, name="Role")
 
 
 @strawberry.type
@@ -27,7 +26,7 @@ class User:
     tenant: Tenant | None = strawberry.field(description="Null for operators.")
 
     @classmethod
-    def of(cls, user: tables.User, tenant: tables.Tenant | None) -> "User":
+    def of(cls, user: tables.User, tenant: Tenant | None) -> "User":
         return cls(
             id=strawberry.ID(str(user.id)),
             email=user.email,
@@ -39,10 +38,15 @@ class User:
             document_id=user.document_id,
             phone_number=user.phone_number,
             created_at=user.created_at,
-            tenant=Tenant.of(tenant) if tenant is not None else None,
+            tenant=tenant,
         )
+
+
+def with_tenant(user: tables.User, tenant: tables.Tenant | None) -> User:
+    """The user, and the tenant that was read along."""
+    return User.of(user, Tenant.of(tenant) if tenant is not None else None)
 
 
 async def viewer(info: Info) -> User | None:
     found = await info.context.viewer()
-    return User.of(found.user, found.tenant) if found is not None else None
+    return with_tenant(found.user, found.tenant) if found is not None else None

@@ -1,0 +1,60 @@
+"""What the tenants of one answer need, asked for together: one query for all of them."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from api.domain import staff
+from api.domain.pages import Page, Position
+from api.domain.users import Role
+from tables import User
+
+T = TypeVar("T")
+
+
+class StaffPage(NamedTuple):
+    """Which page of which tenant."""
+
+    tenant_id: UUID
+    first: int
+    after: Position | None
+
+
+class Loaders:
+    """Made for one request, because they remember what they have loaded."""
+
+    def __init__(self) -> None:
+        self.seats: DataLoader[UUID, dict[Role, int]] = DataLoader(_each(staff.count_seats))
+        self.owner: DataLoader[UUID, User | None] = DataLoader(_each(staff.find_owners))
+        self.staff_count: DataLoader[UUID, int] = DataLoader(_each(staff.count_staff))
+        self.staff: DataLoader[StaffPage, Page[User]] = DataLoader(_load_staff)
+
+    def clear(self) -> None:
+        """Forget everything: a mutation may have changed it."""
+        for loader in (self.seats, self.owner, self.staff_count, self.staff):
+            loader.clear_all()
+
+
+def _each(
+    load: Callable[[list[UUID]], Awaitable[dict[UUID, T]]],
+) -> Callable[[list[UUID]], Awaitable[list[T]]]:
+    async def load_in_order(tenant_ids: list[UUID]) -> list[T]:
+        found = await load(tenant_ids)
+        return [found[tenant_id] for tenant_id in tenant_ids]
+
+    return load_in_order
+
+
+async def _load_staff(pages: list[StaffPage]) -> list[Page[User]]:
+    """One query for each kind of page; the tenants of a listing are all asked for the same."""
+    kinds: dict[tuple[int, Position | None], list[UUID]] = {}
+    for page in pages:
+        kinds.setdefault((page.first, page.after), []).append(page.tenant_id)
+    found = {
+        StaffPage(tenant_id, first, after): people
+        for (first, after), tenant_ids in kinds.items()
+        for tenant_id, people in (await staff.list_staff(tenant_ids, first, after)).items()
+    }
+    return [found[page] for page in pages]

@@ -1,0 +1,227 @@
+"""A tenant from another tenant's point of view: not there.
+
+Every query and mutation is walked with ids of another tenant; one that is new fails here until it is known.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from graphql import GraphQLField, GraphQLInputObjectType, get_named_type
+
+from api.schema.schema import schema
+from tests.support import PASSWORD, Api, Person, hire, issue_key, one_row, registration
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Business:
+    """Its own id, the people in it by role, and the id of a session for each."""
+
+    id: str
+    people: dict[str, Person]
+    session_id: str
+
+
+async def open_business(api: Api, database: asyncpg.Connection, name: str) -> Business:
+    form = registration(await issue_key(database), businessName=name, lastName=name)
+    answer = await api.register(form)
+    tenant_id, user = answer["tenant"]["id"], answer["user"]
+    await database.execute('UPDATE tenants SET "maxCashiers" = 10 WHERE id = $1', tenant_id)
+    people = {"owner": Person(user["id"], user["email"], answer["accessToken"])}
+    for role in ("manager", "cashier"):
+        people[role] = await hire(database, tenant_id, role.upper(), lastName=name)
+    session = await one_row(
+        database, f"""SELECT id::text FROM sessions WHERE "userId" = '{people["cashier"].id}'"""
+    )
+    return Business(tenant_id, people, session["id"])
+
+
+# What takes an id
+
+WITH_IDS = {
+    "tenant": ("query($id: ID!) { tenant(id: $id) { id businessName staff { totalCount } } }", "tenant"),
+    "revokeSession": (
+        "mutation($id: ID!) { revokeSession(id: $id) { __typename ... on Error { code message } } }",
+        "session",
+    ),
+    "updateStaff": (
+        """mutation($id: ID!) { updateStaff(id: $id, input: {firstName: "Zoe", isActive: false}) {
+             __typename ... on Error { code message } } }""",
+        "cashier",
+    ),
+    "removeStaff": (
+        "mutation($id: ID!) { removeStaff(id: $id) { __typename ... on Error { code message } } }",
+        "cashier",
+    ),
+}
+"""A document for each field, and of what kind the id is that it takes."""
+
+WITHOUT_IDS = {
+    "validateBetaKey": "is public, and takes a key",
+    "viewer": "shows the viewer, and takes nothing",
+    "sessions": "shows the viewer's own, and takes nothing",
+    "register": "is public, and makes a tenant of its own",
+    "login": "is public, and takes a password",
+    "logout": "ends the session of the request",
+    "changePassword": "changes the viewer's own, and takes it",
+    "updateTenant": "changes the viewer's own, and takes no id",
+    "createStaff": "makes people of the viewer's own, and takes no id",
+}
+"""Fields that cannot be asked about another tenant, and why."""
+
+
+def root_fields() -> dict[str, GraphQLField]:
+    query, mutation = schema._schema.query_type, schema._schema.mutation_type
+    assert query is not None
+    assert mutation is not None
+    return {**query.fields, **mutation.fields}
+
+
+def takes_id(field: GraphQLField) -> bool:
+    """Whether an argument is an id, or holds one."""
+    waiting = [get_named_type(argument.type) for argument in field.args.values()]
+    while waiting:
+        given = waiting.pop()
+        if given.name == "ID":
+            return True
+        if isinstance(given, GraphQLInputObjectType):
+            waiting += [get_named_type(inner.type) for inner in given.fields.values()]
+    return False
+
+
+def test_every_query_and_mutation_is_known_here() -> None:
+    fields = root_fields()
+
+    assert fields.keys() == WITH_IDS.keys() | WITHOUT_IDS.keys()
+    assert {name for name, field in fields.items() if takes_id(field)} == WITH_IDS.keys()
+
+
+async def rows(database: asyncpg.Connection) -> list[Any]:
+    """Everything that is stored, but for when a device was seen."""
+    return [
+        await database.fetch(query)
+        for query in (
+            "SELECT * FROM tenants ORDER BY id",
+            "SELECT * FROM users ORDER BY id",
+            'SELECT id, "userId", "revokedAt" FROM sessions ORDER BY id',
+            "SELECT * FROM audit_events ORDER BY id",
+        )
+    ]
+
+
+@pytest.mark.parametrize("actor", ["owner", "manager", "cashier"])
+@pytest.mark.parametrize("field", WITH_IDS)
+async def test_an_id_of_another_tenant_is_like_one_that_nobody_has(
+    api: Api, database: asyncpg.Connection, field: str, actor: str
+) -> None:
+    """The same answer to the letter, and nothing is changed."""
+    ours, theirs = [await open_business(api, database, name) for name in ("Ours", "Theirs")]
+    document, kind = WITH_IDS[field]
+    foreign = {"tenant": theirs.id, "session": theirs.session_id, "cashier": theirs.people["cashier"].id}[
+        kind
+    ]
+    token = ours.people[actor].token
+    before = await rows(database)
+
+    answer = await api.post(document, token, id=foreign)
+
+    assert answer == await api.post(document, token, id=str(uuid4()))
+    assert answer == await api.post(document, token, id="no id at all")
+    assert await rows(database) == before
+    if "errors" not in answer:
+        (result,) = answer["data"].values()
+        assert result is None or result["__typename"] == "NotFound"
+
+
+@pytest.mark.parametrize("field", WITH_IDS)
+async def test_the_same_id_is_found_by_its_own(api: Api, database: asyncpg.Connection, field: str) -> None:
+    """The walk above asks for what is there."""
+    theirs = await open_business(api, database, "Theirs")
+    document, kind = WITH_IDS[field]
+    own = {"tenant": theirs.id, "session": theirs.session_id, "cashier": theirs.people["cashier"].id}[kind]
+    actor = "cashier" if kind == "session" else "owner"
+
+    (result,) = (await api.data(document, theirs.people[actor].token, id=own)).values()
+
+    assert result is not None
+    assert result.get("__typename") != "NotFound"
+
+
+async def test_a_session_of_a_colleague_is_not_ones_own(api: Api, database: asyncpg.Connection) -> None:
+    """Nor does an operator end somebody else's."""
+    ours = await open_business(api, database, "Ours")
+    operator = await hire(database, None, "SUPER_ADMIN")
+    document, _ = WITH_IDS["revokeSession"]
+
+    for token in (ours.people["owner"].token, operator.token):
+        answer = await api.data(document, token, id=ours.session_id)
+        assert answer["revokeSession"]["__typename"] == "NotFound"
+
+    assert await api.viewer(ours.people["cashier"].token) is not None
+
+
+# What takes none
+
+PERSON = "id email lastName"
+TENANT = f"""id businessName owner {{ {PERSON} }} seats {{ used }}
+  staff(first: 100, after: $after) {{ totalCount edges {{ node {{ {PERSON} tenant {{ id }} }} }} }}"""
+EVERYTHING = f"""
+query($after: String) {{ viewer {{ {PERSON} tenant {{ {TENANT} }} }} sessions {{ id ipAddress userAgent }} }}
+"""
+
+
+async def test_nothing_that_is_shown_is_another_tenants(api: Api, database: asyncpg.Connection) -> None:
+    """Nor behind a cursor of the other tenant, which is a moment and no more."""
+    theirs, ours = [await open_business(api, database, name) for name in ("Theirs", "Ours")]
+    cursors = "{ viewer { tenant { staff(first: 1) { edges { cursor } } } } }"
+    page = await api.data(cursors, theirs.people["owner"].token)
+    (edge,) = page["viewer"]["tenant"]["staff"]["edges"]
+
+    for actor in ours.people.values():
+        for after in (None, edge["cursor"]):
+            shown = await api.data(EVERYTHING, actor.token, after=after)
+            staff = shown["viewer"]["tenant"]["staff"]
+            assert {person["node"]["email"] for person in staff["edges"]} == {
+                person.email for person in ours.people.values()
+            }
+            assert staff["totalCount"] == 3
+            assert len(shown["sessions"]) == 1
+            told = str(shown)
+            for secret in (
+                theirs.id,
+                "Theirs",
+                theirs.session_id,
+                *[p.email for p in theirs.people.values()],
+            ):
+                assert secret not in told
+
+
+async def test_what_is_made_and_changed_is_ones_own(api: Api, database: asyncpg.Connection) -> None:
+    theirs = await open_business(api, database, "Theirs")
+    untouched = await rows(database)
+    ours = await open_business(api, database, "Ours")
+    token = ours.people["owner"].token
+    somebody = {"email": "eva@example.com", "firstName": "Eva", "lastName": "Sol", "role": "CASHIER"}
+    acts = """mutation($i: CreateStaffInput!, $p: ChangePasswordInput!) {
+      updateTenant(input: {address: "Elsewhere"}) { ... on Tenant { id } }
+      createStaff(input: $i) { ... on User { tenant { id } } }
+      changePassword(input: $p) { __typename } logout { message } }"""
+
+    done = await api.data(
+        acts,
+        token,
+        i={**somebody, "password": PASSWORD},
+        p={"currentPassword": PASSWORD, "newPassword": "0ther!Secret"},
+    )
+
+    assert done["updateTenant"]["id"] == done["createStaff"]["tenant"]["id"] == ours.id
+    assert done["changePassword"]["__typename"] == "Done"
+    after = await rows(database)
+    for kind_before, kind_after in zip(untouched, after, strict=True):
+        kept = {row["id"] for row in kind_before}
+        assert [row for row in kind_after if row["id"] in kept] == kind_before
+    assert await api.viewer(theirs.people["owner"].token) is not None

@@ -1,0 +1,138 @@
+"""How often an answer asks the database, counted on the wire between a server process and PostgreSQL."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import parse_qs, quote, urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from api.database.embedded import EmbeddedServer
+from tests.support import Api, GatehouseProcess, Person, hire, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+SEATS = "{ viewer { email tenant { businessName seats { role used max } } } }"
+
+
+class Relay:
+    """Passes on what a server process and PostgreSQL say to each other, and counts who is waited for."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self.round_trips = 0
+        self._passing: set[asyncio.Task[None]] = set()
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        postgres_reader, postgres_writer = await asyncio.open_unix_connection(self._socket)
+        waiting = False
+
+        async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter, *, asks: bool) -> None:
+            nonlocal waiting
+            with suppress(ConnectionError):
+                while data := await source.read(65536):
+                    # Messages that follow one another before any answer are one round trip.
+                    self.round_trips += asks and not waiting
+                    waiting = asks
+                    target.write(data)
+            target.close()
+
+        for task in (
+            asyncio.create_task(pass_on(reader, postgres_writer, asks=True)),
+            asyncio.create_task(pass_on(postgres_reader, writer, asks=False)),
+        ):
+            self._passing.add(task)
+            task.add_done_callback(self._passing.discard)
+
+
+@pytest.fixture
+async def relay(server: EmbeddedServer, gatehouse: GatehouseProcess) -> AsyncIterator[Relay]:
+    """Between PostgreSQL and `gatehouse`, which is running."""
+    address = urlsplit(server.dsn())
+    relay = Relay(f"{parse_qs(address.query)['host'][0]}/.s.PGSQL.5432")
+    # The path of a socket may not be long.
+    with tempfile.TemporaryDirectory(prefix="relay-") as folder:
+        listener = await asyncio.start_unix_server(relay.meet, f"{folder}/.s.PGSQL.5432")
+        where = f"host={quote(folder, safe='')}&port=5432"
+        gatehouse.environment["DATABASE_URL"] = address._replace(query=where).geturl()
+        # Started beside the loop, which has to pass on what it says meanwhile.
+        await asyncio.to_thread(gatehouse.start)
+        yield relay
+        await asyncio.to_thread(gatehouse.stop)
+        listener.close()
+
+
+@pytest.fixture
+async def owner(api: Api, database: asyncpg.Connection) -> Person:
+    answer = await api.register(registration(await issue_key(database)))
+    return Person(answer["tenant"]["id"], answer["user"]["email"], answer["accessToken"])
+
+
+async def round_trips(
+    gatehouse: GatehouseProcess, relay: Relay, query: str, token: str, times: int = 10
+) -> float:
+    """For each of many requests, once the statements are known to every connection that they may get."""
+    async with httpx.AsyncClient(base_url=gatehouse.url) as http:
+        api = Api(http)
+        for _ in range(30):
+            await api.data(query, token)
+        before = relay.round_trips
+        for _ in range(times):
+            await api.data(query, token)
+    return (relay.round_trips - before) / times
+
+
+async def test_seats_cost_two_round_trips_however_many_people_there_are(
+    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+) -> None:
+    few = await round_trips(gatehouse, relay, SEATS, owner.token)
+    await database.execute(
+        """INSERT INTO users (email, password, "firstName", "lastName", "tenantId")
+        SELECT 'x' || n || '@example.com', '', 'x', 'x', $1 FROM generate_series(1, 2000) n""",
+        owner.id,
+    )
+    many = await round_trips(gatehouse, relay, SEATS, owner.token)
+
+    assert (few, many) == (2, 2)
+
+
+async def test_a_device_that_was_not_seen_for_a_while_costs_one_more(
+    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+) -> None:
+    await round_trips(gatehouse, relay, SEATS, owner.token)
+    await database.execute("""UPDATE sessions SET "lastSeenAt" = now() - interval '1 hour'""")
+    before = relay.round_trips
+
+    async with httpx.AsyncClient(base_url=gatehouse.url) as http:
+        await Api(http).data(SEATS, owner.token)
+
+    assert relay.round_trips - before == 3
+    assert await database.fetchval("""SELECT "lastSeenAt" > now() - interval '1 minute' FROM sessions""")
+
+
+async def test_a_page_of_people_asks_once_for_all_of_them(
+    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+) -> None:
+    """The viewer, the page, and what all nodes want of their tenant: owner, seats and a page within."""
+    for _ in range(30):
+        await hire(database, owner.id, "CASHIER")
+    person = (
+        "id tenant { businessName owner { email tenant { id } } seats { used } staff { edges { cursor } } }"
+    )
+    query = f"{{ viewer {{ tenant {{ staff(first: 25) {{ edges {{ node {{ {person} }} }} }} }} }} }}"
+
+    assert await round_trips(gatehouse, relay, query, owner.token) == 5
+
+
+async def test_people_are_counted_only_for_whoever_asks(
+    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+) -> None:
+    page = "{ viewer { tenant { staff { edges { cursor } %s } } } }"
+
+    without = await round_trips(gatehouse, relay, page % "", owner.token)
+    counted = await round_trips(gatehouse, relay, page % "totalCount", owner.token)
+
+    assert (without, counted) == (2, 3)
