@@ -17,10 +17,9 @@ CONTRACT = build_schema((ROOT / "tests" / "schema.contract.graphql").read_text()
 
 LATER = {
     # Accounts, staff and mail.
-    "Accepted ChangePasswordInput ChangePasswordResult Conflict CreateStaffInput CreateStaffResult "
-    "EmailVerified NoSeat NotFound PageInfo RemoveStaffResult RequestCodeResult ResetPasswordInput "
-    "ResetPasswordResult RevokeSessionResult Seats Session UpdateStaffInput UpdateStaffResult "
-    "UpdateTenantInput UpdateTenantResult UserConnection UserEdge VerifyEmailResult",
+    "ChangePasswordInput ChangePasswordResult Conflict CreateStaffInput CreateStaffResult "
+    "NoSeat NotFound PageInfo RemoveStaffResult RevokeSessionResult Seats Session UpdateStaffInput "
+    "UpdateStaffResult UpdateTenantInput UpdateTenantResult UserConnection UserEdge",
     # Operators.
     "AuditEvent AuditEventConnection AuditEventEdge AuditEventFilter BetaKey BetaKeyConnection BetaKeyEdge "
     "BetaKeyFilter BetaKeyStats BetaKeyStatus ChangeTenantResult DeleteTenantResult IssueBetaKeysInput "
@@ -28,8 +27,7 @@ LATER = {
     "SetSeatsResult TenantConnection TenantEdge TenantFilter UpdateBetaKeyInput UpdateBetaKeyResult",
     "Query.sessions Query.betaKeys Query.betaKey Query.betaKeyStats Query.tenants Query.tenant "
     "Query.auditEvents Tenant.owner Tenant.seats Tenant.staff",
-    "Mutation.revokeSession Mutation.changePassword Mutation.requestPasswordReset Mutation.resetPassword "
-    "Mutation.requestEmailVerification Mutation.verifyEmail Mutation.updateTenant Mutation.createStaff "
+    "Mutation.revokeSession Mutation.changePassword Mutation.updateTenant Mutation.createStaff "
     "Mutation.updateStaff Mutation.removeStaff Mutation.issueBetaKeys Mutation.updateBetaKey "
     "Mutation.revokeBetaKey Mutation.sendBetaKey Mutation.suspendTenant Mutation.reactivateTenant "
     "Mutation.setSeats Mutation.requestTenantDeletion Mutation.deleteTenant",

@@ -121,6 +121,7 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NitTaken, NitTaken, _plain(NitTaken)),
     _handler(errors.WrongCredentials, WrongCredentials, _plain(WrongCredentials)),
     _handler(errors.TenantSuspended, TenantSuspended, _tenant_suspended),
+    _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.RateLimited, RateLimited, _rate_limited),
 )
 """Each turns a domain error into the member of the field's union that tells of it."""
