@@ -123,12 +123,8 @@ class Settings(BaseSettings):
     def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             url = value.get_secret_value()
-            schemes = ("smtp://", "smtps://")
-            if (
-                not url.startswith(schemes)
-                or not _has_readable_hosts(url, "25")
-                or not urlsplit(url).hostname
-            ):
+            readable = url.startswith(("smtp://", "smtps://")) and _has_readable_hosts(url, "25")
+            if not readable or not urlsplit(url).hostname:
                 raise ValueError(
                     "must be like smtps://user:password@smtp.example.com:465 or smtp://…:587, "
                     "with special characters percent-encoded"
@@ -199,7 +195,7 @@ class Settings(BaseSettings):
 
 def _addresses(value: str) -> tuple[Address, ...]:
     header = SMTP.header_factory("From", value)
-    return () if header.defects else header.addresses  # pyright: ignore[reportAttributeAccessIssue]
+    return () if header.defects else header.addresses
 
 
 def _split(value: str) -> list[str]:

@@ -57,7 +57,8 @@ async def register(application: Application, client: Client) -> OpenedSession:
     answer is the same tenant and owner with a fresh session.
 
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, to holders of a valid key only, `WrongCode`
-    where addresses have to be verified and this one is not, `EmailTaken` and `NitTaken`. Whatever it raises, nothing is left behind and the key is unused.
+    where addresses have to be verified and this one is not, `EmailTaken` and `NitTaken`. Whatever
+    it raises, nothing is left behind and the key is unused.
     """
     await rate_limits.count(rate_limits.REGISTER, rate_limits.address_of(client))
     form = _read(application)

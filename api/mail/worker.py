@@ -115,9 +115,7 @@ async def _send(mail: TakenMail) -> None:
     if mail.expired:
         await _settle(lambda: mails.give_up(mail, "it was of no use any more before it could be sent"))
     elif mail.tries > len(PAUSES) + 1:
-        await _settle(
-            lambda: mails.give_up(mail, "the worker ended while it was being sent, again and again")
-        )
+        await _settle(lambda: mails.give_up(mail, "the worker ended while it was being sent, each time"))
     else:
         await _try(mail)
 
