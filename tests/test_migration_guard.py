@@ -64,7 +64,7 @@ WAITS_FOR_USERS = """EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation
 
 
 async def every_row(connection: asyncpg.Connection) -> dict[str, list[Any]]:
-    tables = ["users", "tenants", "beta_keys", "sessions", "audit_events"]
+    tables = ["users", "tenants", "beta_keys", "sessions", "audit_events", "mails", "one_time_codes"]
     async with connection.transaction():
         await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
         return {

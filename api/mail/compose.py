@@ -35,9 +35,10 @@ def compose(mail: TakenMail, sender: Address) -> EmailMessage:
     # By it a receiver, whose answer to the first try was lost, can tell that it has this mail already.
     message["Message-ID"] = f"<{mail.id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = mail.language
     message.set_content(text.lstrip("\n"))
     message.add_alternative(_render(mail, "html", values), subtype="html")
+    # The bodies take such headers with them that are there before.
+    message["Content-Language"] = mail.language
     return message
 
 
