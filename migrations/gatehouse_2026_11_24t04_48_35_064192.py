@@ -2,11 +2,11 @@ from piccolo.columns import UUID, BigInt, ForeignKey, Text, Timestamptz, Varchar
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
-from api.deploy.migration import Index, SqlMigration
+from api.deploy.migration import SqlMigration
 
 ID = "2026-11-24T04:48:35:064192"
 VERSION = "1.38.0"
-DESCRIPTION = "Create the one-time codes, and find expired sessions by an index."
+DESCRIPTION = "Create the one-time codes."
 
 
 class Tenant(Table, tablename="tenants"):
@@ -34,7 +34,7 @@ class OneTimeCode(Table, tablename="one_time_codes"):
     consumed_at = Timestamptz(null=True, default=None, db_column_name="consumedAt")
 
 
-CREATE = """
+FORWARDS = """
 CREATE TABLE IF NOT EXISTS one_time_codes (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     purpose varchar(40) NOT NULL,
@@ -57,16 +57,7 @@ DROP POLICY IF EXISTS scope ON one_time_codes;
 CREATE POLICY scope ON one_time_codes USING (current_setting('gatehouse.scope', true) = 'platform');
 """
 
-INDEX = Index("sessions_expires_at", 'sessions ("expiresAt")')
-
-
-MIGRATION = SqlMigration(
-    migration_id=ID,
-    description=DESCRIPTION,
-    forwards=[CREATE, INDEX],
-    backwards="DROP INDEX IF EXISTS sessions_expires_at;",
-    tables=[OneTimeCode],
-)
+MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[OneTimeCode])
 
 
 async def forwards() -> SqlMigration:

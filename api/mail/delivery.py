@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
@@ -21,16 +22,23 @@ CONNECT_TIMEOUT = 30
 """Seconds for connecting, and for each command before a mail."""
 
 
+Accepted = Callable[[], Awaitable[None]]
+
+
 class Refused(Exception):
     """The server will never take this mail; trying again is of no use."""
 
 
-async def deliver(mail: TakenMail, message: EmailMessage, settings: Settings) -> None:
-    """Returns when the message has been accepted. Raises `Refused`, or whatever went wrong this time."""
+async def deliver(mail: TakenMail, message: EmailMessage, settings: Settings, accepted: Accepted) -> None:
+    """Hand the message over, and call `accepted` at the very moment when somebody else answers for it.
+
+    Raises `Refused`, or whatever went wrong this time.
+    """
     if settings.smtp_url is None:
         await asyncio.to_thread(_write, mail, message, settings.outbox)
+        await accepted()
     else:
-        await _send(message, urlsplit(settings.smtp_url.get_secret_value()))
+        await _send(message, urlsplit(settings.smtp_url.get_secret_value()), accepted)
 
 
 def _write(mail: TakenMail, message: EmailMessage, outbox: Path) -> None:
@@ -44,7 +52,7 @@ def _write(mail: TakenMail, message: EmailMessage, outbox: Path) -> None:
     unfinished.replace(path)
 
 
-async def _send(message: EmailMessage, server: SplitResult) -> None:
+async def _send(message: EmailMessage, server: SplitResult, accepted: Accepted) -> None:
     smtp = aiosmtplib.SMTP(
         hostname=server.hostname,
         port=server.port,
@@ -64,7 +72,8 @@ async def _send(message: EmailMessage, server: SplitResult) -> None:
             if _is_final(error):
                 raise Refused(describe(error)) from error
             raise
-        # Accepted. What goes wrong in saying goodbye must not have it sent again.
+        # Before the goodbye, which may take its time: a worker that is killed meanwhile would send it again.
+        await accepted()
         with suppress(aiosmtplib.SMTPException, OSError):
             await smtp.quit(timeout=5)
     finally:

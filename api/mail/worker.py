@@ -124,11 +124,10 @@ async def _try(mail: TakenMail) -> None:
     settings = get_settings()
     renewing = asyncio.create_task(_renew(mail))
     try:
-        await deliver(mail, compose(mail, settings.sender), settings)
+        message = compose(mail, settings.sender)
+        await deliver(mail, message, settings, lambda: _settle(lambda: mails.forget_sent(mail)))
     except Exception as error:  # noqa: BLE001
         await _fail(mail, error)
-    else:
-        await _settle(lambda: mails.forget_sent(mail))
     finally:
         renewing.cancel()
 
