@@ -42,8 +42,10 @@ app = typer.Typer(
 keys = typer.Typer(help="Issue beta keys and look after them.", no_args_is_help=True)
 operators = typer.Typer(help="The people who look after keys and tenants.", no_args_is_help=True)
 db = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
+mail = typer.Typer(help="The mails that Gatehouse sends.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(keys, name="keys")
+app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -83,6 +85,14 @@ def _tell(error: DomainError) -> str:
 def serve() -> None:
     """Serve the API on HOST and PORT until it is told to stop."""
     from api.serve import serve as run
+
+    run()
+
+
+@app.command()
+def worker() -> None:
+    """Send mails and clean up until it is told to stop; for servers that run with WORKER=off."""
+    from api.mail.worker import run
 
     run()
 
@@ -280,6 +290,37 @@ def operators_list(json: Json = False) -> None:
     else:
         _print_table(
             ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in found]
+        )
+
+
+@mail.command("failed")
+def mail_failed(
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, the latest first.")] = 100,
+    json: Json = False,
+) -> None:
+    """List the mails that could not be sent, and why. They are forgotten after 90 days."""
+    from api.domain.mails import failed_mails
+
+    found = _run(failed_mails(limit))
+    if json:
+        _print_json(
+            [
+                {
+                    "id": mail.id,
+                    "template": mail.template,
+                    "recipient": mail.recipient,
+                    "tries": mail.tries,
+                    "error": mail.error,
+                    "createdAt": mail.created_at,
+                    "failedAt": mail.failed_at,
+                }
+                for mail in found
+            ]
+        )
+    else:
+        _print_table(
+            ("recipient", "mail", "tries", "failed", "error"),
+            [(mail.recipient, mail.template, mail.tries, mail.failed_at, mail.error) for mail in found],
         )
 
 

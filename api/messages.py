@@ -75,6 +75,18 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "The service is not available right now. Please try again soon.",
         "El servicio no está disponible en este momento. Intente de nuevo en breve.",
     ),
+    "WRONG_CODE": (
+        "This code is not valid, or not any more. Please ask for a new one.",
+        "Este código no es válido, o ya no lo es. Por favor, pida uno nuevo.",
+    ),
+    "CODE_REQUESTED": (
+        "If this address can get a code, it is on its way.",
+        "Si esta dirección puede recibir un código, ya va en camino.",
+    ),
+    "PASSWORD_RESET": (
+        "Your password has been changed. Please sign in.",
+        "Su contraseña fue cambiada. Por favor, inicie sesión.",
+    ),
     "REQUIRED": ("This is required.", "Este campo es obligatorio."),
     "TOO_SHORT": ("At least {min} characters, please.", "Al menos {min} caracteres, por favor."),
     "TOO_LONG": ("At most {max} characters, please.", "Como máximo {max} caracteres, por favor."),

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from starlette.requests import Request
 
 from api.domain.audit import Client
+from api.messages import preferred_language
 from api.settings import get_settings
 
 MAX_BODY = 64 * 1024
@@ -30,6 +31,7 @@ def client_of(request: Request) -> Client:
         ip_address=_address_of(request),
         # PostgreSQL takes no NUL; a header read as Latin-1 may hold anything else.
         user_agent=user_agent.replace("\x00", "")[:MAX_USER_AGENT] if user_agent else None,
+        language=preferred_language(request.headers.get("accept-language")),
     )
 
 

@@ -50,6 +50,7 @@ async def register(request: Request) -> Response:
         password=form.text("password"),
         document_id=form.optional("documentId"),
         phone_number=form.optional("phoneNumber"),
+        email_verification_token=form.optional("emailVerificationToken"),
         problems=tuple(form.problems),
     )
     return _json(201, _signed_in(await registration.register(application, client_of(request))))
@@ -147,6 +148,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.NitTaken: 409,
     errors.WrongCredentials: 401,
     errors.TenantSuspended: 403,
+    errors.WrongCode: 400,
     errors.RateLimited: 429,
     errors.NotFound: 404,
     errors.Conflict: 409,

@@ -1,6 +1,8 @@
 """The environment, read once, typed."""
 
 import re
+from email.headerregistry import Address
+from email.policy import SMTP
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from limits import parse_many
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.errors import CommandFailed
@@ -61,6 +63,15 @@ class Settings(BaseSettings):
     tax_id_country: str | None = None
     """ISO 3166 country whose rules tax ids follow; unset, any 3 to 50 characters are taken."""
 
+    smtp_url: SecretStr | None = None
+    """The mail server, with a password perhaps; unset, mails are written as files into `outbox`."""
+    mail_from: Annotated[str | None, Field(validate_default=True)] = None
+    """Who mails come from: an address, with a name perhaps."""
+    worker: bool = True
+    """Whether `gatehouse serve` sends the mails, and cleans up; otherwise `gatehouse worker` does."""
+    require_verified_email: bool = False
+    """Whether only those who have shown that a mailbox is theirs may register with its address."""
+
     rate_limits: bool = True
     """Whether anything is counted."""
     rate_limit_storage: SecretStr | None = None
@@ -72,7 +83,7 @@ class Settings(BaseSettings):
     rate_limit_register: Rate = "10/hour"
     """Registrations that one address may try."""
     rate_limit_login: Rate = "10/minute"
-    """Sign-ins that one address may try."""
+    """Sign-ins and one-time codes that one address may try."""
     rate_limit_wrong_passwords: Rate = "5/15 minutes"
     """Wrong passwords for one account, from wherever they come."""
     rate_limit_codes: Rate = "3/hour"
@@ -95,6 +106,39 @@ class Settings(BaseSettings):
                 "must be like postgresql://user:password@host:5432/database, "
                 "with special characters percent-encoded"
             )
+        return value
+
+    @property
+    def outbox(self) -> Path:
+        """Where mails go without `smtp_url`."""
+        return self.gatehouse_home / "outbox"
+
+    @property
+    def sender(self) -> Address:
+        """`mail_from`, read."""
+        return _addresses(self.mail_from or "Gatehouse <gatehouse@localhost>")[0]
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            url = value.get_secret_value()
+            readable = url.startswith(("smtp://", "smtps://")) and _has_readable_hosts(url, "25")
+            if not readable or not urlsplit(url).hostname:
+                raise ValueError(
+                    "must be like smtps://user:password@smtp.example.com:465 or smtp://…:587, "
+                    "with special characters percent-encoded"
+                )
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            if info.data.get("smtp_url") is not None:
+                raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
+        elif len(_addresses(value)) != 1 or not _addresses(value)[0].domain or not value.isascii():
+            raise ValueError("must be an address in ASCII such as Gatehouse <beta@example.com>")
         return value
 
     @field_validator("rate_limit_storage")
@@ -147,6 +191,11 @@ class Settings(BaseSettings):
         if get_cc_module(value, "vat") is None:
             raise ValueError("must be a country's two letters whose tax ids python-stdnum knows, such as CO")
         return value.upper()
+
+
+def _addresses(value: str) -> tuple[Address, ...]:
+    header = SMTP.header_factory("From", value)
+    return () if header.defects else header.addresses
 
 
 def _split(value: str) -> list[str]:

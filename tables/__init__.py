@@ -2,8 +2,10 @@
 
 from tables.audit_event import AuditEvent
 from tables.beta_key import BetaKey
+from tables.mail import Mail
+from tables.one_time_code import OneTimeCode
 from tables.session import Session
 from tables.tenant import Tenant
 from tables.user import User
 
-__all__ = ["AuditEvent", "BetaKey", "Session", "Tenant", "User"]
+__all__ = ["AuditEvent", "BetaKey", "Mail", "OneTimeCode", "Session", "Tenant", "User"]

@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name.upper(), None)
     # Tests of other things ask more often than any client may, and all from one address.
     os.environ["RATE_LIMITS"] = "off"
+    # Tests of other things leave the mails where they are queued.
+    os.environ["WORKER"] = "off"
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")
     config.add_cleanup(home.cleanup)
     server = EmbeddedServer(Path(home.name))
@@ -113,7 +115,9 @@ async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(server.dsn(user="postgres"))
     try:
         yield connection
-        await connection.execute("TRUNCATE users, tenants, beta_keys, sessions, audit_events CASCADE")
+        await connection.execute(
+            "TRUNCATE users, tenants, beta_keys, sessions, audit_events, mails, one_time_codes CASCADE"
+        )
     finally:
         await connection.close()
 

@@ -14,6 +14,7 @@ import pytest
 from api.database.embedded import VERSION, EmbeddedServer
 from api.deploy.catalog import Catalog, read_catalog
 from api.deploy.lock import KEY
+from api.deploy.pending import migration_ids
 from tests.support import ROOT, copy_project, run_gatehouse, write_schema
 from tests.test_migration_guard import (
     COUNT,
@@ -405,6 +406,7 @@ def copy_of_the_project(folder: Path, **migrations: str) -> dict[str, str]:
 
 
 LATER = """
+from api.deploy.pending import migration_ids
 from api.deploy.migration import SqlMigration
 
 ID = "2026-12-02T00:00:00:000000"
@@ -436,7 +438,7 @@ async def test_a_migration_that_runs_python_is_named(
     assert output.startswith(f"gatehouse: {python} runs Python")
     assert len(output.splitlines()) == 1
 
-    last = "2026-11-24T00:22:18:034716"
+    last = sorted(migration_ids())[-1]
     before = await psql(empty_database, script("--to", last, cwd=folder, **environment), tmp_path)
     after = script("--from", later, cwd=folder, **environment)
     too_early = await psql(empty_database, after, tmp_path)
@@ -452,6 +454,7 @@ TWO_STEPS = """
 from piccolo.columns import Text
 from piccolo.table import Table
 
+from api.deploy.pending import migration_ids
 from api.deploy.migration import SqlMigration
 
 ID = "2026-12-02T00:00:00:000000"

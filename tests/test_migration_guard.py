@@ -70,7 +70,7 @@ WAITS_FOR_USERS = """EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation
 
 
 async def every_row(connection: asyncpg.Connection) -> dict[str, list[Any]]:
-    tables = ["users", "tenants", "beta_keys", "sessions", "audit_events"]
+    tables = ["users", "tenants", "beta_keys", "sessions", "audit_events", "mails", "one_time_codes"]
     async with connection.transaction():
         await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
         return {
@@ -330,6 +330,9 @@ async def fill(connection: asyncpg.Connection, tenants: int = 20) -> None:
             INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
                 SELECT id, sha256(email::bytea), now() FROM users;
             INSERT INTO audit_events (action, "tenantId") SELECT 'x', id FROM tenants;
+            INSERT INTO mails (template, recipient, language) SELECT 'x', email, 'en' FROM users;
+            INSERT INTO one_time_codes (purpose, email, "userId", "tenantId", "codeDigest", "expiresAt")
+                SELECT 'x', email, id, "tenantId", 'x', now() FROM users;
         """)
 
 
@@ -610,7 +613,7 @@ async def test_a_preview_changes_nothing_and_asks_nothing(
     code, output = await run(empty_database, direction, "gatehouse", "--migration_id", "1", "--preview")
 
     assert code == 0, output
-    assert ("CREATE TABLE IF NOT EXISTS users" if direction == "forwards" else "audit_events") in output
+    assert ("CREATE TABLE IF NOT EXISTS users" if direction == "forwards" else "one_time_codes") in output
     assert await connection.fetchval(f"{tables} AND relname NOT LIKE 'migration%'") == before
     recorded = await connection.fetchval("SELECT count(*) FROM migration")
     assert recorded == (0 if direction == "forwards" else COUNT)

@@ -62,13 +62,14 @@ async def test_an_empty_database_comes_up_goes_back_one_and_comes_up_again(
     migrate(empty_database)
     up = await catalog_of(connection)
     recorded = await connection.fetch("SELECT * FROM migration")
-    assert set(up) == {"users", "tenants", "beta_keys", "sessions", "audit_events"}
+    tables = {"users", "tenants", "beta_keys", "sessions", "audit_events", "mails", "one_time_codes"}
+    assert set(up) == tables
 
     assert "no migrations to apply" in migrate(empty_database)
     assert await connection.fetch("SELECT * FROM migration") == recorded
 
     migrate(empty_database, "backwards", "gatehouse", "1", "--auto_agree")
-    assert set(up) - set(await catalog_of(connection)) == {"audit_events"}
+    assert set(up) - set(await catalog_of(connection)) == {"one_time_codes"}
     assert await connection.fetchval("SELECT count(*) FROM migration") == len(MIGRATIONS) - 1
 
     migrate(empty_database)
@@ -282,7 +283,7 @@ def unprotected(catalog: Catalog) -> list[str]:
 async def test_every_table_of_tenants_or_users_has_row_security(database: asyncpg.Connection) -> None:
     catalog = await catalog_of(database)
 
-    assert {"users", "tenants", "sessions", "audit_events"} <= set(catalog)
+    assert {"users", "tenants", "sessions", "audit_events", "one_time_codes"} <= set(catalog)
     assert unprotected(catalog) == []
 
 

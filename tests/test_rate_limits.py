@@ -68,10 +68,42 @@ async def _login(api: Api) -> dict[str, Any]:
     return await api.post(LOGIN, i=NOBODY)
 
 
+async def _request_reset(api: Api) -> dict[str, Any]:
+    return await api.post(
+        "mutation($e: String!) { requestPasswordReset(email: $e) { ... on Error { code } } }",
+        e="nobody@example.com",
+    )
+
+
+async def _reset(api: Api) -> dict[str, Any]:
+    return await api.post(
+        "mutation($i: ResetPasswordInput!) { resetPassword(input: $i) { ... on Error { code } } }",
+        i={"email": "nobody@example.com", "code": "123456", "newPassword": PASSWORD},
+    )
+
+
+async def _request_verification(api: Api) -> dict[str, Any]:
+    return await api.post(
+        "mutation($e: String!) { requestEmailVerification(email: $e) { ... on Error { code } } }",
+        e="nobody@example.com",
+    )
+
+
+async def _verify(api: Api) -> dict[str, Any]:
+    return await api.post(
+        'mutation($e: String!) { verifyEmail(email: $e, code: "123456") { ... on Error { code } } }',
+        e="nobody@example.com",
+    )
+
+
 LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
     "validateBetaKey": (_validate, "RATE_LIMIT_VALIDATE"),
     "register": (_register, "RATE_LIMIT_REGISTER"),
     "login": (_login, "RATE_LIMIT_LOGIN"),
+    "requestPasswordReset": (_request_reset, "RATE_LIMIT_CODES"),
+    "resetPassword": (_reset, "RATE_LIMIT_LOGIN"),
+    "requestEmailVerification": (_request_verification, "RATE_LIMIT_CODES"),
+    "verifyEmail": (_verify, "RATE_LIMIT_LOGIN"),
 }
 """How to ask for each limited field, and the setting that limits it for one address."""
 
@@ -116,7 +148,16 @@ async def test_a_field_is_refused_over_its_limit_and_answered_after_the_pause(
 
 
 @pytest.mark.parametrize(
-    ("field", "amount", "seconds"), [("validateBetaKey", 30, 60), ("register", 10, 3600), ("login", 10, 60)]
+    ("field", "amount", "seconds"),
+    [
+        ("validateBetaKey", 30, 60),
+        ("register", 10, 3600),
+        ("login", 10, 60),
+        ("requestPasswordReset", 3, 3600),
+        ("resetPassword", 10, 60),
+        ("requestEmailVerification", 3, 3600),
+        ("verifyEmail", 10, 60),
+    ],
 )
 async def test_the_limits_are_those_of_the_design(
     api: Api, settings: Settings, field: str, amount: int, seconds: int
@@ -397,7 +438,15 @@ async def test_a_repeated_registration_is_a_guess_at_the_password_too(
     assert (await api.login(form["email"], PASSWORD))["__typename"] == "RateLimited"
 
 
-# One-time codes, for whatever sends them
+# One-time codes
+
+
+async def test_codes_of_all_kinds_share_one_count(api: Api) -> None:
+    asked = [await _request_reset(api), await _request_verification(api), await _request_reset(api)]
+
+    assert [code_of(answer) for answer in asked] == [None] * 3
+    assert code_of(await _request_verification(api)) == "RATE_LIMITED"
+    assert code_of(await _request_reset(api)) == "RATE_LIMITED"
 
 
 async def test_codes_are_limited_by_address_and_by_mailbox() -> None:

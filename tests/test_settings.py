@@ -24,6 +24,13 @@ def _fresh_settings() -> None:
         ("PHONE_REGION", "Colombia"),
         ("TAX_ID_COUNTRY", "XX"),
         ("SESSION_DAYS", "-1"),
+        ("SMTP_URL", "smtp.example.com:25"),
+        ("SMTP_URL", "smtp://ana:secret@"),
+        ("SMTP_URL", "smtp://ana:secret@smtp.example.com:port"),
+        ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "a@example.com, b@example.com"),
+        ("MAIL_FROM", "a@example.com\r\nBcc: b@example.com"),
+        ("WORKER", "perhaps"),
         ("RATE_LIMITS", "perhaps"),
         ("RATE_LIMIT_LOGIN", "often"),
         ("RATE_LIMIT_LOGIN", "0/hour"),
@@ -56,6 +63,17 @@ def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(SettingsError, match=r"PORT: .*; WORKERS: "):
         get_settings()
+
+
+def test_whoever_sends_mails_has_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail from nowhere would be refused by every server."""
+    monkeypatch.setenv("SMTP_URL", "smtps://ana:s%40cret@smtp.example.com")
+
+    with pytest.raises(SettingsError, match=r"^MAIL_FROM: must be set with SMTP_URL"):
+        get_settings()
+    monkeypatch.setenv("MAIL_FROM", "Gatehouse <beta@example.com>")
+
+    assert str(get_settings().sender) == "Gatehouse <beta@example.com>"
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:

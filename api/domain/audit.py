@@ -11,10 +11,11 @@ from tables import AuditEvent
 
 @dataclass(frozen=True)
 class Client:
-    """Where a request comes from, as far as it can be told."""
+    """Where a request comes from, as far as it can be told, and which language it wants: `en` or `es`."""
 
     ip_address: str | None = None
     user_agent: str | None = None
+    language: str = "en"
 
 
 async def record(

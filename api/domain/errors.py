@@ -95,6 +95,12 @@ class TenantSuspended(DomainError):
         self.reason = reason
 
 
+class WrongCode(DomainError):
+    """A one-time code or token that is wrong, used, expired, or tried too often."""
+
+    code = "WRONG_CODE"
+
+
 class RateLimited(DomainError):
     """Too often within a time; `retry_after_seconds`, at least 1, is when it may be tried again."""
 

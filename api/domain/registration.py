@@ -17,10 +17,14 @@ from api.domain.errors import (
     EmailTaken,
     FieldProblem,
     NitTaken,
+    WrongCode,
 )
+from api.domain.mails import Template, queue_mail
+from api.domain.one_time_codes import Purpose, check_token, consume_token
 from api.domain.passwords import hash_password, verify_password
 from api.domain.sessions import OpenedSession, insert_session, open_session
 from api.domain.users import Role
+from api.settings import get_settings
 from tables import Tenant, User
 
 
@@ -41,6 +45,7 @@ class Application:
     password: str
     document_id: str | None
     phone_number: str | None
+    email_verification_token: str | None = None
     problems: tuple[FieldProblem, ...] = ()
     """What the door found wrong before any text could be read: a number in the place of a name."""
 
@@ -51,19 +56,22 @@ async def register(application: Application, client: Client) -> OpenedSession:
     Safe to repeat: where the key was used by this very registration, and the password is right, the
     answer is the same tenant and owner with a fresh session.
 
-    Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, to holders of a valid key only, `EmailTaken`
-    and `NitTaken`. Whatever it raises, nothing is left behind and the key is unused.
+    Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, to holders of a valid key only, `WrongCode`
+    where addresses have to be verified and this one is not, `EmailTaken` and `NitTaken`. Whatever
+    it raises, nothing is left behind and the key is unused.
     """
     await rate_limits.count(rate_limits.REGISTER, rate_limits.address_of(client))
     form = _read(application)
     key = await find_key(application.beta_key)
     refused = rejection(key)
     if key is not None and refused is None:
-        # Hashed before the transaction: no connection is held and no row locked while the cores work.
-        password_hash = await hash_password(form.password)
         try:
+            if get_settings().require_verified_email:
+                await check_token(form.token, Purpose.VERIFIED_EMAIL, form.owner["email"])
+            # Hashed before the transaction: no connection is held and no row locked while the cores work.
+            password_hash = await hash_password(form.password)
             return await _admit(form, password_hash, key, client)
-        except (UniqueViolationError, BetaKeyRejected) as error:
+        except (UniqueViolationError, BetaKeyRejected, WrongCode) as error:
             # Whoever came first may have been this very registration, sent twice; the key tells.
             key = await find_key(application.beta_key)
             refused = rejection(key)
@@ -83,6 +91,8 @@ class _Form:
     tenant: dict[str, Any]
     owner: dict[str, Any]
     password: str
+    token: str | None
+    """Shows that the owner reads that mailbox."""
 
 
 def _read(application: Application) -> _Form:
@@ -105,6 +115,7 @@ def _read(application: Application) -> _Form:
             "phone_number": read.optional("phoneNumber", fields.phone, application.phone_number),
         },
         password=read("password", fields.password, application.password),
+        token=application.email_verification_token,
     )
     read.check()
     return form
@@ -120,6 +131,8 @@ async def _admit(form: _Form, password_hash: str, key: KeyState, client: Client)
         await Tenant.insert(tenant)
         await User.insert(owner)
         await claim_key(key.id, tenant.id)
+        if get_settings().require_verified_email:
+            await consume_token(form.token, Purpose.VERIFIED_EMAIL, owner.email)
         await audit.record(
             "tenant.registered",
             actor_id=owner.id,
@@ -129,10 +142,17 @@ async def _admit(form: _Form, password_hash: str, key: KeyState, client: Client)
             detail={"betaKeyId": str(key.id)},
             client=client,
         )
+        await queue_mail(
+            Template.WELCOME,
+            to=owner.email,
+            language=client.language,
+            firstName=owner.first_name,
+            businessName=tenant.business_name,
+        )
         return await insert_session(owner, tenant, client)
 
 
-def _told(error: UniqueViolationError | BetaKeyRejected) -> Exception:
+def _told(error: UniqueViolationError | BetaKeyRejected | WrongCode) -> Exception:
     """What the holder of a valid key is told; by table, as adopted databases name their indexes otherwise."""
     if isinstance(error, UniqueViolationError):
         taken: dict[str | None, DomainError] = {"tenants": NitTaken(), "users": EmailTaken()}

@@ -51,7 +51,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
     while True:
-        found = await _find_by_email(email)
+        found = await find_by_email(email)
         user, tenant = found or (None, None)
         valid = await verify_password(password, user.password if user else None)
         wrong = user is None or not valid or not user.is_active
@@ -75,7 +75,8 @@ SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
 """
 
 
-async def _find_by_email(email: str) -> tuple[User, Tenant | None] | None:
+async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
+    """The user of an address, however it is typed."""
     # No address holds control characters, and PostgreSQL cannot even be asked about NUL.
     if not email.isprintable():
         return None

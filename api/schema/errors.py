@@ -153,6 +153,7 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NotFound, NotFound, _plain(NotFound)),
     _handler(errors.Conflict, Conflict, _plain(Conflict)),
     _handler(errors.NoSeat, NoSeat, _no_seat),
+    _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.RateLimited, RateLimited, _rate_limited),
 )
 """Each turns a domain error into the member of the field's union that tells of it."""

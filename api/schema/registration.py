@@ -43,7 +43,6 @@ class Registration:
     tenant: Tenant
 
 
-# Clients of the contract ask for all of these; the last two come with verified addresses and limits.
 RegisterResult = Annotated[
     Registration | InvalidInput | BetaKeyRejected | EmailTaken | NitTaken | WrongCode | RateLimited,
     strawberry.union("RegisterResult"),
@@ -66,6 +65,7 @@ async def register(info: Info, input: RegisterInput) -> RegisterResult:  # noqa:
             password=input.password,
             document_id=input.document_id or None,
             phone_number=input.phone_number or None,
+            email_verification_token=input.email_verification_token or None,
         ),
         info.context.client,
     )

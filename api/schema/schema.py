@@ -6,7 +6,7 @@ from datetime import datetime
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api.schema import beta_keys, registration, sessions, staff, tenants, users
+from api.schema import beta_keys, one_time_codes, registration, sessions, staff, tenants, users
 from api.schema.errors import EXCEPTION_HANDLERS
 from api.schema.scalars import DATE_TIME
 
@@ -39,6 +39,17 @@ class Mutation:
     logout: sessions.Done = strawberry.field(resolver=sessions.logout)
     revoke_session: sessions.RevokeSessionResult = strawberry.field(resolver=sessions.revoke_session)
     change_password: sessions.ChangePasswordResult = strawberry.field(resolver=sessions.change_password)
+    request_password_reset: one_time_codes.RequestCodeResult = strawberry.field(
+        resolver=one_time_codes.request_password_reset,
+        description="Always accepted, whether or not the address is known.",
+    )
+    reset_password: one_time_codes.ResetPasswordResult = strawberry.field(
+        resolver=one_time_codes.reset_password
+    )
+    request_email_verification: one_time_codes.RequestCodeResult = strawberry.field(
+        resolver=one_time_codes.request_email_verification
+    )
+    verify_email: one_time_codes.VerifyEmailResult = strawberry.field(resolver=one_time_codes.verify_email)
     update_tenant: tenants.UpdateTenantResult = strawberry.field(
         resolver=tenants.update_tenant, description="Admins, for their own tenant; managers for cashiers."
     )

@@ -1,0 +1,34 @@
+"""What is over goes: expired sessions, codes and tokens, and old failures of mails."""
+
+import logging
+
+from api.database.scopes import platform_scope
+from tables import Mail, OneTimeCode, Session
+
+logger = logging.getLogger("gatehouse")
+
+BATCH = 1000
+"""Rows a statement: one for all would take longer than a statement may."""
+
+KEPT_FAILURES = "90 days"
+
+_OVER = (
+    (Session, "sessions", '"expiresAt" <= now()'),
+    (OneTimeCode, "one_time_codes", '"expiresAt" <= now()'),
+    (Mail, "mails", f"\"failedAt\" <= now() - interval '{KEPT_FAILURES}'"),
+)
+
+
+async def clean_up() -> None:
+    """Erase it, as often as anybody likes and wherever else it is being done."""
+    for table, name, over in _OVER:
+        erased = BATCH
+        while erased == BATCH:
+            async with platform_scope():
+                rows = await table.raw(
+                    f"DELETE FROM {name} WHERE id IN"
+                    f" (SELECT id FROM {name} WHERE {over} LIMIT {BATCH} FOR UPDATE SKIP LOCKED) RETURNING id"
+                )
+            erased = len(rows)
+            if erased:
+                logger.info("cleaned up %d of %s", erased, name)

@@ -1,0 +1,83 @@
+"""A new password for whoever has lost the old one, and reads the mailbox of the account."""
+
+from datetime import datetime
+
+from api.database.scopes import platform_scope
+from api.domain import audit, fields, rate_limits
+from api.domain.audit import Client
+from api.domain.errors import WrongCode
+from api.domain.mails import Template, queue_mail
+from api.domain.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
+from api.domain.passwords import hash_password
+from api.domain.sessions import find_by_email
+from tables import Session, User
+
+
+async def request_password_reset(email: str, client: Client) -> datetime:
+    """Mail a code to the user of an address, if there is one; returns when it expires, or would.
+
+    An unknown address costs the same work and gets the same answer. Raises `InvalidInput` for what is no
+    address, and `RateLimited`.
+    """
+    read = fields.Fields()
+    address = read("email", fields.email(120), email)
+    read.check()
+    await rate_limits.count_code(client, address)
+    new = await make_code()
+    found = await find_by_email(address)
+    user = found[0] if found is not None and found[0].is_active else None
+    async with platform_scope():
+        # Stored for nobody, too: whoever has no account waits for the same round trips.
+        await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
+        if user is not None:
+            await queue_mail(
+                Template.PASSWORD_RESET_CODE,
+                to=user.email,
+                language=client.language,
+                expires_at=new.expires_at,
+                firstName=user.first_name,
+                code=new.code,
+                minutes=new.minutes,
+            )
+    return new.expires_at
+
+
+async def reset_password(email: str, code: str, new_password: str, client: Client) -> None:
+    """Set a new password and end every session, all or nothing.
+
+    Raises `InvalidInput`, which costs no try, `WrongCode` and `RateLimited`.
+    """
+    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
+    read = fields.Fields()
+    read("newPassword", fields.password, new_password)
+    read.check()
+    proven = await prove_code(code, Purpose.PASSWORD_RESET, fields.email_as_registered(email))
+    password_hash = await hash_password(new_password)
+    async with platform_scope():
+        await consume_code(proven)
+        changed = await User.raw(
+            'UPDATE users SET password = {}, "updatedAt" = now() WHERE id = {} AND "isActive"'
+            ' RETURNING id, email, "firstName", "tenantId"',
+            password_hash,
+            proven.user_id,
+        )
+        if not changed:
+            raise WrongCode
+        (user,) = changed
+        await Session.raw(
+            'UPDATE sessions SET "revokedAt" = now() WHERE "userId" = {} AND "revokedAt" IS NULL', user["id"]
+        )
+        await audit.record(
+            "password.reset",
+            actor_id=user["id"],
+            actor_email=user["email"],
+            tenant_id=user["tenantId"],
+            subject_id=user["id"],
+            client=client,
+        )
+        await queue_mail(
+            Template.PASSWORD_CHANGED,
+            to=user["email"],
+            language=client.language,
+            firstName=user["firstName"],
+        )

@@ -1,0 +1,171 @@
+"""The worker: sends the mails that are due, and cleans up once an hour."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+from api.database.engine import DISCONNECTED
+from api.domain import mails
+from api.domain.clean_up import clean_up
+from api.domain.mails import TakenMail
+from api.failures import describe as describe_failure
+from api.failures import report_failure
+from api.logs import configure_logging
+from api.mail.compose import compose
+from api.mail.delivery import Refused, deliver, describe
+from api.settings import get_settings
+from piccolo_conf import DB
+
+logger = logging.getLogger("gatehouse")
+
+AT_ONCE = 4
+"""Mails that are being sent at the same time, so that one slow server's answer does not hold up the rest."""
+
+POLL = 1.0
+"""Seconds between two looks into an empty queue."""
+
+PAUSES = (5, 30, 120, 600, 1800, 7200, 21_600, 43_200)
+"""Seconds to wait after each try that failed; after the one that follows the last, a mail is given up."""
+
+LONGEST_BREAK = 60.0
+"""Seconds to wait at most when the queue itself cannot be reached."""
+
+CLEAN_UP_EVERY = 3600.0
+
+GRACE = 10.0
+"""Seconds that a worker which is to stop leaves to the mails that it is sending."""
+
+
+def run() -> None:
+    """`gatehouse worker`: work until SIGINT or SIGTERM."""
+    configure_logging()
+    asyncio.run(_run())
+
+
+async def _run() -> None:
+    stop = asyncio.Event()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+    with contextlib.suppress(*DISCONNECTED):
+        # A database that is away may come back; a role that sees through row security stays what it is.
+        await DB.check_role()
+    await DB.start_connection_pool()
+    try:
+        logger.info("working")
+        await work(stop)
+    finally:
+        await DB.close_connection_pool()
+
+
+@contextlib.asynccontextmanager
+async def working() -> AsyncIterator[None]:
+    """A worker beside whatever else this process does."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(work(stop), name="worker")
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def work(stop: asyncio.Event) -> None:
+    """Work until `stop` is set, and end what was begun."""
+    if get_settings().smtp_url is None:
+        logger.info("SMTP_URL is unset; mails are written to %s", get_settings().outbox)
+    sending: set[asyncio.Task[None]] = set()
+    next_clean_up = 0.0
+    pause = POLL
+    while not stop.is_set():
+        try:
+            taken = await mails.take_mails(AT_ONCE - len(sending)) if len(sending) < AT_ONCE else []
+            sending |= {asyncio.create_task(_send(mail)) for mail in taken}
+            if time.monotonic() >= next_clean_up:
+                await clean_up()
+                next_clean_up = time.monotonic() + CLEAN_UP_EVERY
+            pause = POLL
+        except Exception as error:  # noqa: BLE001
+            # Whatever keeps the queue from being read, the worker must be there when it can be again.
+            report_failure(error)
+            pause = min(2 * pause, LONGEST_BREAK)
+        sending = await _wait(stop, sending, pause)
+    if sending:
+        _, late = await asyncio.wait(sending, timeout=GRACE)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _wait(
+    stop: asyncio.Event, sending: set[asyncio.Task[None]], pause: float
+) -> set[asyncio.Task[None]]:
+    """Until something ends or `pause` seconds have passed; returns what is still being sent."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopped, *sending}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    return {task for task in sending if not task.done()}
+
+
+async def _send(mail: TakenMail) -> None:
+    if mail.expired:
+        await _settle(lambda: mails.give_up(mail, "it was of no use any more before it could be sent"))
+    elif mail.tries > len(PAUSES) + 1:
+        await _settle(lambda: mails.give_up(mail, "the worker ended while it was being sent, each time"))
+    else:
+        await _try(mail)
+
+
+async def _try(mail: TakenMail) -> None:
+    settings = get_settings()
+    renewing = asyncio.create_task(_renew(mail))
+    try:
+        message = compose(mail, settings.sender)
+        await deliver(mail, message, settings, lambda: _settle(lambda: mails.forget_sent(mail)))
+    except Exception as error:  # noqa: BLE001
+        await _fail(mail, error)
+    finally:
+        renewing.cancel()
+
+
+async def _renew(mail: TakenMail) -> None:
+    """A mail that takes long is still this worker's."""
+    while True:
+        await asyncio.sleep(mails.LEASE.total_seconds() / 3)
+        with contextlib.suppress(Exception):
+            await mails.renew(mail)
+
+
+async def _fail(mail: TakenMail, error: Exception) -> None:
+    # What the server said stands with the mail: an answer may repeat what was in it, the log must not.
+    final = isinstance(error, Refused) or mail.tries > len(PAUSES)
+    logger.warning(
+        "mail %s (%s) was not sent at try %d (%s); %s",
+        mail.id,
+        mail.template.value,
+        mail.tries,
+        type(error.__cause__ or error).__name__,
+        "given up: see gatehouse mail failed" if final else "it will be tried again",
+    )
+    if final:
+        await _settle(lambda: mails.give_up(mail, describe(error.__cause__ or error)))
+    else:
+        # Not all at once, when a server comes back that was away for all of them.
+        pause = PAUSES[mail.tries - 1] * random.uniform(0.9, 1.1)  # noqa: S311
+        await _settle(lambda: mails.put_off(mail, describe(error), timedelta(seconds=pause)))
+
+
+async def _settle(outcome: Callable[[], Awaitable[None]]) -> None:
+    """Write down how it went, however long that takes: what was accepted would be sent again otherwise."""
+    pause = 0.1
+    while True:
+        try:
+            return await outcome()
+        except Exception as error:  # noqa: BLE001
+            logger.error("the outcome of a mail cannot be written down yet: %s", describe_failure(error))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 5)

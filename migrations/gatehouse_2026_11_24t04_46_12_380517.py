@@ -1,0 +1,56 @@
+from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz, Varchar
+from piccolo.table import Table
+
+from api.deploy.migration import SqlMigration
+
+ID = "2026-11-24T04:46:12:380517"
+VERSION = "1.38.0"
+DESCRIPTION = "Create the mails."
+
+
+class Mail(Table, tablename="mails"):
+    id = UUID(primary_key=True)
+    template = Varchar(length=40, default=None)
+    recipient = Varchar(length=120, default=None)
+    language = Varchar(length=2, default=None)
+    values = JSONB()
+    created_at = Timestamptz(db_column_name="createdAt")
+    expires_at = Timestamptz(null=True, default=None, db_column_name="expiresAt")
+    due_at = Timestamptz(db_column_name="dueAt")
+    tries = BigInt(default=0)
+    error = Text(null=True, default=None)
+    failed_at = Timestamptz(null=True, default=None, db_column_name="failedAt")
+
+
+FORWARDS = """
+CREATE TABLE IF NOT EXISTS mails (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    template varchar(40) NOT NULL,
+    recipient varchar(120) NOT NULL,
+    language varchar(2) NOT NULL,
+    "values" jsonb NOT NULL DEFAULT '{}',
+    "createdAt" timestamptz NOT NULL DEFAULT now(),
+    "expiresAt" timestamptz,
+    "dueAt" timestamptz NOT NULL DEFAULT now(),
+    tries bigint NOT NULL DEFAULT 0,
+    error text,
+    "failedAt" timestamptz
+);
+CREATE INDEX IF NOT EXISTS mails_due ON mails ("dueAt") WHERE "failedAt" IS NULL;
+ALTER TABLE mails ENABLE ROW LEVEL SECURITY;
+ALTER TABLE mails FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS scope ON mails;
+CREATE POLICY scope ON mails USING (current_setting('gatehouse.scope', true) = 'platform');
+-- What a tenant does may send a mail, and nobody of a tenant reads any: there may be a code in it.
+DROP POLICY IF EXISTS tenant_adds ON mails;
+CREATE POLICY tenant_adds ON mails FOR INSERT WITH CHECK (
+    nullif(current_setting('gatehouse.tenant_id', true), '') IS NOT NULL
+);
+"""
+
+
+MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[Mail])
+
+
+async def forwards() -> SqlMigration:
+    return MIGRATION

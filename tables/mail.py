@@ -1,0 +1,21 @@
+from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz, Varchar
+from piccolo.table import Table
+
+
+class Mail(Table, tablename="mails"):
+    """A mail that is to be sent, or could not be. What was sent is not kept.
+
+    `values` fill the template, and may hold a one-time code; they are erased when the mail is given up.
+    """
+
+    id = UUID(primary_key=True)
+    template = Varchar(length=40, default=None)
+    recipient = Varchar(length=120, default=None)
+    language = Varchar(length=2, default=None)
+    values = JSONB()
+    created_at = Timestamptz(db_column_name="createdAt")
+    expires_at = Timestamptz(null=True, default=None, db_column_name="expiresAt")
+    due_at = Timestamptz(db_column_name="dueAt")
+    tries = BigInt(default=0)
+    error = Text(null=True, default=None)
+    failed_at = Timestamptz(null=True, default=None, db_column_name="failedAt")

@@ -1,0 +1,148 @@
+"""What mails look like: every template in both languages, with values that mean no good."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+from uuid import uuid4
+
+import jinja2
+import pytest
+
+from api.domain.mails import TakenMail, Template
+from api.mail.compose import compose
+from api.messages import LANGUAGES
+from tests.support import ROOT
+
+SENDER = Address("Gatehouse", "beta", "example.com")
+
+VALUES: dict[Template, dict[str, Any]] = {
+    Template.WELCOME: {"firstName": "Ana", "businessName": "El Ahorro"},
+    Template.VERIFICATION_CODE: {"code": "012345", "minutes": 10},
+    Template.PASSWORD_RESET_CODE: {"firstName": "Ana", "code": "012345", "minutes": 10},
+    Template.PASSWORD_CHANGED: {"firstName": "Ana"},
+    Template.BETA_KEY_INVITATION: {"key": "BETA-ABCDE-FGHJK", "expiresAt": "2027-01-31"},
+}
+
+
+def mail(template: Template, language: str = "en", to: str = "ana@example.com", **values: Any) -> TakenMail:
+    return TakenMail(
+        id=uuid4(),
+        template=template,
+        recipient=to,
+        language=language,
+        values={**VALUES[template], **values},
+        created_at=datetime.now(UTC),
+        tries=1,
+        expired=False,
+    )
+
+
+def received(one: TakenMail) -> EmailMessage:
+    """The message as it arrives."""
+    message = message_from_bytes(compose(one, SENDER).as_bytes(), policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def bodies(message: EmailMessage) -> tuple[str, str]:
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    return plain.get_content(), html.get_content()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("template", Template)
+def test_every_mail_tells_all_of_its_values_in_text_and_html(template: Template, language: str) -> None:
+    message = received(mail(template, language))
+    text, html = bodies(message)
+
+    for value in VALUES[template].values():
+        assert str(value) in text
+        assert str(value) in html
+    assert message["Content-Language"] == language
+    assert f'<html lang="{language}">' in html
+    assert not {"{", "}"} & set(text + html)
+    assert message["From"] == "Gatehouse <beta@example.com>"
+    assert message["To"] == "ana@example.com"
+
+
+def test_the_languages_differ_and_nothing_in_the_folder_is_unused() -> None:
+    folder = ROOT / "api" / "mail" / "templates"
+    wanted = {
+        f"{language}/{one.value}.{kind}"
+        for language in LANGUAGES
+        for one in Template
+        for kind in ("txt", "html")
+    }
+
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == wanted | {"layout.html"}
+    for template in Template:
+        english, spanish = (received(mail(template, language)) for language in LANGUAGES)
+        assert english["Subject"] != spanish["Subject"]
+        assert bodies(english)[0] != bodies(spanish)[0]
+
+
+def test_the_subject_tells_no_code() -> None:
+    """It is shown on locked screens, and written into the logs of mail servers."""
+    for template in Template:
+        for language in LANGUAGES:
+            message = received(mail(template, language))
+            assert not [value for value in VALUES[template].values() if str(value) in message["Subject"]]
+
+
+@pytest.mark.parametrize(
+    "template", [Template.WELCOME, Template.PASSWORD_RESET_CODE, Template.PASSWORD_CHANGED]
+)
+def test_names_are_escaped_in_html(template: Template) -> None:
+    text, html = bodies(received(mail(template, firstName="<script>alert('1')</script> & Söhne")))
+
+    assert "<script>" not in html
+    assert "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; Söhne" in html
+    assert "<script>alert('1')</script> & Söhne" in text
+
+
+def test_a_value_adds_neither_a_header_nor_a_line() -> None:
+    hostile = "Ana\r\nBcc: eva@example.com\r\n\r\nYour account is closed."
+    message = received(mail(Template.WELCOME, firstName=hostile, businessName=hostile))
+
+    assert set(message.keys()) == {
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Language",
+        "MIME-Version", "Content-Type",
+    }  # fmt: skip
+    assert not any(line.startswith(("Bcc", "Your")) for line in bodies(message)[0].splitlines())
+
+
+@pytest.mark.parametrize(
+    "to", ["ana@example.com\r\nBcc: eva@example.com", "ana@example.com, eva@example.com", "ana"]
+)
+def test_what_is_not_one_address_gets_nothing(to: str) -> None:
+    with pytest.raises(ValueError, match=r"address|Header|header|@"):
+        compose(mail(Template.WELCOME, to=to), SENDER)
+
+
+def test_a_domain_of_other_letters_is_written_as_dns_has_it() -> None:
+    assert (
+        received(mail(Template.WELCOME, to="ana@straße.example.com"))["To"] == "ana@xn--strae-oqa.example.com"
+    )
+
+
+def test_a_mail_is_the_same_one_at_every_try() -> None:
+    """By its Message-ID a receiver tells a second try from a second mail."""
+    one = mail(Template.WELCOME)
+    first, second = compose(one, SENDER), compose(one, SENDER)
+
+    assert first["Message-ID"] == second["Message-ID"] == f"<{one.id}@example.com>"
+    assert first["Date"] == second["Date"]
+    assert first["Message-ID"] != compose(mail(Template.WELCOME), SENDER)["Message-ID"]
+
+
+def test_a_missing_value_is_no_gap_in_a_sentence() -> None:
+    one = mail(Template.WELCOME)
+    del one.values["businessName"]
+
+    with pytest.raises(jinja2.UndefinedError):
+        compose(one, SENDER)
