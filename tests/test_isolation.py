@@ -68,6 +68,10 @@ WITHOUT_IDS = {
     "login": "is public, and takes a password",
     "logout": "ends the session of the request",
     "changePassword": "changes the viewer's own, and takes it",
+    "requestPasswordReset": "is public, and takes an address",
+    "resetPassword": "is public, and takes a code that was mailed",
+    "requestEmailVerification": "is public, and takes an address",
+    "verifyEmail": "is public, and takes a code that was mailed",
     "updateTenant": "changes the viewer's own, and takes no id",
     "createStaff": "makes people of the viewer's own, and takes no id",
 }

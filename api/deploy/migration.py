@@ -29,7 +29,7 @@ class SqlMigration(MigrationManager):
     """Runs the steps of `forwards`: SQL, each in a transaction of its own, and indexes.
 
     Each step can be run again, because a process may be killed between two of them. Undoing needs SQL only
-    for what is neither a table nor a column: those are kept, see `api.deploy.undone`.
+    for what is neither a table nor a column nor an `Index`: those are kept, see `api.deploy.undone`.
 
     Piccolo's own operations cannot be run twice, and know neither expressions in indexes nor policies.
     They are still recorded, because `piccolo migrations new --auto` adds them up to learn what is there:
@@ -89,6 +89,7 @@ class SqlMigration(MigrationManager):
             undone.lock([*self.columns, *self.tables]),
             undone.keep_columns(self.migration_id, self.columns),
             self.backwards,
+            *(f"DROP INDEX IF EXISTS {step.name};" for step in self.steps if isinstance(step, Index)),
             undone.drop_columns(self.columns),
             undone.keep_tables(self.tables),
         )
