@@ -359,6 +359,8 @@ async def test_another_password_ends_every_other_session(api: Api, database: asy
     assert len(events) == 1
     assert NEW not in str(dict(events[0]))
     assert "argon2" not in str(dict(events[0]))
+    mails = await database.fetch("SELECT recipient FROM mails WHERE template = 'password_changed'")
+    assert [mail["recipient"] for mail in mails] == [form["email"]]
 
 
 async def test_the_current_password_has_to_be_right(api: Api, database: asyncpg.Connection) -> None:

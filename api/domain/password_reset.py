@@ -9,8 +9,8 @@ from api.domain.errors import WrongCode
 from api.domain.mails import Template, queue_mail
 from api.domain.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
 from api.domain.passwords import hash_password
-from api.domain.sessions import find_by_email
-from tables import Session, User
+from api.domain.sessions import end_sessions, find_by_email
+from tables import User
 
 
 async def request_password_reset(email: str, client: Client) -> datetime:
@@ -64,9 +64,7 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
         if not changed:
             raise WrongCode
         (user,) = changed
-        await Session.raw(
-            'UPDATE sessions SET "revokedAt" = now() WHERE "userId" = {} AND "revokedAt" IS NULL', user["id"]
-        )
+        await end_sessions(user["id"])
         await audit.record(
             "password.reset",
             actor_id=user["id"],

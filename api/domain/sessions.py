@@ -14,6 +14,7 @@ from api.database.scopes import platform_scope, read_platform, read_tenants, ten
 from api.domain import audit, fields, rate_limits
 from api.domain.audit import Client
 from api.domain.errors import NotFound, TenantSuspended, WrongCredentials, WrongPassword
+from api.domain.mails import Template, queue_mail
 from api.domain.passwords import hash_password, is_outdated, verify_password
 from api.settings import get_settings
 from tables import Session, Tenant, User
@@ -228,6 +229,12 @@ async def change_password(viewer: Viewer, current: str, new: str, client: Client
             raise WrongPassword
         await end_sessions(viewer.user.id, but=viewer.session_id)
         await _record("password.changed", viewer.user, client)
+        await queue_mail(
+            Template.PASSWORD_CHANGED,
+            to=viewer.user.email,
+            language=client.language,
+            firstName=viewer.user.first_name,
+        )
 
 
 async def end_sessions(user_id: UUID, *, but: UUID | None = None) -> None:
