@@ -1,0 +1,40 @@
+"""`gatehouse mail …`"""
+
+from typing import Annotated
+
+import typer
+
+from api.cli.terminal import Json, print_json, print_table, run
+
+mail = typer.Typer(help="The mails that Gatehouse sends.", no_args_is_help=True)
+
+
+@mail.command("failed")
+def mail_failed(
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, the latest first.")] = 100,
+    json: Json = False,
+) -> None:
+    """List the mails that could not be sent, and why. They are forgotten after 90 days."""
+    from api.domain.mails import failed_mails
+
+    found = run(failed_mails(limit))
+    if json:
+        print_json(
+            [
+                {
+                    "id": mail.id,
+                    "template": mail.template,
+                    "recipient": mail.recipient,
+                    "tries": mail.tries,
+                    "error": mail.error,
+                    "createdAt": mail.created_at,
+                    "failedAt": mail.failed_at,
+                }
+                for mail in found
+            ]
+        )
+    else:
+        print_table(
+            ("recipient", "mail", "tries", "failed", "error"),
+            [(mail.recipient, mail.template, mail.tries, mail.failed_at, mail.error) for mail in found],
+        )

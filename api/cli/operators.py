@@ -1,0 +1,62 @@
+"""`gatehouse operators …`"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from api.cli.terminal import Json, print_json, print_table, run
+from api.errors import CommandFailed
+
+operators = typer.Typer(help="The people who look after keys and tenants.", no_args_is_help=True)
+
+
+@operators.command("add")
+def operators_add(
+    email: str,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Make an operator, and print a password once unless one is given."""
+    from api.domain.operators import add_operator, generate_password
+
+    password = _read_password() if password_stdin else generate_password()
+    operator = run(add_operator(email, password))
+    typer.echo(f"operator {operator.email} added")
+    if not password_stdin:
+        typer.echo(f"password: {password}")
+
+
+def _read_password() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise CommandFailed("the password on standard input is not UTF-8") from None
+
+
+@operators.command("list")
+def operators_list(json: Json = False) -> None:
+    """List the operators, the first one first."""
+    from api.domain.operators import list_operators
+
+    found = run(list_operators())
+    if json:
+        print_json(
+            [
+                {
+                    "id": user.id,
+                    "email": user.email,
+                    "firstName": user.first_name,
+                    "lastName": user.last_name,
+                    "role": user.role,
+                    "isActive": user.is_active,
+                    "createdAt": user.created_at,
+                }
+                for user in found
+            ]
+        )
+    else:
+        print_table(
+            ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in found]
+        )

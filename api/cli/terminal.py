@@ -1,0 +1,49 @@
+"""What every command needs: to run, and to print what came of it."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def print_json(value: Any) -> None:
+    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    # asyncpg has a UUID class of its own, which orjson does not know.
+    sys.stdout.write(orjson.dumps(value, default=str, option=options).decode())
+
+
+def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """A table; columns that are empty in every row are left out, so that what matters fits a terminal."""
+    shown = [
+        index for index in range(len(headings)) if index == 0 or any(row[index] is not None for row in rows)
+    ]
+    table = Table()
+    for index in shown:
+        table.add_column(headings[index], no_wrap=index < 2, overflow="fold")
+    for row in rows:
+        # As text, because Rich takes brackets and backslashes in a plain string for markup.
+        table.add_row(*(Text(cell(row[index])) for index in shown))
+    Console().print(table)
+
+
+def cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return str(value)
