@@ -10,13 +10,26 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
 
+from api.database.embedded import EmbeddedServer
 from benchmarks.hashes import measure_hashes
 from benchmarks.load import Clients, Load, LoadFailed
-from benchmarks.requests import IS_REGISTRATION, IS_VALID, make_keys, registrations, validations
+from benchmarks.requests import (
+    IS_FULL_PAGE,
+    IS_REGISTRATION,
+    IS_SIGNED_IN,
+    IS_VALID,
+    make_keys,
+    make_tokens,
+    registrations,
+    staff_page,
+    validations,
+    viewers,
+)
 from benchmarks.servers import Cpu, Database, Server, cpu_so_far, floor, gatehouse, postgres
 
 TURNS = 3
 FEW, MANY = 10_000, 1_000_000
+TENANTS, CROWD = 1_000, 100_000
 
 
 def main() -> None:
@@ -35,6 +48,7 @@ def main() -> None:
         print(f"ready after {time.monotonic() - begun:.0f} s", flush=True)
 
         measure_look_ups(clients, ours, ours_of_many, bare, stock, keys)
+        measure_viewers(clients, server)
         measure_limits(clients, stack, few, validations(keys[:FEW]))
         register = Registrations(ours, few)
         measure_registrations(clients, register)
@@ -61,6 +75,34 @@ def measure_look_ups(
     show("bare ASGI function, the same look-up", ours_few, bare_few, at_least=0.25)
     show("stock Strawberry, Piccolo's select", ours_few, stock_few, at_least=12)
     show(f"{MANY:,} keys, against {FEW:,}", ours_many, ours_few, at_least=0.8)
+
+
+def measure_viewers(clients: Clients, server: EmbeddedServer) -> None:
+    """In databases of their own: tenants as they are, and one with a crowd."""
+    usual, crowded = (Database(server, name).migrate("all") for name in ("usual", "crowded"))
+    tokens = make_tokens(TENANTS)
+    usual.add_tenants(tokens, people=4)
+    deep = crowded.add_tenants(tokens[:1], people=CROWD)
+    with gatehouse(usual) as ours, floor("bare_viewer", usual) as bare, gatehouse(crowded) as ours_crowded:
+        load = viewers(tokens)
+        pages = [staff_page(tokens[0], after) for after in (deep, None)]
+
+        def rate(server: Server, requests: Sequence[bytes], expected: bytes) -> float:
+            return clients.run(Load(port=server.port, requests=requests, expected=expected)).rate
+
+        rates = [
+            (
+                rate(bare, load, IS_SIGNED_IN),
+                rate(ours, load, IS_SIGNED_IN),
+                *(rate(ours_crowded, [page], IS_FULL_PAGE) for page in pages),
+            )
+            for _ in range(TURNS)
+        ]
+    bare_rates, our_rates, deep_rates, first_rates = zip(*rates, strict=True)
+    title("viewer and seats, answers/s at 32 connections", "Gatehouse", "floor")
+    show("bare ASGI function, the same two statements", our_rates, bare_rates, at_least=0.4)
+    title("20 of the staff, answers/s at 32 connections", "deep", "first page")
+    show(f"the last pages of {CROWD:,} people", deep_rates, first_rates, at_least=0.9)
 
 
 def measure_limits(clients: Clients, stack: ExitStack, database: Database, requests: Sequence[bytes]) -> None:

@@ -1,10 +1,12 @@
 """What Gatehouse is compared with: the least that could be done, and what is done without a second thought.
 
-Both are ASGI applications for uvicorn. They take the same requests as Gatehouse and give the same answers.
+All are ASGI applications for uvicorn. They take the same requests as Gatehouse and give the same answers.
 """
 
 import contextlib
 from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Any
 
 import orjson
 import strawberry
@@ -13,7 +15,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
+from api.database import scopes
+from api.domain import sessions, staff
 from api.domain.beta_keys import find_key, rejection
+from api.domain.sessions import SEEN_EVERY
 from piccolo_conf import DB
 from tables import BetaKey
 
@@ -25,10 +30,35 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
         return
     asked = orjson.loads(await _read(receive))
     refused = rejection(await find_key(asked["variables"]["key"]))
-    body = orjson.dumps({"data": {"validateBetaKey": _validation(refused is None)}})
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await _answer(send, {"data": {"validateBetaKey": _validation(refused is None)}})
+
+
+async def bare_viewer(scope: Scope, receive: Receive, send: Send) -> None:
+    """The same for a signed-in user and the seats of the tenant: the two statements that Gatehouse sends."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    orjson.loads(await _read(receive))
+    token = dict(scope["headers"])[b"authorization"].removeprefix(b"Bearer ")
+    (row,) = await _fetch(_VIEWER, "gatehouse.scope", "platform", SEEN_EVERY, [sha256(token).digest()])
+    tenant_id = row["t.id"]
+    counted = await _fetch(_SEATS, "gatehouse.tenant_id", str(tenant_id), [tenant_id])
+    used = {seats["role"]: seats["used"] for seats in counted}
+    seats = [
+        {"role": role, "used": used.get(role, 0), "max": row[f"t.max_{role.lower()}s"]}
+        for role in ("ADMIN", "MANAGER", "CASHIER")
+    ]
+    tenant = {"businessName": row["t.business_name"], "seats": seats}
+    await _answer(send, {"data": {"viewer": {"email": row["u.email"], "tenant": tenant}}})
+
+
+_VIEWER, _SEATS = (
+    scopes.scoped(query, arguments) for query, arguments in ((sessions._BY_TOKEN, 2), (staff._SEATS, 1))
+)
+
+
+async def _fetch(statement: str, *values: object) -> list[Any]:
+    return await DB.fetch(statement, *values)
 
 
 async def _live(receive: Receive, send: Send) -> None:
@@ -47,6 +77,13 @@ async def _read(receive: Receive) -> bytes:
         message = await receive()
         body += message["body"]
     return body
+
+
+async def _answer(send: Send, content: dict[str, object]) -> None:
+    body = orjson.dumps(content)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _validation(valid: bool) -> dict[str, object]:

@@ -19,8 +19,20 @@ mutation Register($input: RegisterInput!) {
 }
 """
 
+VIEWER = "query Viewer { viewer { email tenant { businessName seats { role used max } } } }"
+
+STAFF = """
+query Staff($after: String) {
+  viewer { tenant { staff(first: 20, after: $after) {
+    edges { cursor node { id email firstName lastName role isActive } } pageInfo { hasNextPage endCursor }
+  } } }
+}
+"""
+
 IS_VALID = b'"valid":true'
 IS_REGISTRATION = b'"__typename":"Registration"'
+IS_SIGNED_IN = b'"seats":[{"role":"ADMIN","used":1,"max":1}'
+IS_FULL_PAGE = b'"hasNextPage":true'
 
 
 def make_keys(count: int, seed: int) -> list[str]:
@@ -42,6 +54,19 @@ def registrations(keys: Iterable[str], first: int) -> list[bytes]:
     return [_post(REGISTER, {"input": _business(key, number)}) for number, key in enumerate(keys, first)]
 
 
+def make_tokens(count: int) -> list[str]:
+    """`count` different tokens of sessions; nobody guesses at them either."""
+    return [f"{number:043}" for number in range(count)]
+
+
+def viewers(tokens: Iterable[str]) -> list[bytes]:
+    return [_post(VIEWER, {}, token) for token in tokens]
+
+
+def staff_page(token: str, after: str | None) -> bytes:
+    return _post(STAFF, {"after": after}, token)
+
+
 def _business(key: str, number: int) -> dict[str, str]:
     """Every field filled in: what costs the most to read."""
     return {
@@ -61,9 +86,10 @@ def _business(key: str, number: int) -> dict[str, str]:
     }
 
 
-def _post(query: str, variables: dict[str, object]) -> bytes:
+def _post(query: str, variables: dict[str, object], token: str | None = None) -> bytes:
     body = orjson.dumps({"query": query, "variables": variables})
+    authorization = b"" if token is None else b"authorization: Bearer %b\r\n" % token.encode()
     return (
         b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nuser-agent: benchmarks\r\naccept: application/json\r\n"
-        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        b"%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (authorization, len(body), body)
     )

@@ -19,6 +19,8 @@ import asyncpg
 import orjson
 
 from api.database.embedded import APPLICATION, SUPERUSER, EmbeddedServer
+from api.domain.pages import Position
+from api.schema.pagination import write_cursor
 from benchmarks.requests import VALIDATE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +92,13 @@ class Database:
         """Issue these keys, as fast as PostgreSQL takes them."""
         asyncio.run(_add_keys(self.dsn, keys))
 
+    def add_tenants(self, tokens: Sequence[str], people: int) -> str:
+        """For each token a tenant whose owner is signed in with it, and who is one of so many people.
+
+        Returns a cursor to the last hundred people of the first tenant.
+        """
+        return asyncio.run(_add_tenants(self.dsn, tokens, people))
+
 
 async def _execute(dsn: str, *statements: str) -> None:
     connection = await asyncpg.connect(dsn)
@@ -108,6 +117,45 @@ async def _add_keys(dsn: str, keys: Iterable[str]) -> None:
         await connection.execute("VACUUM (ANALYZE) beta_keys")
     finally:
         await connection.close()
+
+
+_ADD_TENANTS = """
+WITH tenant AS (
+    INSERT INTO tenants ("businessName", nit, "businessType", address)
+    SELECT 'Tienda ' || n, 'BENCH' || n, 'TIENDA', 'Calle 10' FROM generate_series(1, $1) n
+    RETURNING id, nit
+)
+INSERT INTO users (email, password, "firstName", "lastName", role, "tenantId", "isOwner", "createdAt")
+SELECT nit || '-' || p || '@example.com', '', 'Luz', 'Mora', CASE p WHEN 1 THEN 'ADMIN' ELSE 'CASHIER' END,
+       tenant.id, p = 1, now() + p * interval '1 s'
+  FROM tenant CROSS JOIN generate_series(1, $2) p
+"""
+
+_ADD_SESSIONS = """
+INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
+SELECT u.id, sha256(($1::text[])[row_number() OVER (ORDER BY u.id)]::bytea), now() + interval '1 day'
+  FROM users u WHERE u."isOwner" AND u.email LIKE 'BENCH%'
+"""
+
+
+async def _add_tenants(dsn: str, tokens: Sequence[str], people: int) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SET gatehouse.scope = 'platform'")
+        await connection.execute(_ADD_TENANTS, len(tokens), people)
+        await connection.execute(_ADD_SESSIONS, tokens)
+        for table in ("tenants", "users", "sessions"):
+            await connection.execute(f"VACUUM (ANALYZE) {table}")
+        row = await connection.fetchrow(
+            """SELECT "createdAt", id FROM users WHERE email LIKE 'BENCH1-%'
+                ORDER BY "createdAt" OFFSET $1 LIMIT 1""",
+            max(0, people - 100),
+        )
+    finally:
+        await connection.close()
+    if row is None:
+        raise RuntimeError("no tenants were added")
+    return write_cursor(Position(row["createdAt"], row["id"]))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.database.scopes import (
-    _SCOPED,
     platform_scope,
     read_platform,
     read_tenants,
+    scoped,
     tenant_scope,
     write_platform,
 )
@@ -180,7 +180,7 @@ async def test_a_statement_sets_its_scope_before_it_looks_at_a_row(
 ) -> None:
     """However PostgreSQL goes about it."""
     join = 'SELECT u.email, t.nit FROM users u JOIN tenants t ON t.id = u."tenantId" ORDER BY t.nit'
-    statement = _SCOPED.format(query=join).format("$1", "$2")
+    statement = scoped(join, 0)
 
     async with application.transaction():
         await application.execute(

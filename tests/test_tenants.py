@@ -5,7 +5,6 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
-from piccolo.querystring import QueryString
 
 from api.database.embedded import EmbeddedServer
 from api.database.engine import Engine
@@ -247,14 +246,14 @@ async def test_pages_and_seats_cost_the_same_in_a_crowd(
     )
     assert deep is not None
     small = await api.register(registration(await issue_key(database)))
-    asked: list[tuple[str, list[Any]]] = []
-    original = Engine.run_querystring
+    asked: list[tuple[str, tuple[Any, ...]]] = []
+    original = Engine.fetch
 
-    async def run_querystring(engine: Engine, statement: QueryString, *rest: Any) -> Any:
-        asked.append(statement.compile_string())
-        return await original(engine, statement, *rest)
+    async def fetch(engine: Engine, statement: str, *values: Any) -> Any:
+        asked.append((statement, values))
+        return await original(engine, statement, *values)
 
-    monkeypatch.setattr(Engine, "run_querystring", run_querystring)
+    monkeypatch.setattr(Engine, "fetch", fetch)
     page = "query($after: String) { viewer { tenant { staff(after: $after) { edges { cursor } } } } }"
 
     await api.data(page, owner.token)
@@ -267,7 +266,7 @@ async def test_pages_and_seats_cost_the_same_in_a_crowd(
     assert max(first_page, deep_page, seats) < 60
 
 
-async def blocks_read(server: EmbeddedServer, statement: str, values: list[Any]) -> int:
+async def blocks_read(server: EmbeddedServer, statement: str, values: tuple[Any, ...]) -> int:
     """How many blocks PostgreSQL looks at for a statement, as the application sends it."""
     connection = await asyncpg.connect(server.dsn())
     try:

@@ -194,9 +194,13 @@ class Engine(PostgresEngine):
             await self.pool.release(connection)
 
     async def _run_in_pool(self, query: str, args: Any = None) -> Any:
+        return await self.fetch(query, *(args or ()))
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """The rows of one statement, in a transaction of its own."""
         connection = await self.acquire()
         try:
-            return await connection.fetch(query, *(args or ()))
+            return await connection.fetch(query, *values)
         except (asyncio.CancelledError, *DISCONNECTED):
             # Released as it is, the connection would wait for the answer that does not come.
             connection.terminate()

@@ -5,11 +5,11 @@ them the tables of tenants show nothing and take nothing, so that forgetting the
 """
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
 from piccolo.engine.finder import engine_finder
-from piccolo.querystring import QueryString
 
 from api.database.engine import Engine, Transaction
 
@@ -48,8 +48,15 @@ SELECT found.* FROM (SELECT set_config({{}}, {{}}, true) AS scope) opened
 
 async def _read(setting: str, value: str, query: str, arguments: Sequence[Any]) -> list[dict[str, Any]]:
     _refuse_within_a_transaction()
-    statement = QueryString(_SCOPED.format(query=query), setting, value, *arguments)
-    return [dict(row) for row in await engine().run_querystring(statement)]
+    statement = scoped(query, len(arguments))
+    return [dict(row) for row in await engine().fetch(statement, setting, value, *arguments)]
+
+
+@lru_cache(maxsize=256)
+def scoped(query: str, arguments: int) -> str:
+    """The statement for a query with so many placeholders; its first two values are the scope."""
+    places = (f"${number}" for number in range(1, arguments + 3))
+    return _SCOPED.format(query=query).format(*places)
 
 
 async def write_platform(statement: str) -> None:
@@ -64,6 +71,7 @@ def _refuse_within_a_transaction() -> None:
         raise RuntimeError("a transaction is open already; read and write within it")
 
 
+@cache
 def engine() -> Engine:
     """The engine of `piccolo_conf`."""
     found = engine_finder()

@@ -29,6 +29,8 @@ class BusinessType(Enum):
     @classmethod
     def read(cls, text: str) -> Self | None:
         """The type that a text names; the old system wrote `Cafetería` where this one has `CAFETERIA`."""
+        if (known := cls.__members__.get(text)) is not None:
+            return known
         plain = unicodedata.normalize("NFKD", text.strip().upper())
         plain = "".join(character for character in plain if not unicodedata.combining(character))
         return cls.__members__.get(plain)

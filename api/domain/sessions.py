@@ -11,6 +11,7 @@ from uuid import UUID
 from api.database.engine import Transaction
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
+from api.database.shared_lookup import SharedLookup
 from api.domain import audit, fields, rate_limits
 from api.domain.audit import Client
 from api.domain.errors import NotFound, TenantSuspended, WrongCredentials, WrongPassword
@@ -130,26 +131,34 @@ async def insert_session(user: User, tenant: Tenant | None, client: Client) -> O
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _BY_TOKEN = f"""
-SELECT s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS seen_long_ago,
+SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS seen_long_ago,
        {select_list(User, "u", leave_out=(User.password,))}, {select_list(Tenant, "t")}
   FROM sessions s JOIN users u ON u.id = s."userId" LEFT JOIN tenants t ON t.id = u."tenantId"
- WHERE s."tokenDigest" = {{}} AND s."revokedAt" IS NULL AND s."expiresAt" > now()
+ WHERE s."tokenDigest" = ANY({{}}::bytea[]) AND s."revokedAt" IS NULL AND s."expiresAt" > now()
    AND u."isActive" AND t."isActive" IS NOT FALSE
 """
+
+
+async def _select_viewers(digests: list[str]) -> dict[str, dict[str, Any]]:
+    rows = await read_platform(_BY_TOKEN, SEEN_EVERY, [bytes.fromhex(digest) for digest in digests])
+    return {row["tokenDigest"].hex(): row for row in rows}
+
+
+_lookup: SharedLookup[dict[str, Any]] = SharedLookup(_select_viewers)
 
 
 async def find_viewer(token: str) -> Viewer | None:
     """Whose token this is; None for one that is unknown, expired, or ended in any way."""
     if not _TOKEN.fullmatch(token):
         return None
-    for row in await read_platform(_BY_TOKEN, SEEN_EVERY, _digest(token)):
-        if row["seen_long_ago"]:
-            session_id = UUID(str(row["session_id"]))
-            await write_platform(f"""UPDATE sessions SET "lastSeenAt" = now() WHERE id = '{session_id}'""")
-        user = read_row(User, "u", row)
-        if user is not None:
-            return Viewer(row["session_id"], user, read_row(Tenant, "t", row))
-    return None
+    row = await _lookup.get(_digest(token).hex())
+    user = None if row is None else read_row(User, "u", row)
+    if row is None or user is None:
+        return None
+    if row["seen_long_ago"]:
+        session_id = UUID(str(row["session_id"]))
+        await write_platform(f"""UPDATE sessions SET "lastSeenAt" = now() WHERE id = '{session_id}'""")
+    return Viewer(row["session_id"], user, read_row(Tenant, "t", row))
 
 
 MAX_DEVICES = 100

@@ -1,6 +1,7 @@
 """What the tenants of one answer need, asked for together: one query for all of them."""
 
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -23,18 +24,27 @@ class StaffPage(NamedTuple):
 
 
 class Loaders:
-    """Made for one request, because they remember what they have loaded."""
+    """Made for one request, because they remember what they have loaded; each when it is first asked."""
 
-    def __init__(self) -> None:
-        self.seats: DataLoader[UUID, dict[Role, int]] = DataLoader(_each(staff.count_seats))
-        self.owner: DataLoader[UUID, User | None] = DataLoader(_each(staff.find_owners))
-        self.staff_count: DataLoader[UUID, int] = DataLoader(_each(staff.count_staff))
-        self.staff: DataLoader[StaffPage, Page[User]] = DataLoader(_load_staff)
+    @cached_property
+    def seats(self) -> DataLoader[UUID, dict[Role, int]]:
+        return DataLoader(_each(staff.count_seats))
+
+    @cached_property
+    def owner(self) -> DataLoader[UUID, User | None]:
+        return DataLoader(_each(staff.find_owners))
+
+    @cached_property
+    def staff_count(self) -> DataLoader[UUID, int]:
+        return DataLoader(_each(staff.count_staff))
+
+    @cached_property
+    def staff(self) -> DataLoader[StaffPage, Page[User]]:
+        return DataLoader(_load_staff)
 
     def clear(self) -> None:
         """Forget everything: a mutation may have changed it."""
-        for loader in (self.seats, self.owner, self.staff_count, self.staff):
-            loader.clear_all()
+        vars(self).clear()
 
 
 def _each(
