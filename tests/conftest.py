@@ -80,6 +80,16 @@ async def empty_database(server: EmbeddedServer) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """SQL in the empty database, as the application's role."""
+    connection = await asyncpg.connect(empty_database)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
 async def migrated_database(server: EmbeddedServer, _template: str) -> AsyncIterator[str]:
     """The address of a new database that has seen every migration, for the application's role."""
     async with _new_database(server, template=_template) as dsn:

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -70,15 +69,6 @@ async def psql(dsn: str, sql: str, folder: Path) -> tuple[int, str]:
 async def take(dsn: str, sql: str, folder: Path) -> None:
     code, output = await psql(dsn, sql, folder)
     assert code == 0, output
-
-
-@pytest.fixture
-async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(empty_database)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def whole_catalog(connection: asyncpg.Connection) -> Catalog:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +48,6 @@ async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 async def run(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
     return await ended(start(dsn, *arguments, cwd=cwd, **environment))
-
-
-@pytest.fixture
-async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(empty_database)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def until(connection: asyncpg.Connection, condition: str) -> None:

@@ -4,7 +4,6 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,6 @@ RUNBOOK = {
         WHERE table_name = 'users'
           AND column_name IN ('tenantId','isOwner','documentId','phoneNumber')""": 4,
 }
-
-
-@pytest.fixture
-async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """SQL in the empty database, as the application's role."""
-    connection = await asyncpg.connect(empty_database)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def catalog_of(connection: asyncpg.Connection) -> Catalog:
