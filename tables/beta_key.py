@@ -21,3 +21,7 @@ class BetaKey(Table, tablename="beta_keys"):
     expires_at = Timestamptz(null=True, default=None, db_column_name="expiresAt")
     revoked_at = Timestamptz(null=True, default=None, db_column_name="revokedAt")
     revoked_reason = Text(null=True, default=None, db_column_name="revokedReason")
+    batch = Varchar(length=60, null=True, default=None)
+    recipient_email = Varchar(length=120, null=True, default=None, db_column_name="recipientEmail")
+    sent_at = Timestamptz(null=True, default=None, db_column_name="sentAt")
+    issued_by_id = UUID(null=True, default=None, db_column_name="issuedById")

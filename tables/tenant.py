@@ -21,3 +21,4 @@ class Tenant(Table, tablename="tenants"):
     updated_at = Timestamptz(db_column_name="updatedAt")
     suspended_at = Timestamptz(null=True, default=None, db_column_name="suspendedAt")
     suspended_reason = Text(null=True, default=None, db_column_name="suspendedReason")
+    deleted_at = Timestamptz(null=True, default=None, db_column_name="deletedAt")

@@ -32,9 +32,10 @@ def keys_issue(
 ) -> None:
     """Make new beta keys, all or none."""
     expires_at = None if expires is None else _instant(expires)
+    from api.domain.audit import TERMINAL
     from api.domain.beta_keys import issue_keys
 
-    issued = issue_keys(count, notes=notes, expires_at=expires_at)
+    issued = issue_keys(TERMINAL, count, notes=notes, expires_at=expires_at)
     if json:
         run(_stream_json(issued))
     else:
@@ -113,10 +114,11 @@ def keys_revoke(
     json: Json = False,
 ) -> None:
     """Make an unused beta key admit nobody. It stays on record."""
+    from api.domain.audit import TERMINAL
     from api.domain.beta_keys import revoke_key
 
     try:
-        revoked = _run_on(key, revoke_key(key, reason))
+        revoked = _run_on(key, revoke_key(TERMINAL, key, reason))
     except Conflict:
         raise CommandFailed(
             "this key is used or revoked already, so it cannot be revoked; see: gatehouse keys show"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from tables import AuditEvent
+from tables import AuditEvent, User
 
 
 @dataclass(frozen=True)
@@ -18,26 +18,41 @@ class Client:
     language: str = "en"
 
 
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and from where."""
+
+    id: UUID | None
+    email: str | None
+    client: Client
+
+    @classmethod
+    def of(cls, user: User, client: Client) -> "Actor":
+        return cls(user.id, user.email, client)
+
+
+TERMINAL = Actor(None, None, Client())
+"""Whoever types the commands: they need no account, only the database."""
+
+
 async def record(
     action: str,
+    actor: Actor,
     *,
-    actor_id: UUID | None = None,
-    actor_email: str | None = None,
     tenant_id: UUID | None = None,
     subject_id: UUID | None = None,
     detail: dict[str, Any] | None = None,
-    client: Client | None = None,
 ) -> None:
     """Add an event to the transaction that is open, so that it exists exactly when what it tells of does."""
     await AuditEvent.raw(
         "INSERT INTO audit_events"
         ' ("actorId", "actorEmail", "tenantId", action, "subjectId", detail, "ipAddress")'
         " VALUES ({}, {}, {}, {}, {}, {}, {})",
-        actor_id,
-        actor_email,
+        actor.id,
+        actor.email,
         tenant_id,
         action,
         subject_id,
         orjson.dumps(detail or {}).decode(),
-        client.ip_address if client else None,
+        actor.client.ip_address,
     )

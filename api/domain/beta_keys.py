@@ -14,7 +14,7 @@ from uuid import UUID
 from api.database.scopes import platform_scope
 from api.database.shared_lookup import SharedLookup
 from api.domain import audit, rate_limits
-from api.domain.audit import Client
+from api.domain.audit import Actor, Client
 from api.domain.errors import (
     BetaKeyRejected,
     BetaKeyRejection,
@@ -151,7 +151,7 @@ def generate_key() -> str:
 
 
 async def issue_keys(
-    count: int, *, notes: str | None = None, expires_at: datetime | None = None
+    actor: Actor, count: int, *, notes: str | None = None, expires_at: datetime | None = None
 ) -> AsyncIterator[dict[str, Any]]:
     """Make `count` keys, all or none; they are issued once the last one has been taken from here.
 
@@ -173,7 +173,7 @@ async def issue_keys(
             issued += len(rows)
             for row in rows:
                 yield _present(row)
-        await audit.record("beta_key.issued", detail={"count": count, "notes": notes})
+        await audit.record("beta_key.issued", actor, detail={"count": count, "notes": notes})
 
 
 _COLUMNS = f"""
@@ -223,7 +223,7 @@ async def show_key(typed: str) -> dict[str, Any]:
     return _present(row)
 
 
-async def revoke_key(typed: str, reason: str | None) -> dict[str, Any]:
+async def revoke_key(actor: Actor, typed: str, reason: str | None) -> dict[str, Any]:
     """Make an unused key admit nobody.
 
     Raises `NotFound`, or `Conflict` where it was used or revoked before.
@@ -240,5 +240,5 @@ async def revoke_key(typed: str, reason: str | None) -> dict[str, Any]:
         )
         if not rows:
             raise Conflict
-        await audit.record("beta_key.revoked", subject_id=state.id, detail={"reason": reason})
+        await audit.record("beta_key.revoked", actor, subject_id=state.id, detail={"reason": reason})
     return _present(rows[0])

@@ -7,10 +7,19 @@ from asyncpg import UniqueViolationError
 
 from api.database.scopes import platform_scope
 from api.domain import audit, fields
-from api.domain.errors import EmailTaken
+from api.domain.audit import TERMINAL, Actor, Client
+from api.domain.errors import EmailTaken, Forbidden
 from api.domain.passwords import hash_password
+from api.domain.sessions import Viewer
 from api.domain.users import Role
 from tables import User
+
+
+def as_operator(viewer: Viewer, client: Client) -> Actor:
+    """The viewer, about to do what only operators may. Raises `Forbidden`."""
+    if viewer.user.role != Role.SUPER_ADMIN.value:
+        raise Forbidden
+    return Actor.of(viewer.user, client)
 
 
 async def add_operator(email: str, password: str) -> User:
@@ -29,7 +38,9 @@ async def add_operator(email: str, password: str) -> User:
     try:
         async with platform_scope():
             await User.insert(operator)
-            await audit.record("operator.added", subject_id=operator.id, detail={"email": operator.email})
+            await audit.record(
+                "operator.added", TERMINAL, subject_id=operator.id, detail={"email": operator.email}
+            )
     except UniqueViolationError:
         raise EmailTaken from None
     return operator

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from api.database.scopes import platform_scope
 from api.domain import audit, fields, rate_limits
-from api.domain.audit import Client
+from api.domain.audit import Actor, Client
 from api.domain.errors import WrongCode
 from api.domain.mails import Template, queue_mail
 from api.domain.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
@@ -67,11 +67,9 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
         await end_sessions(user["id"])
         await audit.record(
             "password.reset",
-            actor_id=user["id"],
-            actor_email=user["email"],
+            Actor(user["id"], user["email"], client),
             tenant_id=user["tenantId"],
             subject_id=user["id"],
-            client=client,
         )
         await queue_mail(
             Template.PASSWORD_CHANGED,

@@ -8,7 +8,7 @@ from asyncpg import UniqueViolationError
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import audit, fields, rate_limits
-from api.domain.audit import Client
+from api.domain.audit import Actor, Client
 from api.domain.beta_keys import KeyState, claim_key, find_key, rejection
 from api.domain.errors import (
     BetaKeyRejected,
@@ -135,12 +135,10 @@ async def _admit(form: _Form, password_hash: str, key: KeyState, client: Client)
             await consume_token(form.token, Purpose.VERIFIED_EMAIL, owner.email)
         await audit.record(
             "tenant.registered",
-            actor_id=owner.id,
-            actor_email=owner.email,
+            Actor.of(owner, client),
             tenant_id=tenant.id,
             subject_id=tenant.id,
             detail={"betaKeyId": str(key.id)},
-            client=client,
         )
         await queue_mail(
             Template.WELCOME,

@@ -13,7 +13,7 @@ from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.database.shared_lookup import SharedLookup
 from api.domain import audit, fields, rate_limits
-from api.domain.audit import Client
+from api.domain.audit import Actor, Client
 from api.domain.errors import NotFound, TenantSuspended, WrongCredentials, WrongPassword
 from api.domain.mails import Template, queue_mail
 from api.domain.passwords import hash_password, is_outdated, verify_password
@@ -285,11 +285,9 @@ async def sign_out(viewer: Viewer, client: Client) -> None:
 async def _record(action: str, user: User, client: Client, *, subject_id: UUID | None = None) -> None:
     await audit.record(
         action,
-        actor_id=user.id,
-        actor_email=user.email,
+        Actor.of(user, client),
         tenant_id=user.tenant_id,
         subject_id=subject_id or user.id,
-        client=client,
     )
 
 

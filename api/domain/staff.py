@@ -11,7 +11,7 @@ from asyncpg import ForeignKeyViolationError, UniqueViolationError
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_tenants, tenant_scope
 from api.domain import audit, fields
-from api.domain.audit import Client
+from api.domain.audit import Actor, Client
 from api.domain.changes import Editable, apply_changes, read_changes
 from api.domain.errors import Conflict, EmailTaken, Forbidden, NoSeat, NotFound
 from api.domain.pages import Page, Position, cut
@@ -286,10 +286,8 @@ def _summary(person: User) -> dict[str, Any]:
 async def _record(action: str, actor: User, subject: User, detail: dict[str, Any], client: Client) -> None:
     await audit.record(
         action,
-        actor_id=actor.id,
-        actor_email=actor.email,
+        Actor.of(actor, client),
         tenant_id=actor.tenant_id,
         subject_id=subject.id,
         detail=detail,
-        client=client,
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_platform, tenant_scope
 from api.domain import audit, fields
-from api.domain.audit import Client
+from api.domain.audit import Actor, Client
 from api.domain.changes import Editable, apply_changes, read_changes
 from api.domain.errors import Forbidden, Unauthenticated
 from api.domain.sessions import Viewer
@@ -53,12 +53,10 @@ async def update_tenant(viewer: Viewer, given: Mapping[str, Any], client: Client
             await tenant.save([*(EDITABLE[name].column for name in differences), Tenant.updated_at])
             await audit.record(
                 "tenant.updated",
-                actor_id=actor.id,
-                actor_email=actor.email,
+                Actor.of(actor, client),
                 tenant_id=tenant_id,
                 subject_id=tenant_id,
                 detail={"changes": differences},
-                client=client,
             )
     return tenant
 

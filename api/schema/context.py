@@ -6,8 +6,9 @@ from typing import TypeAlias
 import strawberry
 from starlette.requests import Request
 
-from api.domain.audit import Client
+from api.domain.audit import Actor, Client
 from api.domain.errors import Unauthenticated
+from api.domain.operators import as_operator
 from api.domain.sessions import Viewer, find_viewer
 from api.messages import message, preferred_language
 from api.requests import bearer_token, client_of
@@ -47,6 +48,10 @@ class Context:
         if viewer is None:
             raise Unauthenticated
         return viewer
+
+    async def operator(self) -> Actor:
+        """The signed-in operator. Raises `Unauthenticated` and `Forbidden`."""
+        return as_operator(await self.signed_in(), self.client)
 
     @property
     def loaders(self) -> Loaders:
