@@ -24,7 +24,6 @@ from api.execution.document_limits import DocumentLimits
 from api.execution.view import GraphQLView
 from api.failures import report_failure
 from api.logs import configure_logging
-from api.mail.worker import working
 from api.request_ids import RequestIds
 from api.requests import MAX_BODY, MAX_SECONDS
 from api.schema.context import Context
@@ -114,8 +113,7 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()
     try:
-        async with working() if get_settings().worker else contextlib.nullcontext():
-            yield
+        yield
     finally:
         await close_counter()
         await DB.close_connection_pool()

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from contextlib import nullcontext
 from types import FrameType
 
 import uvicorn
@@ -21,6 +22,7 @@ from api.errors import CommandFailed
 from api.failures import describe
 from api.logs import configure_logging
 from api.settings import Settings, get_settings
+from api.worker_process import worker_process
 from piccolo_conf import DB
 
 logger = logging.getLogger("gatehouse")
@@ -52,10 +54,11 @@ def serve() -> None:
         timeout_graceful_shutdown=10,
     )
     try:
-        if settings.workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            uvicorn.Server(config).run(sockets=[listener])
+        with worker_process() if settings.worker else nullcontext():
+            if settings.workers > 1:
+                Multiprocess(config, sockets=[listener]).run()
+            else:
+                uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         logger.info("stopped")
 

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -49,7 +49,18 @@ async def smtp(api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
 async def start(smtp: MailServer) -> AsyncIterator[Callable[[], Any]]:
     """`await start()` starts one more worker in this process."""
     async with AsyncExitStack() as stack:
-        yield lambda: stack.enter_async_context(worker.working())
+        yield lambda: stack.enter_async_context(working())
+
+
+@asynccontextmanager
+async def working() -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.work(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
 
 
 async def queue(name: str = "Ana", **options: Any) -> None:

@@ -9,6 +9,7 @@ and `gatehouse --help` should neither need them nor wait for them.
 
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -72,11 +73,11 @@ def serve() -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(beside_server: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
     """Send mails and clean up until it is told to stop; for servers that run with WORKER=off."""
     from api.mail.worker import run
 
-    run()
+    run(beside_server=beside_server)
 
 
 @app.command()

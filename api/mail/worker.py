@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import signal
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from api.database.engine import DISCONNECTED
@@ -41,37 +43,33 @@ GRACE = 10.0
 """Seconds that a worker which is to stop leaves to the mails that it is sending."""
 
 
-def run() -> None:
-    """`gatehouse worker`: work until SIGINT or SIGTERM."""
+def run(*, beside_server: bool) -> None:
+    """Work until SIGINT or SIGTERM; beside a server that started this process, until standard input ends."""
     configure_logging()
-    asyncio.run(_run())
+    if beside_server:
+        # A mail can wait for the processor; somebody who registers should not wait for mails.
+        os.nice(10)
+    asyncio.run(_run(beside_server=beside_server))
 
 
-async def _run() -> None:
+async def _run(*, beside_server: bool) -> None:
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+        loop.add_signal_handler(ending, stop.set)
+    if beside_server:
+        # The server holds the other end and never writes: it ends with the server, however that ends.
+        loop.add_reader(sys.stdin.fileno(), stop.set)
     with contextlib.suppress(*DISCONNECTED):
         # A database that is away may come back; a role that sees through row security stays what it is.
         await DB.check_role()
     await DB.start_connection_pool()
     try:
-        logger.info("working")
+        if not beside_server:
+            logger.info("working")
         await work(stop)
     finally:
         await DB.close_connection_pool()
-
-
-@contextlib.asynccontextmanager
-async def working() -> AsyncIterator[None]:
-    """A worker beside whatever else this process does."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(work(stop), name="worker")
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
 
 async def work(stop: asyncio.Event) -> None:

@@ -1,0 +1,88 @@
+"""The worker that a server starts beside itself: there as long as the server is, and no longer."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.support import Api, GatehouseProcess, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def running(gatehouse: GatehouseProcess, tmp_path: Path) -> GatehouseProcess:
+    gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": str(tmp_path / "home")}
+    gatehouse.start()
+    return gatehouse
+
+
+def workers(server: GatehouseProcess) -> list[int]:
+    """The process ids of the workers that the server started."""
+    processes = Path(f"/proc/{server.process.pid}/task/{server.process.pid}").parent.glob("*/children")
+    children = [int(child) for file in processes for child in file.read_text().split()]
+    return [child for child in children if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+async def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+def is_alive(process: int) -> bool:
+    return Path(f"/proc/{process}/exe").exists()
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+async def test_a_server_has_one_worker_however_many_processes_it_is(
+    gatehouse: GatehouseProcess, tmp_path: Path, count: str
+) -> None:
+    """Which gives way to them."""
+    gatehouse.environment |= {"WORKER": "on", "WORKERS": count, "GATEHOUSE_HOME": str(tmp_path / "home")}
+    gatehouse.start()
+
+    (worker,) = workers(gatehouse)
+
+    usual = os.getpriority(os.PRIO_PROCESS, gatehouse.process.pid)
+    await wait_for(lambda: os.getpriority(os.PRIO_PROCESS, worker) > usual)
+
+
+async def test_a_worker_that_is_killed_is_started_again(running: GatehouseProcess) -> None:
+    (killed,) = workers(running)
+
+    os.kill(killed, signal.SIGKILL)
+
+    await wait_for(lambda: workers(running) not in ([killed], []))
+    assert f"exit code -{int(signal.SIGKILL)} and is started again" in running.log.read_text()
+
+
+async def test_a_server_that_is_killed_leaves_no_worker(running: GatehouseProcess) -> None:
+    (worker,) = workers(running)
+
+    os.kill(running.process.pid, signal.SIGKILL)
+
+    await wait_for(lambda: not is_alive(worker))
+
+
+async def test_a_server_that_ends_waits_for_the_mail_that_is_being_sent(
+    running: GatehouseProcess, api: Api, database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Nothing is left behind half sent, and the end is quiet."""
+    (worker,) = workers(running)
+    for _ in range(3):
+        await api.register(registration(await issue_key(database)))
+
+    assert running.interrupt() == 0
+
+    assert not is_alive(worker)
+    left = await database.fetchval("SELECT count(*) FROM mails") or 0
+    outbox = tmp_path / "home" / "outbox"
+    assert left + (len(list(outbox.glob("*.eml"))) if outbox.exists() else 0) == 3
+    assert "Traceback" not in running.log.read_text()
