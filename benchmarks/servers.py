@@ -168,9 +168,12 @@ class Server:
 def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
     """The real thing, as it is deployed; its limits are off, as everything comes from one address."""
     port = _free_port()
-    environment = {"HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMITS": "off", **settings}
-    with _serving([PROGRAMS / "gatehouse", "serve"], port, _environment(database) | environment) as server:
-        yield server
+    # Its mails go to files, which are nobody's.
+    with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as home:
+        environment = {"HOST": "127.0.0.1", "PORT": str(port), "GATEHOUSE_HOME": home, "RATE_LIMITS": "off"}
+        command = [PROGRAMS / "gatehouse", "serve"]
+        with _serving(command, port, _environment(database) | environment | settings) as server:
+            yield server
 
 
 @contextmanager
