@@ -45,6 +45,15 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "{argument} is not a cursor of this list.",
         "{argument} no es un cursor de esta lista.",
     ),
+    "INVALID_ARGUMENT.REQUIRED": ("{argument} is required.", "{argument} es obligatorio."),
+    "INVALID_ARGUMENT.TOO_LONG": (
+        "{argument} may have at most {max} characters.",
+        "{argument} puede tener como máximo {max} caracteres.",
+    ),
+    "INVALID_ARGUMENT.INVALID_CHARACTERS": (
+        "{argument} has control characters or emoji.",
+        "{argument} tiene caracteres de control o emojis.",
+    ),
     "NO_SEAT.ADMIN": (
         "All seats for administrators are taken (of {max}).",
         "Todos los puestos de administrador están ocupados (de {max}).",
@@ -96,6 +105,20 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Aquí no se pueden usar caracteres de control ni emojis.",
     ),
     "INVALID_EMAIL": ("This is not an email address.", "Esto no es un correo electrónico."),
+    "IN_THE_PAST": ("This must be in the future.", "Debe estar en el futuro."),
+    "ONE_KEY_EACH": ("A recipient gets one key.", "Cada destinatario recibe una sola clave."),
+    "TOO_LARGE": ("At most {max}, please.", "Como máximo {max}, por favor."),
+    "INVALID_KEY": ("This cannot be a beta key.", "Esto no puede ser una clave beta."),
+    "INVALID_TIME": (
+        "Write a time like 2027-01-31 or 2027-01-31T12:00Z.",
+        "Escriba una fecha como 2027-01-31 o 2027-01-31T12:00Z.",
+    ),
+    "THERE_ALREADY": ("This key is there already.", "Esta clave ya existe."),
+    "UNKNOWN_COLUMN": (
+        "Columns are key, notes, batch, expiresAt, recipientEmail, each once.",
+        "Las columnas son key, notes, batch, expiresAt, recipientEmail, una vez cada una.",
+    ),
+    "TOO_MANY_CELLS": ("This line has more cells than the heading.", "Esta línea tiene celdas de más."),
     "INVALID_PHONE": ("This is not a phone number.", "Esto no es un número de teléfono."),
     "INVALID_TAX_ID": ("This is not a tax id.", "Esto no es un NIT."),
     "NOT_TEXT": ("This must be text.", "Esto debe ser texto."),

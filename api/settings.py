@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     tax_id_country: str | None = None
     """ISO 3166 country whose rules tax ids follow; unset, any 3 to 50 characters are taken."""
 
+    register_url: str | None = None
+    """The page where a business registers; invitations link to it, with `?key=` and the key."""
     smtp_url: SecretStr | None = None
     """The mail server, with a password perhaps; unset, mails are written as files into `outbox`."""
     mail_from: Annotated[str | None, Field(validate_default=True)] = None
@@ -117,6 +119,13 @@ class Settings(BaseSettings):
     def sender(self) -> Address:
         """`mail_from`, read."""
         return _addresses(self.mail_from or "Gatehouse <gatehouse@localhost>")[0]
+
+    @field_validator("register_url")
+    @classmethod
+    def _is_page(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s#]*", value):
+            raise ValueError("must be a page such as https://shop.example.com/register, without a fragment")
+        return value
 
     @field_validator("smtp_url")
     @classmethod

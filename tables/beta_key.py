@@ -6,7 +6,10 @@ from tables.tenant import Tenant
 
 
 class BetaKey(Table, tablename="beta_keys"):
-    """Admits one business: issued, then used, or expired, or revoked."""
+    """Admits one business: issued, then used, or expired, or revoked.
+
+    `expired_at` is when the expiry was noticed, some time after `expires_at`: see `api.domain.clean_up`.
+    """
 
     id = UUID(primary_key=True)
     key = Varchar(length=20, default=None, unique=True)
@@ -24,4 +27,5 @@ class BetaKey(Table, tablename="beta_keys"):
     batch = Varchar(length=60, null=True, default=None)
     recipient_email = Varchar(length=120, null=True, default=None, db_column_name="recipientEmail")
     sent_at = Timestamptz(null=True, default=None, db_column_name="sentAt")
+    expired_at = Timestamptz(null=True, default=None, db_column_name="expiredAt")
     issued_by_id = UUID(null=True, default=None, db_column_name="issuedById")

@@ -132,9 +132,9 @@ class Api:
 
 async def issue_key(database: asyncpg.Connection, **columns: Any) -> str:
     """Put a key into the database; `columns` by their names there."""
-    from api.domain.beta_keys import generate_key
+    from api.domain.beta_key_issue import generate_keys
 
-    values = {"key": generate_key(), **columns}
+    values = {"key": next(iter(generate_keys(1))), **columns}
     names = ", ".join(f'"{name}"' for name in values)
     places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     await database.execute(f"INSERT INTO beta_keys ({names}) VALUES ({places})", *values.values())

@@ -16,7 +16,21 @@ pytestmark = pytest.mark.anyio
 OPERATOR = frozenset({"operator"})
 ADMINS = frozenset({"admin", "operator"})
 
-RESTRICTED: dict[str, tuple[frozenset[str], str]] = {}
+RESTRICTED = {
+    "betaKeys": (OPERATOR, "{ betaKeys { totalCount } }"),
+    "betaKey": (OPERATOR, "query($id: ID!) { betaKey(id: $id) { key } }"),
+    "betaKeyStats": (OPERATOR, "{ betaKeyStats { total } }"),
+    "issueBetaKeys": (OPERATOR, "mutation { issueBetaKeys(input: {}) { __typename } }"),
+    "updateBetaKey": (
+        OPERATOR,
+        "mutation($id: ID!) { updateBetaKey(id: $id, input: {notes: null}) { __typename } }",
+    ),
+    "revokeBetaKey": (OPERATOR, "mutation($id: ID!) { revokeBetaKey(id: $id) { __typename } }"),
+    "sendBetaKey": (
+        OPERATOR,
+        'mutation($id: ID!) { sendBetaKey(id: $id, email: "ana@example.com") { __typename } }',
+    ),
+}
 """Who is let in, and a document that asks; `$id` is an id that nobody has."""
 
 OWN = {

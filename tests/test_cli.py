@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 import pytest
 
-from api.domain.beta_keys import ALPHABET
+from api.domain.beta_key_issue import ALPHABET
 from tests.support import GATEHOUSE, PASSWORD, ROOT, Api, free_port, issue_key, registration
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 KEY = re.compile(f"BETA-[{ALPHABET}]{{5}}-[{ALPHABET}]{{5}}")
 
 FIELDS = {
-    "id", "key", "status", "notes", "createdAt", "expiresAt",
+    "id", "key", "status", "notes", "batch", "recipientEmail", "createdAt", "expiresAt", "sentAt",
     "usedAt", "usedBy", "revokedAt", "revokedReason",
 }  # fmt: skip
 

@@ -17,12 +17,9 @@ CONTRACT = build_schema((ROOT / "tests" / "schema.contract.graphql").read_text()
 
 LATER = {
     # Operators.
-    "AuditEvent AuditEventConnection AuditEventEdge AuditEventFilter BetaKey BetaKeyConnection BetaKeyEdge "
-    "BetaKeyFilter BetaKeyStats BetaKeyStatus ChangeTenantResult DeleteTenantResult IssueBetaKeysInput "
-    "IssueBetaKeysResult IssuedBetaKeys JSON RevokeBetaKeyResult SendBetaKeyResult SetSeatsInput "
-    "SetSeatsResult TenantConnection TenantEdge TenantFilter UpdateBetaKeyInput UpdateBetaKeyResult",
-    "Query.betaKeys Query.betaKey Query.betaKeyStats Query.tenants Query.auditEvents",
-    "Mutation.issueBetaKeys Mutation.updateBetaKey Mutation.revokeBetaKey Mutation.sendBetaKey "
+    "AuditEvent AuditEventConnection AuditEventEdge AuditEventFilter ChangeTenantResult DeleteTenantResult "
+    "JSON SetSeatsInput SetSeatsResult TenantConnection TenantEdge TenantFilter",
+    "Query.tenants Query.auditEvents",
     "Mutation.suspendTenant Mutation.reactivateTenant Mutation.setSeats Mutation.requestTenantDeletion "
     "Mutation.deleteTenant",
 }

@@ -78,6 +78,17 @@ WITHOUT_IDS = {
 """Fields that cannot be asked about another tenant, and why."""
 
 
+OPERATORS = {
+    "betaKeys",
+    "betaKey",
+    "betaKeyStats",
+    "issueBetaKeys",
+    "updateBetaKey",
+    "revokeBetaKey",
+    "sendBetaKey",
+}
+
+
 def root_fields() -> dict[str, GraphQLField]:
     query, mutation = schema._schema.query_type, schema._schema.mutation_type
     assert query is not None
@@ -98,7 +109,8 @@ def takes_id(field: GraphQLField) -> bool:
 
 
 def test_every_query_and_mutation_is_known_here() -> None:
-    fields = root_fields()
+    """Those for operators let nobody of any tenant in: `test_authorisation` asks them."""
+    fields = {name: field for name, field in root_fields().items() if name not in OPERATORS}
 
     assert fields.keys() == WITH_IDS.keys() | WITHOUT_IDS.keys()
     assert {name for name, field in fields.items() if takes_id(field)} == WITH_IDS.keys()

@@ -23,7 +23,11 @@ VALUES: dict[Template, dict[str, Any]] = {
     Template.VERIFICATION_CODE: {"code": "012345", "minutes": 10},
     Template.PASSWORD_RESET_CODE: {"firstName": "Ana", "code": "012345", "minutes": 10},
     Template.PASSWORD_CHANGED: {"firstName": "Ana"},
-    Template.BETA_KEY_INVITATION: {"key": "BETA-ABCDE-FGHJK", "expiresAt": "2027-01-31"},
+    Template.BETA_KEY_INVITATION: {
+        "key": "BETA-ABCDE-FGHJK",
+        "expiresAt": "2027-01-31",
+        "link": "https://shop.example.com/?key=BETA-ABCDE-FGHJK",
+    },
 }
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from api.cli.db import db
+from api.cli.key_files import key_files
 from api.cli.keys import keys
 from api.cli.mail import mail
 from api.cli.operators import operators
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(db, name="db")
 app.add_typer(keys, name="keys")
+keys.add_typer(key_files)
 app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
 

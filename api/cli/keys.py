@@ -5,16 +5,24 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
+from csv import writer
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import orjson
 import typer
 
-from api.cli.terminal import Json, cell, print_json, print_table, run
+from api.cli.files import formula_safe, new_file, progress, write_out
+from api.cli.terminal import Json, cell, json_of, print_json, print_table, run
 from api.domain.errors import Conflict, NotFound
 from api.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from api.domain.beta_key_issue import NewKey, Terms
+    from api.domain.beta_key_listing import ListedKey
+    from api.domain.beta_keys import BetaKeyStatus
 
 T = TypeVar("T")
 
@@ -25,38 +33,106 @@ keys = typer.Typer(help="Issue beta keys and look after them.", no_args_is_help=
 def keys_issue(
     count: Annotated[int, typer.Option(min=1, help="How many keys.")] = 1,
     notes: Annotated[str | None, typer.Option(help="What they are for; shown in listings.")] = None,
+    batch: Annotated[str | None, typer.Option(help="What they are listed, counted and sent by.")] = None,
+    recipient: Annotated[str | None, typer.Option(help="The address that one key is for.")] = None,
     expires: Annotated[
         str | None, typer.Option(help="When they end: 30d, 12h, 45m, 2w, or a date such as 2027-01-31.")
     ] = None,
+    csv: Annotated[Path | None, typer.Option(help="A new file to write them to.")] = None,
     json: Json = False,
 ) -> None:
     """Make new beta keys, all or none."""
-    expires_at = None if expires is None else _instant(expires)
+    if csv is not None and json:
+        raise typer.BadParameter("--csv and --json exclude one another")
     from api.domain.audit import TERMINAL
-    from api.domain.beta_keys import issue_keys
+    from api.domain.beta_key_issue import issue_keys, read_terms
 
-    issued = issue_keys(TERMINAL, count, notes=notes, expires_at=expires_at)
-    if json:
-        run(_stream_json(issued))
+    terms = read_terms(
+        count,
+        notes=notes,
+        batch=batch,
+        recipient_email=recipient,
+        expires_at=None if expires is None else _instant(expires),
+    )
+    issued = issue_keys(TERMINAL, count, terms)
+    if csv is not None:
+        run(_write_csv(csv, count, issued, terms))
+        typer.echo(f"{count} keys in {csv}")
+    elif json:
+        run(_stream_json(issued, terms))
     else:
-        _show_keys(run(_all(issued)), json)
+        _show_keys([row for rows in run(_all(issued, terms)) for row in rows], json)
 
 
-async def _stream_json(rows: AsyncIterator[dict[str, Any]]) -> None:
+async def _write_csv(path: Path, count: int, issued: "AsyncIterator[list[NewKey]]", terms: "Terms") -> None:
+    """Nothing is issued that is not on the disk by then, and the file gets its name once it is issued."""
+    expires = terms.expires_at.isoformat() if terms.expires_at else ""
+    common = [formula_safe(text) for text in (terms.notes, terms.batch, terms.recipient_email)]
+    with new_file(path) as file, progress(count) as advance:
+        lines = writer(file)
+        lines.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
+        async for keys in issued:
+            lines.writerows((new.key, *common, expires) for new in keys)
+            advance(len(keys))
+            count -= len(keys)
+            if count == 0:
+                write_out(file)
+
+
+async def _stream_json(issued: "AsyncIterator[list[NewKey]]", terms: "Terms") -> None:
     """Print rows in constant memory, and none of them before all are there."""
     with tempfile.TemporaryFile() as spool:
         before = b"["
-        async for row in rows:
-            spool.write(before + orjson.dumps(row, default=str, option=orjson.OPT_UTC_Z))
-            before = b",\n"
+        async for keys in issued:
+            for new in keys:
+                spool.write(before + json_of(_as_new(new, terms)))
+                before = b",\n"
         spool.write(b"]\n")
         spool.seek(0)
         sys.stdout.flush()
         shutil.copyfileobj(spool, sys.stdout.buffer)
 
 
-async def _all(rows: AsyncIterator[T]) -> list[T]:
-    return [row async for row in rows]
+async def _all(issued: "AsyncIterator[list[NewKey]]", terms: "Terms") -> list[list[dict[str, Any]]]:
+    return [[_as_new(new, terms) for new in keys] async for keys in issued]
+
+
+def _as_new(new: "NewKey", terms: "Terms") -> dict[str, Any]:
+    """With the field names of the API."""
+    return {
+        "id": new.id,
+        "key": new.key,
+        "status": "AVAILABLE",
+        "notes": terms.notes,
+        "batch": terms.batch,
+        "recipientEmail": terms.recipient_email,
+        "expiresAt": terms.expires_at,
+        "sentAt": None,
+        "usedAt": None,
+        "usedBy": None,
+        "revokedAt": None,
+        "revokedReason": None,
+        "createdAt": terms.issued_at,
+    }
+
+
+def _as_listed(listed: "ListedKey") -> dict[str, Any]:
+    row, by = listed.row, listed.used_by
+    return {
+        "id": row.id,
+        "key": row.key,
+        "status": listed.status.value,
+        "notes": row.notes,
+        "batch": row.batch,
+        "recipientEmail": row.recipient_email,
+        "expiresAt": row.expires_at,
+        "sentAt": row.sent_at,
+        "usedAt": row.used_at,
+        "usedBy": None if by is None else {"id": by.id, "businessName": by.business_name},
+        "revokedAt": row.revoked_at,
+        "revokedReason": row.revoked_reason,
+        "createdAt": row.created_at,
+    }
 
 
 def _instant(written: str) -> datetime:
@@ -85,26 +161,43 @@ class Status(StrEnum):
 @keys.command("list")
 def keys_list(
     status: Annotated[Status | None, typer.Option(help="Only those of this status.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only those of this batch.")] = None,
+    search: Annotated[str | None, typer.Option(help="Part of the key, the notes or the recipient.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 100,
     json: Json = False,
 ) -> None:
     """List beta keys, the newest first."""
-    from api.domain.beta_keys import BetaKeyStatus, list_keys
+    from api.domain.beta_key_listing import KeyFilter, list_keys
 
-    wanted = None if status is None else BetaKeyStatus[status.name.upper()]
-    _show_keys(run(list_keys(status=wanted, limit=limit)), json)
+    wanted = KeyFilter(known_status(status), batch, search)
+    _show_keys([_as_listed(listed) for listed in run(list_keys(wanted, limit)).items], json)
+
+
+def known_status(status: Status | None) -> "BetaKeyStatus | None":
+    from api.domain.beta_keys import BetaKeyStatus
+
+    return None if status is None else BetaKeyStatus[status.name.upper()]
+
+
+@keys.command("stats")
+def keys_stats(
+    batch: Annotated[str | None, typer.Option(help="Of this batch only.")] = None, json: Json = False
+) -> None:
+    """Count beta keys by what has become of them."""
+    from api.domain.beta_key_listing import key_stats
+
+    stats = run(key_stats(batch))
+    counts = {**asdict(stats), "usagePercentage": stats.usage_percentage}
+    if json:
+        print_json(counts)
+    else:
+        print_table(tuple(counts), [tuple(counts.values())])
 
 
 @keys.command("show")
 def keys_show(key: str, json: Json = False) -> None:
     """Show one beta key."""
-    from api.domain.beta_keys import show_key
-
-    found = _run_on(key, show_key(key))
-    if json:
-        print_json(found)
-    else:
-        _show_keys([found], json)
+    _show_key(_run_on(key, _look_up(key)), json)
 
 
 @keys.command("revoke")
@@ -114,19 +207,37 @@ def keys_revoke(
     json: Json = False,
 ) -> None:
     """Make an unused beta key admit nobody. It stays on record."""
-    from api.domain.audit import TERMINAL
-    from api.domain.beta_keys import revoke_key
-
     try:
-        revoked = _run_on(key, revoke_key(TERMINAL, key, reason))
+        revoked = _run_on(key, _revoke(key, reason))
     except Conflict:
         raise CommandFailed(
             "this key is used or revoked already, so it cannot be revoked; see: gatehouse keys show"
         ) from None
-    if json:
-        print_json(revoked)
+    _show_key(revoked, json)
+
+
+async def _look_up(key: str) -> dict[str, Any]:
+    from api.domain.beta_key_listing import show_key
+
+    return _as_listed(await show_key(key))
+
+
+async def _revoke(key: str, reason: str | None) -> dict[str, Any]:
+    from api.domain.audit import TERMINAL
+    from api.domain.beta_keys import find_key, revoke_key
+
+    state = await find_key(key)
+    if state is None:
+        raise NotFound
+    await revoke_key(TERMINAL, state.id, reason)
+    return await _look_up(key)
+
+
+def _show_key(row: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(row)
     else:
-        _show_keys([revoked], json)
+        _show_keys([row], as_json)
 
 
 def _run_on(key: str, work: Coroutine[Any, Any, T]) -> T:
@@ -141,8 +252,19 @@ def _show_keys(rows: list[dict[str, Any]], as_json: bool) -> None:
         print_json(rows)
         return
     print_table(
-        ("key", "status", "expires", "notes", "history"),
-        [(row["key"], row["status"], row["expiresAt"], row["notes"], _history(row)) for row in rows],
+        ("key", "status", "batch", "for", "expires", "notes", "history"),
+        [
+            (
+                row["key"],
+                row["status"],
+                row["batch"],
+                row["recipientEmail"],
+                row["expiresAt"],
+                row["notes"],
+                _history(row),
+            )
+            for row in rows
+        ],
     )
 
 
@@ -152,4 +274,4 @@ def _history(row: dict[str, Any]) -> str | None:
         return f"used by {by}, {cell(row['usedAt'])}"
     if row["revokedAt"] is not None:
         return f"revoked {cell(row['revokedAt'])}: {row['revokedReason'] or 'no reason given'}"
-    return None
+    return None if row["sentAt"] is None else f"sent {cell(row['sentAt'])}"

@@ -21,6 +21,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
+def json_of(value: Any) -> bytes:
+    # asyncpg has a UUID class of its own, which orjson does not know.
+    return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z)
+
+
 def print_json(value: Any) -> None:
     options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
     # asyncpg has a UUID class of its own, which orjson does not know.

@@ -4,9 +4,9 @@ A domain function opens its transaction in one of these scopes, or reads with on
 them the tables of tenants show nothing and take nothing, so that forgetting the scope fails closed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 from piccolo.engine.finder import engine_finder
@@ -57,6 +57,27 @@ def scoped(query: str, arguments: int) -> str:
     """The statement for a query with so many placeholders; its first two values are the scope."""
     places = (f"${number}" for number in range(1, arguments + 3))
     return _SCOPED.format(query=query).format(*places)
+
+
+async def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Add rows by COPY in the transaction that is open; `columns` by their names in the database."""
+    await _connection().copy_records_to_table(table, records=rows, columns=list(columns))
+
+
+async def copy_query(query: str, *arguments: Any, output: IO[bytes], **options: Any) -> int:
+    """Write the rows of a query by COPY in the transaction that is open; returns how many there were.
+
+    `query` has `$1` for its first value; `options` are those of asyncpg's `copy_from_query`.
+    """
+    status = await _connection().copy_from_query(query, *arguments, output=output, **options)
+    return int(status.removeprefix("COPY "))
+
+
+def _connection() -> Any:
+    transaction = engine().current_transaction.get()
+    if transaction is None:
+        raise RuntimeError("no transaction is open")
+    return transaction.connection
 
 
 async def write_platform(statement: str) -> None:

@@ -1,38 +1,30 @@
-"""Beta keys: made, looked up, used once, revoked."""
+"""Beta keys: looked up, used once, changed, revoked."""
 
 import asyncio
 import re
-import secrets
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from api.database.scopes import platform_scope
 from api.database.shared_lookup import SharedLookup
-from api.domain import audit, rate_limits
+from api.domain import audit, fields, rate_limits
 from api.domain.audit import Actor, Client
+from api.domain.changes import Editable, apply_changes, read_changes
 from api.domain.errors import (
     BetaKeyRejected,
     BetaKeyRejection,
     Conflict,
-    FieldProblem,
-    InvalidInput,
     NotFound,
 )
 from tables import BetaKey
 
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""30 symbols that nobody mistakes for one another: no 0 O 1 I L U."""
-
 MAX_KEY_LENGTH = 20
 """Characters of the longest key; those of an old system may have other shapes than ours."""
-
-STATEMENT_KEYS = 1000
-"""Keys that one INSERT makes."""
 
 
 class BetaKeyStatus(Enum):
@@ -50,6 +42,7 @@ class KeyState:
     key: str
     status: BetaKeyStatus
     used_by_tenant_id: UUID | None
+    recipient_email: str | None
 
 
 async def validate_key(typed: str, client: Client) -> BetaKeyRejection | None:
@@ -68,10 +61,18 @@ def message_code(reason: BetaKeyRejection | None) -> str:
     return "BETA_KEY_VALID" if reason is None else BetaKeyRejected(reason).message_code
 
 
-def rejection(state: KeyState | None) -> BetaKeyRejection | None:
+def rejection(state: KeyState | None, email: str | None = None) -> BetaKeyRejection | None:
+    """Why a key would not admit a business now, or not one whose owner has this address."""
     if state is None:
         return BetaKeyRejection.NOT_FOUND
-    return None if state.status is BetaKeyStatus.AVAILABLE else BetaKeyRejection(state.status.value)
+    if state.status is not BetaKeyStatus.AVAILABLE:
+        return BetaKeyRejection(state.status.value)
+    if (
+        None not in (email, state.recipient_email)
+        and str(email).lower() != str(state.recipient_email).lower()
+    ):
+        return BetaKeyRejection.OTHER_RECIPIENT
+    return None
 
 
 async def find_key(typed: str) -> KeyState | None:
@@ -81,6 +82,12 @@ async def find_key(typed: str) -> KeyState | None:
         return await _lookup.get(spellings[0])
     states = await asyncio.gather(*map(_lookup.get, spellings))
     return next((state for state in states if state is not None), None)
+
+
+def canonical(key: str) -> str | None:
+    """A key as it is stored, so that whoever types it finds it; None for what cannot be one."""
+    spellings = _spellings(key)
+    return spellings[0] if spellings else None
 
 
 _OUR_KEY = re.compile(r"BETA-[0-9A-Z]{5}-[0-9A-Z]{5}")
@@ -109,7 +116,7 @@ def _spellings(typed: str) -> list[str]:
     return [key for key in dict.fromkeys(spellings) if 0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()]
 
 
-_STATUS = """
+STATUS = """
 CASE WHEN "isUsed" THEN 'USED' WHEN "revokedAt" IS NOT NULL THEN 'REVOKED'
      WHEN "expiresAt" <= now() THEN 'EXPIRED' ELSE 'AVAILABLE' END
 """
@@ -117,11 +124,14 @@ CASE WHEN "isUsed" THEN 'USED' WHEN "revokedAt" IS NOT NULL THEN 'REVOKED'
 
 async def _select_states(keys: list[str]) -> dict[str, KeyState]:
     rows = await BetaKey.raw(
-        f'SELECT key, id, {_STATUS} AS status, "usedByTenantId" FROM beta_keys WHERE key = ANY({{}})',
+        f'SELECT key, id, {STATUS} AS status, "usedByTenantId", "recipientEmail"'
+        " FROM beta_keys WHERE key = ANY({})",
         keys,
     )
     return {
-        row["key"]: KeyState(row["id"], row["key"], BetaKeyStatus(row["status"]), row["usedByTenantId"])
+        row["key"]: KeyState(
+            row["id"], row["key"], BetaKeyStatus(row["status"]), row["usedByTenantId"], row["recipientEmail"]
+        )
         for row in rows
     }
 
@@ -129,116 +139,81 @@ async def _select_states(keys: list[str]) -> dict[str, KeyState]:
 _lookup: SharedLookup[KeyState] = SharedLookup(_select_states)
 
 
-async def claim_key(key_id: UUID, tenant_id: UUID) -> None:
-    """Use the key for `tenant_id` in the transaction that is open.
+EDITABLE = {
+    "notes": Editable("notes", fields.text(500), required=False),
+    "expiresAt": Editable("expires_at", fields.future, required=False),
+}
+
+
+async def claim_key(key_id: UUID, tenant_id: UUID, email: str) -> None:
+    """Use the key for `tenant_id`, whose owner has this address, in the transaction that is open.
 
     Of any number of transactions that try, one gets it; the others raise `BetaKeyRejected`.
     """
     claimed = await BetaKey.raw(
         'UPDATE beta_keys SET "isUsed" = true, "usedByTenantId" = {}, "usedAt" = now(), "updatedAt" = now()'
         ' WHERE id = {} AND NOT "isUsed" AND "revokedAt" IS NULL'
-        ' AND ("expiresAt" IS NULL OR "expiresAt" > now()) RETURNING id',
+        ' AND ("expiresAt" IS NULL OR "expiresAt" > now())'
+        ' AND ("recipientEmail" IS NULL OR lower("recipientEmail") = lower({})) RETURNING id',
         tenant_id,
         key_id,
+        email,
     )
     if not claimed:
         raise BetaKeyRejected(BetaKeyRejection.USED)
 
 
-def generate_key() -> str:
-    symbols = "".join(secrets.choice(ALPHABET) for _ in range(10))
-    return f"BETA-{symbols[:5]}-{symbols[5:]}"
+async def update_key(actor: Actor, key_id: UUID, given: Mapping[str, Any]) -> None:
+    """Change a key; `given` are the fields of the API that the client wrote.
 
-
-async def issue_keys(
-    actor: Actor, count: int, *, notes: str | None = None, expires_at: datetime | None = None
-) -> AsyncIterator[dict[str, Any]]:
-    """Make `count` keys, all or none; they are issued once the last one has been taken from here.
-
-    A thousand are in memory at once. Raises `InvalidInput`.
+    Raises `InvalidInput` and `NotFound`.
     """
-    if count < 1:
-        raise InvalidInput([FieldProblem("count", "TOO_SMALL", {"min": 1})])
-    issued = 0
+    changes = read_changes(given, EDITABLE)
+    if "expires_at" in changes:
+        # Whoever notices expiries looks at it anew.
+        changes["expired_at"] = None
     async with platform_scope():
-        while issued < count:
-            rows = await BetaKey.raw(
-                'INSERT INTO beta_keys (key, notes, "expiresAt")'
-                " SELECT unnest({}::varchar[]), {}::text, {}::timestamptz"
-                f" ON CONFLICT (key) DO NOTHING RETURNING {_COLUMNS}",
-                [generate_key() for _ in range(min(STATEMENT_KEYS, count - issued))],
-                notes,
-                expires_at,
-            )
-            issued += len(rows)
-            for row in rows:
-                yield _present(row)
-        await audit.record("beta_key.issued", actor, detail={"count": count, "notes": notes})
+        key = await BetaKey.objects().where(BetaKey.id == key_id).lock_rows("UPDATE").first()
+        if key is None:
+            raise NotFound
+        differences = apply_changes(key, changes, EDITABLE)
+        if differences:
+            key.expired_at = changes.get("expired_at", key.expired_at)
+            key.updated_at = datetime.now(UTC)
+            await key.save([BetaKey.notes, BetaKey.expires_at, BetaKey.expired_at, BetaKey.updated_at])
+            await audit.record("beta_key.updated", actor, subject_id=key_id, detail={"changes": differences})
 
 
-_COLUMNS = f"""
-beta_keys.id, key, {_STATUS} AS status, notes, "expiresAt", "usedAt", "revokedAt", "revokedReason",
-beta_keys."createdAt"
-"""
+async def revoke_key(actor: Actor, key_id: UUID, reason: str | None) -> None:
+    """Make an unused key admit nobody. It stays on record.
 
-_SELECT = f"""
-SELECT {_COLUMNS}, t.id AS "usedById", t."businessName"
-  FROM beta_keys LEFT JOIN tenants t ON t.id = "usedByTenantId"
-"""
-
-
-def _present(row: dict[str, Any]) -> dict[str, Any]:
-    """A key as a dictionary with the field names of the API."""
-    used_by = row.pop("usedById", None)
-    name = row.pop("businessName", None)
-    return {**row, "usedBy": None if used_by is None else {"id": used_by, "businessName": name}}
-
-
-async def any_key() -> bool:
-    """Whether a key was ever issued."""
-    (row,) = await BetaKey.raw("SELECT EXISTS (SELECT FROM beta_keys) AS one")
-    return row["one"]
-
-
-async def list_keys(*, status: BetaKeyStatus | None, limit: int) -> list[dict[str, Any]]:
-    """The keys that were issued last, newest first, as dictionaries with the field names of the API."""
-    async with platform_scope():
-        rows = await BetaKey.raw(
-            f"{_SELECT} WHERE {{}}::varchar IS NULL OR {_STATUS} = {{}}"
-            ' ORDER BY beta_keys."createdAt" DESC, beta_keys.id DESC LIMIT {}',
-            status and status.value,
-            status and status.value,
-            limit,
-        )
-    return [_present(row) for row in rows]
-
-
-async def show_key(typed: str) -> dict[str, Any]:
-    """One key, as in `list_keys`. Raises `NotFound`."""
-    state = await find_key(typed)
-    if state is None:
-        raise NotFound
-    async with platform_scope():
-        (row,) = await BetaKey.raw(f"{_SELECT} WHERE beta_keys.id = {{}}", state.id)
-    return _present(row)
-
-
-async def revoke_key(actor: Actor, typed: str, reason: str | None) -> dict[str, Any]:
-    """Make an unused key admit nobody.
-
-    Raises `NotFound`, or `Conflict` where it was used or revoked before.
+    Raises `InvalidArgument`, `NotFound`, or `Conflict` where it was used or revoked before.
     """
-    state = await find_key(typed)
-    if state is None:
-        raise NotFound
+    if reason is not None:
+        reason = fields.argument("reason", fields.text(500), reason)
     async with platform_scope():
-        rows = await BetaKey.raw(
+        revoked = await BetaKey.raw(
             'UPDATE beta_keys SET "revokedAt" = now(), "revokedReason" = {}, "updatedAt" = now()'
-            f' WHERE id = {{}} AND NOT "isUsed" AND "revokedAt" IS NULL RETURNING {_COLUMNS}',
+            ' WHERE id = {} AND NOT "isUsed" AND "revokedAt" IS NULL RETURNING id',
             reason,
-            state.id,
+            key_id,
         )
-        if not rows:
-            raise Conflict
-        await audit.record("beta_key.revoked", actor, subject_id=state.id, detail={"reason": reason})
-    return _present(rows[0])
+        if not revoked:
+            raise Conflict if await BetaKey.exists().where(BetaKey.id == key_id) else NotFound
+        await audit.record("beta_key.revoked", actor, subject_id=key_id, detail={"reason": reason})
+
+
+async def mark_expired(at_most: int) -> int:
+    """Note which keys have expired, so that an index can tell; returns how many it noted, `at_most`."""
+    async with platform_scope():
+        marked = await BetaKey.raw(_MARK, at_most)
+    return len(marked)
+
+
+_MARK = """
+UPDATE beta_keys SET "expiredAt" = now() FROM (
+    SELECT id FROM beta_keys
+     WHERE NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL AND "expiresAt" <= now()
+     ORDER BY "expiresAt" LIMIT {} FOR UPDATE SKIP LOCKED
+) due WHERE beta_keys.id = due.id RETURNING beta_keys.id
+"""

@@ -3,6 +3,7 @@
 import logging
 
 from api.database.scopes import platform_scope
+from api.domain.beta_keys import mark_expired
 from tables import Mail, OneTimeCode, Session
 
 logger = logging.getLogger("gatehouse")
@@ -20,7 +21,9 @@ _OVER = (
 
 
 async def clean_up() -> None:
-    """Erase it, as often as anybody likes and wherever else it is being done."""
+    """Erase it, and note which keys have expired, as often as anybody likes and wherever else it is done."""
+    while await mark_expired(BATCH) == BATCH:
+        pass
     for table, name, over in _OVER:
         erased = BATCH
         while erased == BATCH:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import phonenumbers
@@ -11,7 +12,7 @@ from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError as TaxIdError
 
 from api.domain.business_types import BusinessType
-from api.domain.errors import FieldProblem, InvalidInput
+from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput
 from api.settings import get_settings
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class Fields:
     def __init__(self, problems: Iterable[FieldProblem] = ()) -> None:
         self._problems = list(problems)
 
-    def __call__(self, name: str, clean: Callable[[str], T], value: str) -> T:
+    def __call__(self, name: str, clean: Callable[[Any], T], value: Any) -> T:
         try:
             return clean(value)
         except Problem as problem:
@@ -46,13 +47,23 @@ class Fields:
             # Never used: check() raises before anything is done with the values.
             return None  # pyright: ignore[reportReturnType]
 
-    def optional(self, name: str, clean: Callable[[str], T], value: str | None) -> T | None:
+    def optional(self, name: str, clean: Callable[[Any], T], value: Any) -> T | None:
         """As for any field, but absent and blank both mean that there is no value."""
-        return None if value is None or not value.strip() else self(name, clean, value)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        return self(name, clean, value)
 
     def check(self) -> None:
         if self._problems:
             raise InvalidInput(self._problems)
+
+
+def argument(name: str, clean: Callable[[str], T], value: str) -> T:
+    """An argument that stands by itself, cleaned. Raises `InvalidArgument`."""
+    try:
+        return clean(value)
+    except Problem as problem:
+        raise InvalidArgument(name, problem.code, **problem.limits) from None
 
 
 def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
@@ -96,6 +107,11 @@ def _is_printable(character: str) -> bool:
             return True
 
 
+def can_be_stored(value: str) -> bool:
+    """Whether PostgreSQL takes a text at all: it knows neither NUL nor lone surrogates."""
+    return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def _shows(character: str) -> bool:
     """Whether a character leaves ink; Hangul has fillers that count as letters and leave none."""
     return unicodedata.category(character)[0] in "LNPS" and character not in "\u115f\u1160\u3164\uffa0"
@@ -120,6 +136,13 @@ def email(max_length: int) -> Callable[[str], str]:
         return address
 
     return clean
+
+
+def future(value: datetime) -> datetime:
+    """A moment that is still to come."""
+    if value <= datetime.now(UTC):
+        raise Problem("IN_THE_PAST")
+    return value
 
 
 def email_as_registered(value: str) -> str:

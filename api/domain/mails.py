@@ -30,7 +30,7 @@ class Template(Enum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
     BETA_KEY_INVITATION = "beta_key_invitation"
-    """key, expiresAt: a date as text, or None"""
+    """key, expiresAt: a date as text, or None, link: where to register, or None"""
 
 
 async def queue_mail(

@@ -63,7 +63,7 @@ async def register(application: Application, client: Client) -> OpenedSession:
     await rate_limits.count(rate_limits.REGISTER, rate_limits.address_of(client))
     form = _read(application)
     key = await find_key(application.beta_key)
-    refused = rejection(key)
+    refused = rejection(key, form.owner["email"])
     if key is not None and refused is None:
         try:
             if get_settings().require_verified_email:
@@ -74,7 +74,7 @@ async def register(application: Application, client: Client) -> OpenedSession:
         except (UniqueViolationError, BetaKeyRejected, WrongCode) as error:
             # Whoever came first may have been this very registration, sent twice; the key tells.
             key = await find_key(application.beta_key)
-            refused = rejection(key)
+            refused = rejection(key, form.owner["email"])
             if refused is None:
                 raise _told(error) from None
     if key is not None and refused is BetaKeyRejection.USED:
@@ -130,7 +130,7 @@ async def _admit(form: _Form, password_hash: str, key: KeyState, client: Client)
     async with platform_scope():
         await Tenant.insert(tenant)
         await User.insert(owner)
-        await claim_key(key.id, tenant.id)
+        await claim_key(key.id, tenant.id, owner.email)
         if get_settings().require_verified_email:
             await consume_token(form.token, Purpose.VERIFIED_EMAIL, owner.email)
         await audit.record(

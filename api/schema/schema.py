@@ -23,6 +23,11 @@ class Query:
     devices: list[sessions.Session] = strawberry.field(
         name="sessions", resolver=sessions.list_sessions, description="The viewer's devices."
     )
+    key_page: beta_keys.BetaKeyConnection = strawberry.field(
+        name="betaKeys", resolver=beta_keys.list_beta_keys, description="Operators."
+    )
+    beta_key: beta_keys.BetaKey | None = strawberry.field(resolver=beta_keys.beta_key)
+    beta_key_stats: beta_keys.BetaKeyStats = strawberry.field(resolver=beta_keys.beta_key_stats)
     tenant: tenants.Tenant | None = strawberry.field(
         resolver=tenants.tenant, description="An operator sees any tenant; staff their own."
     )
@@ -56,6 +61,12 @@ class Mutation:
     create_staff: staff.CreateStaffResult = strawberry.field(resolver=staff.create_staff)
     update_staff: staff.UpdateStaffResult = strawberry.field(resolver=staff.update_staff)
     remove_staff: staff.RemoveStaffResult = strawberry.field(resolver=staff.remove_staff)
+    issue_beta_keys: beta_keys.IssueBetaKeysResult = strawberry.field(
+        resolver=beta_keys.issue_beta_keys, description="Operators."
+    )
+    update_beta_key: beta_keys.UpdateBetaKeyResult = strawberry.field(resolver=beta_keys.update_beta_key)
+    revoke_beta_key: beta_keys.RevokeBetaKeyResult = strawberry.field(resolver=beta_keys.revoke_beta_key)
+    send_beta_key: beta_keys.SendBetaKeyResult = strawberry.field(resolver=beta_keys.send_beta_key)
 
 
 schema = strawberry.Schema(

@@ -1,0 +1,58 @@
+from piccolo.columns import Timestamptz
+from piccolo.table import Table
+
+from api.deploy.migration import Index, SqlMigration
+
+ID = "2026-11-24T09:05:44:716203"
+VERSION = "1.38.0"
+DESCRIPTION = "Find any page of the beta keys at once, under every filter."
+
+
+class BetaKey(Table, tablename="beta_keys"):
+    expired_at = Timestamptz(null=True, default=None, db_column_name="expiredAt")
+
+
+# An index cannot depend on the clock: that a key has expired is noticed and written down, for these.
+OPEN = 'NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL'
+STATES = {
+    "used": '"isUsed"',
+    "revoked": 'NOT "isUsed" AND "revokedAt" IS NOT NULL',
+    "expired": 'NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NOT NULL',
+    "open": OPEN,
+}
+
+# A batch is listed by another expression for the same moment than all keys are. Otherwise PostgreSQL looks
+# for the keys of a batch among all, as if they were spread evenly, though they were issued all at once.
+CREATED_IN_BATCH = """("createdAt" AT TIME ZONE 'UTC')"""
+
+LISTINGS = [
+    Index(f"beta_keys_{by}{name}", f"beta_keys ({columns}){condition}")
+    for name, condition in (("", ""), *((f"_{name}", f" WHERE {state}") for name, state in STATES.items()))
+    for by, columns in (("created", '"createdAt", id'), ("batch", f"batch, {CREATED_IN_BATCH}, id"))
+]
+
+# All that counting looks at, so that the keys themselves need not be read. Most keys are alike in all of
+# it, and PostgreSQL keeps such values once.
+COUNTS = Index("beta_keys_counts", 'beta_keys (batch, "isUsed", "revokedAt", "expiresAt", "sentAt")')
+EXPIRING = Index("beta_keys_expiring", f'beta_keys ("expiresAt") WHERE {OPEN}')
+RECIPIENT = Index(
+    "beta_keys_recipient", 'beta_keys (lower("recipientEmail")) WHERE "recipientEmail" IS NOT NULL'
+)
+
+
+MIGRATION = SqlMigration(
+    migration_id=ID,
+    description=DESCRIPTION,
+    forwards=[
+        'ALTER TABLE beta_keys ADD COLUMN IF NOT EXISTS "expiredAt" timestamptz;',
+        *LISTINGS,
+        COUNTS,
+        EXPIRING,
+        RECIPIENT,
+    ],
+    columns=[BetaKey],
+)
+
+
+async def forwards() -> SqlMigration:
+    return MIGRATION
