@@ -4,7 +4,8 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from csv import writer
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from api.cli.files import formula_safe, new_file, progress, write_out
+from api.cli.files import new_file, progress, write_out
 from api.cli.terminal import Json, cell, json_of, print_json, print_table, run
 from api.domain.errors import Conflict, NotFound
 from api.errors import CommandFailed
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from api.domain.beta_keys import BetaKeyStatus
 
 T = TypeVar("T")
+
+MAX_PRINTED = 10_000
+"""Keys of a table, which is laid out in memory."""
 
 keys = typer.Typer(help="Issue beta keys and look after them.", no_args_is_help=True)
 
@@ -44,6 +48,8 @@ def keys_issue(
     """Make new beta keys, all or none."""
     if csv is not None and json:
         raise typer.BadParameter("--csv and --json exclude one another")
+    if count > MAX_PRINTED and csv is None and not json:
+        raise typer.BadParameter(f"more than {MAX_PRINTED:,} keys want a file: --csv keys.csv")
     from api.domain.audit import TERMINAL
     from api.domain.beta_key_issue import issue_keys, read_terms
 
@@ -64,36 +70,48 @@ def keys_issue(
         _show_keys([row for rows in run(_all(issued, terms)) for row in rows], json)
 
 
-async def _write_csv(path: Path, count: int, issued: "AsyncIterator[list[NewKey]]", terms: "Terms") -> None:
+async def _write_csv(path: Path, count: int, issued: "AsyncGenerator[list[NewKey], None]", terms: "Terms") -> None:
     """Nothing is issued that is not on the disk by then, and the file gets its name once it is issued."""
+    from api.domain.beta_key_export import formula_safe
+
     expires = terms.expires_at.isoformat() if terms.expires_at else ""
-    common = [formula_safe(text) for text in (terms.notes, terms.batch, terms.recipient_email)]
-    with new_file(path) as file, progress(count) as advance:
-        lines = writer(file)
-        lines.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
-        async for keys in issued:
-            lines.writerows((new.key, *common, expires) for new in keys)
-            advance(len(keys))
-            count -= len(keys)
-            if count == 0:
-                write_out(file)
+    common = [formula_safe(text or "") for text in (terms.notes, terms.batch, terms.recipient_email)]
+    left, done = count, False
+    try:
+        # Left alone, the transaction of an issue that is given up would end when it is collected.
+        async with aclosing(issued):
+            with new_file(path) as file, progress(count) as advance:
+                lines = writer(file)
+                lines.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
+                async for keys in issued:
+                    lines.writerows((new.key, *common, expires) for new in keys)
+                    advance(len(keys))
+                    left -= len(keys)
+                    if left == 0:
+                        write_out(file)
+                done = True
+    except CommandFailed as failed:
+        if not done:
+            raise
+        raise CommandFailed(f"the keys are issued, but {failed}; see: gatehouse keys export") from None
 
 
-async def _stream_json(issued: "AsyncIterator[list[NewKey]]", terms: "Terms") -> None:
+async def _stream_json(issued: "AsyncGenerator[list[NewKey], None]", terms: "Terms") -> None:
     """Print rows in constant memory, and none of them before all are there."""
     with tempfile.TemporaryFile() as spool:
         before = b"["
-        async for keys in issued:
-            for new in keys:
-                spool.write(before + json_of(_as_new(new, terms)))
-                before = b",\n"
+        async with aclosing(issued):
+            async for keys in issued:
+                for new in keys:
+                    spool.write(before + json_of(_as_new(new, terms)))
+                    before = b",\n"
         spool.write(b"]\n")
         spool.seek(0)
         sys.stdout.flush()
         shutil.copyfileobj(spool, sys.stdout.buffer)
 
 
-async def _all(issued: "AsyncIterator[list[NewKey]]", terms: "Terms") -> list[list[dict[str, Any]]]:
+async def _all(issued: "AsyncGenerator[list[NewKey], None]", terms: "Terms") -> list[list[dict[str, Any]]]:
     return [[_as_new(new, terms) for new in keys] async for keys in issued]
 
 

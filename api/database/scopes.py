@@ -4,7 +4,7 @@ A domain function opens its transaction in one of these scopes, or reads with on
 them the tables of tenants show nothing and take nothing, so that forgetting the scope fails closed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from typing import IO, Any
 from uuid import UUID
@@ -64,7 +64,9 @@ async def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[
     await _connection().copy_records_to_table(table, records=rows, columns=list(columns))
 
 
-async def copy_query(query: str, *arguments: Any, output: IO[bytes], **options: Any) -> int:
+async def copy_query(
+    query: str, *arguments: Any, output: IO[bytes] | Callable[[bytes], Awaitable[None]], **options: Any
+) -> int:
     """Write the rows of a query by COPY in the transaction that is open; returns how many there were.
 
     `query` has `$1` for its first value; `options` are those of asyncpg's `copy_from_query`.

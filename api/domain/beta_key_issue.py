@@ -1,7 +1,7 @@
 """Making beta keys: any number, all or none."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -84,7 +84,7 @@ def _recipient(count: int) -> Callable[[str], str]:
     return check
 
 
-async def issue_keys(actor: Actor, count: int, terms: Terms) -> AsyncIterator[list[NewKey]]:
+async def issue_keys(actor: Actor, count: int, terms: Terms) -> AsyncGenerator[list[NewKey], None]:
     """Make `count` keys, all or none; they are issued once the last ones have been taken from here."""
     issued, new = 0, []
     async with platform_scope() as transaction:

@@ -1,97 +1,29 @@
-"""Beta keys in files: written out, and read in that were made elsewhere, by the million."""
+"""Beta keys that were made elsewhere, read from a file in memory that does not grow with it."""
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import IO, Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from api.database.scopes import copy_query, copy_rows, platform_scope
+from asyncpg import UniqueViolationError
+
+from api.database.scopes import copy_rows, platform_scope
 from api.domain import audit, fields
 from api.domain.audit import Actor
-from api.domain.beta_key_listing import KeyFilter, can_be_found, conditions_of
-from api.domain.beta_keys import MAX_KEY_LENGTH, STATUS, canonical
+from api.domain.beta_key_export import from_formula_safe
+from api.domain.beta_keys import MAX_KEY_LENGTH, canonical
+from api.errors import CommandFailed
 from tables import BetaKey
-
-# Writing
-
-_TEXTS = {
-    "key": "k.key",
-    "notes": "k.notes",
-    "batch": "k.batch",
-    "recipientEmail": 'k."recipientEmail"',
-    "revokedReason": 'k."revokedReason"',
-}
-
-_TIMES = {
-    name: f"""to_char(k."{name}" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    for name in ("expiresAt", "sentAt", "usedAt", "revokedAt", "createdAt")
-}
-
-# A cell that begins like a formula is one to a spreadsheet, which would run it.
-_SAFE = "CASE WHEN {0} ~ E'^[=+@\\t\\r-]' THEN '''' || {0} ELSE {0} END"
-
-_CSV = {
-    "status": STATUS,
-    **{name: _SAFE.format(value) for name, value in _TEXTS.items()},
-    **_TIMES,
-    "usedBy": _SAFE.format('t."businessName"'),
-}
-
-_USED_BY = """
-CASE WHEN t.id IS NOT NULL THEN json_build_object('id', t.id, 'businessName', t."businessName") END
-"""
-
-_JSON = {"id": "k.id", "status": STATUS, **_TEXTS, **_TIMES, "usedBy": _USED_BY}
-
-
-async def export_csv(wanted: KeyFilter, output: IO[bytes]) -> int:
-    """Write keys as CSV with a heading, in no order; returns how many."""
-    async with platform_scope():
-        query, values = _select(_CSV, wanted)
-        return await copy_query(query, *values, output=output, format="csv", header=True)
-
-
-async def export_json(wanted: KeyFilter, output: IO[bytes]) -> int:
-    """Write keys as an array of objects with the field names of the API, in no order; returns how many."""
-    query, values = _select(_JSON, wanted)
-    lines = f"""
-SELECT CASE WHEN row_number() OVER () = 1 THEN '' ELSE ',' END || row_to_json(listed)::text
-  FROM ({query}) listed
-"""
-    output.write(b"[\n")
-    async with platform_scope():
-        # With a quote and a delimiter that JSON never has as they are, each line is one object as it is.
-        count = await copy_query(lines, *values, output=output, format="csv", quote="\x01", delimiter="\x02")
-    output.write(b"]\n")
-    return count
-
-
-def _select(columns: Mapping[str, str], wanted: KeyFilter) -> tuple[str, list[Any]]:
-    if not can_be_found(wanted):
-        return f"SELECT {_named(columns)} {_FROM} WHERE false", []
-    conditions, values = conditions_of(wanted)
-    if wanted.status is not None:
-        conditions.append(f"{STATUS} = {{}}")
-        values.append(wanted.status.value)
-    where = " AND ".join(["true", *conditions]).format(*(f"${place}" for place in range(1, len(values) + 1)))
-    return f"SELECT {_named(columns)} {_FROM} WHERE {where}", values
-
-
-def _named(columns: Mapping[str, str]) -> str:
-    return ", ".join(f'{value} AS "{name}"' for name, value in columns.items())
-
-
-_FROM = 'FROM beta_keys k LEFT JOIN tenants t ON t.id = k."usedByTenantId" AND t."deletedAt" IS NULL'
-
-
-# Reading
 
 MAX_PROBLEMS = 100
 """Problems that are told of; whoever has more of them looks at the whole file anyway."""
 
 CHUNK = 5000
+
+LONGEST_LINE = 100_000
+"""Characters; without a limit, a file that has no lines at all would be read into memory."""
 
 
 class LineProblem(NamedTuple):
@@ -114,20 +46,26 @@ async def import_keys(actor: Actor, file: TextIO, name: str) -> int:
     """Take keys over that were made elsewhere, all of a CSV file with a heading or none; returns how many.
 
     A column `key` is required; `notes`, `batch`, `expiresAt` (ISO 8601, UTC unless it says) and
-    `recipientEmail` may be there. Raises `BadLines`, and `UnicodeDecodeError`.
+    `recipientEmail` may be there. `file` is opened with `newline=""` and, so that a line that is not in its
+    encoding is told by its number, with `errors="surrogateescape"`. Raises `BadLines`, and `CommandFailed`
+    for a line without end.
     """
     lines = _Lines(file)
-    async with platform_scope():
+    async with platform_scope() as transaction:
         await BetaKey.raw(_STAGE)
         for rows in lines.chunks():
             await copy_rows("imported_keys", ("line", *_COLUMNS), rows)
-        lines.check()
-        (taken,) = await BetaKey.raw(_TAKE_OVER, actor.id)
-        if taken["count"] < lines.good:
-            # Two of a kind, in the file or there before.
-            rows = await BetaKey.raw(_LEFT_OUT, MAX_PROBLEMS)
-            problems = [LineProblem(row["line"], "key", "THERE_ALREADY") for row in rows]
-            raise BadLines(problems, lines.good - taken["count"])
+        savepoint = await transaction.savepoint()
+        try:
+            lines.check()
+            await BetaKey.raw(_TAKE_OVER, actor.id)
+        except (BadLines, UniqueViolationError):
+            await savepoint.rollback_to()
+            # Told together with all else that is wrong, so that mending a file takes one round.
+            for row in await BetaKey.raw(_DUPLICATES, MAX_PROBLEMS):
+                lines.tell(_duplicate(row), row["count"])
+            lines.check()
+            raise
         await audit.record("beta_key.imported", actor, detail={"count": lines.good, "file": name})
     return lines.good
 
@@ -136,23 +74,28 @@ _COLUMNS = ("key", "notes", "batch", "expiresAt", "recipientEmail")
 
 _STAGE = """
 CREATE TEMPORARY TABLE imported_keys (
-    id uuid DEFAULT gen_random_uuid(), line bigint, key varchar(20), notes text, batch varchar(60),
-    "expiresAt" timestamptz, "recipientEmail" varchar(120)
+    line bigint, key varchar(20), notes text, batch varchar(60), "expiresAt" timestamptz,
+    "recipientEmail" varchar(120)
 ) ON COMMIT DROP
 """
 
 _TAKE_OVER = """
-WITH taken AS (
-    INSERT INTO beta_keys (id, key, notes, batch, "expiresAt", "recipientEmail", "issuedById")
-    SELECT id, key, notes, batch, "expiresAt", "recipientEmail", {} FROM imported_keys ORDER BY line
-    ON CONFLICT (key) DO NOTHING RETURNING id
-) SELECT count(*) FROM taken
+INSERT INTO beta_keys (key, notes, batch, "expiresAt", "recipientEmail", "issuedById")
+SELECT key, notes, batch, "expiresAt", "recipientEmail", {}::uuid FROM imported_keys
 """
 
-_LEFT_OUT = """
-SELECT line FROM imported_keys i WHERE NOT EXISTS (SELECT FROM beta_keys k WHERE k.id = i.id)
- ORDER BY line LIMIT {}
+_DUPLICATES = """
+SELECT line, first, there, count(*) OVER () AS count FROM (
+    SELECT line, min(line) OVER (PARTITION BY key) AS first, k.id IS NOT NULL AS there
+      FROM imported_keys LEFT JOIN beta_keys k USING (key)
+) compared WHERE there OR line > first ORDER BY line LIMIT {}
 """
+
+
+def _duplicate(row: Mapping[str, Any]) -> LineProblem:
+    if row["there"]:
+        return LineProblem(row["line"], "key", "THERE_ALREADY")
+    return LineProblem(row["line"], "key", "REPEATED", {"line": row["first"]})
 
 
 class _Lines:
