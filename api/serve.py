@@ -17,7 +17,7 @@ from api.deploy.apply import apply_pending
 from api.deploy.lock import migration_lock
 from api.deploy.pending import pending_migrations
 from api.domain.audit import TERMINAL
-from api.domain.beta_key_issue import Terms, any_key, issue_keys
+from api.domain.beta_key_issue import NewKey, Terms, any_key, issue_keys
 from api.errors import CommandFailed
 from api.failures import describe
 from api.logs import configure_logging
@@ -88,8 +88,9 @@ async def _prepare(settings: Settings) -> None:
         # Under the lock, so that of two first starts at once one makes the key.
         async with migration_lock(DB, settings.migration_lock_timeout):
             if not await any_key():
-                async for keys in issue_keys(TERMINAL, 1, Terms(notes="the first start")):
-                    sys.stdout.write(f"A beta key to try: {keys[0].key}\n")
+                issued: list[NewKey] = []
+                await issue_keys(TERMINAL, 1, Terms(notes="the first start"), issued.extend)
+                sys.stdout.write(f"A beta key to try: {issued[0].key}\n")
         sys.stdout.flush()
         return
     if settings.db_sync:
