@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import logging
 import multiprocessing
 import os
 import signal
@@ -23,7 +22,7 @@ from api.domain.rate_limits import close_counter
 from api.execution.document_limits import DocumentLimits
 from api.execution.view import GraphQLView
 from api.failures import report_failure
-from api.logs import configure_logging
+from api.logs import configure_logging, get_logger
 from api.request_ids import RequestIds
 from api.requests import MAX_BODY, MAX_SECONDS
 from api.schema.context import Context
@@ -32,7 +31,7 @@ from api.schema.schema import schema
 from api.settings import get_settings
 from piccolo_conf import DB
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
@@ -95,7 +94,7 @@ async def readyz(_request: Request) -> Response:
         reason = "database unavailable" if code == "UNAVAILABLE" else "see the log"
         return _not_ready({"reason": reason, "code": code})
     if pending:
-        logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
+        logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
         return _not_ready({"reason": "migrations pending", "pending": pending})
     return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
 

@@ -4,7 +4,6 @@ They have no rules of their own: the domain functions behind GraphQL answer here
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -21,11 +20,12 @@ from api.domain.registration import Application
 from api.domain.sessions import OpenedSession
 from api.execution.view import RequestError, read_body, require_json
 from api.failures import report_failure
+from api.logs import get_logger
 from api.messages import message, preferred_language
 from api.requests import MAX_BODY, client_of
 from tables import Tenant, User
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 async def validate_beta_key(request: Request) -> Response:
@@ -205,7 +205,7 @@ def _domain_error(error: DomainError, language: str) -> Response:
 
 
 def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | None = None) -> Response:
-    logger.info("refused %d %s", status, code)
+    logger.info("refused", status=status, code=code)
     return _error(status, code, told, fields or [])
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import logging
 import signal
 import socket
 import sys
@@ -20,12 +19,12 @@ from api.domain.audit import TERMINAL
 from api.domain.beta_keys import any_key, issue_keys
 from api.errors import CommandFailed
 from api.failures import describe
-from api.logs import configure_logging
+from api.logs import configure_logging, get_logger
 from api.settings import Settings, get_settings
 from api.worker_process import worker_process
 from piccolo_conf import DB
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 def serve() -> None:
@@ -99,7 +98,7 @@ async def _prepare(settings: Settings) -> None:
         if settings.db_sync:
             await apply_pending(DB, settings.migration_lock_timeout)
         elif pending := await pending_migrations():
-            logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
+            logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
     except UnsafeRole:
         raise
     except DISCONNECTED as error:
@@ -107,5 +106,5 @@ async def _prepare(settings: Settings) -> None:
             # Nobody would apply them once the database is back.
             raise
         # Served all the same: /readyz tells, and everything works once the database is back.
-        logger.warning("the database is not available yet: %s", describe(error))
-    logger.info("serving on %s", base)
+        logger.warning("the database is not available yet", error=describe(error))
+    logger.info("serving", url=base)

@@ -1,6 +1,5 @@
 """Errors of the GraphQL answer itself: logged, and masked where they are not the client's doing."""
 
-import logging
 from collections.abc import Sequence
 
 from graphql import GraphQLError
@@ -8,9 +7,10 @@ from graphql import GraphQLError
 from api.domain.errors import DomainError, RateLimited
 from api.execution.view import RequestError, RequestTimeout
 from api.failures import failure_code, report_failure
+from api.logs import get_logger
 from api.schema.context import Context
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 def present_errors(context: Context, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
@@ -20,7 +20,7 @@ def present_errors(context: Context, errors: Sequence[GraphQLError]) -> list[Gra
         report_failure(failures[0], more=len(failures) - 1)
     else:
         # Kinds and places only: the messages of graphql-core repeat values, and those may be passwords.
-        logger.info("graphql refused: %s", ", ".join(_kind(error) for error in errors[:5]))
+        logger.info("graphql refused", errors=[_kind(error) for error in errors[:5]])
     return [_present(context, error) for error in errors]
 
 
