@@ -29,6 +29,7 @@ from api.schema.context import Context
 from api.schema.failures import present_errors
 from api.schema.schema import schema
 from api.settings import get_settings
+from api.watch.watched import metrics_port, metrics_routes, watch_fields, watching, watching_process
 from piccolo_conf import DB
 
 logger = get_logger()
@@ -37,6 +38,7 @@ logger = get_logger()
 def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
     """The application; a request that takes longer than `max_seconds` is given up and rolled back."""
     configure_logging()
+    watch_fields(schema)
     graphql = GraphQLView(
         schema,
         get_context=Context,
@@ -48,12 +50,13 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
     )
     return Starlette(
         routes=[
-            Route("/graphql", graphql),
+            Route("/graphql", graphql, middleware=watching()),
             *rest.routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *metrics_routes(),
         ],
-        middleware=[Middleware(RequestIds), *_cross_origin()],
+        middleware=[Middleware(RequestIds), *metrics_port(), *_cross_origin()],
         exception_handlers={404: rest.http_error, 405: rest.http_error},
         lifespan=_lifespan,
     )
@@ -112,7 +115,8 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()
     try:
-        yield
+        async with watching_process():
+            yield
     finally:
         await close_counter()
         await DB.close_connection_pool()

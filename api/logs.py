@@ -59,11 +59,12 @@ def formatter(*, readable: bool) -> logging.Formatter:
         _add_request_id,
         _add_exception,
     ]
-    render = _render_line if readable else structlog.processors.JSONRenderer()
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=preparing,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render, _mask],
-    )
+    rendering: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _render_line if readable else structlog.processors.JSONRenderer(),
+        _mask,
+    ]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=preparing, processors=rendering)
 
 
 def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -213,6 +213,13 @@ async def list_keys(*, status: BetaKeyStatus | None, limit: int) -> list[dict[st
     return [_present(row) for row in rows]
 
 
+async def count_keys() -> dict[BetaKeyStatus, int]:
+    """How many keys there are of each status."""
+    rows = await BetaKey.raw(f"SELECT {_STATUS} AS status, count(*) AS keys FROM beta_keys GROUP BY 1")
+    counted = {row["status"]: row["keys"] for row in rows}
+    return {status: counted.get(status.value, 0) for status in BetaKeyStatus}
+
+
 async def show_key(typed: str) -> dict[str, Any]:
     """One key, as in `list_keys`. Raises `NotFound`."""
     state = await find_key(typed)
