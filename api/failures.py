@@ -43,6 +43,17 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
+def describe_in_full(error: BaseException | None) -> str:
+    """An error and what it came of, with the places where each was raised, and without DETAIL."""
+    told: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        told.append(f"{describe(error)}\n{''.join(traceback.format_tb(error.__traceback__))}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(told)
+
+
 def terminal_line(error: BaseException) -> str | None:
     """What a person at a terminal is told, in one line; None for an error that nobody foresaw."""
     if isinstance(error, CommandFailed):

@@ -4,10 +4,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
 from contextvars import ContextVar
-from traceback import format_tb
-from types import TracebackType
 from typing import Any
 
 import structlog
@@ -75,23 +72,12 @@ def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 def _add_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Where an exception was raised, and what it says without the rows that PostgreSQL repeats in it."""
     # Imported here, because what tells of failures logs, too.
-    from api.failures import describe
+    from api.failures import describe_in_full
 
     raised = event.pop("exc_info", None)
     if raised and isinstance(error := raised[1], BaseException):
-        event["exception"] = "\n".join(
-            f"{describe(each)}\n{''.join(format_tb(traceback))}" for each, traceback in _chain(error)
-        )
+        event["exception"] = describe_in_full(error)
     return event
-
-
-def _chain(error: BaseException | None) -> Iterator[tuple[BaseException, TracebackType | None]]:
-    """The exception and what it came of, the outermost first."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error, error.__traceback__
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _render_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
