@@ -101,20 +101,23 @@ class Traces:
         )
 
     def of_resolver(self, name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
-        """The resolver within a span; `name` is type and field."""
-        if iscoroutinefunction(resolve):
+        """The resolver within a span, unless the request is not sampled; `name` is type and field."""
 
-            async def resolve_later(source: Any, info: Any, **arguments: Any) -> Any:
-                with self._span_of_resolver(name):
-                    return await resolve(source, info, **arguments)
+        async def resolve_later(source: Any, info: Any, arguments: dict[str, Any]) -> Any:
+            with self._span_of_resolver(name):
+                return await resolve(source, info, **arguments)
 
-            return resolve_later
+        is_async = iscoroutinefunction(resolve)
 
-        def resolve_now(source: Any, info: Any, **arguments: Any) -> Any:
+        def traced(source: Any, info: Any, **arguments: Any) -> Any:
+            if not trace.get_current_span().is_recording():
+                return resolve(source, info, **arguments)
+            if is_async:
+                return resolve_later(source, info, arguments)
             with self._span_of_resolver(name):
                 return resolve(source, info, **arguments)
 
-        return resolve_now
+        return traced
 
     @contextmanager
     def _span_of_resolver(self, name: str) -> Iterator[None]:
@@ -126,8 +129,9 @@ class Traces:
                 raise
 
     def _add_statement(self, query: LoggedQuery) -> None:
-        """The span of a statement that has ended; those that no request has asked for are not traced."""
-        if not trace.get_current_span().get_span_context().is_valid:
+        """The span of a statement that has ended; those that no traced request has asked for have none."""
+        # The request itself may have ended meanwhile, so it need not be recording any more.
+        if not trace.get_current_span().get_span_context().trace_flags.sampled:
             return
         ended = time.time_ns()
         text = _without_values(query.query)
@@ -146,7 +150,7 @@ class Traces:
     def _on_behalf(self, callers: Sequence[Context]) -> Iterator[None]:
         """A span of the first who asked; it is linked to those of the others, which the query answers too."""
         spans = [caller.run(trace.get_current_span) for caller in callers]
-        asking = [span for span in spans if span.get_span_context().is_valid]
+        asking = [span for span in spans if span.is_recording()]
         if not asking:
             yield
             return
