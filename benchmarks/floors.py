@@ -57,6 +57,15 @@ _VIEWER, _SEATS = (
 )
 
 
+async def collector(scope: Scope, receive: Receive, send: Send) -> None:
+    """Takes traces, and looks at none of them."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    await _read(receive)
+    await _answer(send, {})
+
+
 async def _fetch(statement: str, *values: object) -> list[Any]:
     return await DB.fetch(statement, *values)
 

@@ -103,8 +103,7 @@ async def test_a_run_that_is_killed_leaves_no_keys_and_no_file(
         return any(part.stat().st_size > 100_000 for part in files(tmp_path))
 
     async def is_rolled_back() -> bool:
-        others = "datname = current_database() AND pid <> pg_backend_pid()"
-        query = f"SELECT count(*) FROM pg_stat_activity WHERE {others}"
+        query = "SELECT count(*) FROM pg_locks WHERE relation = 'beta_keys'::regclass"
         return not (await one_row(database, query))["count"]
 
     await until(is_half_done)

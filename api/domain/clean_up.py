@@ -1,12 +1,11 @@
 """What is over goes: expired sessions, codes and tokens, and old failures of mails."""
 
-import logging
-
 from api.database.scopes import platform_scope
 from api.domain.beta_keys import mark_expired
+from api.logs import get_logger
 from tables import Mail, OneTimeCode, Session
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 BATCH = 1000
 """Rows a statement: one for all would take longer than a statement may."""
@@ -34,4 +33,4 @@ async def clean_up() -> None:
                 )
             erased = len(rows)
             if erased:
-                logger.info("cleaned up %d of %s", erased, name)
+                logger.info("cleaned up", table=name, rows=erased)

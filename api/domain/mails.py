@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from api.database.scopes import platform_scope
+from api.database.scopes import platform_scope, read_platform
 from tables import Mail
 
 LEASE = timedelta(minutes=1)
@@ -137,6 +137,14 @@ async def give_up(mail: TakenMail, error: str) -> None:
             mail.id,
             mail.tries,
         )
+
+
+async def count_mails() -> tuple[int, int]:
+    """How many mails wait to be sent, and how many were given up."""
+    (row,) = await read_platform(
+        'SELECT count(*) FILTER (WHERE "failedAt" IS NULL) AS waiting, count("failedAt") AS failed FROM mails'
+    )
+    return row["waiting"], row["failed"]
 
 
 async def failed_mails(limit: int) -> list[Mail]:
