@@ -76,6 +76,8 @@ class Settings(BaseSettings):
 
     session_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """How long a session lasts after sign-in."""
+    deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    """Days for which a deleted tenant can be restored, before it is erased."""
     phone_region: str = "CO"
     """ISO 3166 country of phone numbers that are written without one."""
     tax_id_country: str | None = None

@@ -75,6 +75,9 @@ class Business:
     async def code(self, query: str, email: str) -> str | None:
         """The one-time code that was mailed to an address."""
         await self.api.data(query, e=email)
+        return await self.mailed_code()
+
+    async def mailed_code(self) -> str | None:
         return await self.database.fetchval(
             """SELECT "values"->>'code' FROM mails WHERE "values" ? 'code'
                 ORDER BY "createdAt" DESC LIMIT 1"""
@@ -205,6 +208,42 @@ async def send_beta_key(business: Business) -> tuple[str, dict[str, Any]]:
     return document, {**await _key_id(business), "e": "eva@example.com"}
 
 
+async def _tenant_id(business: Business) -> dict[str, Any]:
+    """Of another one than the operator's, who is of none, so that the session that asks goes on."""
+    tenant = await business.database.fetchval('SELECT "tenantId" FROM users WHERE email = $1', business.email)
+    await _become_operator(business)
+    return {"id": str(tenant)}
+
+
+async def suspend_tenant(business: Business) -> tuple[str, dict[str, Any]]:
+    document = 'mutation($id: ID!) { suspendTenant(id: $id, reason: "unpaid") { __typename } }'
+    return document, await _tenant_id(business)
+
+
+async def reactivate_tenant(business: Business) -> tuple[str, dict[str, Any]]:
+    await business.database.execute('UPDATE tenants SET "isActive" = false')
+    return "mutation($id: ID!) { reactivateTenant(id: $id) { __typename } }", await _tenant_id(business)
+
+
+async def set_seats(business: Business) -> tuple[str, dict[str, Any]]:
+    document = "mutation($id: ID!) { setSeats(tenantId: $id, input: {maxManagers: 9}) { __typename } }"
+    return document, await _tenant_id(business)
+
+
+REQUEST_DELETION = "mutation($id: ID!) { requestTenantDeletion(id: $id) { __typename } }"
+
+
+async def request_tenant_deletion(business: Business) -> tuple[str, dict[str, Any]]:
+    return REQUEST_DELETION, await _tenant_id(business)
+
+
+async def delete_tenant(business: Business) -> tuple[str, dict[str, Any]]:
+    which = await _tenant_id(business)
+    await business.api.data(REQUEST_DELETION, business.token, **which)
+    document = "mutation($id: ID!, $c: String!) { deleteTenant(id: $id, code: $c) { __typename } }"
+    return document, {**which, "c": await business.mailed_code()}
+
+
 MUTATIONS: dict[str, Graphql] = {
     "register": register,
     "login": login,
@@ -223,6 +262,11 @@ MUTATIONS: dict[str, Graphql] = {
     "updateBetaKey": update_beta_key,
     "revokeBetaKey": revoke_beta_key,
     "sendBetaKey": send_beta_key,
+    "suspendTenant": suspend_tenant,
+    "reactivateTenant": reactivate_tenant,
+    "setSeats": set_seats,
+    "requestTenantDeletion": request_tenant_deletion,
+    "deleteTenant": delete_tenant,
 }
 
 
@@ -450,10 +494,27 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "keys send": (["--batch", "launch", "--to", "ADDRESSES"], "beta_keys"),
     "operators add": (["eva@example.com", "--password-stdin"], "users"),
     "operators list": ([], None),
+    "tenants list": ([], None),
+    "tenants show": (["OPEN"], None),
+    "tenants suspend": (["OPEN", "--reason", "unpaid"], "tenants"),
+    "tenants reactivate": (["SUSPENDED"], "tenants"),
+    "tenants seats": (["OPEN", "--admins", "3"], "tenants"),
+    "tenants delete": (["OPEN", "--yes"], "tenants"),
+    "tenants restore": (["DELETED"], "tenants"),
     "mail failed": ([], None),
 }
-"""What each is given besides its name, KEY being a beta key, and other words in capitals files; and the table
-that it writes to. Its standard input is a password."""
+"""What each is given besides its name, and the table that it writes to.
+
+KEY is a beta key, OPEN, SUSPENDED and DELETED are tenants, other words in capitals are files. Its standard
+input is a password.
+"""
+
+TENANTS = """
+INSERT INTO tenants ("businessName", nit, "businessType", address, "isActive", "deletedAt") VALUES
+  ('El Ahorro', 'OPEN', 'TIENDA', 'Calle 1', true, NULL),
+  ('La Bodega', 'SUSPENDED', 'TIENDA', 'Calle 2', false, NULL),
+  ('El Sol', 'DELETED', 'TIENDA', 'Calle 3', false, now())
+"""
 
 NO_SECRETS = {
     "serve": "is what the tests above run",
@@ -479,6 +540,7 @@ async def test_a_command_leaves_none_on_standard_error(
     arguments, table = COMMANDS[command]
     key = await issue_key(database)
     await database.execute("UPDATE beta_keys SET batch = 'launch'")
+    await database.execute(TENANTS)
     (tmp_path / "ADDRESSES").write_text("eva@example.com\n")
     (tmp_path / "MADE_ELSEWHERE").write_text("\n".join(["key", *generate_keys(2)]))
     given = {"KEY": key} | {name: str(tmp_path / name) for name in ("ADDRESSES", "MADE_ELSEWHERE")}

@@ -18,6 +18,7 @@ from api.cli.key_files import key_files
 from api.cli.keys import keys
 from api.cli.mail import mail
 from api.cli.operators import operators
+from api.cli.tenants import tenants
 from api.domain.errors import DomainError, InvalidInput
 from api.failures import describe_in_full, terminal_line
 from api.messages import message
@@ -34,6 +35,7 @@ app.add_typer(keys, name="keys")
 keys.add_typer(key_files)
 app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
+app.add_typer(tenants, name="tenants")
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""What is over goes: expired sessions, codes and tokens, and old failures of mails."""
+"""What is over goes: expired sessions, codes and tokens, old failures of mails, deleted tenants."""
 
 from api.database.scopes import platform_scope
 from api.domain.beta_keys import mark_expired
+from api.domain.tenant_deletion import erase_deleted_tenants
 from api.logs import get_logger
 from tables import Mail, OneTimeCode, Session
 
@@ -23,6 +24,7 @@ async def clean_up() -> None:
     """Erase it, and note which keys have expired, as often as anybody likes and wherever else it is done."""
     while await mark_expired(BATCH) == BATCH:
         pass
+    await erase_deleted_tenants()
     for table, name, over in _OVER:
         erased = BATCH
         while erased == BATCH:

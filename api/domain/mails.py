@@ -27,6 +27,8 @@ class Template(Enum):
     """code, minutes"""
     PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
     """firstName, code, minutes"""
+    TENANT_DELETION_CODE = "tenant_deletion_code"
+    """businessName, nit, code, minutes, days: how long it can be had back"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
     BETA_KEY_INVITATION = "beta_key_invitation"
