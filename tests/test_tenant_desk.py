@@ -1,6 +1,7 @@
 """What operators do with tenants: list, suspend and delete them, and set their seats."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -350,6 +351,21 @@ async def test_a_code_deletes_once_among_many_at_once(
     assert sorted(ended).count("Done") == 1
     assert set(ended) <= {"Done", "Conflict", "WrongCode"}
     assert (await events(database)).count("tenant.deleted") == 1
+
+
+async def test_codes_and_guesses_are_limited(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person, settings: Callable[..., None]
+) -> None:
+    settings(RATE_LIMIT_CODES="2/hour")
+    await code_for(api, operator, database, owner.id)
+    code = await code_for(api, operator, database, owner.id)
+
+    refused = (await api.data(REQUEST, operator, id=owner.id))["requestTenantDeletion"]
+    assert refused["__typename"] == "RateLimited"
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    tried = [await delete(api, operator, owner.id, wrong) for _ in range(5)]
+    assert tried == ["WrongCode"] * 5
+    assert await delete(api, operator, owner.id, code) == "WrongCode"
 
 
 async def test_nobody_signs_in_while_a_tenant_is_deleted(
