@@ -356,7 +356,7 @@ async def test_a_code_deletes_once_among_many_at_once(
 async def test_codes_and_guesses_are_limited(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person, settings: Callable[..., None]
 ) -> None:
-    settings(RATE_LIMIT_CODES="2/hour")
+    settings(RATE_LIMITS="on", RATE_LIMIT_CODES="2/hour")
     await code_for(api, operator, database, owner.id)
     code = await code_for(api, operator, database, owner.id)
 
