@@ -30,10 +30,11 @@ schema: $(INSTALLED)
 	@$(BIN)/python -m api.deploy.replay > .venv/schema.json && mv .venv/schema.json migrations/schema.json
 
 # uv resolves for every platform and Python at once; it is needed for this step alone, so it is not locked.
+# Extras are pinned as well: pip of Python 3.11 takes the newest release of `name[extra]` where only `name` is pinned.
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	@.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras --upgrade --quiet \
 		--output-file requirements.lock
 	@rm -rf .venv-lock
 

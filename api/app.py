@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import logging
 import multiprocessing
 import os
 import signal
@@ -23,21 +22,23 @@ from api.domain.rate_limits import close_counter
 from api.execution.document_limits import DocumentLimits
 from api.execution.view import GraphQLView
 from api.failures import report_failure
-from api.logs import configure_logging
+from api.logs import configure_logging, get_logger
 from api.request_ids import RequestIds
 from api.requests import MAX_BODY, MAX_SECONDS
 from api.schema.context import Context
 from api.schema.failures import present_errors
 from api.schema.schema import schema
 from api.settings import get_settings
+from api.watch.watched import metrics_port, metrics_routes, watch_fields, watching, watching_process
 from piccolo_conf import DB
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
     """The application; a request that takes longer than `max_seconds` is given up and rolled back."""
     configure_logging()
+    watch_fields(schema)
     graphql = GraphQLView(
         schema,
         get_context=Context,
@@ -49,12 +50,13 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
     )
     return Starlette(
         routes=[
-            Route("/graphql", graphql),
+            Route("/graphql", graphql, middleware=watching()),
             *rest.routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *metrics_routes(),
         ],
-        middleware=[Middleware(RequestIds), *_cross_origin()],
+        middleware=[Middleware(RequestIds), *metrics_port(), *_cross_origin()],
         exception_handlers={404: rest.http_error, 405: rest.http_error},
         lifespan=_lifespan,
     )
@@ -95,7 +97,7 @@ async def readyz(_request: Request) -> Response:
         reason = "database unavailable" if code == "UNAVAILABLE" else "see the log"
         return _not_ready({"reason": reason, "code": code})
     if pending:
-        logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
+        logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
         return _not_ready({"reason": "migrations pending", "pending": pending})
     return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
 
@@ -113,7 +115,8 @@ async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()
     try:
-        yield
+        async with watching_process():
+            yield
     finally:
         await close_counter()
         await DB.close_connection_pool()

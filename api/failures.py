@@ -1,14 +1,14 @@
 """Failures that are not the client's doing: told to the log in full, to the client by a code alone."""
 
-import logging
 import traceback
 
 import asyncpg
 
 from api.database.engine import DISCONNECTED, DatabaseUnavailable
 from api.errors import CommandFailed
+from api.logs import get_logger
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 def failure_code(error: BaseException) -> str:
@@ -18,14 +18,14 @@ def failure_code(error: BaseException) -> str:
 
 def report_failure(error: BaseException, *, more: int = 0) -> str:
     """Log one line, which counts the `more` failures of the same request; returns the `failure_code`."""
-    besides = f" (and {more} more)" if more else ""
+    besides = {"more": more} if more else {}
     code = failure_code(error)
     if code == "UNAVAILABLE" and not isinstance(error, asyncpg.InterfaceError):
-        logger.error("the database is not available%s: %s", besides, describe(error))
+        logger.error("the database is not available", error=describe(error), **besides)
     else:
         # The driver's InterfaceError may be a lost connection, or a mistake that only its place shows.
         frames = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("unexpected%s %s\n%s", besides, describe(error), frames)
+        logger.error("unexpected", error=describe(error), **besides, traceback=frames)
     return code
 
 
@@ -41,6 +41,17 @@ def describe(error: BaseException) -> str:
             said = f"{said} ({getattr(error, 'detail', None)})"
         return f"{type(error).__name__} {getattr(error, 'sqlstate', '')}: {said}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def describe_in_full(error: BaseException | None) -> str:
+    """An error and what it came of, with the places where each was raised, and without DETAIL."""
+    told: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        told.append(f"{describe(error)}\n{''.join(traceback.format_tb(error.__traceback__))}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(told)
 
 
 def terminal_line(error: BaseException) -> str | None:

@@ -72,6 +72,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Su contraseña fue cambiada y se cerró la sesión de sus otros dispositivos.",
     ),
     "STAFF_REMOVED": ("This person has no access any more.", "Esta persona ya no tiene acceso."),
+    "TENANT_DELETED": (
+        "The tenant is deleted, and its people are signed out.",
+        "El negocio fue eliminado y su personal ya no tiene acceso.",
+    ),
     "SIGNED_OUT": ("You are signed out.", "Ha cerrado la sesión."),
     "CONFLICT": ("This cannot be done in its present state.", "Esto no es posible en su estado actual."),
     "NOT_FOUND": ("There is no such thing here.", "Eso no existe aquí."),
@@ -114,6 +118,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Escriba una fecha como 2027-01-31 o 2027-01-31T12:00Z.",
     ),
     "THERE_ALREADY": ("This key is there already.", "Esta clave ya existe."),
+    "REPEATED": ("This key stands in line {line} as well.", "Esta clave está también en la línea {line}."),
     "UNKNOWN_COLUMN": (
         "Columns are key, notes, batch, expiresAt, recipientEmail, each once.",
         "Las columnas son key, notes, batch, expiresAt, recipientEmail, una vez cada una.",

@@ -4,7 +4,6 @@ They have no rules of their own: the domain functions behind GraphQL answer here
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -21,11 +20,14 @@ from api.domain.registration import Application
 from api.domain.sessions import OpenedSession
 from api.execution.view import RequestError, read_body, require_json
 from api.failures import report_failure
+from api.logs import get_logger
 from api.messages import message, preferred_language
 from api.requests import MAX_BODY, client_of
+from api.watch.answers import note_outcome
+from api.watch.watched import watching
 from tables import Tenant, User
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 async def validate_beta_key(request: Request) -> Response:
@@ -205,11 +207,12 @@ def _domain_error(error: DomainError, language: str) -> Response:
 
 
 def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | None = None) -> Response:
-    logger.info("refused %d %s", status, code)
+    logger.info("refused", status=status, code=code)
     return _error(status, code, told, fields or [])
 
 
 def _error(status: int, code: str, told: str, fields: list[dict[str, str]]) -> Response:
+    note_outcome(code)
     return _json(
         status,
         {
@@ -244,8 +247,14 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 def routes(*, max_seconds: float) -> list[Route]:
     """The doors; a request that takes longer than `max_seconds` is given up."""
+    doors = [
+        ("GET", "/api/beta-keys/validate/{key:path}", validate_beta_key),
+        ("POST", "/api/auth/register", register),
+        ("POST", "/api/auth/login", login),
+    ]
     return [
-        Route("/api/beta-keys/validate/{key:path}", _door(validate_beta_key, max_seconds), methods=["GET"]),
-        Route("/api/auth/register", _door(register, max_seconds), methods=["POST"]),
-        Route("/api/auth/login", _door(login, max_seconds), methods=["POST"]),
+        Route(
+            path, _door(answer, max_seconds), methods=[method], middleware=watching(f"REST {answer.__name__}")
+        )
+        for method, path, answer in doors
     ]

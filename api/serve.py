@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
-import logging
+import os
 import signal
 import socket
 import sys
-from contextlib import nullcontext
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 import uvicorn
@@ -17,15 +19,15 @@ from api.deploy.apply import apply_pending
 from api.deploy.lock import migration_lock
 from api.deploy.pending import pending_migrations
 from api.domain.audit import TERMINAL
-from api.domain.beta_key_issue import Terms, any_key, issue_keys
+from api.domain.beta_key_issue import NewKey, Terms, any_key, issue_keys
 from api.errors import CommandFailed
 from api.failures import describe
-from api.logs import configure_logging
+from api.logs import configure_logging, get_logger
 from api.settings import Settings, get_settings
 from api.worker_process import worker_process
 from piccolo_conf import DB
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 def serve() -> None:
@@ -33,7 +35,11 @@ def serve() -> None:
     settings = get_settings()
     configure_logging()
     # Taken first, so that a server that runs already is noticed before anything else is done.
-    listener = _listen(settings.host, settings.port)
+    listeners = [_listen(settings.host, settings.port, "HOST", "PORT")]
+    if settings.metrics_port is not None:
+        listeners.append(
+            _listen(settings.metrics_host, settings.metrics_port, "METRICS_HOST", "METRICS_PORT")
+        )
     # uvicorn raises the signal again when it has shut down. By default that ends the process before the
     # embedded server is stopped.
     for ending in (signal.SIGTERM, signal.SIGHUP):
@@ -54,22 +60,36 @@ def serve() -> None:
         timeout_graceful_shutdown=10,
     )
     try:
-        with worker_process() if settings.worker else nullcontext():
+        with _shared_counts(settings), worker_process() if settings.worker else nullcontext():
             if settings.workers > 1:
-                Multiprocess(config, sockets=[listener]).run()
+                Multiprocess(config, sockets=listeners).run()
             else:
-                uvicorn.Server(config).run(sockets=[listener])
+                uvicorn.Server(config).run(sockets=listeners)
     except KeyboardInterrupt:
         logger.info("stopped")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+@contextmanager
+def _shared_counts(settings: Settings) -> Iterator[None]:
+    """Several server processes keep their counts in files, because each is asked for those of all."""
+    if not settings.metrics or settings.workers == 1:
+        # One that is set for something else would be taken for ours.
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="gatehouse-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
+
+
+def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        advice = "set PORT, or stop what listens there" if taken else "set HOST and PORT"
+        stop = f"set {port_setting}, or stop what listens there"
+        advice = stop if taken else f"set {host_setting} and {port_setting}"
         raise CommandFailed(f"cannot listen on {host}:{port} ({error.strerror}); {advice}") from None
     listener.set_inheritable(True)
     return listener
@@ -88,8 +108,9 @@ async def _prepare(settings: Settings) -> None:
         # Under the lock, so that of two first starts at once one makes the key.
         async with migration_lock(DB, settings.migration_lock_timeout):
             if not await any_key():
-                async for keys in issue_keys(TERMINAL, 1, Terms(notes="the first start")):
-                    sys.stdout.write(f"A beta key to try: {keys[0].key}\n")
+                issued: list[NewKey] = []
+                await issue_keys(TERMINAL, 1, Terms(notes="the first start"), issued.extend)
+                sys.stdout.write(f"A beta key to try: {issued[0].key}\n")
         sys.stdout.flush()
         return
     if settings.db_sync:
@@ -99,7 +120,7 @@ async def _prepare(settings: Settings) -> None:
         if settings.db_sync:
             await apply_pending(DB, settings.migration_lock_timeout)
         elif pending := await pending_migrations():
-            logger.warning("migrations pending: %s; run: piccolo migrations forwards all", ", ".join(pending))
+            logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
     except UnsafeRole:
         raise
     except DISCONNECTED as error:
@@ -107,5 +128,5 @@ async def _prepare(settings: Settings) -> None:
             # Nobody would apply them once the database is back.
             raise
         # Served all the same: /readyz tells, and everything works once the database is back.
-        logger.warning("the database is not available yet: %s", describe(error))
-    logger.info("serving on %s", base)
+        logger.warning("the database is not available yet", error=describe(error))
+    logger.info("serving", url=base)

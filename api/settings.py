@@ -6,11 +6,18 @@ from email.policy import SMTP
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from limits import parse_many
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.errors import CommandFailed
@@ -56,8 +63,21 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Server processes."""
 
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """How the log is written; `auto` is text in a terminal, and JSON anywhere else."""
+    metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """The port of /metrics, where nothing else is served."""
+    metrics_host: str = "127.0.0.1"
+    """The address of `metrics_port`."""
+    metrics_token: SecretStr | None = None
+    """What /metrics wants as `Authorization: Bearer`; without a port of its own it is served on `port`."""
+    otel_exporter_otlp_endpoint: str | None = None
+    """Where traces go, over OTLP in HTTP; unset, none are made."""
+
     session_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """How long a session lasts after sign-in."""
+    deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    """Days for which a deleted tenant can be restored, before it is erased."""
     phone_region: str = "CO"
     """ISO 3166 country of phone numbers that are written without one."""
     tax_id_country: str | None = None
@@ -96,6 +116,11 @@ class Settings(BaseSettings):
     """Networks whose X-Forwarded-For is believed, separated by commas."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins whose pages may call the API from a browser, separated by commas; `*` is any."""
+
+    @property
+    def metrics(self) -> bool:
+        """Whether there is a /metrics, and anything to be counted for it."""
+        return self.metrics_port is not None or self.metrics_token is not None
 
     @field_validator("database_url")
     @classmethod
@@ -148,6 +173,29 @@ class Settings(BaseSettings):
                 raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
         elif len(_addresses(value)) != 1 or not _addresses(value)[0].domain or not value.isascii():
             raise ValueError("must be an address in ASCII such as Gatehouse <beta@example.com>")
+        return value
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _is_another_port(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value == info.data.get("port"):
+            raise ValueError("must be another port than PORT; METRICS_TOKEN guards /metrics on that one")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[!-~]{16,}", value.get_secret_value()):
+            raise ValueError("must be at least 16 characters of ASCII, without spaces")
+        return value
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and not (
+            value.startswith(("http://", "https://")) and _has_readable_hosts(value, "80")
+        ):
+            raise ValueError("must be like https://collector.example.com:4318")
         return value
 
     @field_validator("rate_limit_storage")

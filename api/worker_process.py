@@ -4,14 +4,15 @@ Within a server process it would take the interpreter from the requests: beside 
 whose mails it writes, the slowest look-ups took six times as long.
 """
 
-import logging
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-logger = logging.getLogger("gatehouse")
+from api.logs import get_logger
+
+logger = get_logger()
 
 PAUSE = 5.0
 """Seconds before a worker that ended by itself is started again."""
@@ -44,7 +45,7 @@ def _keep_working(stop: threading.Event) -> None:
         while process.poll() is None and not stop.wait(0.5):
             pass
         if not stop.is_set():
-            logger.error("the worker ended with exit code %d and is started again", process.returncode)
+            logger.error("the worker ended and is started again", exit_code=process.returncode)
             stop.wait(PAUSE)
         _end(process)
 

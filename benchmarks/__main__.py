@@ -50,6 +50,7 @@ def main() -> None:
         measure_look_ups(clients, ours, ours_of_many, bare, stock, keys)
         measure_viewers(clients, server)
         measure_limits(clients, stack, few, validations(keys[:FEW]))
+        measure_watching(clients, few, validations(keys[:FEW]))
         register = Registrations(ours, few)
         measure_registrations(clients, register)
         measure_latency(clients, register, validations(keys[:FEW]))
@@ -120,6 +121,29 @@ def measure_limits(clients: Clients, stack: ExitStack, database: Database, reque
     with_limits, without = zip(*rates, strict=True)
     title("validateBetaKey, answers/s at 32 connections", "limits on", "limits off")
     show("limits counted in memory", with_limits, without, at_least=0.95)
+
+
+def measure_watching(clients: Clients, database: Database, requests: Sequence[bytes]) -> None:
+    """Unwatched, Gatehouse runs nothing of it, so it is the floor of what watching costs."""
+    with ExitStack() as stack:
+        taking = stack.enter_context(floor("collector", database))
+        traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{taking.port}"}
+        few_traces = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01", **traces}
+        plain = stack.enter_context(gatehouse(database))
+        counted = stack.enter_context(gatehouse(database, METRICS_TOKEN="t0ken-of-the-benchmark"))
+        sampled = stack.enter_context(gatehouse(database, **few_traces))
+        traced = stack.enter_context(gatehouse(database, **traces))
+
+        def rate(server: Server) -> float:
+            return clients.run(Load(port=server.port, requests=requests, expected=IS_VALID)).rate
+
+        # More turns than elsewhere, as for the limits.
+        rates = [(rate(counted), rate(plain), rate(sampled), rate(traced)) for _ in range(3 * TURNS)]
+    counted_rates, plain_rates, sampled_rates, traced_rates = zip(*rates, strict=True)
+    title("validateBetaKey, answers/s at 32 connections", "watched", "not")
+    show("counted for /metrics", counted_rates, plain_rates, at_least=0.95)
+    show("a trace of one request in a hundred", sampled_rates, plain_rates)
+    show("a trace of each request", traced_rates, plain_rates)
 
 
 class Registrations:
@@ -224,10 +248,11 @@ def show(
     at_most: float | None = None,
 ) -> None:
     ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
+    verdict = ""
     if at_least is not None:
         verdict = f"≥ {at_least:<6g}{'ok' if ratio >= at_least else 'below'}"
-    else:
-        verdict = f"≤ {at_most:<6g}{'ok' if at_most is None or ratio <= at_most else 'above'}"
+    elif at_most is not None:
+        verdict = f"≤ {at_most:<6g}{'ok' if ratio <= at_most else 'above'}"
     print(
         f"  {name:48}{_round(median(ours)):>11}{_round(median(theirs)):>11}{ratio:>9.2f}  {verdict}",
         flush=True,

@@ -191,7 +191,8 @@ def floor(application: str, database: Database) -> Iterator[Server]:
 def _environment(database: Database) -> dict[str, str]:
     # Settings of the developer's shell would make this run another one than the next.
     ours = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
-    kept = (name for name in os.environ if name not in ours and not name.startswith("RATE_LIMIT"))
+    families = ("RATE_LIMIT", "METRICS", "OTEL", "LOG")
+    kept = (name for name in os.environ if name not in ours and not name.startswith(families))
     return {name: os.environ[name] for name in kept} | {"DATABASE_URL": database.dsn}
 
 

@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name.upper(), None)
     # Tests of other things ask more often than any client may, and all from one address.
     os.environ["RATE_LIMITS"] = "off"
+    # Tests of other things read the log as people do.
+    os.environ["LOG_FORMAT"] = "text"
     # Tests of other things leave the mails where they are queued.
     os.environ["WORKER"] = "off"
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")

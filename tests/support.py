@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import logging
 import os
 import secrets
 import shutil
@@ -10,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +178,17 @@ async def hire(database: asyncpg.Connection, tenant_id: str | None, role: str, *
         _digest(token),
     )
     return Person(str(user_id), values["email"], token)
+
+
+def everything(records: Iterable[logging.LogRecord]) -> str:
+    """All that log records hold, before anything is masked: what they say, their values, what was raised."""
+    usual = vars(logging.makeLogRecord({})).keys() - {"args"}
+    told: list[str] = []
+    for record in records:
+        values = {name: value for name, value in vars(record).items() if name not in usual}
+        raised = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+        told.append(f"{record.getMessage()} {values} {raised}")
+    return "\n".join(told)
 
 
 async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:

@@ -30,6 +30,15 @@ RESTRICTED = {
         OPERATOR,
         'mutation($id: ID!) { sendBetaKey(id: $id, email: "ana@example.com") { __typename } }',
     ),
+    "tenants": (OPERATOR, "{ tenants { totalCount } }"),
+    "suspendTenant": (OPERATOR, 'mutation($id: ID!) { suspendTenant(id: $id, reason: "x") { __typename } }'),
+    "reactivateTenant": (OPERATOR, "mutation($id: ID!) { reactivateTenant(id: $id) { __typename } }"),
+    "setSeats": (OPERATOR, "mutation($id: ID!) { setSeats(tenantId: $id, input: {}) { __typename } }"),
+    "requestTenantDeletion": (
+        OPERATOR,
+        "mutation($id: ID!) { requestTenantDeletion(id: $id) { __typename } }",
+    ),
+    "deleteTenant": (OPERATOR, 'mutation($id: ID!) { deleteTenant(id: $id, code: "123456") { __typename } }'),
 }
 """Who is let in, and a document that asks; `$id` is an id that nobody has."""
 

@@ -26,14 +26,14 @@ BROKEN = {
         ["table beta_keys is missing", "table sessions is missing"],
     ),
     "a column": (
-        'ALTER TABLE beta_keys DROP COLUMN "expiresAt"',
-        ["beta_keys.expiresAt is missing; it should be timestamp with time zone"],
+        "ALTER TABLE tenants DROP COLUMN phone",
+        ["tenants.phone is missing; it should be character varying(20)"],
     ),
     "a column of the key": (
-        "ALTER TABLE beta_keys DROP COLUMN id",
+        "ALTER TABLE one_time_codes DROP COLUMN id",
         [
-            "beta_keys.id is missing; it should be uuid NOT NULL DEFAULT gen_random_uuid()",
-            "beta_keys lacks PRIMARY KEY (id)",
+            "one_time_codes.id is missing; it should be uuid NOT NULL DEFAULT gen_random_uuid()",
+            "one_time_codes lacks PRIMARY KEY (id)",
         ],
     ),
     "a type": (

@@ -249,11 +249,11 @@ STEPS = {
         Step("./predeploy.sh", "forwards … ok"),
     ],
     "Rolling back": [
-        Step("piccolo migrations backwards gatehouse 1", "keeps", before=_up_to_date),
+        Step("piccolo migrations backwards gatehouse 1", "backwards … ok", before=_up_to_date),
         Step("piccolo migrations backwards gatehouse 2026", "keeps 3 rows of beta_keys"),
         Step("gatehouse db status", "is pending", code=2),
         Step("./predeploy.sh", "forwards … ok"),
-        Step("piccolo migrations backwards gatehouse 1", "keeps", before=_nothing_is_lost),
+        Step("piccolo migrations backwards gatehouse 2026", "keeps", before=_nothing_is_lost),
         Step("gatehouse db forget", "erased"),
     ],
     "Adopting an old database": [

@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.support import REGISTER, Api, issue_key, registration
+from tests.support import REGISTER, Api, everything, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -95,9 +95,9 @@ async def test_an_unexpected_failure_is_masked_and_logged_with_its_id(
     assert response.headers["x-request-id"] == "night-7"
     assert not INTERNALS.search(response.text)
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert "audit_events" in record.getMessage()
-    assert form["password"] not in caplog.text
-    assert key not in caplog.text
+    assert "audit_events" in everything([record])
+    assert form["password"] not in everything(caplog.records)
+    assert key not in everything(caplog.records)
     assert await database.fetchval("SELECT count(*) FROM tenants") == 0
     assert (await api.validate(key))["valid"]
 
@@ -113,7 +113,7 @@ async def test_the_failures_of_one_request_are_one_line(
 
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["INTERNAL"] * 3
     (record,) = [record for record in caplog.records if record.name == "gatehouse"]
-    assert "and 2 more" in record.getMessage()
+    assert "'more': 2" in everything([record])
 
 
 @pytest.mark.parametrize(
@@ -135,15 +135,7 @@ async def test_values_of_variables_are_not_logged(api: Api, caplog: pytest.LogCa
 
     await api.post(REGISTER, i=form)
 
-    assert "S3cret" not in caplog.text
-
-
-async def test_a_log_entry_is_one_line(api: Api) -> None:
-    from api.logs import _Line
-
-    record = logging.LogRecord("x", logging.INFO, "", 0, "a\nforged line\r\n\u2028b", None, None)
-
-    assert "\n" not in _Line("%(message)s").format(record)
+    assert "S3cret" not in everything(caplog.records)
 
 
 async def test_the_answer_is_ready_when_the_database_is(api: Api) -> None:

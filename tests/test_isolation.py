@@ -86,6 +86,12 @@ OPERATORS = {
     "updateBetaKey",
     "revokeBetaKey",
     "sendBetaKey",
+    "tenants",
+    "suspendTenant",
+    "reactivateTenant",
+    "setSeats",
+    "requestTenantDeletion",
+    "deleteTenant",
 }
 
 

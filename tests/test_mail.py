@@ -22,6 +22,13 @@ VALUES: dict[Template, dict[str, Any]] = {
     Template.WELCOME: {"firstName": "Ana", "businessName": "El Ahorro"},
     Template.VERIFICATION_CODE: {"code": "012345", "minutes": 10},
     Template.PASSWORD_RESET_CODE: {"firstName": "Ana", "code": "012345", "minutes": 10},
+    Template.TENANT_DELETION_CODE: {
+        "businessName": "El Ahorro",
+        "nit": "900123456",
+        "code": "012345",
+        "minutes": 10,
+        "days": 30,
+    },
     Template.PASSWORD_CHANGED: {"firstName": "Ana"},
     Template.BETA_KEY_INVITATION: {
         "key": "BETA-ABCDE-FGHJK",

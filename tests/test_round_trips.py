@@ -136,3 +136,21 @@ async def test_people_are_counted_only_for_whoever_asks(
     counted = await round_trips(gatehouse, relay, page % "totalCount", owner.token)
 
     assert (without, counted) == (2, 3)
+
+
+async def test_a_page_of_tenants_asks_once_for_all_owners_and_once_for_all_seats(
+    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection
+) -> None:
+    """The viewer, the page, owners and seats."""
+    await database.execute(
+        """WITH made AS (
+            INSERT INTO tenants ("businessName", nit, "businessType", address)
+            SELECT n, n, 'TIENDA', 'x' FROM generate_series(1, 60) n RETURNING id, nit)
+        INSERT INTO users (email, password, "firstName", "lastName", role, "isOwner", "tenantId")
+        SELECT 'x' || nit || '@example.com', '', 'x', 'x', 'ADMIN', true, id FROM made"""
+    )
+    operator = await hire(database, None, "SUPER_ADMIN")
+    node = "businessName owner { email } seats { role used max }"
+    query = f"{{ tenants(first: 50) {{ edges {{ node {{ {node} }} }} }} }}"
+
+    assert await round_trips(gatehouse, relay, query, operator.token) == 4

@@ -18,8 +18,9 @@ from api.cli.key_files import key_files
 from api.cli.keys import keys
 from api.cli.mail import mail
 from api.cli.operators import operators
+from api.cli.tenants import tenants
 from api.domain.errors import DomainError, InvalidInput
-from api.failures import terminal_line
+from api.failures import describe_in_full, terminal_line
 from api.messages import message
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.add_typer(keys, name="keys")
 keys.add_typer(key_files)
 app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
+app.add_typer(tenants, name="tenants")
 
 
 def main() -> None:
@@ -47,9 +49,11 @@ def main() -> None:
         sys.exit(130)
     except DomainError as error:
         _fail(_tell(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         if (told := terminal_line(error)) is None:
-            raise
+            # Python's own traceback would repeat the rows that PostgreSQL repeats, keys and all.
+            sys.stderr.write(describe_in_full(error))
+            sys.exit(1)
         _fail(told)
 
 

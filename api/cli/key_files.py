@@ -36,7 +36,7 @@ def keys_export(
     search: Annotated[str | None, typer.Option(help="Part of the key, the notes or the recipient.")] = None,
 ) -> None:
     """Write beta keys out, in no order."""
-    from api.domain.beta_key_files import export_csv, export_json
+    from api.domain.beta_key_export import export_csv, export_json
     from api.domain.beta_key_listing import KeyFilter
 
     wanted = KeyFilter(known_status(status), batch, search)
@@ -55,7 +55,7 @@ def keys_import(
 ) -> None:
     """Take keys over that were made elsewhere, all or none; each bad line is told by its number."""
     from api.domain.audit import TERMINAL
-    from api.domain.beta_key_files import BadLines, import_keys
+    from api.domain.beta_key_import import BadLines, import_keys
 
     with _opened(file) as text:
         try:

@@ -4,12 +4,12 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine
 from csv import writer
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from api.domain.beta_key_issue import NewKey, Terms
     from api.domain.beta_key_listing import ListedKey
     from api.domain.beta_keys import BetaKeyStatus
+
+    Issue = Callable[[Callable[[list[NewKey]], object]], Coroutine[Any, Any, None]]
 
 T = TypeVar("T")
 
@@ -60,59 +62,59 @@ def keys_issue(
         recipient_email=recipient,
         expires_at=None if expires is None else _instant(expires),
     )
-    issued = issue_keys(TERMINAL, count, terms)
+    issue = partial(issue_keys, TERMINAL, count, terms)
     if csv is not None:
-        run(_write_csv(csv, count, issued, terms))
+        _issue_csv(csv, count, terms, issue)
         typer.echo(f"{count} keys in {csv}")
     elif json:
-        run(_stream_json(issued, terms))
+        _issue_json(terms, issue)
     else:
-        _show_keys([row for rows in run(_all(issued, terms)) for row in rows], json)
+        issued: list[NewKey] = []
+        run(issue(issued.extend))
+        _show_keys([_as_new(new, terms) for new in issued], json)
 
 
-async def _write_csv(path: Path, count: int, issued: "AsyncGenerator[list[NewKey], None]", terms: "Terms") -> None:
+def _issue_csv(path: Path, count: int, terms: "Terms", issue: "Issue") -> None:
     """Nothing is issued that is not on the disk by then, and the file gets its name once it is issued."""
     from api.domain.beta_key_export import formula_safe
 
-    expires = terms.expires_at.isoformat() if terms.expires_at else ""
     common = [formula_safe(text or "") for text in (terms.notes, terms.batch, terms.recipient_email)]
-    left, done = count, False
+    expires = terms.expires_at.isoformat() if terms.expires_at else ""
+    left, issued = count, False
     try:
-        # Left alone, the transaction of an issue that is given up would end when it is collected.
-        async with aclosing(issued):
-            with new_file(path) as file, progress(count) as advance:
-                lines = writer(file)
-                lines.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
-                async for keys in issued:
-                    lines.writerows((new.key, *common, expires) for new in keys)
-                    advance(len(keys))
-                    left -= len(keys)
-                    if left == 0:
-                        write_out(file)
-                done = True
+        with new_file(path) as file, progress(count) as advance:
+            lines = writer(file)
+            lines.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
+
+            def take(keys: "list[NewKey]") -> None:
+                nonlocal left
+                lines.writerows((new.key, *common, expires) for new in keys)
+                advance(len(keys))
+                left -= len(keys)
+                if left == 0:
+                    write_out(file)
+
+            run(issue(take))
+            issued = True
     except CommandFailed as failed:
-        if not done:
+        if not issued:
             raise
         raise CommandFailed(f"the keys are issued, but {failed}; see: gatehouse keys export") from None
 
 
-async def _stream_json(issued: "AsyncGenerator[list[NewKey], None]", terms: "Terms") -> None:
+def _issue_json(terms: "Terms", issue: "Issue") -> None:
     """Print rows in constant memory, and none of them before all are there."""
     with tempfile.TemporaryFile() as spool:
-        before = b"["
-        async with aclosing(issued):
-            async for keys in issued:
-                for new in keys:
-                    spool.write(before + json_of(_as_new(new, terms)))
-                    before = b",\n"
+
+        def take(keys: "list[NewKey]") -> None:
+            for new in keys:
+                spool.write((b",\n" if spool.tell() else b"[") + json_of(_as_new(new, terms)))
+
+        run(issue(take))
         spool.write(b"]\n")
         spool.seek(0)
         sys.stdout.flush()
         shutil.copyfileobj(spool, sys.stdout.buffer)
-
-
-async def _all(issued: "AsyncGenerator[list[NewKey], None]", terms: "Terms") -> list[list[dict[str, Any]]]:
-    return [[_as_new(new, terms) for new in keys] async for keys in issued]
 
 
 def _as_new(new: "NewKey", terms: "Terms") -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Piccolo's PostgreSQL engine, made to fail fast, to fail closed, and to start the embedded server."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, cast
 
 import asyncpg
+from asyncpg.connection import LoggedQuery
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from api.database.embedded import EmbeddedServer, EmbeddedServerError
@@ -131,11 +133,15 @@ class Transaction(PostgresTransaction):
 class Engine(PostgresEngine):
     """Connections come from the pool in a server, and are made one by one in a command."""
 
-    __slots__ = ("_embedded", "_pool_size")
+    __slots__ = ("_embedded", "_pool_size", "on_query", "waiting")
 
     def __init__(self, config: dict[str, Any], *, embedded: EmbeddedServer | None, pool_size: int) -> None:
         self._embedded = embedded
         self._pool_size = pool_size
+        self.waiting = 0
+        """How many wait for a connection of the pool, the making of one included."""
+        self.on_query: Callable[[LoggedQuery], None] | None = None
+        """Told of each statement of the pool when it has ended."""
         super().__init__(config=config)
 
     async def check_version(self) -> None:
@@ -153,10 +159,15 @@ class Engine(PostgresEngine):
             max_size=self._pool_size,
             timeout=ACQUIRE_TIMEOUT,
             command_timeout=STATEMENT_TIMEOUT,
-            init=_refuse_unbound_role,
+            init=self._begin,
             reset=_keep,
             **kwargs,
         )
+
+    async def _begin(self, connection: asyncpg.Connection) -> None:
+        await _refuse_unbound_role(connection)
+        if self.on_query is not None:
+            connection.add_query_logger(self.on_query)
 
     async def check_role(self) -> None:
         """Raise `UnsafeRole` if row security does not bind the role of the database address."""
@@ -182,10 +193,13 @@ class Engine(PostgresEngine):
         """
         if self.pool is None:
             return await self.get_new_connection()
+        self.waiting += 1
         try:
             return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except DISCONNECTED as error:
             raise DatabaseUnavailable(error) from error
+        finally:
+            self.waiting -= 1
 
     async def release(self, connection: Any) -> None:
         if self.pool is None:

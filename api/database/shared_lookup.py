@@ -1,11 +1,15 @@
 """Look-ups of concurrent requests that share one query."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextvars import Context
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
+
+on_behalf: Callable[[Sequence[Context]], AbstractContextManager[object]] | None = None
+"""What each query runs within, made of the contexts of its callers; set by whoever traces them."""
 
 
 class SharedLookup(Generic[V]):
@@ -18,6 +22,7 @@ class SharedLookup(Generic[V]):
     def __init__(self, query: Callable[[list[str]], Awaitable[dict[str, V]]]) -> None:
         self._query = query
         self._waiting: dict[str, list[asyncio.Future[V | None]]] = {}
+        self._callers: list[Context] = []
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> V | None:
@@ -26,6 +31,8 @@ class SharedLookup(Generic[V]):
         # One future a caller: a shared one would be cancelled for all when one of them goes away.
         future: asyncio.Future[V | None] = loop.create_future()
         self._waiting.setdefault(key, []).append(future)
+        if on_behalf is not None:
+            self._callers.append(copy_context())
         if self._task is None or self._task.done():
             # An empty context, because the query must not join a transaction that the caller has open.
             self._task = loop.create_task(self._run(), context=Context())
@@ -34,8 +41,10 @@ class SharedLookup(Generic[V]):
     async def _run(self) -> None:
         while self._waiting:
             asked, self._waiting = self._waiting, {}
+            callers, self._callers = self._callers, []
             try:
-                found = await self._query(list(asked))
+                with nullcontext() if on_behalf is None else on_behalf(callers):
+                    found = await self._query(list(asked))
             except BaseException as error:
                 # The callers get the error, whatever it is: without it they would wait for ever. So do those
                 # who gathered meanwhile: behind a database that hangs they would wait for a second query.

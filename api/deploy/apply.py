@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 
 import asyncpg
 
@@ -11,8 +10,9 @@ from api.deploy.guard import run_forwards_unlocked, why_it_failed
 from api.deploy.lock import migration_lock
 from api.deploy.pending import pending_migrations
 from api.errors import CommandFailed
+from api.logs import get_logger
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 async def apply_pending(engine: Engine, patience: float) -> None:
@@ -29,4 +29,4 @@ async def apply_pending(engine: Engine, patience: float) -> None:
                     await run_forwards_unlocked(app_name="all")
                 except asyncpg.PostgresError as error:
                     raise CommandFailed(why_it_failed(error)) from error
-            logger.info("applied the migrations %s", ", ".join(pending))
+            logger.info("applied the migrations", migrations=pending)

@@ -1,7 +1,7 @@
 """Beta keys that were made elsewhere, read from a file in memory that does not grow with it."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -14,7 +14,6 @@ from api.domain import audit, fields
 from api.domain.audit import Actor
 from api.domain.beta_key_export import from_formula_safe
 from api.domain.beta_keys import MAX_KEY_LENGTH, canonical
-from api.errors import CommandFailed
 from tables import BetaKey
 
 MAX_PROBLEMS = 100
@@ -46,26 +45,24 @@ async def import_keys(actor: Actor, file: TextIO, name: str) -> int:
     """Take keys over that were made elsewhere, all of a CSV file with a heading or none; returns how many.
 
     A column `key` is required; `notes`, `batch`, `expiresAt` (ISO 8601, UTC unless it says) and
-    `recipientEmail` may be there. `file` is opened with `newline=""` and, so that a line that is not in its
-    encoding is told by its number, with `errors="surrogateescape"`. Raises `BadLines`, and `CommandFailed`
-    for a line without end.
+    `recipientEmail` may be there, and cells may be as `export_csv` writes them. `file` is opened with
+    `newline=""`. Raises `BadLines`, and `UnicodeDecodeError`.
     """
     lines = _Lines(file)
     async with platform_scope() as transaction:
         await BetaKey.raw(_STAGE)
         for rows in lines.chunks():
             await copy_rows("imported_keys", ("line", *_COLUMNS), rows)
-        savepoint = await transaction.savepoint()
-        try:
-            lines.check()
-            await BetaKey.raw(_TAKE_OVER, actor.id)
-        except (BadLines, UniqueViolationError):
-            await savepoint.rollback_to()
+        if not lines.bad:
+            savepoint = await transaction.savepoint()
+            try:
+                await BetaKey.raw(_TAKE_OVER, actor.id)
+            except UniqueViolationError:
+                await savepoint.rollback_to()
+                lines.bad = True
+        if lines.bad:
             # Told together with all else that is wrong, so that mending a file takes one round.
-            for row in await BetaKey.raw(_DUPLICATES, MAX_PROBLEMS):
-                lines.tell(_duplicate(row), row["count"])
-            lines.check()
-            raise
+            raise lines.problems_with(await BetaKey.raw(_DUPLICATES, MAX_PROBLEMS))
         await audit.record("beta_key.imported", actor, detail={"count": lines.good, "file": name})
     return lines.good
 
@@ -92,21 +89,16 @@ SELECT line, first, there, count(*) OVER () AS count FROM (
 """
 
 
-def _duplicate(row: Mapping[str, Any]) -> LineProblem:
-    if row["there"]:
-        return LineProblem(row["line"], "key", "THERE_ALREADY")
-    return LineProblem(row["line"], "key", "REPEATED", {"line": row["first"]})
-
-
 class _Lines:
-    """Reads a file once; what is wrong with it stands in `check()` afterwards."""
+    """Reads a file once, and remembers what is wrong with it."""
 
     def __init__(self, file: TextIO) -> None:
         self.good = 0
+        self.bad = False
         self._problems: list[LineProblem] = []
-        self._bad = 0
+        self._count = 0
         # Spreadsheets of some countries write semicolons, because their numbers have commas.
-        heading = file.readline()
+        heading = file.readline(LONGEST_LINE)
         self._delimiter = ";" if ";" in heading and "," not in heading else ","
         self._names = [name.strip() for name in next(csv.reader([heading], delimiter=self._delimiter), [])]
         self._file = file
@@ -115,26 +107,36 @@ class _Lines:
         """The lines that are good, some thousands at a time."""
         for name in self._names:
             if name not in _COLUMNS or self._names.count(name) > 1:
-                self._tell(LineProblem(1, name, "UNKNOWN_COLUMN"))
+                self._tell(LineProblem(1, name[:40], "UNKNOWN_COLUMN"))
         if "key" not in self._names:
             self._tell(LineProblem(1, "key", "REQUIRED"))
-        if self._bad:
+        if self.bad:
             return
         rows: list[tuple[Any, ...]] = []
-        reader = csv.reader(self._file, delimiter=self._delimiter)
-        line = 2
-        for cells in reader:
-            if any(cells):
-                row = self._read(line, cells)
-                if row is not None:
-                    rows.append(row)
-            line = reader.line_num + 2
+        for line, cells in self._cells():
+            row = self._read(line, cells)
+            if row is not None:
+                rows.append(row)
             if len(rows) == CHUNK:
                 self.good += len(rows)
                 yield rows
                 rows = []
         self.good += len(rows)
         yield rows
+
+    def _cells(self) -> Iterator[tuple[int, list[str]]]:
+        """Lines that are not empty, by their numbers; up to one that is no CSV."""
+        pieces = iter(partial(self._file.readline, LONGEST_LINE), "")
+        reader = csv.reader(pieces, delimiter=self._delimiter)
+        line = 2
+        try:
+            for cells in reader:
+                if any(cells):
+                    yield line, cells
+                line = reader.line_num + 2
+        except csv.Error:
+            # Of a cell that is never closed, the rest of the file would be part.
+            self._tell(LineProblem(line, self._names[-1], "TOO_LONG", {"max": csv.field_size_limit()}))
 
     def _read(self, line: int, cells: list[str]) -> tuple[Any, ...] | None:
         if len(cells) > len(self._names):
@@ -144,7 +146,7 @@ class _Lines:
         row: list[Any] = [line]
         bad = False
         for name, clean in _CLEAN.items():
-            text = given.get(name, "")
+            text = from_formula_safe(given.get(name, ""))
             try:
                 row.append(clean(text) if name == "key" or text.strip() else None)
             except fields.Problem as problem:
@@ -153,14 +155,22 @@ class _Lines:
         return None if bad else tuple(row)
 
     def _tell(self, problem: LineProblem) -> None:
-        self._bad += 1
-        if self._bad <= MAX_PROBLEMS:
+        self.bad = True
+        self._count += 1
+        if self._count <= MAX_PROBLEMS:
             self._problems.append(problem)
 
-    def check(self) -> None:
-        """Raises `BadLines`."""
-        if self._bad:
-            raise BadLines(self._problems, self._bad)
+    def problems_with(self, duplicates: Sequence[Mapping[str, Any]]) -> BadLines:
+        """What was noticed when reading, and the rows of `_DUPLICATES`."""
+        count = self._count + (duplicates[0]["count"] if duplicates else 0)
+        found = sorted(self._problems + [_duplicate(row) for row in duplicates], key=lambda one: one.line)
+        return BadLines(found[:MAX_PROBLEMS], count)
+
+
+def _duplicate(row: Mapping[str, Any]) -> LineProblem:
+    if row["there"]:
+        return LineProblem(row["line"], "key", "THERE_ALREADY")
+    return LineProblem(row["line"], "key", "REPEATED", {"line": row["first"]})
 
 
 def _key(typed: str) -> str:

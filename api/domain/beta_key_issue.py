@@ -1,7 +1,7 @@
 """Making beta keys: any number, all or none."""
 
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -84,8 +84,11 @@ def _recipient(count: int) -> Callable[[str], str]:
     return check
 
 
-async def issue_keys(actor: Actor, count: int, terms: Terms) -> AsyncGenerator[list[NewKey], None]:
-    """Make `count` keys, all or none; they are issued once the last ones have been taken from here."""
+async def issue_keys(actor: Actor, count: int, terms: Terms, take: Callable[[list[NewKey]], object]) -> None:
+    """Make `count` keys, all or none. `take` is given them, some thousands at a time, before they are issued.
+
+    What it raises leaves none.
+    """
     issued, new = 0, []
     async with platform_scope() as transaction:
         while issued < count:
@@ -99,7 +102,7 @@ async def issue_keys(actor: Actor, count: int, terms: Terms) -> AsyncGenerator[l
                 continue
             await savepoint.release()
             issued += len(new)
-            yield new
+            take(new)
         await audit.record(
             "beta_key.issued",
             actor,

@@ -1,12 +1,12 @@
-"""What is over goes: expired sessions, codes and tokens, and old failures of mails."""
-
-import logging
+"""What is over goes: expired sessions, codes and tokens, old failures of mails, deleted tenants."""
 
 from api.database.scopes import platform_scope
 from api.domain.beta_keys import mark_expired
+from api.domain.tenant_deletion import erase_deleted_tenants
+from api.logs import get_logger
 from tables import Mail, OneTimeCode, Session
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 BATCH = 1000
 """Rows a statement: one for all would take longer than a statement may."""
@@ -24,6 +24,7 @@ async def clean_up() -> None:
     """Erase it, and note which keys have expired, as often as anybody likes and wherever else it is done."""
     while await mark_expired(BATCH) == BATCH:
         pass
+    await erase_deleted_tenants()
     for table, name, over in _OVER:
         erased = BATCH
         while erased == BATCH:
@@ -34,4 +35,4 @@ async def clean_up() -> None:
                 )
             erased = len(rows)
             if erased:
-                logger.info("cleaned up %d of %s", erased, name)
+                logger.info("cleaned up", table=name, rows=erased)

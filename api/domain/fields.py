@@ -168,6 +168,19 @@ def future(value: datetime) -> datetime:
     return value
 
 
+def whole_number(least: int, most: int) -> Callable[[int], int]:
+    """A number from `least` to `most`."""
+
+    def clean(value: int) -> int:
+        if value < least:
+            raise Problem("TOO_SMALL", min=least)
+        if value > most:
+            raise Problem("TOO_LARGE", max=most)
+        return value
+
+    return clean
+
+
 def email_as_registered(value: str) -> str:
     """An address as registration stores it; an adopted database may hold it as it was typed."""
     try:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from api.database.scopes import platform_scope
+from api.database.scopes import platform_scope, read_platform
 from tables import Mail
 
 LEASE = timedelta(minutes=1)
@@ -27,6 +27,8 @@ class Template(Enum):
     """code, minutes"""
     PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105
     """firstName, code, minutes"""
+    TENANT_DELETION_CODE = "tenant_deletion_code"
+    """businessName, nit, code, minutes, days: how long it can be had back"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
     BETA_KEY_INVITATION = "beta_key_invitation"
@@ -137,6 +139,14 @@ async def give_up(mail: TakenMail, error: str) -> None:
             mail.id,
             mail.tries,
         )
+
+
+async def count_mails() -> tuple[int, int]:
+    """How many mails wait to be sent, and how many were given up."""
+    (row,) = await read_platform(
+        'SELECT count(*) FILTER (WHERE "failedAt" IS NULL) AS waiting, count("failedAt") AS failed FROM mails'
+    )
+    return row["waiting"], row["failed"]
 
 
 async def failed_mails(limit: int) -> list[Mail]:

@@ -28,6 +28,7 @@ class Purpose(Enum):
 
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
+    TENANT_DELETION = "TENANT_DELETION"
     VERIFIED_EMAIL = "VERIFIED_EMAIL"
     """Not mailed: the token that a code of `EMAIL_VERIFICATION` is changed for."""
 

@@ -73,12 +73,12 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
 _BY_EMAIL = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
   FROM users u LEFT JOIN tenants t ON t.id = u."tenantId"
- WHERE u."emailLower" IN (lower({{}}), lower({{}}))
+ WHERE u."emailLower" IN (lower({{}}), lower({{}})) AND t."deletedAt" IS NULL
 """
 
 
 async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
-    """The user of an address, however it is typed."""
+    """The user of an address, however it is typed; nobody of a tenant that is deleted."""
     # No address holds control characters, and PostgreSQL cannot even be asked about NUL.
     if not email.isprintable():
         return None
@@ -94,8 +94,8 @@ async def open_session(
 ) -> OpenedSession | None:
     """Sign `user`, whose password was verified, in, on record, in the transaction that is open.
 
-    None if the user is gone or inactive by now, or has another password: whoever changes it ends all
-    sessions, and one that is opened with the old password at that very moment would outlive that. The row
+    None if the user is gone or inactive by now, has another password, or the tenant is kept out: whoever does
+    that ends all sessions, and one that is opened at that very moment would outlive it. The row of the user
     stays locked against such a change. `rehashed` is stored in the place of a hash that is outdated.
     """
     if rehashed is None:
@@ -104,11 +104,15 @@ async def open_session(
         statement, values = _REHASH, (rehashed,)
     if not await User.raw(statement, *values, user.id, user.password):
         return None
+    # Asked once the user is locked, as they all are by whoever deletes the tenant.
+    if tenant is not None and not await Tenant.raw(_ACTIVE, tenant.id):
+        return None
     await _record("session.opened", user, client)
     return await insert_session(user, tenant, client)
 
 
 _LOCK = 'SELECT id FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
+_ACTIVE = 'SELECT id FROM tenants WHERE id = {} AND "isActive" AND "deletedAt" IS NULL'
 _REHASH = 'UPDATE users SET password = {} WHERE id = {} AND password = {} AND "isActive" RETURNING id'
 
 

@@ -1,4 +1,4 @@
-"""Staff: who works for a tenant, who looks after whom, and whether there is a seat."""
+"""Staff: who works for a tenant, and who looks after whom."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ from api.database.scopes import read_tenants, tenant_scope
 from api.domain import audit, fields
 from api.domain.audit import Actor, Client
 from api.domain.changes import Editable, apply_changes, read_changes
-from api.domain.errors import Conflict, EmailTaken, Forbidden, NoSeat, NotFound
+from api.domain.errors import Conflict, EmailTaken, Forbidden, NotFound
 from api.domain.pages import Page, Position, cut
 from api.domain.passwords import hash_password
+from api.domain.seats import find_seat, take_seat
 from api.domain.sessions import Viewer, end_sessions
 from api.domain.tenants import lock_tenant
 from api.domain.users import Role
@@ -28,29 +29,8 @@ LOOKS_AFTER: Mapping[Role, frozenset[Role]] = {
 """Whose accounts each role makes, changes and removes; the owner's is an admin's, with rules of its own."""
 
 
-def max_seats(tenant: Tenant) -> dict[Role, int]:
-    return {
-        Role.ADMIN: tenant.max_admins,
-        Role.MANAGER: tenant.max_managers,
-        Role.CASHIER: tenant.max_cashiers,
-    }
-
-
 # Reading
 
-
-async def count_seats(tenant_ids: Sequence[UUID]) -> dict[UUID, dict[Role, int]]:
-    """How many seats of each role the active staff of each tenant hold."""
-    used: dict[UUID, dict[Role, int]] = {tenant_id: {} for tenant_id in tenant_ids}
-    for row in await read_tenants(tenant_ids, _SEATS, tenant_ids):
-        used[row["tenantId"]][Role(row["role"])] = row["used"]
-    return used
-
-
-_SEATS = """
-SELECT "tenantId", role, count(*) AS used
-  FROM users WHERE "tenantId" = ANY({}::uuid[]) AND "isActive" GROUP BY "tenantId", role
-"""
 
 _PERSON = select_list(User, "u", leave_out=(User.password,))
 
@@ -134,14 +114,13 @@ async def create_staff(viewer: Viewer, form: NewStaff, client: Client) -> tuple[
     role = Role(columns["role"])
     _refuse_unless_after(viewer.user, role)
     # Asked twice: here so that nobody without a seat has passwords hashed, or learns who has an account.
-    seats = await count_seats([workplace.id])
-    _refuse_without_seat(workplace, seats[workplace.id], role)
+    await find_seat(workplace, role)
     person = User(**columns, password=await hash_password(password), tenant_id=workplace.id)
     try:
         async with tenant_scope(workplace.id):
             tenant, actor = await lock_tenant(workplace.id, viewer)
             _refuse_unless_after(actor, role)
-            await _take_seat(tenant, role)
+            await take_seat(tenant, role)
             await User.insert(person)
             await _record("staff.created", actor, person, _summary(person), client)
     except UniqueViolationError:
@@ -184,18 +163,6 @@ def _refuse_unless_after(actor: User, role: Role) -> None:
         raise Forbidden
 
 
-async def _take_seat(tenant: Tenant, role: Role) -> None:
-    """Raises `NoSeat`; the tenant is locked, so nobody else takes the seat meanwhile."""
-    rows = await User.raw(_SEATS, [tenant.id])
-    _refuse_without_seat(tenant, {Role(row["role"]): row["used"] for row in rows}, role)
-
-
-def _refuse_without_seat(tenant: Tenant, used: Mapping[Role, int], role: Role) -> None:
-    most = max_seats(tenant)[role]
-    if used.get(role, 0) >= most:
-        raise NoSeat(role, most)
-
-
 EDITABLE = {
     "firstName": Editable("first_name", fields.text(60)),
     "lastName": Editable("last_name", fields.text(60)),
@@ -230,7 +197,7 @@ async def update_staff(
             raise Forbidden
         wanted = _seat(subject)
         if wanted is not None and wanted is not held:
-            await _take_seat(tenant, wanted)
+            await take_seat(tenant, wanted)
         if differences:
             subject.updated_at = datetime.now(UTC)
             await subject.save([*(EDITABLE[name].column for name in differences), User.updated_at])

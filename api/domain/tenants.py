@@ -1,6 +1,6 @@
-"""Businesses: found, and changed by their administrators."""
+"""Businesses: found, changed by their administrators, and locked for whatever is done to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,12 +10,14 @@ from api.database.scopes import read_platform, tenant_scope
 from api.domain import audit, fields
 from api.domain.audit import Actor, Client
 from api.domain.changes import Editable, apply_changes, read_changes
-from api.domain.errors import Forbidden, Unauthenticated
+from api.domain.errors import Forbidden, NotFound, Unauthenticated
 from api.domain.sessions import Viewer
 from api.domain.users import Role
 from tables import Tenant, User
 
-_BY_ID = f"SELECT {select_list(Tenant, 't')} FROM tenants t WHERE t.id = {{}}"
+_BY_ID = f"""
+SELECT {select_list(Tenant, "t")} FROM tenants t WHERE t.id = {{}} AND t."deletedAt" IS NULL
+"""
 
 
 async def find_tenant(viewer: Viewer, tenant_id: UUID) -> Tenant | None:
@@ -24,6 +26,11 @@ async def find_tenant(viewer: Viewer, tenant_id: UUID) -> Tenant | None:
         return viewer.tenant if str(viewer.tenant.id) == str(tenant_id) else None
     if viewer.user.role != Role.SUPER_ADMIN.value:
         return None
+    return await find_any_tenant(tenant_id)
+
+
+async def find_any_tenant(tenant_id: UUID) -> Tenant | None:
+    """A tenant, whosever it is, unless it is deleted."""
     rows = await read_platform(_BY_ID, tenant_id)
     return read_row(Tenant, "t", rows[0]) if rows else None
 
@@ -49,8 +56,7 @@ async def update_tenant(viewer: Viewer, given: Mapping[str, Any], client: Client
         _administers(actor)
         differences = apply_changes(tenant, changes, EDITABLE)
         if differences:
-            tenant.updated_at = datetime.now(UTC)
-            await tenant.save([*(EDITABLE[name].column for name in differences), Tenant.updated_at])
+            await save_changes(tenant, [EDITABLE[name].column for name in differences])
             await audit.record(
                 "tenant.updated",
                 Actor.of(actor, client),
@@ -91,3 +97,27 @@ async def lock_tenant(tenant_id: UUID, viewer: Viewer) -> tuple[Tenant, User]:
             if tenant is not None and actor is not None:
                 return tenant, actor
     raise Unauthenticated
+
+
+_LOCK_ANY = f"""
+SELECT {select_list(Tenant, "t")} FROM tenants t
+ WHERE t.id = {{}} AND t."deletedAt" IS NULL FOR NO KEY UPDATE
+"""
+
+
+async def lock_any_tenant(tenant_id: UUID) -> Tenant:
+    """A tenant, locked for an operator, as it is now, in the transaction that is open.
+
+    Raises `NotFound`, for one that is deleted too.
+    """
+    for row in await Tenant.raw(_LOCK_ANY, tenant_id):
+        tenant = read_row(Tenant, "t", row)
+        if tenant is not None:
+            return tenant
+    raise NotFound
+
+
+async def save_changes(tenant: Tenant, columns: Sequence[str]) -> None:
+    """Write columns, by Python name, of a tenant that is locked."""
+    tenant.updated_at = datetime.now(UTC)
+    await tenant.save([*columns, Tenant.updated_at])

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import random
 import signal
@@ -17,13 +16,13 @@ from api.domain.clean_up import clean_up
 from api.domain.mails import TakenMail
 from api.failures import describe as describe_failure
 from api.failures import report_failure
-from api.logs import configure_logging
+from api.logs import configure_logging, get_logger
 from api.mail.compose import compose
 from api.mail.delivery import Refused, deliver, describe
 from api.settings import get_settings
 from piccolo_conf import DB
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 AT_ONCE = 4
 """Mails that are being sent at the same time, so that one slow server's answer does not hold up the rest."""
@@ -75,7 +74,7 @@ async def _run(*, beside_server: bool) -> None:
 async def work(stop: asyncio.Event) -> None:
     """Work until `stop` is set, and end what was begun."""
     if get_settings().smtp_url is None:
-        logger.info("SMTP_URL is unset; mails are written to %s", get_settings().outbox)
+        logger.info("SMTP_URL is unset; mails are written", outbox=str(get_settings().outbox))
     sending: set[asyncio.Task[None]] = set()
     next_clean_up = 0.0
     pause = POLL
@@ -142,12 +141,11 @@ async def _fail(mail: TakenMail, error: Exception) -> None:
     # What the server said stands with the mail: an answer may repeat what was in it, the log must not.
     final = isinstance(error, Refused) or mail.tries > len(PAUSES)
     logger.warning(
-        "mail %s (%s) was not sent at try %d (%s); %s",
-        mail.id,
-        mail.template.value,
-        mail.tries,
-        type(error.__cause__ or error).__name__,
-        "given up: see gatehouse mail failed" if final else "it will be tried again",
+        "a mail is given up: see gatehouse mail failed" if final else "a mail will be tried again",
+        mail=mail.id,
+        template=mail.template.value,
+        tries=mail.tries,
+        error=type(error.__cause__ or error).__name__,
     )
     if final:
         await _settle(lambda: mails.give_up(mail, describe(error.__cause__ or error)))
@@ -164,6 +162,6 @@ async def _settle(outcome: Callable[[], Awaitable[None]]) -> None:
         try:
             return await outcome()
         except Exception as error:  # noqa: BLE001
-            logger.error("the outcome of a mail cannot be written down yet: %s", describe_failure(error))
+            logger.error("the outcome of a mail cannot be written down yet", error=describe_failure(error))
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5)

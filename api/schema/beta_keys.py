@@ -196,8 +196,9 @@ async def issue_beta_keys(info: Info, input: IssueBetaKeysInput) -> IssueBetaKey
         expires_at=input.expires_at or None,
         recipient_email=input.recipient_email or None,
     )
-    issued = [keys async for keys in beta_key_issue.issue_keys(actor, input.count, terms)]
-    return IssuedBetaKeys(keys=[BetaKey.of_new(new, terms) for keys in issued for new in keys])
+    issued: list[NewKey] = []
+    await beta_key_issue.issue_keys(actor, input.count, terms, issued.extend)
+    return IssuedBetaKeys(keys=[BetaKey.of_new(new, terms) for new in issued])
 
 
 @strawberry.input

@@ -9,6 +9,7 @@ from strawberry.schema.exception_handlers import ExceptionHandler
 from api.domain import errors
 from api.schema.context import Context, Info
 from api.schema.roles import Role
+from api.watch.answers import note_outcome
 
 BetaKeyRejection = strawberry.enum(errors.BetaKeyRejection, name="BetaKeyRejection")
 
@@ -138,6 +139,7 @@ def _handler(
         error_type = graphql_type
 
         def handle(self, exception: Any, *, field: Any, info: Info) -> Error:  # noqa: ARG002
+            note_outcome(exception.code)
             return tell(exception, info.context)
 
     return Handler()

@@ -1,6 +1,5 @@
 """Errors of the GraphQL answer itself: logged, and masked where they are not the client's doing."""
 
-import logging
 from collections.abc import Sequence
 
 from graphql import GraphQLError
@@ -8,20 +7,29 @@ from graphql import GraphQLError
 from api.domain.errors import DomainError, RateLimited
 from api.execution.view import RequestError, RequestTimeout
 from api.failures import failure_code, report_failure
+from api.logs import get_logger
 from api.schema.context import Context
+from api.watch.answers import note_outcome
 
-logger = logging.getLogger("gatehouse")
+logger = get_logger()
 
 
 def present_errors(context: Context, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
     """The errors as the client may see them; one line of the log, with the request's id, tells of all."""
     failures = [cause for error in errors if (cause := _failure(error)) is not None]
     if failures:
-        report_failure(failures[0], more=len(failures) - 1)
+        note_outcome(report_failure(failures[0], more=len(failures) - 1))
     else:
+        note_outcome(_outcome(errors[0]))
         # Kinds and places only: the messages of graphql-core repeat values, and those may be passwords.
-        logger.info("graphql refused: %s", ", ".join(_kind(error) for error in errors[:5]))
+        logger.info("graphql refused", errors=[_kind(error) for error in errors[:5]])
     return [_present(context, error) for error in errors]
+
+
+def _outcome(error: GraphQLError) -> str:
+    if isinstance(error.original_error, DomainError):
+        return error.original_error.code
+    return "TIMEOUT" if isinstance(error, RequestTimeout) else "INVALID_REQUEST"
 
 
 def _failure(error: GraphQLError) -> Exception | None:

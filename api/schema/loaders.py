@@ -7,7 +7,7 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from api.domain import staff
+from api.domain import seats, staff
 from api.domain.pages import Page, Position
 from api.domain.users import Role
 from tables import User
@@ -28,7 +28,7 @@ class Loaders:
 
     @cached_property
     def seats(self) -> DataLoader[UUID, dict[Role, int]]:
-        return DataLoader(_each(staff.count_seats))
+        return DataLoader(_each(seats.count_seats))
 
     @cached_property
     def owner(self) -> DataLoader[UUID, User | None]:

@@ -1,4 +1,4 @@
-"""Tenants."""
+"""Tenants: what staff see of their own, and operators of all."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import strawberry
 
 import tables
 from api.domain import business_types, pages, tenants
-from api.domain import staff as domain_staff
+from api.domain import seats as domain_seats
 from api.schema.context import Info
 from api.schema.errors import InvalidInput
 from api.schema.inputs import given, uuid_of
@@ -75,7 +75,7 @@ class Tenant:
         used = await info.context.loaders.seats.load(self.row.id)
         return [
             Seats(role=role, used=used.get(role, 0), max=most)
-            for role, most in domain_staff.max_seats(self.row).items()
+            for role, most in domain_seats.max_seats(self.row).items()
         ]
 
     @strawberry.field

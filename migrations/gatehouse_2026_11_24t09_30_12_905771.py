@@ -1,0 +1,21 @@
+from api.deploy.migration import Index, SqlMigration
+
+ID = "2026-11-24T09:30:12:905771"
+VERSION = "1.38.0"
+DESCRIPTION = "Find any page of the tenants at once, those to be erased, and the keys of one that is."
+
+MIGRATION = SqlMigration(
+    migration_id=ID,
+    description=DESCRIPTION,
+    forwards=[
+        Index("tenants_created", 'tenants ("createdAt", id) WHERE "deletedAt" IS NULL'),
+        Index("tenants_active_created", 'tenants ("isActive", "createdAt", id) WHERE "deletedAt" IS NULL'),
+        Index("tenants_deleted", 'tenants ("deletedAt") WHERE "deletedAt" IS NOT NULL'),
+        # An erasure takes a tenant off the key that it used, which would be looked for among all keys.
+        Index("beta_keys_used_by", 'beta_keys ("usedByTenantId") WHERE "usedByTenantId" IS NOT NULL'),
+    ],
+)
+
+
+async def forwards() -> SqlMigration:
+    return MIGRATION

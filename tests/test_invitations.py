@@ -1,0 +1,158 @@
+"""Sending a beta key to whoever is to use it."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import pytest
+
+from tests.support import Api, hire, issue_key, one_row, registration
+
+pytestmark = pytest.mark.anyio
+
+SEND = """
+mutation($id: ID!, $email: String!) { sendBetaKey(id: $id, email: $email) { __typename
+  ... on BetaKey { key status recipientEmail sentAt } ... on InvalidInput { fields { field code } }
+  ... on RateLimited { retryAfterSeconds } } }
+"""
+
+
+@pytest.fixture
+async def operator(database: asyncpg.Connection) -> str:
+    return (await hire(database, None, "SUPER_ADMIN")).token
+
+
+async def send(api: Api, operator: str, key_id: str, email: str, language: str = "en") -> Any:
+    return (await api.data(SEND, operator, language, id=key_id, email=email))["sendBetaKey"]
+
+
+async def make_key(database: asyncpg.Connection, **columns: Any) -> str:
+    """Returns its id."""
+    key = await issue_key(database, **columns)
+    return (await one_row(database, f"SELECT id::text FROM beta_keys WHERE key = '{key}'"))["id"]
+
+
+async def count_mails(database: asyncpg.Connection) -> int:
+    return (await one_row(database, "SELECT count(*) FROM mails"))["count"]
+
+
+async def test_a_sent_key_is_mailed_remembered_and_for_that_address_alone(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
+    key_id = await make_key(database)
+
+    sent = await send(api, operator, key_id, "Ana@Example.com", "es")
+
+    assert (sent["recipientEmail"], sent["status"]) == ("Ana@example.com", "AVAILABLE")
+    assert sent["sentAt"] is not None
+    mail = await one_row(database, "SELECT * FROM mails")
+    assert (mail["template"], mail["recipient"], mail["language"]) == (
+        "beta_key_invitation",
+        "Ana@example.com",
+        "es",
+    )
+    assert orjson.loads(mail["values"]) == {"key": sent["key"], "expiresAt": None, "link": None}
+    event = await one_row(database, "SELECT * FROM audit_events WHERE action = 'beta_key.sent'")
+    assert str(event["subjectId"]) == key_id
+    assert event["actorEmail"] is not None
+    assert sent["key"] not in event["detail"]
+    refused = await api.register(registration(sent["key"], email="eva@example.com"))
+    assert refused["reason"] == "OTHER_RECIPIENT"
+
+
+async def test_the_link_leads_to_the_page_of_the_setting(
+    api: Api, operator: str, database: asyncpg.Connection, settings: Any
+) -> None:
+    """A key of an old system may hold anything, and a mail is not needed once its key has expired."""
+    settings(REGISTER_URL="https://shop.example.com/register?from=mail")
+    tomorrow = (await one_row(database, "SELECT now() + interval '1 day' AS at"))["at"]
+    key_id = await make_key(database, key="a&b c", expiresAt=tomorrow)
+
+    await send(api, operator, key_id, "ana@example.com")
+
+    mail = await one_row(database, "SELECT * FROM mails")
+    values = orjson.loads(mail["values"])
+    assert values["link"] == "https://shop.example.com/register?from=mail&key=a%26b%20c"
+    assert values["expiresAt"] == f"{tomorrow:%Y-%m-%d}"
+    assert mail["expiresAt"] == tomorrow
+
+
+async def test_a_key_is_sent_again_after_a_pause(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
+    key_id = await make_key(database)
+    await send(api, operator, key_id, "ana@example.com")
+
+    again = await send(api, operator, key_id, "ANA@example.com")
+    await database.execute("UPDATE beta_keys SET \"sentAt\" = now() - interval '5 minutes'")
+    later = await send(api, operator, key_id, "ANA@example.com")
+
+    assert again["__typename"] == "RateLimited"
+    assert 290 < again["retryAfterSeconds"] <= 301
+    assert later["__typename"] == "BetaKey"
+    assert await count_mails(database) == 2
+
+
+async def test_a_key_that_admits_nobody_or_is_somebody_elses_is_not_sent(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
+    past = (await one_row(database, "SELECT now() - interval '1 day' AS at"))["at"]
+    for columns in (
+        {"isUsed": True},
+        {"revokedAt": past},
+        {"expiresAt": past},
+        {"recipientEmail": "eva@example.com"},
+    ):
+        key_id = await make_key(database, **columns)
+        assert (await send(api, operator, key_id, "ana@example.com"))["__typename"] == "Conflict"
+
+    assert await count_mails(database) == 0
+
+
+async def test_what_cannot_be_sent_to_is_told(api: Api, operator: str, database: asyncpg.Connection) -> None:
+    (problem,) = (await send(api, operator, await make_key(database), "ana"))["fields"]
+
+    assert (problem["field"], problem["code"]) == ("email", "INVALID_EMAIL")
+    assert (await send(api, operator, str(uuid4()), "ana@example.com"))["__typename"] == "NotFound"
+
+
+async def test_at_most_two_hundred_are_sent_in_an_hour(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
+    """However many are asked for at once; those of the hour before do not count."""
+    insert = """
+INSERT INTO audit_events (action, at) SELECT 'beta_key.sent', now() - interval '1 minute' * n
+  FROM generate_series(1, $1::int) n
+"""
+    await database.execute(insert, 300)
+    await database.execute(
+        "DELETE FROM audit_events WHERE at > now() - interval '1 hour' AND at < now() - interval '13 minutes'"
+    )
+    await database.execute(insert.replace("minute' * n", "minute'"), 183)
+    ids = [await make_key(database) for _ in range(10)]
+
+    answers = await asyncio.gather(
+        *(send(api, operator, key_id, f"ana{n}@example.com") for n, key_id in enumerate(ids))
+    )
+
+    limited = [answer for answer in answers if answer["__typename"] == "RateLimited"]
+    assert len(limited) == 5
+    assert all(47 * 60 < answer["retryAfterSeconds"] <= 48 * 60 + 1 for answer in limited)
+    assert await count_mails(database) == 5
+    unsent = await one_row(database, 'SELECT count(*) FROM beta_keys WHERE "recipientEmail" IS NULL')
+    assert unsent["count"] == 5
+
+
+async def test_of_sending_one_key_to_two_at_once_one_is_sent(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
+    key_id = await make_key(database)
+
+    answers = await asyncio.gather(
+        *(send(api, operator, key_id, f"ana{number}@example.com") for number in range(5))
+    )
+
+    assert sorted(answer["__typename"] for answer in answers) == ["BetaKey"] + ["Conflict"] * 4
+    assert await count_mails(database) == 1
