@@ -12,7 +12,9 @@ from statistics import median
 
 from api.database.embedded import EmbeddedServer
 from benchmarks.hashes import measure_hashes
+from benchmarks.keys import measure_key_files, measure_key_listing
 from benchmarks.load import Clients, Load, LoadFailed
+from benchmarks.report import show, title
 from benchmarks.requests import (
     IS_FULL_PAGE,
     IS_REGISTRATION,
@@ -54,6 +56,8 @@ def main() -> None:
         register = Registrations(ours, few)
         measure_registrations(clients, register)
         measure_latency(clients, register, validations(keys[:FEW]))
+        measure_key_listing(server)
+        measure_key_files(server)
     print(f"\ndone after {time.monotonic() - begun:.0f} s")
 
 
@@ -233,34 +237,6 @@ def measure_latency(clients: Clients, registrations: Registrations, requests: Se
         beside.append(1000 * probed.p99)
     title("validateBetaKey, p99 in ms at 200 requests/s", "busy", "idle")
     show("beside a full load of registrations", beside, alone, at_most=5)
-
-
-def title(what: str, ours: str, theirs: str) -> None:
-    print(f"\n{what:50}{ours:>11}{theirs:>11}{'ratio':>9}  expected")
-
-
-def show(
-    name: str,
-    ours: Sequence[float],
-    theirs: Sequence[float],
-    *,
-    at_least: float | None = None,
-    at_most: float | None = None,
-) -> None:
-    ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
-    verdict = ""
-    if at_least is not None:
-        verdict = f"≥ {at_least:<6g}{'ok' if ratio >= at_least else 'below'}"
-    elif at_most is not None:
-        verdict = f"≤ {at_most:<6g}{'ok' if ratio <= at_most else 'above'}"
-    print(
-        f"  {name:48}{_round(median(ours)):>11}{_round(median(theirs)):>11}{ratio:>9.2f}  {verdict}",
-        flush=True,
-    )
-
-
-def _round(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 if __name__ == "__main__":

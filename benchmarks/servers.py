@@ -72,7 +72,7 @@ class Database:
         return subprocess.Popen(
             [PROGRAMS / "piccolo", "migrations", "forwards", *migrations],
             cwd=ROOT,
-            env=_environment(self),
+            env=environment(self),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -170,9 +170,9 @@ def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
     port = _free_port()
     # Its mails go to files, which are nobody's.
     with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as home:
-        environment = {"HOST": "127.0.0.1", "PORT": str(port), "GATEHOUSE_HOME": home, "RATE_LIMITS": "off"}
+        ours = {"HOST": "127.0.0.1", "PORT": str(port), "GATEHOUSE_HOME": home, "RATE_LIMITS": "off"}
         command = [PROGRAMS / "gatehouse", "serve"]
-        with _serving(command, port, _environment(database) | environment | settings) as server:
+        with _serving(command, port, environment(database) | ours | settings) as server:
             yield server
 
 
@@ -184,11 +184,12 @@ def floor(application: str, database: Database) -> Iterator[Server]:
         sys.executable, "-m", "uvicorn", f"benchmarks.floors:{application}", "--port", str(port),
         "--no-access-log", "--no-server-header", "--log-level", "warning",
     ]  # fmt: skip
-    with _serving(command, port, _environment(database)) as server:
+    with _serving(command, port, environment(database)) as server:
         yield server
 
 
-def _environment(database: Database) -> dict[str, str]:
+def environment(database: Database) -> dict[str, str]:
+    """Of a process that works on a database."""
     # Settings of the developer's shell would make this run another one than the next.
     ours = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
     families = ("RATE_LIMIT", "METRICS", "OTEL", "LOG")

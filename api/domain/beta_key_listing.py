@@ -46,9 +46,9 @@ async def list_keys(wanted: KeyFilter, first: int, after: Position | None = None
         values += after
     # Each of these finds its page in an index that holds no others.
     parts = [
-        f"(SELECT * FROM beta_keys WHERE {' AND '.join([state, *conditions])}"
+        f"(SELECT * FROM {' AND '.join([of_status, *conditions])}"
         f" ORDER BY {created} DESC, id DESC LIMIT {{}})"
-        for state in _STATES[wanted.status]
+        for of_status in _OF_STATUS[wanted.status]
     ]
     query = _page(" UNION ALL ".join(parts))
     rows = await read_platform(query, *[*values, first + 1] * len(parts), first + 1)
@@ -57,18 +57,22 @@ async def list_keys(wanted: KeyFilter, first: int, after: Position | None = None
 
 _OPEN = 'NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL'
 
-_STATES: Mapping[BetaKeyStatus | None, tuple[str, ...]] = {
-    None: ("true",),
-    BetaKeyStatus.USED: ('"isUsed"',),
-    BetaKeyStatus.REVOKED: ('NOT "isUsed" AND "revokedAt" IS NOT NULL',),
+# Taken for themselves, from the index of those that will expire. PostgreSQL believes them to be many, and
+# would otherwise look for them among all open keys in the order of the page.
+_UNNOTICED = f"""(SELECT * FROM beta_keys WHERE {_OPEN} AND "expiresAt" <= now() OFFSET 0) unnoticed"""
+
+_OF_STATUS: Mapping[BetaKeyStatus | None, tuple[str, ...]] = {
+    None: ("beta_keys WHERE true",),
+    BetaKeyStatus.USED: ('beta_keys WHERE "isUsed"',),
+    BetaKeyStatus.REVOKED: ('beta_keys WHERE NOT "isUsed" AND "revokedAt" IS NOT NULL',),
     # Those that nobody has noticed yet are few, and the others are known without looking at the clock.
     BetaKeyStatus.EXPIRED: (
-        'NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NOT NULL',
-        f'{_OPEN} AND "expiresAt" <= now()',
+        'beta_keys WHERE NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NOT NULL',
+        f"{_UNNOTICED} WHERE true",
     ),
-    BetaKeyStatus.AVAILABLE: (f'{_OPEN} AND ("expiresAt" IS NULL OR "expiresAt" > now())',),
+    BetaKeyStatus.AVAILABLE: (f'beta_keys WHERE {_OPEN} AND ("expiresAt" IS NULL OR "expiresAt" > now())',),
 }
-"""Conditions that make up each status, as the indexes have them; together they show each key once."""
+"""Where the keys of each status are found, with conditions as the indexes have them; each key once."""
 
 
 def can_be_found(wanted: KeyFilter) -> bool:
