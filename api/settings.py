@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     """How long a session lasts after sign-in."""
     deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
     """Days for which a deleted tenant can be restored, before it is erased."""
+    audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
+    """Days for which the record keeps an event; the database itself refuses to remove a younger one."""
     phone_region: str = "CO"
     """ISO 3166 country of phone numbers that are written without one."""
     tax_id_country: str | None = None

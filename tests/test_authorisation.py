@@ -30,6 +30,7 @@ RESTRICTED = {
         OPERATOR,
         'mutation($id: ID!) { sendBetaKey(id: $id, email: "ana@example.com") { __typename } }',
     ),
+    "auditEvents": (ADMINS, "{ auditEvents { edges { cursor } } }"),
     "tenants": (OPERATOR, "{ tenants { totalCount } }"),
     "suspendTenant": (OPERATOR, 'mutation($id: ID!) { suspendTenant(id: $id, reason: "x") { __typename } }'),
     "reactivateTenant": (OPERATOR, "mutation($id: ID!) { reactivateTenant(id: $id) { __typename } }"),

@@ -494,6 +494,7 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "keys send": (["--batch", "launch", "--to", "ADDRESSES"], "beta_keys"),
     "operators add": (["eva@example.com", "--password-stdin"], "users"),
     "operators list": ([], None),
+    "audit": ([], None),
     "tenants list": ([], None),
     "tenants show": (["OPEN"], None),
     "tenants suspend": (["OPEN", "--reason", "unpaid"], "tenants"),
@@ -532,19 +533,25 @@ def test_every_command_is_known_here() -> None:
     assert _commands(typer.main.get_command(command_line)) == COMMANDS.keys() | NO_SECRETS.keys()
 
 
+async def words_of(database: asyncpg.Connection, folder: Path, command: str) -> list[str]:
+    """What is typed, when all that the command works on is there."""
+    key = await issue_key(database)
+    await database.execute("UPDATE beta_keys SET batch = 'launch'")
+    await database.execute(TENANTS)
+    (folder / "ADDRESSES").write_text("eva@example.com\n")
+    (folder / "MADE_ELSEWHERE").write_text("\n".join(["key", *generate_keys(2)]))
+    given = {"KEY": key} | {name: str(folder / name) for name in ("ADDRESSES", "MADE_ELSEWHERE")}
+    arguments, _ = COMMANDS[command]
+    return [*command.split(), *(given.get(argument, argument) for argument in arguments)]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_command_leaves_none_on_standard_error(
     database: asyncpg.Connection, tmp_path: Path, command: str
 ) -> None:
     """That is where a scheduler takes its log from; what was asked for is on standard output."""
-    arguments, table = COMMANDS[command]
-    key = await issue_key(database)
-    await database.execute("UPDATE beta_keys SET batch = 'launch'")
-    await database.execute(TENANTS)
-    (tmp_path / "ADDRESSES").write_text("eva@example.com\n")
-    (tmp_path / "MADE_ELSEWHERE").write_text("\n".join(["key", *generate_keys(2)]))
-    given = {"KEY": key} | {name: str(tmp_path / name) for name in ("ADDRESSES", "MADE_ELSEWHERE")}
-    words = [*command.split(), *(given.get(argument, argument) for argument in arguments)]
+    _, table = COMMANDS[command]
+    words = await words_of(database, tmp_path, command)
 
     if table is not None:
         async with rows_refused(database, table):

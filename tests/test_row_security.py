@@ -57,7 +57,8 @@ async def test_without_a_scope_nothing_is_seen_or_changed(
     assert await application.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert await application.execute(f"UPDATE {table} SET id = id") == "UPDATE 0"
     assert await application.execute(f"DELETE FROM {table}") == "DELETE 0"
-    assert await database.fetchval(f"SELECT count(*) FROM {table}") == before == 2
+    assert await database.fetchval(f"SELECT count(*) FROM {table}") == before
+    assert before
 
 
 INSERTS = {
@@ -112,7 +113,8 @@ async def test_a_tenants_scope_sees_its_own_rows_alone(
     async with application.transaction():
         await application.execute(f"SET LOCAL gatehouse.tenant_id = '{two_tenants[0]}'")
 
-        assert await application.fetchval(f"SELECT count(*) FROM {table}") == 1
+        theirs = await application.fetchval(f"SELECT count(*) FROM {table}")
+        assert theirs == (2 if table == "audit_events" else 1)
         changed = await application.execute(f"UPDATE {table} SET id = id")
         # A record that its subject could change would be none.
         assert changed == ("UPDATE 0" if table == "audit_events" else "UPDATE 1")

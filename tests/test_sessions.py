@@ -194,8 +194,8 @@ async def test_signing_in_is_on_record(api: Api, database: asyncpg.Connection) -
 
     await api.data(LOGIN, i={"email": form["email"], "password": PASSWORD})
 
-    actions = await database.fetch("SELECT action FROM audit_events ORDER BY at")
-    assert [row["action"] for row in actions] == ["tenant.registered", "session.opened"]
+    actions = await database.fetch("SELECT action FROM audit_events ORDER BY at, action")
+    assert [row["action"] for row in actions] == ["beta_key.used", "tenant.registered", "session.opened"]
 
 
 @pytest.mark.parametrize("stored", ["argon2id", "bcrypt"])

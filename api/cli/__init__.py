@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli.audit import audit
 from api.cli.db import db
 from api.cli.key_files import key_files
 from api.cli.keys import keys
@@ -36,6 +37,7 @@ keys.add_typer(key_files)
 app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
 app.add_typer(tenants, name="tenants")
+app.command()(audit)
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""What is over goes: expired sessions, codes and tokens, old failures of mails, deleted tenants."""
+"""What is over goes: expired sessions, codes and tokens, old failures and events, deleted tenants."""
 
 from api.database.scopes import platform_scope
 from api.domain.beta_keys import mark_expired
 from api.domain.tenant_deletion import erase_deleted_tenants
 from api.logs import get_logger
-from tables import Mail, OneTimeCode, Session
+from api.settings import get_settings
+from tables import AuditEvent, Mail, OneTimeCode, Session
 
 logger = get_logger()
 
@@ -13,10 +14,14 @@ BATCH = 1000
 
 KEPT_FAILURES = "90 days"
 
+RETENTION = "gatehouse.audit_retention_days"
+"""The trigger that keeps the events lets those go that are older than this says."""
+
 _OVER = (
     (Session, "sessions", '"expiresAt" <= now()'),
     (OneTimeCode, "one_time_codes", '"expiresAt" <= now()'),
     (Mail, "mails", f"\"failedAt\" <= now() - interval '{KEPT_FAILURES}'"),
+    (AuditEvent, "audit_events", f"at <= now() - current_setting('{RETENTION}')::int * interval '1 day'"),
 )
 
 
@@ -25,10 +30,12 @@ async def clean_up() -> None:
     while await mark_expired(BATCH) == BATCH:
         pass
     await erase_deleted_tenants()
+    days = str(get_settings().audit_retention_days)
     for table, name, over in _OVER:
         erased = BATCH
         while erased == BATCH:
             async with platform_scope():
+                await AuditEvent.raw("SELECT set_config({}, {}, true)", RETENTION, days)
                 rows = await table.raw(
                     f"DELETE FROM {name} WHERE id IN"
                     f" (SELECT id FROM {name} WHERE {over} LIMIT {BATCH} FOR UPDATE SKIP LOCKED) RETURNING id"

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from api.database.scopes import platform_scope
-from api.domain import fields, rate_limits
-from api.domain.audit import Client
+from api.domain import audit, fields, rate_limits
+from api.domain.audit import Actor, Client
 from api.domain.mails import Template, queue_mail
 from api.domain.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code, store_token
 
@@ -29,6 +29,7 @@ async def request_email_verification(email: str, client: Client) -> datetime:
             code=new.code,
             minutes=new.minutes,
         )
+        await audit.record("email.verification_requested", Actor(None, address, client))
     return new.expires_at
 
 
@@ -42,4 +43,5 @@ async def verify_email(email: str, code: str, client: Client) -> str:
     proven = await prove_code(code, Purpose.EMAIL_VERIFICATION, address)
     async with platform_scope():
         await consume_code(proven)
+        await audit.record("email.verified", Actor(None, address, client))
         return await store_token(Purpose.VERIFIED_EMAIL, address)

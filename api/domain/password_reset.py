@@ -27,8 +27,14 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     found = await find_by_email(address)
     user = found[0] if found is not None and found[0].is_active else None
     async with platform_scope():
-        # Stored for nobody, too: whoever has no account waits for the same round trips.
+        # For nobody, too: whoever has no account waits for the same round trips.
         await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
+        await audit.record(
+            "password.reset_requested",
+            Actor(None, address, client),
+            tenant_id=user.tenant_id if user else None,
+            subject_id=user.id if user else None,
+        )
         if user is not None:
             await queue_mail(
                 Template.PASSWORD_RESET_CODE,

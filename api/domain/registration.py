@@ -138,8 +138,8 @@ async def _admit(form: _Form, password_hash: str, key: KeyState, client: Client)
             Actor.of(owner, client),
             tenant_id=tenant.id,
             subject_id=tenant.id,
-            detail={"betaKeyId": str(key.id)},
         )
+        await audit.record("beta_key.used", Actor.of(owner, client), tenant_id=tenant.id, subject_id=key.id)
         await queue_mail(
             Template.WELCOME,
             to=owner.email,

@@ -59,8 +59,11 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
         wrong = user is None or not valid or not user.is_active
         await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
         if user is None or wrong:
+            why = "unknown address" if user is None else "inactive" if valid else "wrong password"
+            await _record_refusal(why, email, user, client)
             raise WrongCredentials
         if tenant is not None and not tenant.is_active:
+            await _record_refusal("tenant suspended", email, user, client)
             raise TenantSuspended(tenant.suspended_reason)
         rehashed = await hash_password(password) if is_outdated(user.password) else None
         async with platform_scope():
@@ -68,6 +71,22 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
         if opened is not None:
             return opened
         # While the cores worked, somebody changed the user: whatever is true now decides.
+
+
+async def _record_refusal(why: str, typed: str, user: User | None, client: Client) -> None:
+    """Note a sign-in that failed. A field for emails may hold a password, so only what is one is kept."""
+    try:
+        address = fields.email(120)(typed)
+    except fields.Problem:
+        address = None
+    async with platform_scope():
+        await audit.record(
+            "session.refused",
+            Actor(None, address, client),
+            tenant_id=user.tenant_id if user else None,
+            subject_id=user.id if user else None,
+            detail={"reason": why},
+        )
 
 
 _BY_EMAIL = f"""

@@ -6,9 +6,19 @@ from datetime import datetime
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api.schema import beta_keys, one_time_codes, registration, sessions, staff, tenant_desk, tenants, users
+from api.schema import (
+    audit_events,
+    beta_keys,
+    one_time_codes,
+    registration,
+    sessions,
+    staff,
+    tenant_desk,
+    tenants,
+    users,
+)
 from api.schema.errors import EXCEPTION_HANDLERS
-from api.schema.scalars import DATE_TIME
+from api.schema.scalars import DATE_TIME, JSON, Json
 
 
 @strawberry.type
@@ -33,6 +43,11 @@ class Query:
     )
     tenant: tenants.Tenant | None = strawberry.field(
         resolver=tenants.tenant, description="An operator sees any tenant; staff their own."
+    )
+    event_page: audit_events.AuditEventConnection = strawberry.field(
+        name="auditEvents",
+        resolver=audit_events.list_audit_events,
+        description="Operators see all; admins their tenant's.",
     )
 
 
@@ -89,7 +104,7 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     exception_handlers=EXCEPTION_HANDLERS,
-    config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+    config=StrawberryConfig(scalar_map={datetime: DATE_TIME, Json: JSON}),
 )
 
 
