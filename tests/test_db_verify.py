@@ -146,6 +146,22 @@ BROKEN = {
         "CREATE POLICY open ON users FOR SELECT USING (true)",
         ["users has the policy open FOR SELECT TO PUBLIC USING (true) besides"],
     ),
+    "a trigger": (
+        "DROP TRIGGER keep_rows ON audit_events",
+        ["audit_events lacks the trigger keep_rows"],
+    ),
+    "a trigger that is switched off": (
+        "ALTER TABLE audit_events DISABLE TRIGGER keep_all",
+        ["the trigger keep_all of audit_events is switched off"],
+    ),
+    "a trigger that does something else": (
+        "CREATE OR REPLACE FUNCTION keep_audit_events() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN OLD; END'",
+        [
+            "the trigger keep_all of audit_events does something else",
+            "the trigger keep_rows of audit_events does something else",
+        ],
+    ),
     "a column that nothing fills": (
         "ALTER TABLE users ADD nickname text NOT NULL DEFAULT '';"
         " ALTER TABLE users ALTER nickname DROP DEFAULT",

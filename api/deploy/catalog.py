@@ -52,6 +52,15 @@ class Index:
         return f'{head} INDEX {"CONCURRENTLY " * concurrently}"{name}" {tail}'
 
 
+@dataclass(frozen=True)
+class Trigger:
+    """`definition` as CREATE TRIGGER takes it, and the whole of the `function` that it runs."""
+
+    definition: str
+    function: str
+    enabled: bool = True
+
+
 @dataclass
 class Table:
     """Each part by its name in the database."""
@@ -60,6 +69,7 @@ class Table:
     constraints: dict[str, Constraint] = field(default_factory=dict)
     indexes: dict[str, Index] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
+    triggers: dict[str, Trigger] = field(default_factory=dict)
     row_security: str = "off"
     """`off`, `enabled`, or `enabled and forced`."""
 
@@ -71,6 +81,7 @@ class Table:
             constraints={name: Constraint(**one) for name, one in parts["constraints"].items()},
             indexes={name: Index(**one) for name, one in parts["indexes"].items()},
             policies=dict(parts["policies"]),
+            triggers={name: Trigger(**one) for name, one in parts["triggers"].items()},
             row_security=parts["row_security"],
         )
 
@@ -142,6 +153,13 @@ SELECT c.relname AS "table", p.polname AS name,
  WHERE c.relnamespace = $1::regnamespace ORDER BY p.polname
 """
 
+_TRIGGERS = """
+SELECT c.relname AS "table", t.tgname AS name, pg_get_triggerdef(t.oid, true) AS definition,
+       pg_get_functiondef(t.tgfoid) AS function, t.tgenabled IN ('O', 'A') AS enabled
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+ WHERE c.relnamespace = $1::regnamespace AND NOT t.tgisinternal ORDER BY t.tgname
+"""
+
 
 async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None = None) -> Catalog:
     """The tables of `schema`, or those of them named in `only`, in the order they were made.
@@ -175,6 +193,10 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
         table.indexes[name] = Index(definition=definition, **row)
     for table, row in await parts(_POLICIES):
         table.policies[row["name"]] = plain(row["definition"])
+    for table, row in await parts(_TRIGGERS):
+        name = row.pop("name")
+        function = plain(row.pop("function")).replace(f"FUNCTION {schema}.", "FUNCTION ", 1)
+        table.triggers[name] = Trigger(function=function, **row)
     return catalog
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from api.deploy.catalog import Catalog, Column, Index, Table
+from api.deploy.catalog import Catalog, Column, Index, Table, Trigger
 from api.errors import CommandFailed
 
 
@@ -58,6 +58,7 @@ def _reached(wanted: Table, later: Table, found: Table) -> Table:
             **{n: one for n, one in wanted.policies.items() if n in later.policies},
             **{n: one for n, one in later.policies.items() if found.policies.get(n) == one},
         },
+        triggers=wanted.triggers | {n: t for n, t in later.triggers.items() if found.triggers.get(n) == t},
         row_security=later.row_security if found.row_security == later.row_security else wanted.row_security,
     )
 
@@ -103,6 +104,8 @@ def create_table(name: str, table: Table) -> Iterator[str]:
         yield from _row_security(name, table)
     for policy, definition in table.policies.items():
         yield _create_policy(name, policy, definition)
+    for trigger in table.triggers.values():
+        yield from _create_trigger(trigger)
 
 
 def _of_table(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
@@ -110,6 +113,7 @@ def _of_table(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
     yield from _of_constraints(name, wanted, found)
     yield from _of_indexes(name, wanted, found)
     yield from _of_row_security(name, wanted, found)
+    yield from _of_triggers(name, wanted, found)
 
 
 def _of_columns(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
@@ -323,3 +327,20 @@ def _row_security(name: str, wanted: Table) -> Sequence[str]:
 
 def _create_policy(name: str, policy: str, definition: str) -> str:
     return f'CREATE POLICY "{policy}" ON {name} {definition}'
+
+
+def _of_triggers(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
+    for trigger, want in wanted.triggers.items():
+        there = found.triggers.get(trigger)
+        if there is None:
+            yield Difference(f"{name} lacks the trigger {trigger}", _create_trigger(want), missing=True)
+        elif there != want:
+            how = "does something else" if there.enabled else "is switched off"
+            yield Difference(
+                f"the trigger {trigger} of {name} {how}",
+                (f'DROP TRIGGER IF EXISTS "{trigger}" ON {name}', *_create_trigger(want)),
+            )
+
+
+def _create_trigger(trigger: Trigger) -> tuple[str, str]:
+    return trigger.function, trigger.definition
