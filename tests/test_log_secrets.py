@@ -345,6 +345,12 @@ async def values_refused(database: asyncpg.Connection, table: str, column: str) 
     finally:
         await database.execute(f'ALTER TABLE {table} DROP COLUMN "{column}", ALTER away SET NOT NULL')
         await database.execute(f'ALTER TABLE {table} RENAME COLUMN away TO "{column}"')
+        # Connections remember of which type the column was, and would hand that on to the next test.
+        await database.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'gatehouse'"
+        )
+        # The pool hears of it before the next request.
+        await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("act", ACTS)

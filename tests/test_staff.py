@@ -134,7 +134,7 @@ async def act_on(api: Api, business: Business, act: str, whom: str, actor: str) 
 
 async def people_and_record(database: asyncpg.Connection) -> tuple[list[Any], list[Any]]:
     events = """SELECT "actorId", "tenantId", action FROM audit_events
-                 WHERE action NOT IN ('tenant.registered', 'session.opened')"""
+                 WHERE action NOT IN ('tenant.registered', 'beta_key.used', 'session.opened')"""
     return await database.fetch("SELECT * FROM users ORDER BY id"), await database.fetch(events)
 
 
