@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.support import PASSWORD, Api, issue_key, registration
+from tests.support import PASSWORD, Api, hire, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -211,6 +211,36 @@ async def test_a_user_who_was_deactivated_meanwhile_gets_no_new_password(
 
     assert (await reset(api, ana["email"], code))["__typename"] == "WrongCode"
     assert await mailed(database, "password_changed") == []
+
+
+async def test_whoever_is_removed_while_they_set_a_new_password_is_removed(
+    api: Api, database: asyncpg.Connection, ana: dict[str, Any]
+) -> None:
+    """Neither waits for the other, which would end with one of them failing."""
+    tenant_id = await database.fetchval("SELECT id FROM tenants")
+    person = await hire(database, tenant_id, "CASHIER")
+    code = await code_for_reset(api, database, person.email)
+    remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
+
+    async with asyncio.TaskGroup() as tasks:
+        # Until this ends, both stand where they first touch the person; the removal comes first.
+        async with database.transaction():
+            await database.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", person.id)
+            removing = tasks.create_task(api.data(remove, ana["token"], id=person.id))
+            await until_waiting(database, 1)
+            resetting = tasks.create_task(reset(api, person.email, code))
+            await until_waiting(database, 2)
+
+    assert removing.result()["removeStaff"]["__typename"] == "Done"
+    assert resetting.result()["__typename"] == "WrongCode"
+    assert await mailed(database, "password_changed") == []
+
+
+async def until_waiting(database: asyncpg.Connection, how_many: int) -> None:
+    """Until so many wait for a lock."""
+    async with asyncio.timeout(10):
+        while await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < how_many:
+            await asyncio.sleep(0.01)
 
 
 # What asking tells

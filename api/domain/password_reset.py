@@ -60,7 +60,8 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
     proven = await prove_code(code, Purpose.PASSWORD_RESET, fields.email_as_registered(email))
     password_hash = await hash_password(new_password)
     async with platform_scope():
-        await consume_code(proven)
+        # The user before the code, as whoever removes a user locks them; otherwise the two could wait for
+        # one another, and it would be the removal that fails.
         changed = await User.raw(
             'UPDATE users SET password = {}, "updatedAt" = now() WHERE id = {} AND "isActive"'
             ' RETURNING id, email, "firstName", "tenantId"',
@@ -69,6 +70,7 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
         )
         if not changed:
             raise WrongCode
+        await consume_code(proven)
         (user,) = changed
         await end_sessions(user["id"])
         await audit.record(
