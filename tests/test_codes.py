@@ -222,14 +222,13 @@ async def test_whoever_is_removed_while_they_set_a_new_password_is_removed(
     code = await code_for_reset(api, database, person.email)
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
 
-    async with asyncio.TaskGroup() as tasks:
-        # Until this ends, both stand where they first touch the person; the removal comes first.
-        async with database.transaction():
-            await database.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", person.id)
-            removing = tasks.create_task(api.data(remove, ana["token"], id=person.id))
-            await until_waiting(database, 1)
-            resetting = tasks.create_task(reset(api, person.email, code))
-            await until_waiting(database, 2)
+    # Until the transaction ends, both stand where they first touch the person; the removal comes first.
+    async with asyncio.TaskGroup() as tasks, database.transaction():
+        await database.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", person.id)
+        removing = tasks.create_task(api.data(remove, ana["token"], id=person.id))
+        await until_waiting(database, 1)
+        resetting = tasks.create_task(reset(api, person.email, code))
+        await until_waiting(database, 2)
 
     assert removing.result()["removeStaff"]["__typename"] == "Done"
     assert resetting.result()["__typename"] == "WrongCode"

@@ -113,6 +113,29 @@ async def test_a_device_that_was_not_seen_for_a_while_costs_one_more(
     assert await database.fetchval("""SELECT "lastSeenAt" > now() - interval '1 minute' FROM sessions""")
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        'requestPasswordReset(email: "{}")',
+        'login(input: {{email: "{}", password: "wrong"}})',
+        'resetPassword(input: {{email: "{}", code: "000000", newPassword: "N3w!secret"}})',
+    ],
+    ids=["ask for a code", "sign in", "try a code"],
+)
+async def test_whoever_has_no_account_waits_for_as_many(
+    relay: Relay, gatehouse: GatehouseProcess, owner: Person, act: str
+) -> None:
+    """How long an answer takes must not tell whether an address is known."""
+    asked = [
+        await round_trips(
+            gatehouse, relay, f"mutation {{ {act.format(email)} {{ __typename }} }}", owner.token
+        )
+        for email in (owner.email, "nobody@example.com")
+    ]
+
+    assert asked[0] == asked[1]
+
+
 async def test_a_page_of_people_asks_once_for_all_of_them(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:

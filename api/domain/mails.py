@@ -36,21 +36,22 @@ class Template(Enum):
 
 
 async def queue_mail(
-    template: Template, *, to: str, language: str, expires_at: datetime | None = None, **values: Any
+    template: Template, *, to: str | None, language: str, expires_at: datetime | None = None, **values: Any
 ) -> None:
     """Add a mail to the transaction that is open, so that it exists exactly when what it tells of does.
 
     `language` is `en` or `es`. From `expires_at` on nobody needs it any more, and it is not sent. Any scope
-    may queue a mail; only the platform's sees one.
+    may queue a mail; only the platform's sees one. With `to` None there is none, after the same round trip.
     """
     await Mail.raw(
         'INSERT INTO mails (template, recipient, language, "expiresAt", "values")'
-        " VALUES ({}, {}, {}, {}, {})",
+        " SELECT {}, {}, {}, {}, {} WHERE {}",
         template.value,
         to,
         language,
         expires_at,
         orjson.dumps(values).decode(),
+        to is not None,
     )
 
 

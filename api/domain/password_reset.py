@@ -27,7 +27,7 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     found = await find_by_email(address)
     user = found[0] if found is not None and found[0].is_active else None
     async with platform_scope():
-        # For nobody, too: whoever has no account waits for the same round trips.
+        # All of it for nobody, too: the answer must not come a round trip earlier where there is no account.
         await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
         await audit.record(
             "password.reset_requested",
@@ -35,16 +35,15 @@ async def request_password_reset(email: str, client: Client) -> datetime:
             tenant_id=user.tenant_id if user else None,
             subject_id=user.id if user else None,
         )
-        if user is not None:
-            await queue_mail(
-                Template.PASSWORD_RESET_CODE,
-                to=user.email,
-                language=client.language,
-                expires_at=new.expires_at,
-                firstName=user.first_name,
-                code=new.code,
-                minutes=new.minutes,
-            )
+        await queue_mail(
+            Template.PASSWORD_RESET_CODE,
+            to=user.email if user else None,
+            language=client.language,
+            expires_at=new.expires_at,
+            firstName=user.first_name if user else None,
+            code=new.code,
+            minutes=new.minutes,
+        )
     return new.expires_at
 
 
