@@ -375,6 +375,23 @@ async def test_a_worker_outlives_a_queue_that_cannot_be_read(
     assert names(smtp.accepted) == ["Ana"]
 
 
+async def test_no_mail_waits_for_the_cleaning_up(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    """Which stands still here, behind a lock."""
+    waiting = "SELECT array_agg(pid) FROM pg_locks WHERE NOT granted"
+    async with database.transaction():
+        await database.execute("LOCK TABLE sessions")
+        await start()
+        async with asyncio.timeout(20):
+            while not (cleaning := await database.fetchval(waiting)):
+                await asyncio.sleep(0.01)
+        await queue()
+        await until(lambda: smtp.accepted)
+
+        assert await database.fetchval(waiting) == cleaning
+
+
 async def test_nothing_of_a_mail_is_in_the_log(
     api: Api,
     database: asyncpg.Connection,

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -72,19 +71,35 @@ async def _run(*, beside_server: bool) -> None:
 
 
 async def work(stop: asyncio.Event) -> None:
-    """Work until `stop` is set, and end what was begun."""
+    """Work until `stop` is set, and end the mails that were begun."""
+    # Beside the mails, which would wait for it otherwise: a code is of no use after ten minutes.
+    cleaning = asyncio.create_task(_keep_clean())
+    try:
+        await _send_mails(stop)
+    finally:
+        cleaning.cancel()
+        await asyncio.wait({cleaning})
+
+
+async def _keep_clean() -> None:
+    while True:
+        try:
+            await clean_up()
+        except Exception as error:  # noqa: BLE001
+            # Whatever was in the way may be gone in an hour.
+            report_failure(error)
+        await asyncio.sleep(CLEAN_UP_EVERY)
+
+
+async def _send_mails(stop: asyncio.Event) -> None:
     if get_settings().smtp_url is None:
         logger.info("SMTP_URL is unset; mails are written", outbox=str(get_settings().outbox))
     sending: set[asyncio.Task[None]] = set()
-    next_clean_up = 0.0
     pause = POLL
     while not stop.is_set():
         try:
             taken = await mails.take_mails(AT_ONCE - len(sending)) if len(sending) < AT_ONCE else []
             sending |= {asyncio.create_task(_send(mail)) for mail in taken}
-            if time.monotonic() >= next_clean_up:
-                await clean_up()
-                next_clean_up = time.monotonic() + CLEAN_UP_EVERY
             pause = POLL
         except Exception as error:  # noqa: BLE001
             # Whatever keeps the queue from being read, the worker must be there when it can be again.
