@@ -1,5 +1,6 @@
 """What tests say to Gatehouse, and how they read its answers."""
 
+import asyncio
 import fcntl
 import itertools
 import logging
@@ -195,6 +196,13 @@ async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:
     """The only row of a query."""
     (row,) = await database.fetch(sql)
     return row
+
+
+async def until_waiting(database: asyncpg.Connection, how_many: int = 1) -> None:
+    """Until so many wait for a lock."""
+    async with asyncio.timeout(10):
+        while await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < how_many:
+            await asyncio.sleep(0.01)
 
 
 def run_gatehouse(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.support import PASSWORD, Api, hire, issue_key, registration
+from tests.support import PASSWORD, Api, hire, issue_key, registration, until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -233,13 +233,6 @@ async def test_whoever_is_removed_while_they_set_a_new_password_is_removed(
     assert removing.result()["removeStaff"]["__typename"] == "Done"
     assert resetting.result()["__typename"] == "WrongCode"
     assert await mailed(database, "password_changed") == []
-
-
-async def until_waiting(database: asyncpg.Connection, how_many: int) -> None:
-    """Until so many wait for a lock."""
-    async with asyncio.timeout(10):
-        while await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < how_many:
-            await asyncio.sleep(0.01)
 
 
 # What asking tells

@@ -1,11 +1,12 @@
 """The people of a tenant: who looks after whom, on how many seats, page by page."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
 import pytest
 
-from tests.support import PASSWORD, Api, Person, hire, issue_key, one_row, registration
+from tests.support import PASSWORD, Api, Person, hire, issue_key, one_row, registration, until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -404,6 +405,40 @@ async def test_somebody_to_whom_the_old_systems_tables_refer_can_only_be_deactiv
         await database.execute("DROP TABLE orders")
 
     assert [outcome(answer) for answer in (removed, deactivated)] == ["Conflict", "ok"]
+
+
+UPDATE_TENANT = 'mutation { updateTenant(input: {address: "Elsewhere"}) { __typename } }'
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("UPDATE users SET role = 'CASHIER' WHERE id = $2 AND \"tenantId\" = $1", "FORBIDDEN"),
+        ('UPDATE users SET "isActive" = false WHERE id = $2 AND "tenantId" = $1', "UNAUTHENTICATED"),
+        ('UPDATE tenants SET "isActive" = false WHERE id = $1 AND $2::uuid IS NOT NULL', "UNAUTHENTICATED"),
+    ],
+    ids=["demoted", "deactivated", "suspended"],
+)
+@pytest.mark.parametrize("act", ["create", "rename", "remove", "update the tenant"])
+async def test_an_act_that_waits_for_its_turn_needs_the_say_that_one_has_then(
+    api: Api, database: asyncpg.Connection, business: Business, act: str, change: str, expected: str
+) -> None:
+    """Otherwise whoever is demoted could make an admin of somebody, by a request that is under way."""
+    admin = business.people["admin"]
+    untouched = "SELECT t.*, u.* FROM tenants t, users u WHERE u.id <> $1 ORDER BY u.id"
+    async with asyncio.TaskGroup() as tasks, database.transaction():
+        await database.execute("SELECT FROM tenants WHERE id = $1 FOR UPDATE", business.id)
+        acting = tasks.create_task(
+            api.post(UPDATE_TENANT, admin.token)
+            if act == "update the tenant"
+            else act_on(api, business, act, "MANAGER" if act == "create" else "manager", "admin")
+        )
+        await until_waiting(database)
+        await database.execute(change, business.id, admin.id)
+        before = await database.fetch(untouched, admin.id)
+
+    assert outcome(acting.result()) == expected
+    assert await database.fetch(untouched, admin.id) == before
 
 
 # Pages
