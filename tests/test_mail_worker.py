@@ -392,6 +392,24 @@ async def test_no_mail_waits_for_the_cleaning_up(
         assert await database.fetchval(waiting) == cleaning
 
 
+async def test_a_tenant_that_cannot_be_erased_keeps_nothing_else_from_being_cleaned_up(
+    api: Api, database: asyncpg.Connection, start: Callable[[], Any]
+) -> None:
+    """Because tables of an old system refer to its people."""
+    await api.register(registration(await issue_key(database)))
+    await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '99 years'""")
+    await database.execute("""UPDATE sessions SET "expiresAt" = now()""")
+    await database.execute('CREATE TABLE orders ("userId" uuid REFERENCES users (id))')
+    try:
+        await database.execute("INSERT INTO orders SELECT id FROM users")
+        await start()
+        async with asyncio.timeout(20):
+            while await database.fetchval("SELECT count(*) FROM sessions"):
+                await asyncio.sleep(0.01)
+    finally:
+        await database.execute("DROP TABLE orders")
+
+
 async def test_nothing_of_a_mail_is_in_the_log(
     api: Api,
     database: asyncpg.Connection,

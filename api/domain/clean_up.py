@@ -29,7 +29,6 @@ async def clean_up() -> None:
     """Erase it, and note which keys have expired, as often as anybody likes and wherever else it is done."""
     while await mark_expired(BATCH) == BATCH:
         pass
-    await erase_deleted_tenants()
     days = str(get_settings().audit_retention_days)
     for table, name, over in _OVER:
         erased = BATCH
@@ -43,3 +42,5 @@ async def clean_up() -> None:
             erased = len(rows)
             if erased:
                 logger.info("cleaned up", table=name, rows=erased)
+    # The last, because it fails where tables of an old system refer to whoever is to be erased.
+    await erase_deleted_tenants()
