@@ -95,6 +95,18 @@ def test_the_example_lists_every_setting() -> None:
     assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
 
 
+def test_the_example_tells_every_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for MAIL_FROM, which has none, and an example of one."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    defaults = Settings()
+    for name, value in re.findall(r"^# ([A-Z_]+)=(.+)", (ROOT / ".env.example").read_text(), re.M):
+        if name != "MAIL_FROM":
+            monkeypatch.setenv(name, value)
+
+    assert Settings() == defaults
+
+
 def test_the_readme_lists_every_setting() -> None:
     readme = (ROOT / "README.md").read_text()
 
