@@ -407,6 +407,48 @@ async def test_somebody_to_whom_the_old_systems_tables_refer_can_only_be_deactiv
     assert [outcome(answer) for answer in (removed, deactivated)] == ["Conflict", "ok"]
 
 
+OPEN_SESSIONS = 'SELECT count(*) FROM sessions WHERE "userId" = $1 AND "revokedAt" IS NULL'
+
+
+async def able_to_sign_in(database: asyncpg.Connection, business: Business) -> Person:
+    """A cashier with the owner's password."""
+    hashed = await database.fetchval('SELECT password FROM users WHERE "isOwner"')
+    return await hire(database, business.id, "CASHIER", password=hashed)
+
+
+async def test_whoever_is_deactivated_while_they_sign_in_has_no_session(
+    api: Api, database: asyncpg.Connection, business: Business
+) -> None:
+    """Their password was verified already; the session would be there when they are let in again."""
+    person = await able_to_sign_in(database, business)
+    async with asyncio.TaskGroup() as tasks, database.transaction():
+        await database.execute('UPDATE users SET "isActive" = false WHERE id = $1', person.id)
+        await database.execute('UPDATE sessions SET "revokedAt" = now() WHERE "userId" = $1', person.id)
+        signing_in = tasks.create_task(api.login(person.email))
+        await until_waiting(database)
+
+    assert signing_in.result()["__typename"] == "WrongCredentials"
+    assert await database.fetchval(OPEN_SESSIONS, person.id) == 0
+
+
+async def test_a_session_that_is_being_opened_ends_with_those_that_are_open(
+    api: Api, database: asyncpg.Connection, business: Business
+) -> None:
+    """The one who deactivates waits for it, instead of missing it."""
+    person = await able_to_sign_in(database, business)
+    async with asyncio.TaskGroup() as tasks, database.transaction():
+        # Sessions can be looked up, and none be written.
+        await database.execute("LOCK TABLE sessions IN SHARE MODE")
+        tasks.create_task(api.login(person.email))
+        await until_waiting(database, 1)
+        owner = business.people["owner"].token
+        ending = tasks.create_task(api.post(UPDATE, owner, id=person.id, i={"isActive": False}))
+        await until_waiting(database, 2)
+
+    assert outcome(ending.result()) == "ok"
+    assert await database.fetchval(OPEN_SESSIONS, person.id) == 0
+
+
 UPDATE_TENANT = 'mutation { updateTenant(input: {address: "Elsewhere"}) { __typename } }'
 
 

@@ -145,7 +145,7 @@ async def _try(mail: TakenMail) -> None:
 
 
 async def _renew(mail: TakenMail) -> None:
-    """A mail that takes long is still this worker's; within a lease there is time for a renewal that fails."""
+    """A mail that takes long is still this worker's; a lease leaves time for a renewal that fails."""
     while True:
         await asyncio.sleep(mails.LEASE.total_seconds() / 3)
         with contextlib.suppress(Exception):
