@@ -201,7 +201,7 @@ async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:
 async def until_waiting(database: asyncpg.Connection, how_many: int = 1) -> None:
     """Until so many wait for a lock."""
     async with asyncio.timeout(10):
-        while await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < how_many:
+        while len(await database.fetch("SELECT FROM pg_locks WHERE NOT granted")) < how_many:
             await asyncio.sleep(0.01)
 
 
