@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import rest
 from api.deploy.pending import pending_migrations
@@ -39,6 +40,7 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
     """The application; a request that takes longer than `max_seconds` is given up and rolled back."""
     configure_logging()
     watch_fields(schema)
+    settings = get_settings()
     graphql = GraphQLView(
         schema,
         get_context=Context,
@@ -47,19 +49,46 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> Starlette:
         max_body=MAX_BODY,
         limits=DocumentLimits(tokens=2000, levels=10, aliases=15),
         max_seconds=max_seconds,
+        plans=settings.execution_plans,
+        max_documents=settings.document_cache_entries,
+        max_document_bytes=settings.document_cache_bytes,
     )
+    graphql_route = Route("/graphql", graphql, middleware=watching())
     return Starlette(
         routes=[
-            Route("/graphql", graphql, middleware=watching()),
+            graphql_route,
             *rest.routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *metrics_routes(),
         ],
-        middleware=[Middleware(RequestIds), *metrics_port(), *_cross_origin()],
+        middleware=[
+            Middleware(RequestIds),
+            *metrics_port(),
+            *_cross_origin(),
+            Middleware(_Shortcut, graphql_route),
+        ],
         exception_handlers={404: rest.http_error, 405: rest.http_error},
         lifespan=_lifespan,
     )
+
+
+class _Shortcut:
+    """ASGI middleware: goes to a route without asking the router, or what stands around it.
+
+    Those take a sixth of what a short query takes, and do nothing for a route that raises no HTTPException.
+    """
+
+    def __init__(self, app: ASGIApp, route: Route) -> None:
+        self._app = app
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == self._route.path:
+            scope["route"] = self._route
+            await self._route.app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _cross_origin() -> list[Middleware]:

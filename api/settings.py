@@ -63,6 +63,13 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Server processes."""
 
+    execution_plans: bool = True
+    """Whether GraphQL documents that come again are compiled; otherwise graphql-core interprets them."""
+    document_cache_entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """GraphQL documents that each server process keeps ready."""
+    document_cache_bytes: Annotated[int, Field(ge=1_000_000, le=10_000_000_000)] = 32_000_000
+    """Memory that these may take."""
+
     log_format: Literal["auto", "json", "text"] = "auto"
     """How the log is written; `auto` is text in a terminal, and JSON anywhere else."""
     metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None

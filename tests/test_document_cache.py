@@ -1,20 +1,39 @@
 """The document cache: what it keeps, what it does not, and how much room that takes."""
 
+import gc
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
 import strawberry
-from graphql import DocumentNode
+from graphql import ExecutionResult
 
-from api.execution.documents import DocumentCache
+from api.execution.document_limits import DocumentLimits
+from api.execution.documents import Document, DocumentCache
+
+
+@strawberry.interface
+class Named:
+    name: str
+
+
+@strawberry.type
+class Person(Named):
+    @strawberry.field
+    def friends(self, first: int = 10, after: str | None = None) -> list[Named]:
+        return [Person(name=f"{after} {number}") for number in range(first)]
 
 
 @strawberry.type
 class Query:
-    hello: str
+    hello: str = "hello"
+
+    @strawberry.field
+    def named(self) -> Named:
+        return Person(name="Ana")
 
 
-SCHEMA = strawberry.Schema(Query)
+SCHEMA = strawberry.Schema(Query, types=[Person])
 
 
 def document(number: int, length: int = 0) -> str:
@@ -24,7 +43,7 @@ def document(number: int, length: int = 0) -> str:
 
 def ask(documents: DocumentCache, texts: Iterable[str]) -> None:
     for text in texts:
-        assert isinstance(documents.get(text), DocumentNode)
+        assert isinstance(documents.get(text), Document)
 
 
 def test_a_document_is_prepared_once() -> None:
@@ -56,22 +75,118 @@ def test_there_are_never_more_documents_than_the_bound() -> None:
         assert len(documents) == min(number + 1, 10)
 
 
-def test_the_texts_that_are_kept_never_have_more_characters_than_the_bound() -> None:
-    documents = DocumentCache(SCHEMA, max_characters=2000)
-    texts = [document(number, 20 + 37 * number % 300) for number in range(100)]
+def test_what_is_kept_never_takes_more_than_the_bound() -> None:
+    documents = DocumentCache(SCHEMA, max_bytes=100_000)
+    texts = [document(number, 20 + 370 * number % 3000) for number in range(100)]
 
     for number, text in enumerate(texts):
         ask(documents, [text] * (1 + number % 3))
-        assert sum(len(kept) for kept in texts if kept in documents) <= 2000
-    assert sum(len(kept) for kept in texts if kept in documents) > 1600
+        kept = [*documents._once._documents.values(), *documents._again._documents.values()]
+        assert sum(one.size for one in kept) <= 100_000
+        assert len(kept) >= min(number + 1, 5)
 
 
 def test_a_document_that_is_larger_than_the_bound_is_answered_and_not_kept() -> None:
-    documents = DocumentCache(SCHEMA, max_characters=200)
+    documents = DocumentCache(SCHEMA, max_bytes=10_000)
 
-    ask(documents, [document(1, 201)] * 2)
+    ask(documents, [document(1, 10_000)] * 2)
 
     assert len(documents) == 0
+
+
+ARGUMENTS = " ".join(f'f{number}: friends(first: $n, after: "{number}") {{ name }}' for number in range(20))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ named { name } }",
+        "{ " + " ".join(f"a{number}: hello" for number in range(50)) + " }",
+        "{ " + " ".join(f"a{n}: named {{ ... on Person {{ friends {{ name }} }} }}" for n in range(9)) + " }",
+        "query($n: Int = 2) { named { ... on Person { " + ARGUMENTS + " } } }",
+        "query($no: Boolean = false) { named { name @skip(if: $no) ... @include(if: $no) { __typename } } }",
+        '{ hello # ' + "é" * 2000 + "\n}",
+        "{ named { ...A } } fragment A on Named { name ...B } fragment B on Person { friends { name } }",
+    ],
+    ids=["small", "aliases", "types", "arguments", "conditions", "comment", "fragments"],
+)  # fmt: skip
+def test_a_document_and_its_plan_take_no_more_memory_than_is_reckoned(text: str) -> None:
+    documents = DocumentCache(SCHEMA, DocumentLimits(2000, 10, 100))
+
+    def use(number: int) -> int:
+        """Bytes that the document is reckoned to take, once it is in use."""
+        ask(documents, [text + " " * number] * 2)
+        kept = documents.get(text + " " * number)
+        assert isinstance(kept, Document)
+        plan = kept.plans[None]
+        assert plan is not None
+        answer = plan.run(None, root_value=Query())
+        assert isinstance(answer, ExecutionResult)
+        assert answer.errors is None
+        return kept.size
+
+    use(0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        reckoned = sum(use(number) for number in range(1, 41))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(documents) == 41
+    assert reckoned / 5 < after - before <= reckoned
+
+
+def test_a_plan_is_made_when_a_document_comes_again() -> None:
+    documents = DocumentCache(SCHEMA)
+
+    first = documents.get(document(1))
+    assert isinstance(first, Document)
+    assert first.plans == {}
+    documents.get(document(1))
+    assert list(first.plans) == [None]
+
+
+def test_a_document_of_several_operations_has_a_plan_for_each() -> None:
+    documents = DocumentCache(SCHEMA)
+
+    ask(
+        documents,
+        ["query A { hello } query B { named { name } } query C { __schema { types { name } } }"] * 2,
+    )
+
+    (kept,) = documents._again._documents.values()
+    assert {name: plan is not None for name, plan in kept.plans.items()} == {"A": True, "B": True, "C": False}
+
+
+def test_no_plan_is_made_where_they_are_switched_off() -> None:
+    documents = DocumentCache(SCHEMA, plans=False)
+
+    ask(documents, [document(1)] * 3)
+
+    (kept,) = documents._again._documents.values()
+    assert kept.plans == {}
+
+
+def test_a_document_grows_in_the_count_as_requests_come_across_more_of_it() -> None:
+    """Otherwise fragments within fragments could hold any amount of memory behind a few tokens."""
+    documents = DocumentCache(SCHEMA)
+    text = "query($yes: Boolean!) { hello @include(if: $yes) named { name } }"
+    ask(documents, [text] * 2)
+    (kept,) = documents._again._documents.values()
+    plan = kept.plans[None]
+    assert plan is not None
+
+    sizes = [documents._again.size]
+    for yes in (True, True, False, False):
+        plan.run(None, {"yes": yes}, root_value=Query())
+        ask(documents, [text])
+        sizes.append(documents._again.size)
+
+    assert sizes[0] < sizes[1] == sizes[2] < sizes[3] == sizes[4] == kept.size
 
 
 def test_all_the_room_serves_documents_that_come_in_turns() -> None:
@@ -85,13 +200,15 @@ def test_all_the_room_serves_documents_that_come_in_turns() -> None:
         assert all(one is other for one, other in zip(first, again, strict=True))
 
 
-@pytest.mark.parametrize("length", [0, 900], ids=["small", "large"])
-def test_documents_in_use_stay_through_a_flood_of_documents_that_are_each_sent_once(length: int) -> None:
-    documents = DocumentCache(SCHEMA, max_entries=100, max_characters=4000)
+@pytest.mark.parametrize(("length", "count"), [(0, 500), (70_000, 20)], ids=["small", "large"])
+def test_documents_in_use_stay_through_a_flood_of_documents_that_are_each_sent_once(
+    length: int, count: int
+) -> None:
+    documents = DocumentCache(SCHEMA, max_entries=100, max_bytes=1_000_000)
     in_use = [document(number) for number in range(75)]
     ask(documents, in_use * 2)
 
-    ask(documents, (document(number, length) for number in range(1000, 1500)))
+    ask(documents, (document(number, length) for number in range(1000, 1000 + count)))
 
     assert all(text in documents for text in in_use)
 

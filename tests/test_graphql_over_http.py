@@ -61,7 +61,7 @@ class Named:
 
 
 class TakenHandler(strawberry.ExceptionHandler[Taken, NameTaken]):
-    def handle(self, exception: Taken, *, field: Any, info: strawberry.Info) -> NameTaken:  # noqa: ARG002
+    def handle(self, exception: Taken, *, field: Any, info: strawberry.Info) -> NameTaken:
         return NameTaken(message=str(exception))
 
 

@@ -6,8 +6,8 @@ view answers the same requests, but spends several times what it takes to execut
 classes and context managers around it.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl
 
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 from strawberry.http.ides import get_graphql_ide_html
 
+from api.execution.deadlines import Deadlines
 from api.execution.document_limits import DocumentLimits
 from api.execution.documents import DocumentCache
 
@@ -85,17 +86,22 @@ class GraphQLView:
         max_body: int = 64 * 1024,
         limits: DocumentLimits | None = None,
         max_seconds: float = 30,
+        plans: bool = True,
+        max_documents: int = 1000,
+        max_document_bytes: int = 32_000_000,
     ) -> None:
         _refuse_what_would_be_ignored(schema)
         self._schema = schema._schema
         self._executor_class = schema.execution_context_class
         self._hide_suggestions = schema.config.disable_field_suggestions
-        self._documents = DocumentCache(schema, limits)
+        self._documents = DocumentCache(
+            schema, limits, max_entries=max_documents, max_bytes=max_document_bytes, plans=plans
+        )
         self._get_context = get_context
         self._on_errors = on_errors
         self._page = get_graphql_ide_html("graphiql").encode() if graphiql else None
         self._max_body = max_body
-        self._max_seconds = max_seconds
+        self._deadlines = Deadlines(max_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         accept, content_type, content_length = _read_headers(scope["headers"])
@@ -109,7 +115,7 @@ class GraphQLView:
         try:
             if media_type is None:
                 raise RequestError(406, "Accept application/graphql-response+json or application/json.")
-            async with asyncio.timeout(self._max_seconds):
+            with self._deadlines.start():
                 method = scope["method"]
                 if method == "POST":
                     require_json(content_type)
@@ -123,7 +129,7 @@ class GraphQLView:
             return
         except TimeoutError:
             # That of a resolver would be an error of its field: this is the limit above.
-            error = RequestTimeout(self._max_seconds)
+            error = RequestTimeout(self._deadlines.seconds)
             status, body = error.status, self._failure(context, [error])
         except RequestError as error:
             status, headers = error.status, error.headers
@@ -157,12 +163,16 @@ class GraphQLView:
         if isinstance(document, list):
             return document
         if not may_write:
-            _refuse_to_write(document, parameters.operation_name)
+            _refuse_to_write(document.ast, parameters.operation_name)
+        plan = document.plans.get(parameters.operation_name)
+        if plan is not None:
+            result = plan.run(context, parameters.variables, extensions=parameters.extensions)
+            return result if isinstance(result, ExecutionResult | list) else await result
         # graphql-core's execute() does these two steps, but afterwards a request that was refused looks
         # the same as one whose data came to nothing, and the two differ in status and in shape.
         executor = self._executor_class.build(
             self._schema,
-            document,
+            document.ast,
             context_value=context,
             raw_variable_values=parameters.variables,
             operation_name=parameters.operation_name,
@@ -217,6 +227,7 @@ def _asks_for_page(scope: Scope, accept: bytes | None) -> bool:
     return all(name != "query" for name, _ in parameters)
 
 
+@lru_cache(maxsize=256)
 def _choose_media_type(accept: bytes | None) -> bytes | None:
     """The media type to answer with, or `None` if the client accepts neither."""
     if not accept:
@@ -259,6 +270,7 @@ def require_json(content_type: bytes | None) -> None:
         raise RequestError(415, "The content type must be application/json, in UTF-8.")
 
 
+@lru_cache(maxsize=256)
 def _is_utf8_json(content_type: bytes | None) -> bool:
     if content_type is None:
         return False
