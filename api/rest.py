@@ -21,8 +21,8 @@ from api.domain.sessions import OpenedSession
 from api.execution.view import RequestError, read_body, require_json
 from api.failures import report_failure
 from api.logs import get_logger
-from api.messages import message, preferred_language
-from api.requests import MAX_BODY, client_of
+from api.messages import message
+from api.requests import MAX_BODY, client_of, language_of
 from api.watch.answers import note_outcome
 from api.watch.watched import watching
 from tables import Tenant, User
@@ -226,7 +226,7 @@ def _error(status: int, code: str, told: str, fields: list[dict[str, str]]) -> R
 
 
 def _language(request: Request) -> str:
-    return preferred_language(request.headers.get("accept-language"))
+    return language_of(request)
 
 
 def _json(status: int, content: dict[str, Any]) -> Response:

@@ -1,7 +1,7 @@
 """The record: what was done, by whom, from where."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -9,8 +9,7 @@ import orjson
 from tables import AuditEvent, User
 
 
-@dataclass(frozen=True)
-class Client:
+class Client(NamedTuple):
     """Where a request comes from, as far as it can be told, and which language it wants: `en` or `es`."""
 
     ip_address: str | None = None

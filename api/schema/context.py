@@ -10,8 +10,8 @@ from api.domain.audit import Actor, Client
 from api.domain.errors import Unauthenticated
 from api.domain.operators import as_operator
 from api.domain.sessions import Viewer, find_viewer
-from api.messages import message, preferred_language
-from api.requests import bearer_token, client_of
+from api.messages import message
+from api.requests import bearer_token, client_of, language_of
 from api.schema.loaders import Loaders
 
 
@@ -27,7 +27,7 @@ class Context:
 
     @property
     def language(self) -> str:
-        return preferred_language(self.request.headers.get("accept-language"))
+        return language_of(self.request)
 
     @property
     def client(self) -> Client:

@@ -2,9 +2,12 @@
 
 import sys
 from datetime import datetime
+from functools import cache
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+from strawberry.utils.str_converters import to_camel_case
 
 from api.schema import (
     audit_events,
@@ -100,11 +103,23 @@ class Mutation:
     )
 
 
+class _Names(NameConverter):
+    """Remembers names: Strawberry asks for that of each argument whenever a resolver is called."""
+
+    def apply_naming_config(self, name: str) -> str:
+        return _camel_case(name)
+
+
+@cache
+def _camel_case(name: str) -> str:
+    return to_camel_case(name)
+
+
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     exception_handlers=EXCEPTION_HANDLERS,
-    config=StrawberryConfig(scalar_map={datetime: DATE_TIME, Json: JSON}),
+    config=StrawberryConfig(name_converter=_Names(), scalar_map={datetime: DATE_TIME, Json: JSON}),
 )
 
 
