@@ -2,18 +2,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test lint format bench bench-migrations schema lock clean
+.PHONY: run test lint fuzz format bench bench-migrations schema lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
 
 test: $(INSTALLED)
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(TESTS)
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/basedpyright
+
+# Plans compared with graphql-core on other documents each time, until 100,000 were alike; memory over a million.
+fuzz: $(INSTALLED)
+	@FUZZ=100000 $(BIN)/pytest --numprocesses=2 --dist=load -s tests/test_plan_fuzz.py tests/test_plan_memory.py
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix
