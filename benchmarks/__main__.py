@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from api.database.embedded import EmbeddedServer
+from benchmarks.execution import measure_documents, measure_execution
 from benchmarks.hashes import measure_hashes
 from benchmarks.keys import measure_key_files, measure_key_listing
 from benchmarks.load import Clients, Load, LoadFailed
@@ -45,12 +46,15 @@ def main() -> None:
         clients = stack.enter_context(Clients())
         ours = stack.enter_context(gatehouse(few))
         ours_of_many = stack.enter_context(gatehouse(many))
+        interpreted = stack.enter_context(gatehouse(few, EXECUTION_PLANS="off"))
         bare = stack.enter_context(floor("bare", few))
         stock = stack.enter_context(floor("stock", few))
         print(f"ready after {time.monotonic() - begun:.0f} s", flush=True)
 
-        measure_look_ups(clients, ours, ours_of_many, bare, stock, keys)
+        measure_look_ups(clients, ours, ours_of_many, interpreted, bare, stock, keys)
         measure_viewers(clients, server)
+        measure_documents(clients, server, keys[:FEW])
+        measure_execution()
         measure_limits(clients, stack, few, validations(keys[:FEW]))
         measure_watching(clients, few, validations(keys[:FEW]))
         register = Registrations(ours, few)
@@ -62,7 +66,13 @@ def main() -> None:
 
 
 def measure_look_ups(
-    clients: Clients, ours: Server, ours_of_many: Server, bare: Server, stock: Server, keys: Sequence[str]
+    clients: Clients,
+    ours: Server,
+    ours_of_many: Server,
+    interpreted: Server,
+    bare: Server,
+    stock: Server,
+    keys: Sequence[str],
 ) -> None:
     few = validations(keys[:FEW])
     # No more requests, so that the client does the same, but from all over the large table.
@@ -73,11 +83,19 @@ def measure_look_ups(
 
     # What is compared stands side by side, as near in time as can be.
     rates = [
-        (rate(bare, few), rate(ours, few), rate(ours_of_many, many), rate(stock, few)) for _ in range(TURNS)
+        (
+            rate(bare, few),
+            rate(ours, few),
+            rate(interpreted, few),
+            rate(ours_of_many, many),
+            rate(stock, few),
+        )
+        for _ in range(TURNS)
     ]
-    bare_few, ours_few, ours_many, stock_few = zip(*rates, strict=True)
+    bare_few, ours_few, interpreted_few, ours_many, stock_few = zip(*rates, strict=True)
     title("validateBetaKey, answers/s at 32 connections", "Gatehouse", "floor")
-    show("bare ASGI function, the same look-up", ours_few, bare_few, at_least=0.25)
+    show("bare ASGI function, the same look-up", ours_few, bare_few, at_least=0.6)
+    show("graphql-core's interpreter", ours_few, interpreted_few)
     show("stock Strawberry, Piccolo's select", ours_few, stock_few, at_least=12)
     show(f"{MANY:,} keys, against {FEW:,}", ours_many, ours_few, at_least=0.8)
 
@@ -88,7 +106,12 @@ def measure_viewers(clients: Clients, server: EmbeddedServer) -> None:
     tokens = make_tokens(TENANTS)
     usual.add_tenants(tokens, people=4)
     deep = crowded.add_tenants(tokens[:1], people=CROWD)
-    with gatehouse(usual) as ours, floor("bare_viewer", usual) as bare, gatehouse(crowded) as ours_crowded:
+    with (
+        gatehouse(usual) as ours,
+        gatehouse(usual, EXECUTION_PLANS="off") as interpreted,
+        floor("bare_viewer", usual) as bare,
+        gatehouse(crowded) as ours_crowded,
+    ):
         load = viewers(tokens)
         pages = [staff_page(tokens[0], after) for after in (deep, None)]
 
@@ -99,13 +122,15 @@ def measure_viewers(clients: Clients, server: EmbeddedServer) -> None:
             (
                 rate(bare, load, IS_SIGNED_IN),
                 rate(ours, load, IS_SIGNED_IN),
+                rate(interpreted, load, IS_SIGNED_IN),
                 *(rate(ours_crowded, [page], IS_FULL_PAGE) for page in pages),
             )
             for _ in range(TURNS)
         ]
-    bare_rates, our_rates, deep_rates, first_rates = zip(*rates, strict=True)
+    bare_rates, our_rates, interpreted_rates, deep_rates, first_rates = zip(*rates, strict=True)
     title("viewer and seats, answers/s at 32 connections", "Gatehouse", "floor")
     show("bare ASGI function, the same two statements", our_rates, bare_rates, at_least=0.4)
+    show("graphql-core's interpreter", our_rates, interpreted_rates)
     title("20 of the staff, answers/s at 32 connections", "deep", "first page")
     show(f"the last pages of {CROWD:,} people", deep_rates, first_rates, at_least=0.9)
 

@@ -3,8 +3,11 @@
 All are ASGI applications for uvicorn. They take the same requests as Gatehouse and give the same answers.
 """
 
+import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -17,8 +20,16 @@ from strawberry.asgi import GraphQL
 
 from api.database import scopes
 from api.domain import seats, sessions
+from api.domain.audit import Client
+from api.domain.beta_key_listing import KeyFilter, ListedKey, list_keys
 from api.domain.beta_keys import find_key, rejection
+from api.domain.errors import InvalidInput
+from api.domain.operators import as_operator
+from api.domain.pages import Position
+from api.domain.registration import Application, register
 from api.domain.sessions import SEEN_EVERY
+from api.messages import message
+from api.schema.pagination import write_cursor
 from piccolo_conf import DB
 from tables import BetaKey
 
@@ -55,6 +66,91 @@ async def bare_viewer(scope: Scope, receive: Receive, send: Send) -> None:
 _VIEWER, _SEATS = (
     scopes.scoped(query, arguments) for query, arguments in ((sessions._BY_TOKEN, 2), (seats._SEATS, 1))
 )
+
+
+async def bare_keys(scope: Scope, receive: Receive, send: Send) -> None:
+    """A page of keys for a signed-in operator: the two look-ups that Gatehouse makes."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    orjson.loads(await _read(receive))
+    token = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ").decode()
+    viewer = await sessions.find_viewer(token)
+    if viewer is None:
+        await _answer(send, {"errors": [{"message": "Sign in first."}]})
+        return
+    as_operator(viewer, Client())
+    page = await list_keys(KeyFilter(), 100)
+    edges = [
+        {"cursor": write_cursor(Position(key.row.created_at, key.row.id)), "node": _key(key)}
+        for key in page.items
+    ]
+    info = {
+        "hasNextPage": page.has_next,
+        "hasPreviousPage": False,
+        "startCursor": edges[0]["cursor"],
+        "endCursor": edges[-1]["cursor"],
+    }
+    await _answer(send, {"data": {"betaKeys": {"edges": edges, "pageInfo": info}}})
+
+
+def _key(listed: ListedKey) -> dict[str, object]:
+    row = listed.row
+    return {
+        "id": str(row.id),
+        "key": row.key,
+        "status": listed.status,
+        "notes": row.notes,
+        "batch": row.batch,
+        "recipientEmail": row.recipient_email,
+        "expiresAt": row.expires_at,
+        "sentAt": row.sent_at,
+        "usedAt": row.used_at,
+        "usedBy": None,
+        "revokedAt": row.revoked_at,
+        "revokedReason": row.revoked_reason,
+        "createdAt": row.created_at,
+    }
+
+
+async def bare_ten(scope: Scope, receive: Receive, send: Send) -> None:
+    """Ten look-ups in one request."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    keys = orjson.loads(await _read(receive))["variables"].values()
+    found = await asyncio.gather(*map(find_key, keys))
+    answers = {f"a{number}": _validation(rejection(key) is None) for number, key in enumerate(found)}
+    await _answer(send, {"data": answers})
+
+
+async def bare_refusal(scope: Scope, receive: Receive, send: Send) -> None:
+    """A registration that is refused for what is written in its fields."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    form = orjson.loads(await _read(receive))["variables"].get("input")
+    if form is None:
+        await _answer(send, {"errors": [{"message": "There is no form."}]})
+        return
+    try:
+        await register(Application(**{_snake_case(name): value for name, value in form.items()}), Client())
+    except InvalidInput as error:
+        fields = [
+            {
+                "field": problem.name,
+                "code": problem.code,
+                "message": message(problem.code, "en", **problem.limits),
+            }
+            for problem in error.problems
+        ]
+        told = {"code": error.code, "message": message(error.code, "en"), "fields": fields}
+        await _answer(send, {"data": {"register": {"__typename": "InvalidInput", **told}}})
+
+
+@cache
+def _snake_case(name: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 async def collector(scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,6 +21,8 @@ mutation Register($input: RegisterInput!) {
 
 VIEWER = "query Viewer { viewer { email tenant { businessName seats { role used max } } } }"
 
+WHO = "{ viewer { id email firstName role isOwner tenant { id businessName nit businessType } } }"
+
 STAFF = """
 query Staff($after: String) {
   viewer { tenant { staff(first: 20, after: $after) {
@@ -29,10 +31,32 @@ query Staff($after: String) {
 }
 """
 
+KEYS = """
+query Keys { betaKeys(first: 100) {
+  edges { cursor node { id key status notes batch recipientEmail expiresAt sentAt usedAt
+    usedBy { id businessName } revokedAt revokedReason createdAt } }
+  pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+} }
+"""
+
+TEN_LOOK_UPS = "query Ten(" + ", ".join(f"$k{n}: String!" for n in range(10)) + ") { " + " ".join(
+    f"a{n}: validateBetaKey(key: $k{n}) {{ valid message }}" for n in range(10)
+) + " }"  # fmt: skip
+
+REFUSED = """
+mutation Refused($input: RegisterInput!) {
+  register(input: $input) {
+    __typename ... on Error { code message } ... on InvalidInput { fields { field code message } }
+  }
+}
+"""
+
 IS_VALID = b'"valid":true'
 IS_REGISTRATION = b'"__typename":"Registration"'
 IS_SIGNED_IN = b'"seats":[{"role":"ADMIN","used":1,"max":1}'
 IS_FULL_PAGE = b'"hasNextPage":true'
+IS_TEN_TIMES_VALID = b'"a9":{"valid":true'
+IS_REFUSED = b'"__typename":"InvalidInput"'
 
 
 def make_keys(count: int, seed: int) -> list[str]:
@@ -65,6 +89,23 @@ def viewers(tokens: Iterable[str]) -> list[bytes]:
 
 def staff_page(token: str, after: str | None) -> bytes:
     return _post(STAFF, {"after": after}, token)
+
+
+def key_pages(token: str) -> list[bytes]:
+    return [_post(KEYS, {}, token)]
+
+
+def ten_look_ups(keys: list[str]) -> list[bytes]:
+    return [
+        _post(TEN_LOOK_UPS, {f"k{n}": key for n, key in enumerate(keys[first : first + 10])})
+        for first in range(0, len(keys) - 9, 10)
+    ]
+
+
+def refusals(keys: Iterable[str]) -> list[bytes]:
+    """Registrations of which five fields are not acceptable."""
+    bad = {"email": "ana", "password": "short", "businessPhone": "1", "firstName": "", "nit": "\n"}
+    return [_post(REFUSED, {"input": {**_business(key, 1), **bad}}) for key in keys]
 
 
 def _business(key: str, number: int) -> dict[str, str]:

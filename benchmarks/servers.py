@@ -99,6 +99,10 @@ class Database:
         """
         return asyncio.run(_add_tenants(self.dsn, tokens, people))
 
+    def add_operator(self, token: str) -> None:
+        """An operator who is signed in with `token`."""
+        asyncio.run(_add_operator(self.dsn, token))
+
 
 async def _execute(dsn: str, *statements: str) -> None:
     connection = await asyncpg.connect(dsn)
@@ -158,6 +162,25 @@ async def _add_tenants(dsn: str, tokens: Sequence[str], people: int) -> str:
     return write_cursor(Position(row["createdAt"], row["id"]))
 
 
+async def _add_operator(dsn: str, token: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SET gatehouse.scope = 'platform'")
+        await connection.execute(
+            """
+            WITH operator AS (
+                INSERT INTO users (email, password, "firstName", "lastName", role)
+                VALUES ('operator@example.com', '', 'Eva', 'Paz', 'SUPER_ADMIN') RETURNING id
+            )
+            INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
+            SELECT id, sha256($1::text::bytea), now() + interval '1 day' FROM operator
+            """,
+            token,
+        )
+    finally:
+        await connection.close()
+
+
 @dataclass(frozen=True)
 class Server:
     port: int
@@ -184,7 +207,7 @@ def floor(application: str, database: Database) -> Iterator[Server]:
         sys.executable, "-m", "uvicorn", f"benchmarks.floors:{application}", "--port", str(port),
         "--no-access-log", "--no-server-header", "--log-level", "warning",
     ]  # fmt: skip
-    with _serving(command, port, environment(database)) as server:
+    with _serving(command, port, environment(database) | {"RATE_LIMITS": "off"}) as server:
         yield server
 
 
