@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from api.domain.clean_up import clean_up
-from tests.support import PASSWORD, Api, Person, hire, issue_key, one_row, registration
+from tests.support import PASSWORD, Api, Person, everything, hire, issue_key, one_row, registration
 from tests.test_cli import failure, json_of, printed, type_in
 
 pytestmark = pytest.mark.anyio
@@ -470,6 +471,34 @@ async def test_an_erasure_is_whole_or_not_at_all(
     await database.execute("DROP TRIGGER refuse ON tenants")
     await clean_up()
     assert await database.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_a_tenant_that_cannot_be_erased_holds_no_other_up(
+    api: Api, database: asyncpg.Connection, owner: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table of an old system may refer to its people; the log says which, and the next time tries again."""
+    other = await api.register(registration(await issue_key(database)))
+    for tenant_id in (owner.id, other["tenant"]["id"]):
+        printed("tenants", "delete", tenant_id, "--yes")
+    # The one that cannot be erased is due first.
+    await database.execute(
+        """UPDATE tenants SET "deletedAt" = now() - interval '1 year' - (id = $1)::int * interval '1 day'""",
+        UUID(owner.id),
+    )
+    await database.execute("CREATE TABLE orders (seller uuid REFERENCES users)")
+    await database.execute('INSERT INTO orders SELECT id FROM users WHERE "tenantId" = $1', UUID(owner.id))
+    try:
+        await clean_up()
+        left = await database.fetch("SELECT id FROM tenants")
+        assert [str(row["id"]) for row in left] == [owner.id]
+        assert await database.fetchval("SELECT count(*) FROM users") == 1
+        logged = everything(caplog.records)
+        assert "cannot be erased" in logged
+        assert "orders" in logged
+    finally:
+        await database.execute("DROP TABLE orders")
+    await clean_up()
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
 
 
 # At a terminal

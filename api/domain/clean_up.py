@@ -42,5 +42,5 @@ async def clean_up() -> None:
             erased = len(rows)
             if erased:
                 logger.info("cleaned up", table=name, rows=erased)
-    # The last, because it fails where tables of an old system refer to whoever is to be erased.
+    # The last, because it takes the longest, and whatever stops it must not keep the rest from going.
     await erase_deleted_tenants()

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from asyncpg import ForeignKeyViolationError
+
 from api.database.scopes import platform_scope, read_platform
 from api.domain import audit, rate_limits
 from api.domain.audit import TERMINAL, Actor
@@ -128,15 +130,32 @@ async def restore_tenant(actor: Actor, tenant_id: UUID) -> None:
 
 
 async def erase_deleted_tenants() -> None:
-    """Erase the tenants whose `DELETION_GRACE_DAYS` are over, each whole or not at all."""
+    """Erase the tenants whose `DELETION_GRACE_DAYS` are over, each whole or not at all.
+
+    One to whose people a table of an old system refers cannot be erased: the log names it, and it stays for
+    the next time. The others do not wait for it.
+    """
     grace = timedelta(days=get_settings().deletion_grace_days)
-    while await _erase_one(grace):
-        pass
+    tried: list[UUID] = []
+    while due := await read_platform(_DUE, grace, tried):
+        tried.append(due[0]["id"])
+        try:
+            await _erase(due[0]["id"], grace)
+        except ForeignKeyViolationError as error:
+            logger.error(
+                "a deleted tenant cannot be erased: another table refers to its people",
+                tenant=str(due[0]["id"]),
+                table=getattr(error, "table_name", None),
+            )
 
 
 _DUE = """
-SELECT id FROM tenants WHERE "deletedAt" <= now() - {}::interval
- ORDER BY "deletedAt" LIMIT 1 FOR UPDATE SKIP LOCKED
+SELECT id FROM tenants WHERE "deletedAt" <= now() - {}::interval AND id <> ALL({}::uuid[])
+ ORDER BY "deletedAt" LIMIT 1
+"""
+
+_LOCK_DUE = """
+SELECT id FROM tenants WHERE id = {} AND "deletedAt" <= now() - {}::interval FOR UPDATE SKIP LOCKED
 """
 
 # In this order, because whoever is erased takes along what is left of the next kind.
@@ -153,12 +172,11 @@ _ERASE = (
 )
 
 
-async def _erase_one(grace: timedelta) -> bool:
+async def _erase(tenant_id: UUID, grace: timedelta) -> None:
     async with platform_scope():
-        due = await Tenant.raw(_DUE, grace)
-        if not due:
-            return False
-        tenant_id = due[0]["id"]
+        if not await Tenant.raw(_LOCK_DUE, tenant_id, grace):
+            # Another clean-up is at it, or somebody has had it back.
+            return
         await User.raw(_LOCK_PEOPLE, tenant_id)
         for table, statement in _ERASE:
             while len(await table.raw(statement, tenant_id, BATCH)) == BATCH:
@@ -167,4 +185,3 @@ async def _erase_one(grace: timedelta) -> bool:
         # Nothing here tells who that was.
         await audit.record("tenant.erased", TERMINAL, tenant_id=tenant_id, subject_id=tenant_id)
     logger.info("erased a deleted tenant", tenant=str(tenant_id))
-    return True
