@@ -69,6 +69,8 @@ ANONYMOUS = {"requestPasswordReset", "requestEmailVerification", "verifyEmail"}
 
 COMMAND_EVENTS = {
     "keys issue": "beta_key.issued",
+    "keys update": "beta_key.updated",
+    "keys invite": "beta_key.sent",
     "keys revoke": "beta_key.revoked",
     "keys import": "beta_key.imported",
     "keys send": "beta_key.sent",

@@ -13,7 +13,7 @@ from typing import Annotated, TextIO
 import typer
 
 from api.cli.files import new_file
-from api.cli.keys import Status, known_status
+from api.cli.keys import Language, Status, at_a_terminal, known_status
 from api.cli.terminal import run
 from api.domain.errors import InvalidInput, NotFound, RateLimited
 from api.errors import CommandFailed
@@ -82,11 +82,6 @@ def _opened(file: Path) -> Iterator[TextIO]:
         raise CommandFailed(f"{file} cannot be read ({error.strerror})") from None
 
 
-class Language(StrEnum):
-    en = "en"
-    es = "es"
-
-
 @key_files.command("send")
 def keys_send(
     batch: Annotated[str, typer.Option(help="Whose keys.")],
@@ -114,10 +109,9 @@ def _addresses(text: TextIO) -> Iterator[str]:
 
 async def _send_all(batch: str, addresses: list[str], language: Language) -> int:
     """Print a line for each address; returns how many have no key."""
-    from api.domain.audit import Actor, Client
     from api.domain.invitations import invite
 
-    actor = Actor(None, None, Client(language=language.value))
+    actor = at_a_terminal(language)
     failed = 0
     for address in addresses:
         while True:
