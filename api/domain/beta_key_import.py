@@ -16,8 +16,8 @@ from api.domain.beta_key_export import from_formula_safe
 from api.domain.beta_keys import MAX_KEY_LENGTH, canonical
 from tables import BetaKey
 
-MAX_PROBLEMS = 100
-"""Problems that are told of; whoever has more of them looks at the whole file anyway."""
+MAX_PROBLEMS = 10_000
+"""Problems that are told of, each by its line; those of a whole long file would not fit into memory."""
 
 CHUNK = 5000
 
