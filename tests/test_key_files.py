@@ -146,9 +146,14 @@ async def test_what_is_written_out_is_safe_in_a_spreadsheet(
     used = await issue_key(database, notes="=HYPERLINK(1)", batch="@x")
     await api.register(registration(used, businessName="+Tienda"))
     await issue_key(database, key="-1+1", notes="-2")
+    # An old system took anything.
+    for number, first in enumerate("\t\r\n＝＋－＠"):
+        await issue_key(database, key=f"old-{number}", notes=f"{first}1+1")
 
     by_key = {row["key"]: row for row in rows(printed("keys", "export"))}
 
+    old = {key: by_key.pop(f"old-{key}")["notes"] for key in range(7)}
+    assert all(notes.startswith("'") and notes.endswith("1+1") for notes in old.values()), old
     assert by_key.keys() == {used, "'-1+1"}
     row = by_key[used]
     assert (row["notes"], row["batch"], row["status"]) == ("'=HYPERLINK(1)", "'@x", "USED")
