@@ -69,6 +69,8 @@ ANONYMOUS = {"requestPasswordReset", "requestEmailVerification", "verifyEmail"}
 
 COMMAND_EVENTS = {
     "keys issue": "beta_key.issued",
+    "keys update": "beta_key.updated",
+    "keys invite": "beta_key.sent",
     "keys revoke": "beta_key.revoked",
     "keys import": "beta_key.imported",
     "keys send": "beta_key.sent",
@@ -503,8 +505,11 @@ async def test_the_record_is_printed_a_line_an_event_the_latest_last(
         printed("audit", "--tenant", "900.123.456", "--actor", answer["user"]["email"]).splitlines() == told
     )
     assert printed("audit", "--since", "2099-01-01") == ""
+    assert printed("audit", "--until", "2026-01-01") == ""
+    assert printed("audit", "--until", "2099-01-01").splitlines() == told
     assert "no tenant" in failure("audit", "--tenant", "900999999")
-    assert "soon" in wrong_usage("audit", "--since", "soon")
+    for never in ("soon", "0001-01-01T00:00+14:00"):
+        assert never in wrong_usage("audit", "--since", never)
 
 
 async def test_nobody_writes_to_the_terminal_of_whoever_reads(database: asyncpg.Connection) -> None:

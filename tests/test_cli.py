@@ -130,9 +130,41 @@ async def test_a_key_is_shown_however_it_is_typed(database: asyncpg.Connection) 
     assert (shown["key"], shown["notes"], set(shown)) == (key, "feria", FIELDS)
 
 
-@pytest.mark.parametrize("command", ["show", "revoke"])
-async def test_an_unknown_key_is_told_in_one_line(database: asyncpg.Connection, command: str) -> None:
-    assert "BETA-TEST-12345" in failure("keys", command, "BETA-TEST-12345")
+@pytest.mark.parametrize(
+    "words", ["show KEY", "revoke KEY", "update KEY --notes x", "invite KEY ana@example.com"]
+)
+async def test_an_unknown_key_is_told_in_one_line(database: asyncpg.Connection, words: str) -> None:
+    assert "BETA-TEST-12345" in failure("keys", *words.replace("KEY", "BETA-TEST-12345").split())
+
+
+# Changing
+
+
+async def test_what_is_given_is_changed_and_an_empty_text_clears(database: asyncpg.Connection) -> None:
+    key = await issue_key(database, notes="feria")
+
+    changed = json_of("keys", "update", key, "--expires", "30d")
+    assert (changed["notes"], changed["expiresAt"] is None) == ("feria", False)
+    changed = json_of("keys", "update", key, "--notes", "", "--expires", "")
+    assert (changed["notes"], changed["expiresAt"]) == (None, None)
+    assert "notes: " in failure("keys", "update", key, "--notes", "x" * 501)
+    assert "--notes" in wrong_usage("keys", "update", key)
+
+
+# Inviting
+
+
+async def test_a_key_is_mailed_to_one_address(database: asyncpg.Connection) -> None:
+    key = await issue_key(database)
+
+    invited = json_of("keys", "invite", key, "ana@example.com", "--language", "es")
+
+    assert (invited["recipientEmail"], invited["sentAt"] is None) == ("ana@example.com", False)
+    (mail,) = await database.fetch("SELECT template, recipient, language FROM mails")
+    assert tuple(mail) == ("beta_key_invitation", "ana@example.com", "es")
+    assert re.search(r"wait \d+ s", failure("keys", "invite", key, "ana@example.com"))
+    assert "somebody else's" in failure("keys", "invite", key, "eva@example.com")
+    assert "email: " in failure("keys", "invite", key, "ana")
 
 
 # Revoking
@@ -160,6 +192,12 @@ async def test_a_used_or_revoked_key_cannot_be_revoked(api: Api, database: async
         assert "cannot be revoked" in failure("keys", "revoke", key, "--reason", "second")
 
     assert await database.fetchval("SELECT count(*) FROM beta_keys WHERE \"revokedReason\" = 'second'") == 0
+
+
+async def test_a_reason_that_is_too_long_is_told_in_one_line(database: asyncpg.Connection) -> None:
+    key = await issue_key(database)
+
+    assert "reason may have at most 500" in failure("keys", "revoke", key, "--reason", "x" * 501)
 
 
 # Operators

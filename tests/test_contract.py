@@ -1,6 +1,8 @@
 """The schema keeps what clients rely on, and `schema.graphql` shows it as it is."""
 
 from graphql import (
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -8,7 +10,14 @@ from graphql import (
     is_introspection_type,
     is_specified_scalar_type,
 )
-from graphql.utilities import BreakingChange, BreakingChangeType, find_breaking_changes
+from graphql.utilities import (
+    BreakingChange,
+    BreakingChangeType,
+    DangerousChange,
+    DangerousChangeType,
+    find_breaking_changes,
+    find_dangerous_changes,
+)
 
 from api.schema.schema import schema
 from tests.support import ROOT
@@ -25,14 +34,20 @@ def _missing(ours: GraphQLSchema) -> set[str]:
         there = ours.type_map.get(name)
         if there is None:
             missing.add(name)
-        elif isinstance(promised, GraphQLObjectType) and isinstance(there, GraphQLObjectType):
+        elif isinstance(promised, _WITH_FIELDS) and isinstance(there, _WITH_FIELDS):
             missing |= {f"{name}.{field}" for field in promised.fields.keys() - there.fields.keys()}
     return missing
 
 
-def _broken(ours: GraphQLSchema) -> list[BreakingChange]:
+_WITH_FIELDS = (GraphQLObjectType, GraphQLInterfaceType, GraphQLInputObjectType)
+
+
+def _broken(ours: GraphQLSchema) -> list[BreakingChange | DangerousChange]:
+    """What is there and differs; other defaults too, as a client that gives no value relies on them."""
     absent = {BreakingChangeType.TYPE_REMOVED, BreakingChangeType.FIELD_REMOVED}
-    return [change for change in find_breaking_changes(CONTRACT, ours) if change.type not in absent]
+    changes = [change for change in find_breaking_changes(CONTRACT, ours) if change.type not in absent]
+    defaults = DangerousChangeType.ARG_DEFAULT_VALUE_CHANGE
+    return changes + [change for change in find_dangerous_changes(CONTRACT, ours) if change.type is defaults]
 
 
 def test_the_schema_has_what_the_contract_promises() -> None:
@@ -58,11 +73,15 @@ def test_documentation_is_the_contracts() -> None:
 def test_a_broken_promise_is_noticed() -> None:
     """The checks above can fail."""
     sdl = schema.as_str()
-    narrower = build_schema(sdl.replace("businessName: String!\n  nit", "nit"))
-    otherwise = build_schema(sdl.replace("valid: Boolean!", "valid: String!"))
 
-    assert "Tenant.businessName" in _missing(narrower)
-    assert _broken(otherwise)
+    def changed(old: str, new: str) -> GraphQLSchema:
+        assert old in sdl
+        return build_schema(sdl.replace(old, new))
+
+    assert "Tenant.businessName" in _missing(changed("businessName: String!\n  nit", "nit"))
+    assert "BetaKeyFilter.batch" in _missing(changed("batch: String\n\n", "\n"))
+    assert _broken(changed("valid: Boolean!", "valid: String!"))
+    assert _broken(changed("first: Int! = 20", "first: Int! = 10"))
 
 
 def test_the_exported_schema_is_the_one_that_is_served() -> None:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from api.domain.beta_key_import import MAX_PROBLEMS
-from tests.support import GATEHOUSE, ROOT, Api, issue_key, one_row, registration
+from tests.support import GATEHOUSE, ROOT, Api, free_port, issue_key, one_row, registration
 from tests.test_cli import failure, json_of, printed, type_in, wrong_usage
 
 pytestmark = pytest.mark.anyio
@@ -146,9 +146,14 @@ async def test_what_is_written_out_is_safe_in_a_spreadsheet(
     used = await issue_key(database, notes="=HYPERLINK(1)", batch="@x")
     await api.register(registration(used, businessName="+Tienda"))
     await issue_key(database, key="-1+1", notes="-2")
+    # An old system took anything.
+    for number, first in enumerate("\t\r\n＝＋－＠"):
+        await issue_key(database, key=f"old-{number}", notes=f"{first}1+1")
 
     by_key = {row["key"]: row for row in rows(printed("keys", "export"))}
 
+    old = {key: by_key.pop(f"old-{key}")["notes"] for key in range(7)}
+    assert all(notes.startswith("'") and notes.endswith("1+1") for notes in old.values()), old
     assert by_key.keys() == {used, "'-1+1"}
     row = by_key[used]
     assert (row["notes"], row["batch"], row["status"]) == ("'=HYPERLINK(1)", "'@x", "USED")
@@ -336,6 +341,16 @@ async def test_a_file_that_is_not_there_is_told_in_one_line(database: asyncpg.Co
     assert "cannot be read" in failure("keys", "import", "none.csv")
 
 
+async def test_a_database_that_is_away_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys.csv"
+    file.write_text("key\nnew-1\n")
+
+    told = failure("keys", "import", str(file), DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
+
+    assert "database" in told
+    assert "keys.csv" not in told
+
+
 # Sending
 
 
@@ -367,6 +382,27 @@ async def test_each_address_is_sent_one_key_however_often_it_is_run(
     assert await count(database, f"key = '{theirs}' AND \"sentAt\" IS NOT NULL") == 1
     languages = await database.fetch("SELECT DISTINCT language FROM mails")
     assert [row[0] for row in languages] == ["es"]
+
+
+async def test_addresses_are_found_in_a_spreadsheet_with_semicolons(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await issue_key(database, batch="launch")
+    addresses = tmp_path / "addresses.csv"
+    addresses.write_text("name;email\nAna;ana@example.com\n")
+
+    told = printed("keys", "send", "--batch", "launch", "--to", str(addresses))
+
+    assert told == "ana@example.com: sent\n"
+
+
+async def test_addresses_that_are_not_csv_are_told_in_one_line(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    addresses = tmp_path / "addresses.csv"
+    addresses.write_text('email\n"' + "x" * 200_000)
+
+    assert "addresses.csv is not CSV" in failure("keys", "send", "--batch", "launch", "--to", str(addresses))
 
 
 async def test_addresses_that_get_none_are_told_and_the_others_are_sent_to(

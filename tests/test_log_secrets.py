@@ -493,6 +493,8 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "keys issue": (["--count", "2"], "beta_keys"),
     "keys list": ([], None),
     "keys show": (["KEY"], None),
+    "keys update": (["KEY", "--notes", "x"], "beta_keys"),
+    "keys invite": (["KEY", "eva@example.com"], "beta_keys"),
     "keys revoke": (["KEY", "--reason", "x"], "beta_keys"),
     "keys stats": ([], None),
     "keys export": ([], None),

@@ -69,7 +69,7 @@ def _tell(error: DomainError) -> str:
         return "; ".join(
             f"{problem.name}: {message(problem.code, 'en', **problem.limits)}" for problem in error.problems
         )
-    return message(error.code, "en")
+    return message(error.message_code, "en", **error.values)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from api.cli.terminal import json_of, run
 from api.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from api.domain.audit_listing import Event
+    from api.domain.audit_listing import Event, EventFilter
 
 PAUSE = 1.0
 """Seconds between two looks."""
@@ -26,11 +27,16 @@ def audit(
     tenant: Annotated[str | None, typer.Option(help="Only of this tenant: its tax id, or its id.")] = None,
     actor: Annotated[str | None, typer.Option(help="Only what this address did.")] = None,
     since: Annotated[str | None, typer.Option(help="Such as 2027-01-31 or 2027-01-31T12:00, UTC.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to then, and not of that moment.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, of the latest.")] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")] = False,
 ) -> None:
     """Show who did what, when, from where: a line for each event, the latest last."""
-    run(_show(follow, action, tenant, actor, _instant(since), limit, json))
+    from api.domain.audit_listing import EventFilter
+
+    run(
+        _show(follow, tenant, EventFilter(action, None, actor, _instant(since), _instant(until)), limit, json)
+    )
 
 
 def _instant(written: str | None) -> datetime | None:
@@ -38,25 +44,16 @@ def _instant(written: str | None) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(written)
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{written!r} is not a time such as 2027-01-31T12:00") from None
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-async def _show(
-    follow: bool,
-    action: str | None,
-    tenant: str | None,
-    actor: str | None,
-    since: datetime | None,
-    limit: int,
-    as_json: bool,
-) -> None:
+async def _show(follow: bool, tenant: str | None, wanted: "EventFilter", limit: int, as_json: bool) -> None:
     from api.database.engine import DISCONNECTED
-    from api.domain.audit_listing import EventFilter, Following
+    from api.domain.audit_listing import Following
 
-    wanted = EventFilter(action, await _tenant_id(tenant), actor, since)
-    following = Following(wanted)
+    following = Following(replace(wanted, tenant_id=await _tenant_id(tenant)))
     _print(await following.begin(limit), as_json)
     away = False
     while follow:

@@ -1,19 +1,20 @@
 """`gatehouse keys export|import|send`: keys and addresses in files."""
 
 import asyncio
+import csv
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from csv import reader
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
 from api.cli.files import new_file
-from api.cli.keys import Status, known_status
+from api.cli.keys import Language, Status, at_a_terminal, known_status
 from api.cli.terminal import run
 from api.domain.errors import InvalidInput, NotFound, RateLimited
 from api.errors import CommandFailed
@@ -74,17 +75,15 @@ def _opened(file: Path) -> Iterator[TextIO]:
     """Raises `CommandFailed` for a file that cannot be read."""
     try:
         # Spreadsheets begin UTF-8 with a mark of their own.
-        with file.open(encoding="utf-8-sig", newline="") as text:
+        text = file.open(encoding="utf-8-sig", newline="")
+    except OSError as error:
+        # Of later ones it would not be known whether they come from the database, which is told as such.
+        raise CommandFailed(f"{file} cannot be read ({error.strerror})") from None
+    try:
+        with text:
             yield text
     except UnicodeDecodeError:
         raise CommandFailed(f"{file} is not in UTF-8; save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read ({error.strerror})") from None
-
-
-class Language(StrEnum):
-    en = "en"
-    es = "es"
 
 
 @key_files.command("send")
@@ -95,14 +94,21 @@ def keys_send(
 ) -> None:
     """Mail each address a key of a batch, unless it was sent one before. Safe to stop, and to run again."""
     with _opened(to) as text:
-        addresses = list(_addresses(text))
+        try:
+            addresses = list(_addresses(text))
+        except csv.Error as error:
+            raise CommandFailed(f"{to} is not CSV ({error}); is a quotation mark missing?") from None
     failed = run(_send_all(batch, addresses, language))
     if failed:
         raise CommandFailed(f"{failed} of {len(addresses)} were not sent a key; mend that, and run it again")
 
 
 def _addresses(text: TextIO) -> Iterator[str]:
-    rows = ([cell.strip() for cell in row] for row in reader(text) if any(cell.strip() for cell in row))
+    from api.domain.beta_key_import import delimiter_of
+
+    top = text.readline()
+    lines = csv.reader(chain([top], text), delimiter=delimiter_of(top))
+    rows = ([cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row))
     first = next(rows, [])
     heading = [cell.lower() for cell in first]
     column = heading.index("email") if "email" in heading else 0
@@ -114,10 +120,9 @@ def _addresses(text: TextIO) -> Iterator[str]:
 
 async def _send_all(batch: str, addresses: list[str], language: Language) -> int:
     """Print a line for each address; returns how many have no key."""
-    from api.domain.audit import Actor, Client
     from api.domain.invitations import invite
 
-    actor = Actor(None, None, Client(language=language.value))
+    actor = at_a_terminal(language)
     failed = 0
     for address in addresses:
         while True:

@@ -21,6 +21,9 @@ from api.domain.errors import Conflict, NotFound
 from api.errors import CommandFailed
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from api.domain.audit import Actor
     from api.domain.beta_key_issue import NewKey, Terms
     from api.domain.beta_key_listing import ListedKey
     from api.domain.beta_keys import BetaKeyStatus
@@ -31,6 +34,14 @@ T = TypeVar("T")
 
 MAX_PRINTED = 10_000
 """Keys of a table, which is laid out in memory."""
+
+
+class Language(StrEnum):
+    """Of invitations."""
+
+    en = "en"
+    es = "es"
+
 
 keys = typer.Typer(help="Issue beta keys and look after them.", no_args_is_help=True)
 
@@ -220,6 +231,43 @@ def keys_show(key: str, json: Json = False) -> None:
     _show_key(_run_on(key, _look_up(key)), json)
 
 
+@keys.command("update")
+def keys_update(
+    key: str,
+    notes: Annotated[str | None, typer.Option(help="What it is for; '' for none.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When it ends, as keys issue takes it; '' for never.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Change the notes of a beta key, or when it ends; what is not given stays."""
+    given: dict[str, Any] = {}
+    if notes is not None:
+        given["notes"] = notes
+    if expires is not None:
+        given["expiresAt"] = _instant(expires) if expires else None
+    if not given:
+        raise typer.BadParameter("give --notes, --expires or both")
+    _show_key(_run_on(key, _update(key, given)), json)
+
+
+@keys.command("invite")
+def keys_invite(
+    key: str,
+    email: Annotated[str, typer.Argument(help="The address that the key is for from then on.")],
+    language: Annotated[Language, typer.Option(help="Of the invitation.")] = Language.en,
+    json: Json = False,
+) -> None:
+    """Mail somebody an invitation with a beta key; again to the same address, after a pause."""
+    try:
+        invited = _run_on(key, _invite(key, email, language))
+    except Conflict:
+        raise CommandFailed(
+            "this key admits nobody, or is somebody else's, so it cannot be sent; see: gatehouse keys show"
+        ) from None
+    _show_key(invited, json)
+
+
 @keys.command("revoke")
 def keys_revoke(
     key: str,
@@ -242,15 +290,43 @@ async def _look_up(key: str) -> dict[str, Any]:
     return _as_listed(await show_key(key))
 
 
+def at_a_terminal(language: Language) -> "Actor":
+    """Whoever types the command, who wants what is mailed in this language."""
+    from api.domain.audit import Actor, Client
+
+    return Actor(None, None, Client(language=language.value))
+
+
+async def _update(key: str, given: dict[str, Any]) -> dict[str, Any]:
+    from api.domain.audit import TERMINAL
+    from api.domain.beta_keys import update_key
+
+    await update_key(TERMINAL, await _id_of(key), given)
+    return await _look_up(key)
+
+
+async def _invite(key: str, email: str, language: Language) -> dict[str, Any]:
+    from api.domain.invitations import send_key
+
+    await send_key(at_a_terminal(language), await _id_of(key), email)
+    return await _look_up(key)
+
+
 async def _revoke(key: str, reason: str | None) -> dict[str, Any]:
     from api.domain.audit import TERMINAL
-    from api.domain.beta_keys import find_key, revoke_key
+    from api.domain.beta_keys import revoke_key
+
+    await revoke_key(TERMINAL, await _id_of(key), reason)
+    return await _look_up(key)
+
+
+async def _id_of(key: str) -> "UUID":
+    from api.domain.beta_keys import find_key
 
     state = await find_key(key)
     if state is None:
         raise NotFound
-    await revoke_key(TERMINAL, state.id, reason)
-    return await _look_up(key)
+    return state.id
 
 
 def _show_key(row: dict[str, Any], as_json: bool) -> None:

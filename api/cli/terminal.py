@@ -21,15 +21,13 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def json_of(value: Any) -> bytes:
+def json_of(value: Any, options: int = 0) -> bytes:
     # asyncpg has a UUID class of its own, which orjson does not know.
-    return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z | options)
 
 
 def print_json(value: Any) -> None:
-    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-    # asyncpg has a UUID class of its own, which orjson does not know.
-    sys.stdout.write(orjson.dumps(value, default=str, option=options).decode())
+    sys.stdout.write(json_of(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -8,8 +8,9 @@ from api.domain.beta_key_listing import KeyFilter, can_be_found, conditions_of
 from api.domain.beta_keys import STATUS
 from tables import BetaKey
 
-FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a cell that begins with one of these, unless an apostrophe stands before it."""
+FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet runs a cell that begins with one of these, unless an apostrophe stands before it; in Japan
+also with those as wide as a letter there (=, +, - and @), which it takes for the narrow ones."""
 
 
 def formula_safe(cell: str) -> str:

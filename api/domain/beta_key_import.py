@@ -16,8 +16,8 @@ from api.domain.beta_key_export import from_formula_safe
 from api.domain.beta_keys import MAX_KEY_LENGTH, canonical
 from tables import BetaKey
 
-MAX_PROBLEMS = 100
-"""Problems that are told of; whoever has more of them looks at the whole file anyway."""
+MAX_PROBLEMS = 10_000
+"""Problems that are told of, each by its line; those of a whole long file would not fit into memory."""
 
 CHUNK = 5000
 
@@ -89,6 +89,11 @@ SELECT line, first, there, count(*) OVER () AS count FROM (
 """
 
 
+def delimiter_of(heading: str) -> str:
+    """Spreadsheets of some countries write semicolons, because their numbers have commas."""
+    return ";" if ";" in heading and "," not in heading else ","
+
+
 class _Lines:
     """Reads a file once, and remembers what is wrong with it."""
 
@@ -97,9 +102,8 @@ class _Lines:
         self.bad = False
         self._problems: list[LineProblem] = []
         self._count = 0
-        # Spreadsheets of some countries write semicolons, because their numbers have commas.
         heading = file.readline(LONGEST_LINE)
-        self._delimiter = ";" if ";" in heading and "," not in heading else ","
+        self._delimiter = delimiter_of(heading)
         self._names = [name.strip() for name in next(csv.reader([heading], delimiter=self._delimiter), [])]
         self._file = file
 
