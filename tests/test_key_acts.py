@@ -154,8 +154,31 @@ async def test_a_recipients_key_admits_nobody_else(
     refused = await api.register(registration(key["key"], email="eva@example.com"))
 
     assert (refused["__typename"], refused["reason"]) == ("BetaKeyRejected", "OTHER_RECIPIENT")
+    by_rest = await api.http.post(
+        "/api/auth/register", json=registration(key["key"], email="eva@example.com")
+    )
+    assert (by_rest.status_code, by_rest.json()["code"]) == (400, "BETA_KEY_REJECTED")
     assert await database.fetchval("SELECT count(*) FROM tenants") == 0
     assert (await api.data(FIND, operator, id=key["id"]))["betaKey"]["status"] == "AVAILABLE"
+    theirs = await api.register(registration(key["key"], email="ANA@Example.com"))
+    assert theirs["__typename"] == "Registration"
+
+
+async def test_a_key_that_becomes_somebodys_meanwhile_admits_nobody_else(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    """A registration looks its key up long before it uses it, as a password is hashed in between."""
+    key = await issue_key(database)
+    async with database.transaction():
+        await database.execute("UPDATE beta_keys SET \"recipientEmail\" = 'ana@example.com'")
+        registering = asyncio.create_task(api.register(registration(key, email="eva@example.com")))
+        while not registering.done() and not await database.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        ):
+            await asyncio.sleep(0.01)
+
+    assert (await registering)["reason"] == "OTHER_RECIPIENT"
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
 
 
 # Changing

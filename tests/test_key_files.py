@@ -3,9 +3,12 @@
 import asyncio
 import csv
 import io
+import os
+import pty
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +52,29 @@ async def test_keys_are_issued_into_a_file_for_its_owner_alone(
     assert {(row["batch"], row["notes"]) for row in written} == {("launch", "'=1+1")}
     assert file.stat().st_mode & 0o077 == 0
     assert files(tmp_path) == [file]
+
+
+def seen_at_a_terminal(*words: str | Path) -> str:
+    """What a command that does what it should writes to standard error, where that is a terminal."""
+    terminal, end = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(
+        [GATEHOUSE, *words], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=end
+    ) as process:
+        os.close(end)
+        seen = b""
+        # Linux tells by an error that nobody has the other end open any more.
+        with suppress(OSError), open(terminal, "rb", buffering=0) as reader:
+            while chunk := reader.read(65_536):
+                seen += chunk
+    assert process.returncode == 0
+    return seen.decode()
+
+
+async def test_a_terminal_is_shown_how_far_it_has_got(database: asyncpg.Connection, tmp_path: Path) -> None:
+    seen = seen_at_a_terminal("keys", "issue", "--count", "12000", "--csv", tmp_path / "keys.csv")
+
+    assert "/12000" in seen
 
 
 async def test_a_file_that_is_there_is_left_as_it_is(database: asyncpg.Connection, tmp_path: Path) -> None:

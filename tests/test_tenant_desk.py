@@ -342,6 +342,20 @@ async def test_a_code_deletes_one_tenant_for_one_operator(
     assert len(await names(api, operator)) == 1
 
 
+async def test_a_code_is_no_good_to_whoever_has_the_address_now(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person
+) -> None:
+    """It was mailed to the operator who had it then."""
+    code = await code_for(api, operator, database, owner.id)
+    address = await database.fetchval("SELECT email FROM users WHERE role = 'SUPER_ADMIN'")
+    await database.execute("UPDATE users SET email = 'gone@example.com' WHERE email = $1", address)
+    successor = await hire(database, None, "SUPER_ADMIN")
+    await database.execute("UPDATE users SET email = $1 WHERE id = $2", address, successor.id)
+
+    assert await delete(api, successor.token, owner.id, code) == "WrongCode"
+    assert await names(api, successor.token) == ["El Ahorro"]
+
+
 async def test_a_code_deletes_once_among_many_at_once(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
