@@ -466,6 +466,26 @@ async def test_whoever_follows_sees_each_event_once_however_late_it_ends(
     assert (output, complaint, process.returncode) == (b"", b"", 130)
 
 
+async def test_what_was_there_before_is_no_news_beside_a_long_transaction(
+    database: asyncpg.Connection, server: EmbeddedServer
+) -> None:
+    add = "INSERT INTO audit_events (action) VALUES ('{}')"
+    long = await asyncpg.connect(server.dsn(user="postgres"))
+    try:
+        async with long.transaction():
+            await long.execute(add.format("long"))
+            for number in range(3):
+                await database.execute(add.format(f"before {number}"))
+            async with followed("--json", "--limit", "1") as process:
+                told = await lines(process, 1)
+                await database.execute(add.format("after"))
+                told += await lines(process, 1)
+    finally:
+        await long.close()
+
+    assert [orjson.loads(line)["action"] for line in told] == ["before 2", "after"]
+
+
 async def test_following_goes_on_after_an_outage(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:

@@ -115,19 +115,25 @@ class Following:
     async def begin(self, count: int) -> list[Event]:
         """The last `count` events until now, the oldest first; what comes after them is news."""
         self._oldest_open = await self._find_oldest_open()
+        # Beside a long transaction there may be more of them than are told, and these are no news either.
+        before = await self._since(self._oldest_open)
         events = (await list_events(self._wanted, count)).items[::-1]
-        self._told = {event.id for event in events}
+        self._told = {event.id for event in (*before, *events)}
         return events
 
     async def news(self) -> list[Event]:
         """What has been committed since the last time, the oldest first."""
         oldest_open = await self._find_oldest_open()
-        conditions, values = _conditions(self._wanted)
-        query = f"{_EVENTS} WHERE {' AND '.join([*conditions, _SINCE])} ORDER BY at, id"
-        events = [_event(row) for row in await read_platform(query, *values, self._oldest_open)]
+        events = await self._since(self._oldest_open)
         news = [event for event in events if event.id not in self._told]
         self._oldest_open, self._told = oldest_open, {event.id for event in events}
         return news
+
+    async def _since(self, oldest_open: int) -> list[Event]:
+        """What that transaction and those after it wrote, as far as it is committed."""
+        conditions, values = _conditions(self._wanted)
+        query = f"{_EVENTS} WHERE {' AND '.join([*conditions, _SINCE])} ORDER BY at, id"
+        return [_event(row) for row in await read_platform(query, *values, oldest_open)]
 
     async def _find_oldest_open(self) -> int:
         (row,) = await read_platform("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest")
