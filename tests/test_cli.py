@@ -83,6 +83,14 @@ async def test_json_has_the_field_names_of_the_api(database: asyncpg.Connection)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", key["expiresAt"]) for key in issued)
 
 
+async def test_a_date_is_one_of_utc_wherever_it_is_typed(database: asyncpg.Connection) -> None:
+    """As in a file that is imported, and in the listings."""
+    done = type_in("keys", "issue", "--expires", "2099-01-31", "--json", TZ="America/Bogota")
+
+    (key,) = orjson.loads(done.stdout)
+    assert key["expiresAt"] == "2099-01-31T00:00:00Z"
+
+
 async def test_many_keys_are_all_distinct_and_unambiguous(database: asyncpg.Connection) -> None:
     """More than one statement makes; none holds a symbol that people mistake for another."""
     keys = [key["key"] for key in json_of("keys", "issue", "--count", "2500")]

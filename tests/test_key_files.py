@@ -269,6 +269,7 @@ past,,2001-01-01,
 when,,soon,
 nul\x00,,,
 more,,,,cells
+end of days,,9999-12-31T23:59:59-14:00,
 """
     done = take_over(tmp_path / "keys.csv", text)
 
@@ -283,8 +284,9 @@ more,,,,cells
         "line 9, expiresAt",
         "line 10, key",
         "line 11, recipientEmail",
+        "line 12, expiresAt",
     ]
-    assert last.startswith("gatehouse: nothing was taken over: 8 problems")
+    assert last.startswith("gatehouse: nothing was taken over: 9 problems")
     assert await count(database) == 0
 
 

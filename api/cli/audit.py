@@ -42,10 +42,11 @@ def audit(
 def _instant(written: str | None) -> datetime | None:
     if written is None:
         return None
+    from api.domain import fields
+
     try:
-        instant = datetime.fromisoformat(written)
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return fields.instant(written)
+    except fields.Problem:
         raise typer.BadParameter(f"{written!r} is not a time such as 2027-01-31T12:00") from None
 
 

@@ -167,13 +167,15 @@ def _as_listed(listed: "ListedKey") -> dict[str, Any]:
 
 
 def _instant(written: str) -> datetime:
+    from api.domain import fields
+
     units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     try:
         if relative := re.fullmatch(r"(\d{1,6})([mhdw])", written):
             instant = datetime.now(UTC) + timedelta(**{units[relative[2]]: int(relative[1])})
         else:
-            instant = datetime.fromisoformat(written).astimezone(UTC)
-    except (ValueError, OverflowError):
+            instant = fields.instant(written)
+    except (fields.Problem, OverflowError):
         raise typer.BadParameter(f"{written!r} is neither 30d, 12h, 45m, 2w nor a date") from None
     if instant <= datetime.now(UTC):
         raise typer.BadParameter(f"{written!r} is in the past")

@@ -161,6 +161,16 @@ def _normalized_domain(domain: str) -> str:
     return validate_email(f"x@{domain}", check_deliverability=False).domain
 
 
+def instant(written: str) -> datetime:
+    """A moment in ISO 8601, such as 2027-01-31 or 2027-01-31T12:00Z; in UTC unless it says otherwise."""
+    try:
+        moment = datetime.fromisoformat(written.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        # At the ends of the calendar a moment with an offset may be of no year in UTC.
+        raise Problem("INVALID_TIME") from None
+
+
 def future(value: datetime) -> datetime:
     """A moment that is still to come."""
     if value <= datetime.now(UTC):
