@@ -84,3 +84,21 @@ async def test_a_cancellation_from_elsewhere_at_the_same_moment_wins() -> None:
 async def test_another_error_passes_through() -> None:
     with pytest.raises(KeyError), Deadlines(10).start():
         raise KeyError("mine")
+
+
+def test_deadlines_outlive_the_event_loop_they_were_first_used_on() -> None:
+    """What was left of it, a timer and who waited, would keep those of the next one from ever coming."""
+    deadlines = Deadlines(0.01)
+
+    async def wait(seconds: float) -> None:
+        with deadlines.start():
+            await asyncio.sleep(seconds)
+
+    async def wait_in_vain() -> bool:
+        task = asyncio.ensure_future(wait(60))
+        done, _ = await asyncio.wait([task], timeout=5)
+        return bool(done) and isinstance(task.exception(), TimeoutError)
+
+    asyncio.run(wait(0))
+
+    assert asyncio.run(wait_in_vain())

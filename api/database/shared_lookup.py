@@ -27,15 +27,16 @@ class SharedLookup(Generic[V]):
 
     async def get(self, key: str) -> V | None:
         """What is stored under `key`, or None. Raises what the query raises."""
-        loop = asyncio.get_running_loop()
-        # One future a caller: a shared one would be cancelled for all when one of them goes away.
-        future: asyncio.Future[V | None] = loop.create_future()
+        task = self._task
+        if task is None or task.done():
+            # An empty context, because the query must not join a transaction that the caller has open.
+            task = self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
+        # One future a caller: a shared one would be cancelled for all when one of them goes away. The task
+        # knows the loop; to look for the running one takes Python 3.11 a call of the system.
+        future: asyncio.Future[V | None] = task.get_loop().create_future()
         self._waiting.setdefault(key, []).append(future)
         if on_behalf is not None:
             self._callers.append(copy_context())
-        if self._task is None or self._task.done():
-            # An empty context, because the query must not join a transaction that the caller has open.
-            self._task = loop.create_task(self._run(), context=Context())
         return await future
 
     async def _run(self) -> None:

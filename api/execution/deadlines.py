@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 
 class Deadlines:
@@ -10,26 +10,33 @@ class Deadlines:
 
     It does what `asyncio.timeout` does. That sets and unsets a timer of the event loop each time, which takes
     as long as executing a small document; here one timer waits for the deadline that comes first, and as all
-    have the same patience, deadlines come in the order in which they were started.
+    have the same patience, deadlines come in the order in which they were started. The tasks are of one event
+    loop, or of one after another.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._running: dict[_Deadline, None] = {}
 
     def start(self) -> "_Deadline":
         """To be entered at once, by the task that it is for."""
-        return _Deadline(self)
-
-    def _add(self, deadline: "_Deadline", loop: asyncio.AbstractEventLoop) -> None:
+        # The loop is remembered, because to look for the running one takes Python 3.11 a call of the system.
+        loop = self._loop
+        if loop is None or (task := asyncio.current_task(loop)) is None:
+            loop = asyncio.get_running_loop()
+            task = asyncio.current_task(loop)
+            if task is None:
+                raise RuntimeError("A deadline is for a task.")
+            # The timer of a loop that has ended would never come, and nothing of it runs any more.
+            self._loop, self._timer = loop, None
+            self._running.clear()
+        deadline = _Deadline(self._running, task, loop.time() + self.seconds)
         self._running[deadline] = None
         if self._timer is None:
             self._timer = loop.call_at(deadline.due, self._look, loop)
-
-    def _remove(self, deadline: "_Deadline") -> None:
-        # The timer is left as it is: it is for the next one then, or for nothing.
-        self._running.pop(deadline, None)
+        return deadline
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
@@ -38,28 +45,23 @@ class Deadlines:
             if deadline.due > now:
                 self._timer = loop.call_at(deadline.due, self._look, loop)
                 break
-            self._remove(deadline)
+            del self._running[deadline]
             deadline.pass_()
 
 
 class _Deadline:
-    __slots__ = ("_cancelling", "_deadlines", "_passed", "_task", "due")
+    __slots__ = ("_cancelling", "_passed", "_running", "_task", "due")
 
-    def __init__(self, deadlines: Deadlines) -> None:
-        self._deadlines = deadlines
-        self._passed = False
-
-    def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        task: asyncio.Task[Any] | None = asyncio.current_task(loop)
-        if task is None:
-            raise RuntimeError("A deadline is for a task.")
+    def __init__(self, running: "dict[_Deadline, None]", task: asyncio.Task[Any], due: float) -> None:
+        self._running = running
         self._task = task
         # A task that is being cancelled already stays so.
         self._cancelling = task.cancelling()
-        self.due = loop.time() + self._deadlines.seconds
-        self._deadlines._add(self, loop)
-        return self
+        self._passed = False
+        self.due = due
+
+    def __enter__(self) -> None:
+        pass
 
     def pass_(self) -> None:
         self._passed = True
@@ -68,6 +70,7 @@ class _Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._deadlines._remove(self)
+        # The timer is left as it is: it is for the next one then, or for nothing.
+        self._running.pop(self, None)
         if self._passed and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
