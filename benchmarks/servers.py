@@ -205,7 +205,7 @@ def floor(application: str, database: Database) -> Iterator[Server]:
     port = _free_port()
     command = [
         sys.executable, "-m", "uvicorn", f"benchmarks.floors:{application}", "--port", str(port),
-        "--no-access-log", "--no-server-header", "--log-level", "warning",
+        "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning",
     ]  # fmt: skip
     with _serving(command, port, environment(database) | {"RATE_LIMITS": "off"}) as server:
         yield server
