@@ -160,11 +160,11 @@ view.DocumentCache = _FromTheFirstRequest
 
 @pytest.fixture(scope="session")
 async def _application(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    from api.app import create_app
+    from api.app import create_app, lifespan
 
     app = create_app()
     async with (
-        app.router.lifespan_context(app),
+        lifespan(app),
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://gatehouse.test"
         ) as client,
