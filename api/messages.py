@@ -137,7 +137,8 @@ _MESSAGES: dict[str, tuple[str, str]] = {
 
 def message(code: str, language: str, **values: Any) -> str:
     """The sentence for a code in one of `LANGUAGES`; `values` fill it."""
-    return _MESSAGES[code][LANGUAGES.index(language)].format(**values)
+    told = _MESSAGES[code][LANGUAGES.index(language)]
+    return told.format(**values) if values else told
 
 
 @lru_cache(maxsize=512)

@@ -1,6 +1,7 @@
 """X-Request-ID: taken from the request or made up, in every log line, and in the answer."""
 
 import re
+from collections.abc import Awaitable
 from random import getrandbits
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,13 +22,18 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        chosen = given if _ACCEPTABLE.fullmatch(given) else b"%032x" % getrandbits(128)
-        request_id.set(chosen.decode())
+        chosen = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _ACCEPTABLE.fullmatch(value):
+                chosen = value.decode()
+        if chosen is None:
+            chosen = getrandbits(128).to_bytes(16).hex()
+        request_id.set(chosen)
+        header = (b"x-request-id", chosen.encode())
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", chosen)]
-            await send(message)
+                message["headers"] = [*message["headers"], header]
+            return send(message)
 
         await self._app(scope, receive, send_with_id)

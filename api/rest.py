@@ -22,7 +22,7 @@ from api.execution.view import RequestError, read_body, require_json
 from api.failures import report_failure
 from api.logs import get_logger
 from api.messages import message
-from api.requests import MAX_BODY, client_of, language_of
+from api.requests import MAX_BODY, client_of
 from api.watch.answers import note_outcome
 from api.watch.watched import watching
 from tables import Tenant, User
@@ -31,8 +31,9 @@ logger = get_logger()
 
 
 async def validate_beta_key(request: Request) -> Response:
-    reason = await beta_keys.validate_key(request.path_params["key"], client_of(request))
-    told = message(beta_keys.message_code(reason), _language(request))
+    client = client_of(request.scope)
+    reason = await beta_keys.validate_key(request.path_params["key"], client)
+    told = message(beta_keys.message_code(reason), client.language)
     return _json(200, {"valid": reason is None, "message": told})
 
 
@@ -55,7 +56,7 @@ async def register(request: Request) -> Response:
         email_verification_token=form.optional("emailVerificationToken"),
         problems=tuple(form.problems),
     )
-    return _json(201, _signed_in(await registration.register(application, client_of(request))))
+    return _json(201, _signed_in(await registration.register(application, client_of(request.scope))))
 
 
 async def login(request: Request) -> Response:
@@ -63,7 +64,7 @@ async def login(request: Request) -> Response:
     email, password = form.text("email"), form.text("password")
     if form.problems:
         raise InvalidInput(form.problems)
-    return _json(201, _signed_in(await sessions.sign_in(email, password, client_of(request))))
+    return _json(201, _signed_in(await sessions.sign_in(email, password, client_of(request.scope))))
 
 
 async def _read_object(request: Request) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def _door(answer: Endpoint, max_seconds: float) -> Endpoint:
     """An endpoint that tells every failure in the shape that the old clients know."""
 
     async def endpoint(request: Request) -> Response:
-        language = _language(request)
+        language = client_of(request.scope).language
         limit = asyncio.timeout(max_seconds)
         try:
             async with limit:
@@ -225,10 +226,6 @@ def _error(status: int, code: str, told: str, fields: list[dict[str, str]]) -> R
     )
 
 
-def _language(request: Request) -> str:
-    return language_of(request)
-
-
 def _json(status: int, content: dict[str, Any]) -> Response:
     # asyncpg has a UUID class of its own, which orjson does not know.
     body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
@@ -240,7 +237,7 @@ async def http_error(request: Request, error: Exception) -> Response:
     """An unknown path, or a method that a path does not take."""
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
     code = "NOT_FOUND" if status == 404 else "BAD_REQUEST"
-    response = _refuse(status, code, message(code, _language(request)))
+    response = _refuse(status, code, message(code, client_of(request.scope).language))
     response.headers.update(headers or {})
     return response
 

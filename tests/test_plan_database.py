@@ -8,7 +8,6 @@ import asyncpg
 import orjson
 import pytest
 from graphql import ExecutionResult, OperationDefinitionNode, OperationType, parse, validate
-from starlette.requests import Request
 from strawberry.execution import optimized_is_awaitable
 
 from api.execution.documents import RULES
@@ -82,7 +81,7 @@ def _context(token: str | None, language: str) -> Context:
     headers = [(b"accept-language", language.encode())]
     if token is not None:
         headers.append((b"authorization", f"Bearer {token}".encode()))
-    return Context(Request({"type": "http", "headers": headers, "client": ("127.0.0.1", 4711)}))
+    return Context({"type": "http", "headers": headers, "client": ("127.0.0.1", 4711)})
 
 
 async def _interpret(made: Made, context: Context) -> str:

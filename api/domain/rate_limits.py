@@ -6,6 +6,7 @@ An act is counted in the domain function that does it, so that no door can forge
 import hashlib
 import math
 import unicodedata
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -47,13 +48,13 @@ async def check(limit: Limit, who: str) -> None:
         raise RateLimited(math.ceil(wait))
 
 
-async def settle_guess(limit: Limit, who: str, *, wrong: bool) -> None:
+def settle_guess(limit: Limit, who: str, *, wrong: bool) -> Awaitable[None]:
     """Count a guess that turned out wrong, before anybody is told how it turned out.
 
     Once wrong guesses have used the limit up, this raises `RateLimited` for right ones too, those that were
     made at the same moment included: the answer tells nothing. `check` before the guess saves its work.
     """
-    await (count if wrong else check)(limit, who)
+    return (count if wrong else check)(limit, who)
 
 
 async def count_code(client: Client, email: str) -> None:

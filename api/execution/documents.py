@@ -103,13 +103,16 @@ class DocumentCache:
     def get(self, text: str) -> Document | list[GraphQLError]:
         """The document that the text says, or the reasons why there is none to execute."""
         document = self._again.find(text)
+        if document is not None:
+            if self._again.recount(document):
+                self._make_room()
+            return document
+        document = self._once.take(text)
         if document is None:
-            document = self._once.take(text)
-            if document is None:
-                return self._prepare(text)
-            if self._plans:
-                document.plans = self._make_plans(document)
-            self._again.put(text, document)
+            return self._prepare(text)
+        if self._plans:
+            document.plans = self._make_plans(document)
+        self._again.put(text, document)
         self._make_room()
         return document
 
@@ -179,13 +182,16 @@ class _Shelf:
         document = self._documents.get(text)
         if document is not None:
             self._documents.move_to_end(text)
-            self._count(document)
         return document
 
-    def _count(self, document: Document) -> None:
+    def recount(self, document: Document) -> bool:
+        """Count one of these with what it takes now; whether that is another number."""
         size = document.size
+        if size == document.counted:
+            return False
         self.size += size - document.counted
         document.counted = size
+        return True
 
     def take(self, text: str) -> Document | None:
         document = self._documents.pop(text, None)
@@ -199,7 +205,7 @@ class _Shelf:
 
     def put(self, text: str, document: Document) -> None:
         self._documents[text] = document
-        self._count(document)
+        self.recount(document)
 
     def drop_oldest(self) -> None:
         _, document = self._documents.popitem(last=False)

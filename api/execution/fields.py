@@ -1,6 +1,7 @@
 """The fields of an object, and what it takes to answer them: one after the other, or all at once."""
 
 from collections.abc import Callable, Sequence
+from types import CoroutineType
 from typing import Any
 
 from graphql.error import GraphQLError, located_error
@@ -99,6 +100,8 @@ class Field(Position):
             value = self._resolve(source, info, **self._arguments(run))
         except Exception as error:  # noqa: BLE001
             return self.fail(run, error, path)
+        if type(value) is CoroutineType:
+            return self.complete_later(self._complete, run, info, path, value)
         return self._finish(run, info, path, value)
 
     def finish_read(self, run: Run, value: Any, before: KeyPath | None) -> Any:
@@ -159,7 +162,8 @@ class Selection:
                         continue
                     result = field.finish_read(run, value, path)
                 results[key] = result
-                if type(result) not in PLAIN and is_awaitable(result):
+                kind = type(result)
+                if kind is CoroutineType or (kind not in PLAIN and is_awaitable(result)):
                     waiting.append(key)
         except Exception:
             if waiting:

@@ -113,7 +113,7 @@ class Plan:
             data = execute(run, root_value, None)
         except GraphQLError as error:
             return run.fail(error)
-        return _wait_for(run, data) if is_awaitable(data) else run.result(data)
+        return run.result(data) if type(data) is dict else _wait_for(run, data)
 
     def _begin(
         self, values: VariableValues, context: Any, root_value: Any, extensions: dict[str, Any] | None
@@ -137,7 +137,8 @@ class Plan:
 
     def _root(self, values: VariableValues) -> Selection:
         """The root fields, which depend on what the conditions of the document come to."""
-        outcome = tuple([values.coerced.get(name, Undefined) for name in self._conditions])
+        conditions = self._conditions
+        outcome = tuple([values.coerced.get(name, Undefined) for name in conditions]) if conditions else ()
         root = self._roots.get(outcome)
         if root is None:
             # Of this request nothing else is kept: other variables may be passwords.

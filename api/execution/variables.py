@@ -131,9 +131,9 @@ class Variables:
                 return None
             if result is Undefined:
                 return None
-            sources[name] = VariableValueSource(signature, value)
+            sources[name] = tuple.__new__(VariableValueSource, (signature, value))
             coerced[name] = result
-        return VariableValues(sources, coerced)
+        return tuple.__new__(VariableValues, (sources, coerced))
 
 
 def coercing(type_: GraphQLInputType) -> Coerce:

@@ -6,15 +6,15 @@ view answers the same requests, but spends several times what it takes to execut
 classes and context managers around it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import orjson
 import strawberry
 from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationType, get_operation_ast
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 from strawberry.http.ides import get_graphql_ide_html
@@ -28,6 +28,8 @@ GRAPHQL_RESPONSE = b"application/graphql-response+json; charset=utf-8"
 HTML = b"text/html; charset=utf-8"
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+_READY = (ExecutionResult, list)
 
 
 class RequestError(GraphQLError):
@@ -47,21 +49,16 @@ class RequestTimeout(RequestError):
         self.seconds = seconds
 
 
-class Parameters(NamedTuple):
-    """The parameters of a GraphQL request, each of the type that the specification gives it."""
-
-    query: str
-    operation_name: str | None
-    variables: dict[str, Any] | None
-    extensions: dict[str, Any] | None
+Parameters = tuple[str, str | None, dict[str, Any] | None, dict[str, Any] | None]
+"""Of a GraphQL request: query, operation name, variables and extensions."""
 
 
 class GraphQLView:
     """Serves a schema over GET and POST; made to be the endpoint of a Starlette `Route`.
 
-    `get_context(request)` makes the context of one request. It is called before the body is read, for
-    malformed requests too, so it should cost little, and it cannot read the body. What it raises passes
-    through the view to the server, for without a context there is nobody to tell.
+    `get_context(scope)` makes the context of one request from its ASGI scope. It is called before the body is
+    read, for malformed requests too, so it should cost little. What it raises passes through the view to the
+    server, for without a context there is nobody to tell.
 
     `on_errors(context, errors)` sees the errors of an answer before they are formatted, and returns those
     to send in their place: there the caller logs, and masks what is not the client's doing. A malformed
@@ -80,7 +77,7 @@ class GraphQLView:
         self,
         schema: strawberry.Schema,
         *,
-        get_context: Callable[[Request], Any],
+        get_context: Callable[[Scope], Any],
         on_errors: Callable[[Any, list[GraphQLError]], Iterable[GraphQLError]],
         graphiql: bool = False,
         max_body: int = 64 * 1024,
@@ -105,18 +102,18 @@ class GraphQLView:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         accept, content_type, content_length = _read_headers(scope["headers"])
-        if self._page is not None and _asks_for_page(scope, accept):
+        method = scope["method"]
+        if method == "GET" and self._page is not None and _asks_for_page(accept, scope["query_string"]):
             await _send(send, 200, HTML, self._page)
             return
 
-        context = self._get_context(Request(scope))
+        context = self._get_context(scope)
         media_type = _choose_media_type(accept)
         headers: Headers = ()
         try:
             if media_type is None:
                 raise RequestError(406, "Accept application/graphql-response+json or application/json.")
             with self._deadlines.start():
-                method = scope["method"]
                 if method == "POST":
                     require_json(content_type)
                     parameters = _parse_body(await read_body(receive, content_length, self._max_body))
@@ -140,52 +137,51 @@ class GraphQLView:
         self, parameters: Parameters, context: Any, media_type: bytes, *, may_write: bool
     ) -> tuple[int, bytes]:
         try:
-            result = await self._execute(parameters, context, may_write=may_write)
+            result = self._execute(parameters, context, may_write=may_write)
+            if not isinstance(result, _READY):
+                result = await result
             if isinstance(result, list):
                 # A client that asked for plain JSON cannot tell our 400 from a proxy's: it gets a 200.
                 return 400 if media_type is GRAPHQL_RESPONSE else 200, self._failure(context, result)
-            data = orjson.dumps(result.data)
             if result.errors:
+                data = orjson.dumps(result.data)
                 return 200, b'{"errors":%b,"data":%b}' % (self._format(context, result.errors), data)
+            return 200, orjson.dumps({"data": result.data})
         except RequestError:
             raise
         except Exception as exception:  # noqa: BLE001
             # Whatever it was, the client gets an answer it can parse; the hook gets the exception itself.
             error = GraphQLError("Internal server error.", original_error=exception)
             return 500, self._failure(context, [error])
-        return 200, b'{"data":%b}' % data
 
-    async def _execute(
+    def _execute(
         self, parameters: Parameters, context: Any, *, may_write: bool
-    ) -> ExecutionResult | list[GraphQLError]:
+    ) -> Awaitable[ExecutionResult] | ExecutionResult | list[GraphQLError]:
         """The result of the operation; or, if nothing was executed at all, a list of the reasons."""
-        document = self._documents.get(parameters.query)
+        query, operation_name, variables, extensions = parameters
+        document = self._documents.get(query)
         if isinstance(document, list):
             return document
         if not may_write:
-            _refuse_to_write(document.ast, parameters.operation_name)
-        plan = document.plans.get(parameters.operation_name)
+            _refuse_to_write(document.ast, operation_name)
+        plan = document.plans.get(operation_name)
         if plan is not None:
-            result = plan.run(context, parameters.variables, extensions=parameters.extensions)
-            return result if isinstance(result, ExecutionResult | list) else await result
+            return plan.run(context, variables, extensions=extensions)
         # graphql-core's execute() does these two steps, but afterwards a request that was refused looks
         # the same as one whose data came to nothing, and the two differ in status and in shape.
         executor = self._executor_class.build(
             self._schema,
             document.ast,
             context_value=context,
-            raw_variable_values=parameters.variables,
-            operation_name=parameters.operation_name,
+            raw_variable_values=variables,
+            operation_name=operation_name,
             is_awaitable=cast(Any, optimized_is_awaitable),
             hide_suggestions=self._hide_suggestions,
-            operation_extensions=parameters.extensions,
+            operation_extensions=extensions,
         )
         if isinstance(executor, list):
             return executor
-        result = executor.execute_operation()
-        if not isinstance(result, ExecutionResult):
-            result = await cast(Any, result)
-        return cast(ExecutionResult, result)
+        return cast(Any, executor.execute_operation())
 
     def _failure(self, context: Any, errors: list[GraphQLError]) -> bytes:
         return b'{"errors":%b}' % self._format(context, errors)
@@ -220,10 +216,10 @@ def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None,
     return accept, content_type, content_length
 
 
-def _asks_for_page(scope: Scope, accept: bytes | None) -> bool:
-    if scope["method"] != "GET" or accept is None or _qualities(accept).get(b"text/html", 0) <= 0:
+def _asks_for_page(accept: bytes | None, query_string: bytes) -> bool:
+    if accept is None or _qualities(accept).get(b"text/html", 0) <= 0:
         return False
-    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    parameters = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     return all(name != "query" for name, _ in parameters)
 
 
@@ -284,20 +280,26 @@ async def read_body(receive: Receive, content_length: bytes | None, max_body: in
 
     Raises `RequestError` for a body that is larger, without reading on, and `ClientDisconnect`.
     """
-    too_large = f"The body is larger than {max_body} bytes."
     # The server has checked that the header is a number. It spares us the reading, and is no proof.
     if content_length and int(content_length) > max_body:
-        raise RequestError(413, too_large)
-    body = bytearray()
+        raise _too_large(max_body)
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > max_body:
-            raise RequestError(413, too_large)
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > max_body:
+            raise _too_large(max_body)
         if not message.get("more_body", False):
-            return bytes(body)
+            return part if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(max_body: int) -> RequestError:
+    return RequestError(413, f"The body is larger than {max_body} bytes.")
 
 
 def _parse_body(body: bytes) -> Parameters:
@@ -343,7 +345,7 @@ def _check_types(values: dict[str, Any]) -> Parameters:
     extensions = values.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
         raise RequestError(400, "The parameter extensions must be an object.")
-    return Parameters(query, operation_name, variables, extensions)
+    return query, operation_name, variables, extensions
 
 
 def _refuse_to_write(document: DocumentNode, operation_name: str | None) -> None:
@@ -357,9 +359,8 @@ async def _send(send: Send, status: int, media_type: bytes, body: bytes, headers
     fixed = [
         (b"content-type", media_type),
         (b"content-length", b"%d" % len(body)),
-        # Answers may hold tokens, and messages in the language of whoever asked.
+        # Answers may hold tokens. As nobody keeps them, nobody needs to be told what they vary by.
         (b"cache-control", b"no-store"),
-        (b"vary", b"accept, accept-language"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
     await send({"type": "http.response.body", "body": body})

@@ -4,39 +4,38 @@ import asyncio
 from typing import TypeAlias
 
 import strawberry
-from starlette.requests import Request
+from starlette.types import Scope
 
 from api.domain.audit import Actor, Client
 from api.domain.errors import Unauthenticated
 from api.domain.operators import as_operator
 from api.domain.sessions import Viewer, find_viewer
 from api.messages import message
-from api.requests import bearer_token, client_of, language_of
+from api.requests import bearer_token, client_of
 from api.schema.loaders import Loaders
 
 
 class Context:
     """One request: who asks, from where, in which language."""
 
-    __slots__ = ("_loaders", "_viewer", "request")
+    __slots__ = ("_client", "_loaders", "_scope", "_viewer")
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._client: Client | None = None
         self._viewer: asyncio.Task[Viewer | None] | None = None
         self._loaders: Loaders | None = None
 
     @property
-    def language(self) -> str:
-        return language_of(self.request)
-
-    @property
     def client(self) -> Client:
-        return client_of(self.request)
+        if self._client is None:
+            self._client = client_of(self._scope)
+        return self._client
 
     async def viewer(self) -> Viewer | None:
         """The signed-in user, looked up once and only if somebody asks."""
         if self._viewer is None:
-            token = bearer_token(self.request)
+            token = bearer_token(self._scope)
             if token is None:
                 return None
             self._viewer = asyncio.ensure_future(find_viewer(token))
@@ -62,7 +61,7 @@ class Context:
 
     def say(self, code: str, **values: object) -> str:
         """The message for a code in the language of the request."""
-        return message(code, self.language, **values)
+        return message(code, self.client.language, **values)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -112,7 +112,7 @@ async def metrics(request: Request) -> Response:
     settings = get_settings()
     if settings.metrics_token is not None:
         wanted = settings.metrics_token.get_secret_value().encode()
-        if not hmac.compare_digest((bearer_token(request) or "").encode(), wanted):
+        if not hmac.compare_digest((bearer_token(request.scope) or "").encode(), wanted):
             return PlainTextResponse("unauthorized", 401, {"www-authenticate": "Bearer"})
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     registry = CollectorRegistry()
