@@ -540,6 +540,13 @@ async def test_the_commands_do_what_the_api_does(
     assert "maxAdmins" in failure("tenants", "seats", owner.id, "--admins", "-1")
 
 
+async def test_a_command_for_a_deleted_tenant_says_how_to_have_it_back(owner: Person) -> None:
+    printed("tenants", "delete", owner.id, "--yes")
+
+    for words in (["suspend", "--reason", "unpaid"], ["reactivate"], ["seats", "--admins", "3"]):
+        assert "gatehouse tenants restore 9001234568" in failure("tenants", *words, "9001234568")
+
+
 async def test_a_table_tells_what_matters(database: asyncpg.Connection, owner: Person) -> None:
     table = printed("tenants", "list")
 

@@ -150,7 +150,14 @@ async def _act(which: str, act: "Act | None") -> dict[str, Any]:
 
     found = await show_tenant(which)
     if act is not None:
-        await act(found)
+        try:
+            await act(found)
+        except NotFound:
+            if found.deleted_at is None:
+                raise
+            raise CommandFailed(
+                f"{which} is deleted; to have it back: gatehouse tenants restore {which}"
+            ) from None
         found = await show_tenant(str(found.id))
     return (await _rows([found]))[0]
 
