@@ -23,6 +23,8 @@ from graphql import (
 )
 from graphql.type import GraphQLObjectType
 
+from tests.differential import Work
+
 SCALARS: dict[str, list[Any]] = {
     "Int": [0, 1, -5, 2**31 - 1, 2**31, True, 3.0, 3.5, "12", "x", math.nan, Decimal(4)],
     "Float": [0.5, 1, -0.0, math.inf, math.nan, True, "1.5", "", Decimal("2.5")],
@@ -63,7 +65,7 @@ class Maker:
     def make(self, type_: Any, random: Random) -> Any:
         """A value for this type, or an awaitable of one; it may raise."""
         if random.random() < 0.3:
-            return self._later(type_, random, turns=random.randrange(4))
+            return Work.of(str(type_), self._later(type_, random, turns=random.randrange(4)))
         return self._now(type_, random)
 
     async def _later(self, type_: Any, random: Random, turns: int) -> Any:
