@@ -26,6 +26,7 @@ class RequestIds:
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _ACCEPTABLE.fullmatch(value):
                 chosen = value.decode()
+                break
         if chosen is None:
             chosen = getrandbits(128).to_bytes(16).hex()
         request_id.set(chosen)

@@ -30,11 +30,13 @@ def client_of(scope: Scope) -> Client:
     user_agent = accept_language = None
     # By hand, because Starlette's mapping takes four times as long, and nearly every request comes here.
     for name, value in scope["headers"]:
-        if name == b"user-agent":
+        if name == b"user-agent" and user_agent is None:
             # PostgreSQL takes no NUL; a header read as Latin-1 may hold anything else.
             user_agent = value.decode("latin-1").replace("\x00", "")[:MAX_USER_AGENT]
         elif name == b"accept-language":
-            accept_language = value.decode("latin-1")
+            # Several of them are one list, as RFC 9110 has it.
+            languages = value.decode("latin-1")
+            accept_language = languages if accept_language is None else f"{accept_language},{languages}"
     return Client(_address_of(scope), user_agent or None, preferred_language(accept_language))
 
 

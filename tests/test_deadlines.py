@@ -86,6 +86,19 @@ async def test_another_error_passes_through() -> None:
         raise KeyError("mine")
 
 
+async def test_deadlines_of_two_loops_at_once_are_refused() -> None:
+    """They would take each other's timer, and some would never come."""
+    deadlines = Deadlines(10)
+
+    async def start() -> None:
+        with deadlines.start():
+            pass
+
+    await start()
+    with pytest.raises(RuntimeError, match="one event loop"):
+        await asyncio.to_thread(asyncio.run, start())
+
+
 def test_deadlines_outlive_the_event_loop_they_were_first_used_on() -> None:
     """What was left of it, a timer and who waited, would keep those of the next one from ever coming."""
     deadlines = Deadlines(0.01)

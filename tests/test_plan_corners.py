@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 from graphql import GraphQLError, Undefined, build_schema
 
-from tests.differential import compare
+from tests.differential import TURNS, compare
 
 # Some leave coroutines behind with graphql-core as well; `compare` sees that a plan leaves no more.
 pytestmark = [
@@ -320,12 +320,29 @@ CASES: dict[str, tuple[str, Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_whatever_resolvers_return_is_answered_alike(case: str) -> None:
+@pytest.mark.parametrize("turns", [TURNS, 1, 2, 3, 4], ids=lambda turns: f"{turns} turns")
+async def test_whatever_resolvers_return_is_answered_alike(case: str, turns: int) -> None:
+    """To the end, and given up in the middle."""
     text, root_value = CASES[case]
 
-    planned, _ = await compare(SCHEMA, text, root_value=root_value)
+    planned, _ = await compare(SCHEMA, text, root_value=root_value, turns=turns)
 
     assert planned
+
+
+async def test_a_value_that_cannot_be_asked_whether_it_is_awaitable_fails_its_field_alone() -> None:
+    class Closed:
+        def __getattr__(self, name: str) -> NoReturn:
+            raise ValueError(name)
+
+    schema = build_schema("scalar Any type Query { a: Any b: Any }")
+    any_type: Any = schema.type_map["Any"]
+    any_type.coerce_output_value = any_type.serialize = lambda _value: Closed()
+
+    planned, answer = await compare(schema, "{ a b }", root_value=lambda: {"a": 1})
+
+    assert planned
+    assert len(answer.errors) > 1
 
 
 VARIABLES: list[tuple[str, dict[str, Any] | None]] = [

@@ -105,6 +105,17 @@ async def test_a_body_over_64_kib_is_refused_by_the_name_of_its_limit(api: Api, 
     assert "65536 bytes" in over.text
 
 
+async def test_graphql_is_found_where_a_proxy_puts_it() -> None:
+    """Its short cut knows the plain path alone; below another root it is the router that finds it."""
+    from api.app import create_app
+
+    transport = httpx.ASGITransport(create_app(), root_path="/beta")
+    async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
+        answer = await client.post("/beta/graphql", json={"query": "{ __typename }"})
+
+    assert answer.json() == {"data": {"__typename": "Query"}}
+
+
 # Origins
 
 SHOP = "https://shop.example.com"

@@ -23,6 +23,19 @@ def address(peer: str | None, *forwarded: str) -> str | None:
     return client_of({"type": "http", "headers": headers, "client": client}).ip_address
 
 
+def test_of_headers_that_come_twice_the_first_counts_and_languages_are_one_list() -> None:
+    headers = [
+        (b"accept-language", b"es"),
+        (b"user-agent", b"Tienda/1"),
+        (b"accept-language", b"en;q=0.5"),
+        (b"user-agent", b""),
+    ]
+
+    client = client_of({"type": "http", "headers": headers, "client": None})
+
+    assert (client.language, client.user_agent) == ("es", "Tienda/1")
+
+
 @pytest.mark.parametrize("peer", ["203.0.113.5", "2001:db8::5", "9.255.255.255"])
 def test_a_client_cannot_choose_its_address(settings: Callable[..., None], peer: str) -> None:
     settings(TRUSTED_PROXIES=PROXIES)

@@ -34,22 +34,36 @@ from api.execution.completion import QUICK, completing, uses_info
 from api.execution.fields import Field, Selection
 
 MAX_FIELDS = 2_000
-"""Fields that are kept of one operation; others that requests come across are compiled for each of them anew.
+"""Fields that are kept of one document.
 
-A document of a few lines can spread fragments within fragments into millions of fields. Only what requests
-have come across is compiled, and this bounds what is kept of it.
+A few lines can spread fragments within fragments into millions of fields, and conditions can come out in as
+many ways. Only what requests have come across is compiled, and this bounds what is kept of it.
 """
 
 
 class Kept:
-    """How many fields of an operation are kept."""
+    """What is compiled of the operations of one document. Once it is too much, it is all forgotten.
+
+    A request that is under way keeps what it works with; the next one begins anew.
+    """
 
     def __init__(self) -> None:
         self.fields = 0
+        """How many there are, and what else takes as much memory as one."""
+        self._roots: list[dict[tuple[object, ...], Selection]] = []
 
-    @property
-    def has_room(self) -> bool:
-        return self.fields < MAX_FIELDS
+    def roots(self) -> dict[tuple[object, ...], Selection]:
+        """Where an operation keeps its root fields, by the outcome of its conditions."""
+        roots: dict[tuple[object, ...], Selection] = {}
+        self._roots.append(roots)
+        return roots
+
+    def count(self, fields: int) -> None:
+        self.fields += fields
+        if self.fields > MAX_FIELDS:
+            self.fields = 0
+            for roots in self._roots:
+                roots.clear()
 
 
 class Compiler:
@@ -80,10 +94,6 @@ class Compiler:
             schema, fragments, self._fragments, None, None, operation, values,
             default_field_resolver, type_resolver, default_field_resolver,
         )  # fmt: skip
-
-    @property
-    def has_room(self) -> bool:
-        return self._kept.has_room
 
     def select_root(self, type_: GraphQLObjectType) -> Selection:
         """The root fields. Raises `GraphQLError`, as when a condition is null."""
@@ -118,8 +128,7 @@ class Compiler:
                 fields.append((key, None))
             elif definition is not None:
                 fields.append((key, self._field(key, type_, definition, details)))
-        if self.has_room:
-            self._kept.fields += len(fields)
+        self._kept.count(len(fields))
         return Selection(type_.name, fields)
 
     def _field(
@@ -145,12 +154,14 @@ class Compiler:
 def _reading(field: GraphQLField) -> Callable[[Any], Any] | None:
     """What reads the attribute, if that is all that the field's resolver does."""
     definition = field.extensions.get("strawberry-definition")
+    code = getattr(field.resolve, "__code__", None)
     if (
         isinstance(definition, StrawberryField)
         # A basic field has neither a resolver nor extensions, and so no permission classes; and of those only
         # the ones that no handler of exceptions is for get this function from Strawberry.
         and definition.is_basic_field
-        and getattr(field.resolve, "__name__", None) == "_get_basic_result"
+        # Not its own name, which `functools.wraps` gives to whatever is put around it.
+        and getattr(code, "co_name", None) == "_get_basic_result"
         and type(definition).get_result is StrawberryField.get_result
         and definition.default_resolver is getattr
     ):

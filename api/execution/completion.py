@@ -22,10 +22,10 @@ from graphql import (
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.executor import invalid_return_type_error
-from graphql.pyutils import Undefined, gather_with_cancel, is_iterable
+from graphql.pyutils import Undefined, is_iterable
 
 from api.execution.fields import Complete, Position, Selection
-from api.execution.run import PLAIN, KeyPath, Run, is_awaitable, settle_in_background
+from api.execution.run import PLAIN, KeyPath, Run, is_awaitable, settle_in_background, wait_for
 
 QUICK: dict[GraphQLOutputType, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 """Scalars that answer any value of exactly that type as it is."""
@@ -36,11 +36,6 @@ class Selections(Protocol):
 
     interpreter: Executor[Any]
     """Finds the type of an abstract value by its name, and says what is wrong with a name."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether what was selected may be kept for the next object."""
-        ...
 
     def select(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Selection: ...
 
@@ -134,7 +129,7 @@ def _complete_items(
         if awaitables:
             settle_in_background(awaitables)
         raise
-    return _wait_for(results, waiting) if waiting else results
+    return wait_for(results, waiting) if waiting else results
 
 
 def _add_item(
@@ -169,18 +164,6 @@ def _rest_that_waits(iterator: Iterator[Any]) -> list[Any]:
     return awaitables
 
 
-async def _wait_for(results: list[Any], waiting: list[int]) -> list[Any]:
-    if len(waiting) == 1:
-        # One alone needs no task.
-        (index,) = waiting
-        results[index] = await results[index]
-    else:
-        values = await gather_with_cancel(*(results[index] for index in waiting))
-        for index, value in zip(waiting, values, strict=True):
-            results[index] = value
-    return results
-
-
 async def _complete_async_iterator(
     complete: Complete, items: Position, run: Run, info: Any, path: KeyPath, iterator: Any
 ) -> list[Any]:
@@ -203,7 +186,7 @@ async def _complete_async_iterator(
         if waiting:
             settle_in_background([results[index] for index in waiting])
         raise
-    return await _wait_for(results, waiting) if waiting else results
+    return await wait_for(results, waiting) if waiting else results
 
 
 def _object(type_: GraphQLObjectType, details: FieldDetailsList, selections: Selections) -> Complete:
@@ -231,10 +214,8 @@ def _object(type_: GraphQLObjectType, details: FieldDetailsList, selections: Sel
 
     def select() -> Selection:
         nonlocal kept
-        selection = selections.select(type_, details)
-        if selections.has_room:
-            kept = selection
-        return selection
+        kept = selections.select(type_, details)
+        return kept
 
     return complete_object
 
@@ -261,9 +242,7 @@ def _abstract(type_: GraphQLAbstractType, details: FieldDetailsList, selections:
         complete = kept.get(name) if type(name) is str else None
         if complete is None:
             runtime_type = selections.interpreter.ensure_valid_runtime_type(name, type_, details, info, value)
-            complete = _object(runtime_type, details, selections)
-            if selections.has_room:
-                kept[runtime_type.name] = complete
+            complete = kept[runtime_type.name] = _object(runtime_type, details, selections)
         return complete
 
     return complete_abstract

@@ -29,6 +29,8 @@ class Deadlines:
             task = asyncio.current_task(loop)
             if task is None:
                 raise RuntimeError("A deadline is for a task.")
+            if self._loop is not None and self._loop.is_running():
+                raise RuntimeError("Deadlines are for the tasks of one event loop.")
             # The timer of a loop that has ended would never come, and nothing of it runs any more.
             self._loop, self._timer = loop, None
             self._running.clear()

@@ -6,9 +6,8 @@ from typing import Any
 
 from graphql.error import GraphQLError, located_error
 from graphql.language import FieldNode
-from graphql.pyutils import gather_with_cancel
 
-from api.execution.run import PLAIN, KeyPath, Run, as_path, is_awaitable, settle_in_background
+from api.execution.run import PLAIN, KeyPath, Run, as_path, is_awaitable, settle_in_background, wait_for
 
 Complete = Callable[[Run, Any, KeyPath, Any], Any]
 """Makes what a resolver returned into what the client gets: `complete(run, info, path, value)`.
@@ -101,6 +100,7 @@ class Field(Position):
         except Exception as error:  # noqa: BLE001
             return self.fail(run, error, path)
         if type(value) is CoroutineType:
+            # Nearly every resolver returns one, and its type is asked for in less time than a call takes.
             return self.complete_later(self._complete, run, info, path, value)
         return self._finish(run, info, path, value)
 
@@ -114,10 +114,10 @@ class Field(Position):
             if type(value) not in PLAIN and is_awaitable(value):
                 return self.complete_later(self._complete, run, info, path, value)
             completed = self._complete(run, info, path, value)
+            if type(completed) not in PLAIN and is_awaitable(completed):
+                return self.finish_later(run, path, completed)
         except Exception as error:  # noqa: BLE001
             return self.fail(run, error, path)
-        if type(completed) not in PLAIN and is_awaitable(completed):
-            return self.finish_later(run, path, completed)
         return completed
 
 
@@ -169,7 +169,7 @@ class Selection:
             if waiting:
                 settle_in_background([results[key] for key in waiting])
             raise
-        return _wait_for(results, waiting) if waiting else results
+        return wait_for(results, waiting) if waiting else results
 
     def execute_serially(self, run: Run, source: Any, path: KeyPath | None) -> Any:
         """The same, but no field begins before the one before it is answered."""
@@ -192,14 +192,3 @@ class Selection:
             if type(results[key]) not in PLAIN and is_awaitable(results[key]):
                 results[key] = await results[key]
         return results
-
-
-async def _wait_for(results: dict[str, Any], waiting: Sequence[str]) -> dict[str, Any]:
-    if len(waiting) == 1:
-        # One alone needs no task.
-        (key,) = waiting
-        results[key] = await results[key]
-    else:
-        values = await gather_with_cancel(*(results[key] for key in waiting))
-        results.update(zip(waiting, values, strict=True))
-    return results

@@ -91,8 +91,8 @@ class Plan:
         self._hide_suggestions = hide_suggestions
         self._variables = Variables(schema, operation, hide_suggestions=hide_suggestions)
         self._serially = operation.operation is OperationType.MUTATION
-        self._roots: dict[tuple[object, ...], Selection] = {}
         self._kept = kept
+        self._roots = kept.roots()
 
     def run(
         self,
@@ -113,7 +113,7 @@ class Plan:
             data = execute(run, root_value, None)
         except GraphQLError as error:
             return run.fail(error)
-        return run.result(data) if type(data) is dict else _wait_for(run, data)
+        return run.result(data) if type(data) is dict else _result_of(run, data)
 
     def _begin(
         self, values: VariableValues, context: Any, root_value: Any, extensions: dict[str, Any] | None
@@ -142,25 +142,26 @@ class Plan:
         root = self._roots.get(outcome)
         if root is None:
             # Of this request nothing else is kept: other variables may be passwords.
-            conditions = VariableValues(
-                {name: values.sources[name] for name in self._conditions},
-                {name: value for name, value in values.coerced.items() if name in self._conditions},
+            decisive = VariableValues(
+                {name: values.sources[name] for name in conditions},
+                {name: value for name, value in values.coerced.items() if name in conditions},
             )
             compiler = Compiler(
                 self._schema,
                 self._operation,
                 self._fragments,
-                conditions,
+                decisive,
                 self._kept,
                 hide_suggestions=self._hide_suggestions,
             )
             root = compiler.select_root(self._root_type)
-            if self._kept.has_room:
-                self._roots[outcome] = root
+            # An outcome takes memory of its own, however few fields it has.
+            self._kept.count(1 + len(conditions) // 16)
+            self._roots[outcome] = root
         return root
 
 
-async def _wait_for(run: Run, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
+async def _result_of(run: Run, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
     try:
         return run.result(await data)
     except GraphQLError as error:

@@ -60,7 +60,21 @@ class Run:
 
 def as_path(path: KeyPath) -> Path:
     before, key, typename = path
+    # A named tuple's own constructor takes several times as long, here and where else it is passed over.
     return tuple.__new__(Path, (None if before is None else as_path(before), key, typename))
+
+
+async def wait_for(results: Any, waiting: Sequence[Any]) -> Any:
+    """A dictionary or a list, once what is at these of its keys or indexes has been waited for."""
+    if len(waiting) == 1:
+        # One alone needs no task.
+        (key,) = waiting
+        results[key] = await results[key]
+    else:
+        values = await gather_with_cancel(*[results[key] for key in waiting])
+        for key, value in zip(waiting, values, strict=True):
+            results[key] = value
+    return results
 
 
 def settle_in_background(awaitables: Sequence[Awaitable[Any]]) -> None:

@@ -80,6 +80,7 @@ class Variables:
         self._hide_suggestions = hide_suggestions
         self._variables: list[_Variable] = []
         self._all_known = True
+        known: _Known = {}
         for definition in self._definitions:
             signature = get_variable_signature(schema, definition)
             if isinstance(signature, GraphQLError):
@@ -97,7 +98,7 @@ class Variables:
                     VariableValueSource(signature),
                     default,
                     may_be_absent,
-                    coercing(signature.type),
+                    coercing(signature.type, known),
                 )
             )
 
@@ -136,15 +137,15 @@ class Variables:
         return tuple.__new__(VariableValues, (sources, coerced))
 
 
-def coercing(type_: GraphQLInputType) -> Coerce:
+_Known = dict[GraphQLInputObjectType, Coerce]
+"""What coerces each input object type that has been come across."""
+
+
+def coercing(type_: GraphQLInputType, known: _Known) -> Coerce:
     """What coerces values of this type."""
-    return _coercing(type_, ())
-
-
-def _coercing(type_: GraphQLInputType, within: tuple[GraphQLInputType, ...]) -> Coerce:
     if isinstance(type_, GraphQLNonNull):
-        return _coercing_given(type_.of_type, within)
-    coerce = _coercing_given(type_, within)
+        return _coercing_given(type_.of_type, known)
+    coerce = _coercing_given(type_, known)
 
     def coerce_nullable(value: Any) -> Any:
         return None if value is None else coerce(value)
@@ -152,15 +153,17 @@ def _coercing(type_: GraphQLInputType, within: tuple[GraphQLInputType, ...]) -> 
     return coerce_nullable
 
 
-def _coercing_given(type_: GraphQLInputType, within: tuple[GraphQLInputType, ...]) -> Coerce:
+def _coercing_given(type_: GraphQLInputType, known: _Known) -> Coerce:
     """The same for values that are there; null makes `Undefined`."""
     if isinstance(type_, GraphQLList):
-        return _coercing_list(_coercing(type_.of_type, within))
+        return _coercing_list(coercing(type_.of_type, known))
     if isinstance(type_, GraphQLInputObjectType):
-        # Values of a type that holds itself may be nested without end; graphql-core sees to that.
-        if type_.is_one_of or type_ in within:
-            return _leaving_to_graphql_core
-        return _coercing_object(type_, (*within, type_))
+        if type_ not in known:
+            # Values of a type that holds itself may be nested without end; graphql-core sees to that.
+            known[type_] = _leaving_to_graphql_core
+            if not type_.is_one_of:
+                known[type_] = _coercing_object(type_, known)
+        return known[type_]
     if type_ is GraphQLString or type_ is GraphQLID:
         return lambda value: value if type(value) is str else Undefined
     if type_ is GraphQLBoolean:
@@ -186,9 +189,9 @@ def _coercing_list(coerce: Coerce) -> Coerce:
     return coerce_list
 
 
-def _coercing_object(type_: GraphQLInputObjectType, within: tuple[GraphQLInputType, ...]) -> Coerce:
+def _coercing_object(type_: GraphQLInputObjectType, known: _Known) -> Coerce:
     fields = [
-        (name, field, field.out_name or name, is_required_input_field(field), _coercing(field.type, within))
+        (name, field, field.out_name or name, is_required_input_field(field), coercing(field.type, known))
         for name, field in type_.fields.items()
     ]
     names = type_.fields.keys()

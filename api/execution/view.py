@@ -30,6 +30,7 @@ HTML = b"text/html; charset=utf-8"
 Headers = Sequence[tuple[bytes, bytes]]
 
 _READY = (ExecutionResult, list)
+"""What need not be waited for; a tuple, because `isinstance` takes longer for a union."""
 
 
 class RequestError(GraphQLError):
@@ -64,7 +65,8 @@ class GraphQLView:
     to send in their place: there the caller logs, and masks what is not the client's doing. A malformed
     request shows as one `RequestError`. An exception from outside of any field, or an answer that JSON
     cannot express, gets status 500 and shows as one error with a harmless message and the exception as its
-    `original_error`. What `on_errors` itself raises is shown to it in this way, but not a second time.
+    `original_error`. What `on_errors` itself raises for the errors of a document is shown to it in this way,
+    but not a second time; for those of a malformed request it passes through to the server.
 
     `graphiql` shows GraphiQL to browsers. `max_body` bounds what a request may carry, in bytes; `limits` how
     large its document may be; `max_seconds` how long it may take, from the first byte of its body to the
