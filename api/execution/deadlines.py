@@ -1,6 +1,7 @@
 """A deadline for each of many tasks, all with the same patience, at the price of one timer."""
 
 import asyncio
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,7 @@ class Deadlines:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._timer: asyncio.TimerHandle | None = None
         self._running: dict[_Deadline, None] = {}
 
@@ -24,7 +26,9 @@ class Deadlines:
         """To be entered at once, by the task that it is for."""
         # The loop is remembered, because to look for the running one takes Python 3.11 a call of the system.
         loop = self._loop
-        if loop is None or (task := asyncio.current_task(loop)) is None:
+        # From another thread, what that loop is running right now would be taken for the task that asks.
+        here = get_ident()
+        if loop is None or here != self._thread or (task := asyncio.current_task(loop)) is None:
             loop = asyncio.get_running_loop()
             task = asyncio.current_task(loop)
             if task is None:
@@ -32,7 +36,7 @@ class Deadlines:
             if self._loop is not None and self._loop.is_running():
                 raise RuntimeError("Deadlines are for the tasks of one event loop.")
             # The timer of a loop that has ended would never come, and nothing of it runs any more.
-            self._loop, self._timer = loop, None
+            self._loop, self._thread, self._timer = loop, here, None
             self._running.clear()
         deadline = _Deadline(self._running, task, loop.time() + self.seconds)
         self._running[deadline] = None

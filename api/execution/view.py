@@ -285,19 +285,16 @@ async def read_body(receive: Receive, content_length: bytes | None, max_body: in
     # The server has checked that the header is a number. It spares us the reading, and is no proof.
     if content_length and int(content_length) > max_body:
         raise _too_large(max_body)
-    parts: list[bytes] = []
-    size = 0
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        part = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > max_body:
+        body += message.get("body", b"")
+        if len(body) > max_body:
             raise _too_large(max_body)
         if not message.get("more_body", False):
-            return part if len(parts) == 1 else b"".join(parts)
+            return bytes(body)
 
 
 def _too_large(max_body: int) -> RequestError:
