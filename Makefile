@@ -17,7 +17,7 @@ lint: $(INSTALLED)
 
 # Plans compared with graphql-core on other documents each time, until 100,000 were alike; memory over a million.
 fuzz: $(INSTALLED)
-	@FUZZ=100000 $(BIN)/pytest --numprocesses=0 -s tests/test_plan_fuzz.py tests/test_plan_memory.py
+	@FUZZ=100000 $(BIN)/pytest --numprocesses=0 -s tests/execution/test_plan_fuzz.py tests/execution/test_plan_memory.py
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix
@@ -31,7 +31,7 @@ bench-migrations: $(INSTALLED)
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql
-	@$(BIN)/python -m api.deploy.replay > .venv/schema.json && mv .venv/schema.json migrations/schema.json
+	@$(BIN)/python -m api.deploy.schema_snapshot > .venv/schema.json && mv .venv/schema.json migrations/schema.json
 
 # uv resolves for every platform and Python at once; it is needed for this step alone, so it is not locked.
 # Extras are pinned as well: pip of Python 3.11 takes the newest release of `name[extra]` where only `name` is pinned.

@@ -18,20 +18,21 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import rest
-from api.deploy.pending import pending_migrations
+from api.database.engine import get_engine
+from api.deploy.migrations.pending import pending_migrations
 from api.domain.rate_limits import close_counter
 from api.execution.document_limits import DocumentLimits
-from api.execution.view import GraphQLView
-from api.failures import report_failure
-from api.logs import configure_logging, get_logger
-from api.request_ids import RequestIds
-from api.requests import MAX_BODY, MAX_SECONDS
+from api.http.client import MAX_BODY, MAX_SECONDS
+from api.http.graphql_view import GraphQLView
+from api.http.metrics_port import metrics_port, metrics_routes
+from api.http.request_ids import RequestIds
+from api.observability.error_reporting import report_error
+from api.observability.logs import configure_logging, get_logger
+from api.observability.middleware import watch_fields, watching, watching_process
 from api.schema.context import Context
-from api.schema.failures import present_errors
+from api.schema.error_formatting import present_errors
 from api.schema.schema import schema
 from api.settings import get_settings
-from api.watch.watched import metrics_port, metrics_routes, watch_fields, watching, watching_process
-from piccolo_conf import DB
 
 logger = get_logger()
 
@@ -125,7 +126,7 @@ async def readyz(_request: Request) -> Response:
         pending = await pending_migrations()
     except Exception as error:  # noqa: BLE001
         # Whatever keeps the database from answering, the one who asks should not get requests to it yet.
-        code = report_failure(error)
+        code = report_error(error)
         reason = "database unavailable" if code == "UNAVAILABLE" else "see the log"
         return _not_ready({"reason": reason, "code": code})
     if pending:
@@ -141,7 +142,7 @@ def _not_ready(why: dict[str, object]) -> Response:
 @contextlib.asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
     _end_with_parent()
-    await DB.start_connection_pool()
+    await get_engine().start_connection_pool()
     # Modules and schema live as long as the process. Looking for garbage among them again and again holds
     # every request up: the slowest of the look-ups beside a load of registrations took four times as long.
     gc.collect()
@@ -153,7 +154,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
             yield
     finally:
         await close_counter()
-        await DB.close_connection_pool()
+        await get_engine().close_connection_pool()
 
 
 def _end_with_parent() -> None:

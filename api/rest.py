@@ -14,17 +14,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.domain import beta_keys, errors, registration, sessions
+from api.domain import errors, registration
+from api.domain.accounts import sign_in
+from api.domain.accounts.sessions import OpenedSession
+from api.domain.beta_keys import lookup
 from api.domain.errors import DomainError, FieldProblem, InvalidInput
-from api.domain.registration import Application
-from api.domain.sessions import OpenedSession
-from api.execution.view import RequestError, read_body, require_json
-from api.failures import report_failure
-from api.logs import get_logger
+from api.domain.registration import RegistrationRequest
+from api.http.body import HttpError, read_body, require_json
+from api.http.client import MAX_BODY, client_of
 from api.messages import message
-from api.requests import MAX_BODY, client_of
-from api.watch.answers import note_outcome
-from api.watch.watched import watching
+from api.observability.error_reporting import report_error
+from api.observability.logs import get_logger
+from api.observability.middleware import watching
+from api.observability.request_outcome import record_outcome
 from tables import Tenant, User
 
 logger = get_logger()
@@ -32,14 +34,14 @@ logger = get_logger()
 
 async def validate_beta_key(request: Request) -> Response:
     client = client_of(request.scope)
-    reason = await beta_keys.validate_key(request.path_params["key"], client)
-    told = message(beta_keys.message_code(reason), client.language)
+    reason = await lookup.validate_key(request.path_params["key"], client)
+    told = message(lookup.message_code(reason), client.language)
     return _json(200, {"valid": reason is None, "message": told})
 
 
 async def register(request: Request) -> Response:
     form = _Form(await _read_object(request))
-    application = Application(
+    application = RegistrationRequest(
         beta_key=form.text("betaKey"),
         business_name=form.text("businessName"),
         nit=form.text("nit"),
@@ -64,7 +66,7 @@ async def login(request: Request) -> Response:
     email, password = form.text("email"), form.text("password")
     if form.problems:
         raise InvalidInput(form.problems)
-    return _json(201, _signed_in(await sessions.sign_in(email, password, client_of(request.scope))))
+    return _json(201, _signed_in(await sign_in.sign_in(email, password, client_of(request.scope))))
 
 
 async def _read_object(request: Request) -> dict[str, Any]:
@@ -75,9 +77,9 @@ async def _read_object(request: Request) -> dict[str, Any]:
     try:
         values = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise RequestError(400, "The body is not JSON in UTF-8.") from None
+        raise HttpError(400, "The body is not JSON in UTF-8.") from None
     if not isinstance(values, dict):
-        raise RequestError(400, "The body must be a JSON object.")
+        raise HttpError(400, "The body must be a JSON object.")
     return values
 
 
@@ -176,7 +178,7 @@ def _door(answer: Endpoint, max_seconds: float) -> Endpoint:
                 return await answer(request)
         except DomainError as error:
             return _domain_error(error, language)
-        except RequestError as error:
+        except HttpError as error:
             return _refuse(error.status, "BAD_REQUEST", error.message)
         except ClientDisconnect:
             # Nobody is there to read this.
@@ -185,7 +187,7 @@ def _door(answer: Endpoint, max_seconds: float) -> Endpoint:
             if limit.expired():
                 return _refuse(503, "TIMEOUT", message("TIMEOUT", language, seconds=f"{max_seconds:g}"))
             # Told here and not by Starlette, whose last resort knows neither the request's id nor JSON.
-            code = report_failure(error)
+            code = report_error(error)
             return _error(503 if code == "UNAVAILABLE" else 500, code, message(code, language), [])
 
     return endpoint
@@ -213,7 +215,7 @@ def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | No
 
 
 def _error(status: int, code: str, told: str, fields: list[dict[str, str]]) -> Response:
-    note_outcome(code)
+    record_outcome(code)
     return _json(
         status,
         {

@@ -20,10 +20,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.errors import CommandFailed
+from api.command_error import CommandError
 
 
-class SettingsError(CommandFailed):
+class SettingsError(CommandError):
     """A setting is wrong; the message is one line that names it and says what it takes."""
 
 

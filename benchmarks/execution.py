@@ -15,14 +15,14 @@ from strawberry import ID
 from strawberry.execution import optimized_is_awaitable
 
 from api.database.embedded import EmbeddedServer
-from api.domain.beta_key_listing import KeyFilter
-from api.domain.beta_keys import BetaKeyStatus
+from api.domain.beta_keys.listing import KeyFilter
+from api.domain.beta_keys.status import BetaKeyStatus
 from api.domain.business_types import BusinessType
-from api.domain.users import Role
+from api.domain.roles import Role
 from api.execution.documents import RULES, DocumentCache
 from api.execution.plans import make_plan
 from api.schema.beta_keys import BetaKey, BetaKeyConnection, BetaKeyValidation
-from api.schema.errors import FieldError, InvalidInput
+from api.schema.error_types import FieldError, InvalidInput
 from api.schema.pagination import Edge, PageInfo
 from api.schema.registration import Registration
 from api.schema.schema import schema

@@ -19,18 +19,19 @@ from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
 from api.database import scopes
-from api.domain import seats, sessions
-from api.domain.audit import Client
-from api.domain.beta_key_listing import KeyFilter, ListedKey, list_keys
-from api.domain.beta_keys import find_key, rejection
+from api.database.engine import get_engine
+from api.domain import viewer as viewers
+from api.domain.accounts.operators import as_operator
+from api.domain.actors import Client
+from api.domain.beta_keys.listing import KeyFilter, ListedKey, list_keys
+from api.domain.beta_keys.lookup import find_key, rejection
 from api.domain.errors import InvalidInput
-from api.domain.operators import as_operator
-from api.domain.pages import Position
-from api.domain.registration import Application, register
-from api.domain.sessions import SEEN_EVERY
+from api.domain.pagination import Position
+from api.domain.registration import RegistrationRequest, register
+from api.domain.tenants import seats
+from api.domain.viewer import SEEN_EVERY
 from api.messages import message
 from api.schema.pagination import write_cursor
-from piccolo_conf import DB
 from tables import BetaKey
 
 
@@ -64,7 +65,7 @@ async def bare_viewer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 _VIEWER, _SEATS = (
-    scopes.scoped(query, arguments) for query, arguments in ((sessions._BY_TOKEN, 2), (seats._SEATS, 1))
+    scopes.scoped(query, arguments) for query, arguments in ((viewers._BY_TOKEN, 2), (seats._SEATS, 1))
 )
 
 
@@ -75,7 +76,7 @@ async def bare_keys(scope: Scope, receive: Receive, send: Send) -> None:
         return
     orjson.loads(await _read(receive))
     token = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ").decode()
-    viewer = await sessions.find_viewer(token)
+    viewer = await viewers.find_viewer(token)
     if viewer is None:
         await _answer(send, {"errors": [{"message": "Sign in first."}]})
         return
@@ -134,7 +135,9 @@ async def bare_refusal(scope: Scope, receive: Receive, send: Send) -> None:
         await _answer(send, {"errors": [{"message": "There is no form."}]})
         return
     try:
-        await register(Application(**{_snake_case(name): value for name, value in form.items()}), Client())
+        await register(
+            RegistrationRequest(**{_snake_case(name): value for name, value in form.items()}), Client()
+        )
     except InvalidInput as error:
         fields = [
             {
@@ -163,15 +166,15 @@ async def collector(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _fetch(statement: str, *values: object) -> list[Any]:
-    return await DB.fetch(statement, *values)
+    return await get_engine().fetch(statement, *values)
 
 
 async def _live(receive: Receive, send: Send) -> None:
     await receive()
-    await DB.start_connection_pool()
+    await get_engine().start_connection_pool()
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await DB.close_connection_pool()
+    await get_engine().close_connection_pool()
     await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -214,11 +217,11 @@ class Query:
 
 @contextlib.asynccontextmanager
 async def _pool(_app: Starlette) -> AsyncIterator[None]:
-    await DB.start_connection_pool()
+    await get_engine().start_connection_pool()
     try:
         yield
     finally:
-        await DB.close_connection_pool()
+        await get_engine().close_connection_pool()
 
 
 stock = Starlette(

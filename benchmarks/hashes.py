@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from api.domain.passwords import _HASHES
+from api.domain.accounts.passwords import _HASHES
 
 
 @dataclass(frozen=True)

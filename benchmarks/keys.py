@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 
 from api.database.embedded import EmbeddedServer
-from api.domain.pages import Position
+from api.domain.pagination import Position
 from api.schema.pagination import write_cursor
 from benchmarks.report import show, title
 from benchmarks.requests import make_tokens

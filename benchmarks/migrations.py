@@ -21,7 +21,7 @@ from statistics import median
 
 import asyncpg
 
-from api.deploy.migration import Index, SqlMigration, all_migrations
+from api.deploy.migrations.migration import Index, SqlMigration, all_migrations
 from benchmarks.servers import Database, gatehouse, postgres
 from benchmarks.traffic import IN_SCOPE, KINDS, REPORT_EVERY, Request, Traffic, fill
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from api.domain.beta_key_issue import ALPHABET
+from api.domain.beta_keys.issue import ALPHABET
 
 VALIDATE = "query Validate($key: String!) { validateBetaKey(key: $key) { valid message } }"
 

@@ -19,7 +19,7 @@ import asyncpg
 import orjson
 
 from api.database.embedded import APPLICATION, SUPERUSER, EmbeddedServer
-from api.domain.pages import Position
+from api.domain.pagination import Position
 from api.schema.pagination import write_cursor
 from benchmarks.requests import VALIDATE
 

@@ -1,7 +1,7 @@
 from piccolo.columns import UUID, Boolean, Timestamptz, Varchar
 from piccolo.table import Table
 
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T00:00:11:402318"
 VERSION = "1.38.0"

@@ -2,7 +2,7 @@ from piccolo.columns import UUID, Boolean, ForeignKey, Integer, Text, Timestampt
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
-from api.deploy.migration import Index, SqlMigration
+from api.deploy.migrations.migration import Index, SqlMigration
 
 ID = "2026-11-24T00:04:52:117630"
 VERSION = "1.38.0"

@@ -1,4 +1,4 @@
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T00:11:37:850244"
 VERSION = "1.38.0"

@@ -1,4 +1,4 @@
-from api.deploy.migration import Index, SqlMigration
+from api.deploy.migrations.migration import Index, SqlMigration
 
 ID = "2026-11-24T04:40:07:512904"
 VERSION = "1.38.0"

@@ -1,7 +1,7 @@
 from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz, Varchar
 from piccolo.table import Table
 
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T04:46:12:380517"
 VERSION = "1.38.0"

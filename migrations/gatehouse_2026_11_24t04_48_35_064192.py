@@ -2,7 +2,7 @@ from piccolo.columns import UUID, BigInt, ForeignKey, Text, Timestamptz, Varchar
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T04:48:35:064192"
 VERSION = "1.38.0"

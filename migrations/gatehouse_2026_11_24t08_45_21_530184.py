@@ -1,7 +1,7 @@
 from piccolo.columns import UUID, Timestamptz, Varchar
 from piccolo.table import Table
 
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T08:45:21:530184"
 VERSION = "1.38.0"

@@ -1,7 +1,7 @@
 from piccolo.columns import Timestamptz
 from piccolo.table import Table
 
-from api.deploy.migration import Index, SqlMigration
+from api.deploy.migrations.migration import Index, SqlMigration
 
 ID = "2026-11-24T09:05:44:716203"
 VERSION = "1.38.0"

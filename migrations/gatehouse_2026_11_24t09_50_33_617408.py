@@ -1,4 +1,4 @@
-from api.deploy.migration import Index, SqlMigration
+from api.deploy.migrations.migration import Index, SqlMigration
 
 ID = "2026-11-24T09:50:33:617408"
 VERSION = "1.38.0"

@@ -8,7 +8,7 @@ from tables.tenant import Tenant
 class BetaKey(Table, tablename="beta_keys"):
     """Admits one business: issued, then used, or expired, or revoked.
 
-    `expired_at` is when the expiry was noticed, some time after `expires_at`: see `api.domain.clean_up`.
+    `expired_at` is when the expiry was noticed, some time after `expires_at`: see `api.domain.cleanup`.
     """
 
     id = UUID(primary_key=True)

@@ -14,8 +14,8 @@ import pytest
 from graphql import GraphQLError
 
 from api.database.embedded import EmbeddedServer
-from api.execution import view
 from api.execution.documents import Document, DocumentCache
+from api.http import graphql_view
 from api.settings import Settings, get_settings
 from tests.support import ROOT, Api, GatehouseProcess
 
@@ -155,7 +155,7 @@ class _FromTheFirstRequest(DocumentCache):
         return super().get(text)
 
 
-view.DocumentCache = _FromTheFirstRequest
+graphql_view.DocumentCache = _FromTheFirstRequest
 
 
 @pytest.fixture(scope="session")
@@ -181,11 +181,11 @@ async def api(_application: httpx.AsyncClient, database: asyncpg.Connection) -> 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """`settings(RATE_LIMITS="on")` changes settings of the application in this process, for one test."""
-    from api import requests
     from api.domain import rate_limits
+    from api.http import client
 
     def forget() -> None:
-        for cached in (get_settings, rate_limits._counter, rate_limits._rate, requests._is_trusted):
+        for cached in (get_settings, rate_limits._counter, rate_limits._rate, client._is_trusted):
             cached.cache_clear()
 
     def change(**values: str) -> None:

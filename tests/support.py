@@ -56,7 +56,7 @@ def copy_project(to: Path) -> None:
 def write_schema(project: Path) -> None:
     """What `make schema` does for the migrations, in a copy of the project."""
     written = subprocess.run(
-        [sys.executable, "-m", "api.deploy.replay"],
+        [sys.executable, "-m", "api.deploy.schema_snapshot"],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(project)},
         check=True,
@@ -136,7 +136,7 @@ class Api:
 
 async def issue_key(database: asyncpg.Connection, **columns: Any) -> str:
     """Put a key into the database; `columns` by their names there."""
-    from api.domain.beta_key_issue import generate_keys
+    from api.domain.beta_keys.issue import generate_keys
 
     values = {"key": next(iter(generate_keys(1))), **columns}
     names = ", ".join(f'"{name}"' for name in values)
@@ -156,7 +156,7 @@ class Person:
 
 async def hire(database: asyncpg.Connection, tenant_id: str | None, role: str, **columns: Any) -> Person:
     """Put somebody into the database, and sign them in; `columns` by their names there."""
-    from api.domain.sessions import _digest
+    from api.domain.viewer import token_digest
 
     number, token = next(_numbers), secrets.token_urlsafe(32)
     values = {
@@ -176,7 +176,7 @@ async def hire(database: asyncpg.Connection, tenant_id: str | None, role: str, *
         """INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
         VALUES ($1, $2, now() + interval '1 day')""",
         user_id,
-        _digest(token),
+        token_digest(token),
     )
     return Person(str(user_id), values["email"], token)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from api.domain.errors import BetaKeyRejection, DomainError, NoSeat, WrongPassword
-from api.domain.users import Role
+from api.domain.roles import Role
 from api.messages import _MESSAGES, LANGUAGES, message, preferred_language
 from tests.support import ROOT
 

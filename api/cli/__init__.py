@@ -13,16 +13,16 @@ from typing import Annotated
 
 import typer
 
-from api.cli.audit import audit
+from api.cli.audit_events import audit
 from api.cli.db import db
 from api.cli.key_files import key_files
 from api.cli.keys import keys
-from api.cli.mail import mail
+from api.cli.mails import mail
 from api.cli.operators import operators
 from api.cli.tenants import tenants
 from api.domain.errors import DomainError, InvalidInput
-from api.failures import describe_in_full, terminal_line
 from api.messages import message
+from api.observability.error_descriptions import describe_error_chain, terminal_message
 
 app = typer.Typer(
     name="gatehouse",
@@ -52,9 +52,9 @@ def main() -> None:
     except DomainError as error:
         _fail(_tell(error))
     except Exception as error:  # noqa: BLE001
-        if (told := terminal_line(error)) is None:
+        if (told := terminal_message(error)) is None:
             # Python's own traceback would repeat the rows that PostgreSQL repeats, keys and all.
-            sys.stderr.write(describe_in_full(error))
+            sys.stderr.write(describe_error_chain(error))
             sys.exit(1)
         _fail(told)
 
@@ -75,7 +75,7 @@ def _tell(error: DomainError) -> str:
 @app.command()
 def serve() -> None:
     """Serve the API on HOST and PORT until it is told to stop."""
-    from api.serve import serve as run
+    from api.server.serve import serve as run
 
     run()
 
@@ -91,7 +91,7 @@ def worker(beside_server: Annotated[bool, typer.Option(hidden=True)] = False) ->
 @app.command()
 def smoke(url: str) -> None:
     """Check a server that runs at URL; say what is wrong with it, and exit with 1 if anything is."""
-    from api.smoke import run_smoke
+    from api.server.smoke import run_smoke
 
     failed = run_smoke(url)
     for what in failed:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from api.cli.terminal import Json, print_json, run
-from api.errors import CommandFailed
+from api.command_error import CommandError
 
 db = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
 
@@ -15,7 +15,7 @@ db = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
 @db.command("status")
 def db_status(json: Json = False) -> None:
     """Compare the database with the migrations. Exit code 0: up to date, 2: pending, 3: see to it."""
-    from api.deploy.status import read_status
+    from api.deploy.migrations.status import read_status
 
     status = run(read_status())
     if json:
@@ -39,10 +39,10 @@ def db_status(json: Json = False) -> None:
 @db.command("verify")
 def db_verify(json: Json = False) -> None:
     """Compare the tables with what the migrations build. Exit code 0: the same, 3: see to the differences."""
+    from api.database.engine import get_engine
     from api.deploy.verify import verify
-    from piccolo_conf import DB
 
-    found = run(verify(DB))
+    found = run(verify(get_engine()))
     if json:
         print_json(found.as_json())
     else:
@@ -68,9 +68,9 @@ def db_adopt(
 
     Exit code 0: done, or nothing to do; 1: it cannot be done; 3: a person has to look at something first.
     """
-    from api.deploy.adopt import Plan, adopt
+    from api.database.engine import get_engine
+    from api.deploy.adoption.adopt import Plan, adopt
     from api.settings import get_settings
-    from piccolo_conf import DB
 
     told: list[Plan] = []
 
@@ -86,7 +86,7 @@ def db_adopt(
         for one in plan.undecided:
             typer.echo(f"first see to {one.what}: {', '.join(one.ids)}")
 
-    run(adopt(DB, get_settings().migration_lock_timeout, tell, dry_run=dry_run))
+    run(adopt(get_engine(), get_settings().migration_lock_timeout, tell, dry_run=dry_run))
     if told[0].undecided:
         raise typer.Exit(3)
     if not json:
@@ -101,7 +101,7 @@ def db_sql(
     json: Json = False,
 ) -> None:
     """Print the migrations as a script for psql, which can be run twice. It needs no database to do so."""
-    from api.deploy.script import parts, script
+    from api.deploy.migrations.script import parts, script
 
     wanted = parts(first, last, backwards=backwards)
     if json:
@@ -115,11 +115,11 @@ def db_forget(
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking; it cannot be undone.")] = False,
 ) -> None:
     """Erase what undone migrations left in the schema gatehouse_undone."""
-    from api.deploy.undone import forget
+    from api.database.engine import get_engine
+    from api.deploy.migrations.retained_data import forget
     from api.settings import get_settings
-    from piccolo_conf import DB
 
     if not yes:
-        raise CommandFailed("this erases rows for good; run: gatehouse db forget --yes")
-    for what in run(forget(DB, get_settings().migration_lock_timeout)):
+        raise CommandError("this erases rows for good; run: gatehouse db forget --yes")
+    for what in run(forget(get_engine(), get_settings().migration_lock_timeout)):
         typer.echo(f"erased {what}")

@@ -12,18 +12,18 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from api.errors import CommandFailed
+from api.command_error import CommandError
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[TextIO]:
     """A file that is there, with all that was written, once the block has ended well.
 
-    Beta keys are as good as the doors that they open, so nobody else may read it. Raises `CommandFailed`
+    Beta keys are as good as the doors that they open, so nobody else may read it. Raises `CommandError`
     where it cannot be written, or where there is a file of that name already, whose keys would be lost.
     """
     if os.path.lexists(path):
-        raise CommandFailed(f"{path} is there already; choose another file")
+        raise CommandError(f"{path} is there already; choose another file")
     with _told(path):
         descriptor, name = _open_unseen(path.parent)
     try:
@@ -41,12 +41,12 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
-        raise CommandFailed(f"{path} is there already; choose another file") from None
+        raise CommandError(f"{path} is there already; choose another file") from None
     except OSError as error:
         # Others may come from the connection to the database, which is told as such.
         if error.errno not in _NOT_WRITABLE:
             raise
-        raise CommandFailed(f"{path} cannot be written ({error.strerror}); choose another place") from None
+        raise CommandError(f"{path} cannot be written ({error.strerror}); choose another place") from None
 
 
 _NOT_WRITABLE = {

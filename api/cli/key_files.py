@@ -16,8 +16,8 @@ import typer
 from api.cli.files import new_file
 from api.cli.keys import Language, Status, at_a_terminal, known_status
 from api.cli.terminal import run
+from api.command_error import CommandError
 from api.domain.errors import InvalidInput, NotFound, RateLimited
-from api.errors import CommandFailed
 from api.messages import message
 
 key_files = typer.Typer()
@@ -37,8 +37,8 @@ def keys_export(
     search: Annotated[str | None, typer.Option(help="Part of the key, the notes or the recipient.")] = None,
 ) -> None:
     """Write beta keys out, in no order."""
-    from api.domain.beta_key_export import export_csv, export_json
-    from api.domain.beta_key_listing import KeyFilter
+    from api.domain.beta_keys.file_export import export_csv, export_json
+    from api.domain.beta_keys.listing import KeyFilter
 
     wanted = KeyFilter(known_status(status), batch, search)
     write = export_csv if format is Format.csv else export_json
@@ -55,35 +55,35 @@ def keys_import(
     file: Annotated[Path, typer.Argument(help="CSV with a heading: key, notes, batch, expiresAt, …")],
 ) -> None:
     """Take keys over that were made elsewhere, all or none; each bad line is told by its number."""
-    from api.domain.audit import TERMINAL
-    from api.domain.beta_key_import import BadLines, import_keys
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.beta_keys.file_import import BadLines, import_keys
 
     with _opened(file) as text:
         try:
-            count = run(import_keys(TERMINAL, text, file.name))
+            count = run(import_keys(SYSTEM_ACTOR, text, file.name))
         except BadLines as bad:
             for problem in bad.problems:
                 what = message(problem.code, "en", **problem.limits)
                 typer.echo(f"line {problem.line}, {problem.column}: {what}", err=True)
             more = f"; the first {len(bad.problems)} are told" if bad.count > len(bad.problems) else ""
-            raise CommandFailed(f"nothing was taken over: {bad.count} problems in {file}{more}") from None
+            raise CommandError(f"nothing was taken over: {bad.count} problems in {file}{more}") from None
     typer.echo(f"{count} keys taken over")
 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[TextIO]:
-    """Raises `CommandFailed` for a file that cannot be read."""
+    """Raises `CommandError` for a file that cannot be read."""
     try:
         # Spreadsheets begin UTF-8 with a mark of their own.
         text = file.open(encoding="utf-8-sig", newline="")
     except OSError as error:
         # Of later ones it would not be known whether they come from the database, which is told as such.
-        raise CommandFailed(f"{file} cannot be read ({error.strerror})") from None
+        raise CommandError(f"{file} cannot be read ({error.strerror})") from None
     try:
         with text:
             yield text
     except UnicodeDecodeError:
-        raise CommandFailed(f"{file} is not in UTF-8; save it as CSV in UTF-8") from None
+        raise CommandError(f"{file} is not in UTF-8; save it as CSV in UTF-8") from None
 
 
 @key_files.command("send")
@@ -97,14 +97,14 @@ def keys_send(
         try:
             addresses = list(_addresses(text))
         except csv.Error as error:
-            raise CommandFailed(f"{to} is not CSV ({error}); is a quotation mark missing?") from None
+            raise CommandError(f"{to} is not CSV ({error}); is a quotation mark missing?") from None
     failed = run(_send_all(batch, addresses, language))
     if failed:
-        raise CommandFailed(f"{failed} of {len(addresses)} were not sent a key; mend that, and run it again")
+        raise CommandError(f"{failed} of {len(addresses)} were not sent a key; mend that, and run it again")
 
 
 def _addresses(text: TextIO) -> Iterator[str]:
-    from api.domain.beta_key_import import delimiter_of
+    from api.domain.beta_keys.file_import import delimiter_of
 
     top = text.readline()
     lines = csv.reader(chain([top], text), delimiter=delimiter_of(top))
@@ -120,7 +120,7 @@ def _addresses(text: TextIO) -> Iterator[str]:
 
 async def _send_all(batch: str, addresses: list[str], language: Language) -> int:
     """Print a line for each address; returns how many have no key."""
-    from api.domain.invitations import invite
+    from api.domain.beta_keys.invitations import invite
 
     actor = at_a_terminal(language)
     failed = 0

@@ -17,16 +17,16 @@ import typer
 
 from api.cli.files import new_file, progress, write_out
 from api.cli.terminal import Json, cell, json_of, print_json, print_table, run
+from api.command_error import CommandError
 from api.domain.errors import Conflict, NotFound
-from api.errors import CommandFailed
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from api.domain.audit import Actor
-    from api.domain.beta_key_issue import NewKey, Terms
-    from api.domain.beta_key_listing import ListedKey
-    from api.domain.beta_keys import BetaKeyStatus
+    from api.domain.actors import Actor
+    from api.domain.beta_keys.issue import NewKey, Terms
+    from api.domain.beta_keys.listing import ListedKey
+    from api.domain.beta_keys.status import BetaKeyStatus
 
     Issue = Callable[[Callable[[list[NewKey]], object]], Coroutine[Any, Any, None]]
 
@@ -63,8 +63,8 @@ def keys_issue(
         raise typer.BadParameter("--csv and --json exclude one another")
     if count > MAX_PRINTED and csv is None and not json:
         raise typer.BadParameter(f"more than {MAX_PRINTED:,} keys want a file: --csv keys.csv")
-    from api.domain.audit import TERMINAL
-    from api.domain.beta_key_issue import issue_keys, read_terms
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.beta_keys.issue import issue_keys, read_terms
 
     terms = read_terms(
         count,
@@ -73,7 +73,7 @@ def keys_issue(
         recipient_email=recipient,
         expires_at=None if expires is None else _instant(expires),
     )
-    issue = partial(issue_keys, TERMINAL, count, terms)
+    issue = partial(issue_keys, SYSTEM_ACTOR, count, terms)
     if csv is not None:
         _issue_csv(csv, count, terms, issue)
         typer.echo(f"{count} keys in {csv}")
@@ -87,7 +87,7 @@ def keys_issue(
 
 def _issue_csv(path: Path, count: int, terms: "Terms", issue: "Issue") -> None:
     """Nothing is issued that is not on the disk by then, and the file gets its name once it is issued."""
-    from api.domain.beta_key_export import formula_safe
+    from api.domain.beta_keys.file_export import formula_safe
 
     common = [formula_safe(text or "") for text in (terms.notes, terms.batch, terms.recipient_email)]
     expires = terms.expires_at.isoformat() if terms.expires_at else ""
@@ -107,10 +107,10 @@ def _issue_csv(path: Path, count: int, terms: "Terms", issue: "Issue") -> None:
 
             run(issue(take))
             issued = True
-    except CommandFailed as failed:
+    except CommandError as failed:
         if not issued:
             raise
-        raise CommandFailed(f"the keys are issued, but {failed}; see: gatehouse keys export") from None
+        raise CommandError(f"the keys are issued, but {failed}; see: gatehouse keys export") from None
 
 
 def _issue_json(terms: "Terms", issue: "Issue") -> None:
@@ -200,14 +200,14 @@ def keys_list(
     json: Json = False,
 ) -> None:
     """List beta keys, the newest first."""
-    from api.domain.beta_key_listing import KeyFilter, list_keys
+    from api.domain.beta_keys.listing import KeyFilter, list_keys
 
     wanted = KeyFilter(known_status(status), batch, search)
     _show_keys([_as_listed(listed) for listed in run(list_keys(wanted, limit)).items], json)
 
 
 def known_status(status: Status | None) -> "BetaKeyStatus | None":
-    from api.domain.beta_keys import BetaKeyStatus
+    from api.domain.beta_keys.status import BetaKeyStatus
 
     return None if status is None else BetaKeyStatus[status.name.upper()]
 
@@ -217,7 +217,7 @@ def keys_stats(
     batch: Annotated[str | None, typer.Option(help="Of this batch only.")] = None, json: Json = False
 ) -> None:
     """Count beta keys by what has become of them."""
-    from api.domain.beta_key_listing import key_stats
+    from api.domain.beta_keys.listing import key_stats
 
     stats = run(key_stats(batch))
     counts = {**asdict(stats), "usagePercentage": stats.usage_percentage}
@@ -264,7 +264,7 @@ def keys_invite(
     try:
         invited = _run_on(key, _invite(key, email, language))
     except Conflict:
-        raise CommandFailed(
+        raise CommandError(
             "this key admits nobody, or is somebody else's, so it cannot be sent; see: gatehouse keys show"
         ) from None
     _show_key(invited, json)
@@ -280,50 +280,50 @@ def keys_revoke(
     try:
         revoked = _run_on(key, _revoke(key, reason))
     except Conflict:
-        raise CommandFailed(
+        raise CommandError(
             "this key is used or revoked already, so it cannot be revoked; see: gatehouse keys show"
         ) from None
     _show_key(revoked, json)
 
 
 async def _look_up(key: str) -> dict[str, Any]:
-    from api.domain.beta_key_listing import show_key
+    from api.domain.beta_keys.listing import show_key
 
     return _as_listed(await show_key(key))
 
 
 def at_a_terminal(language: Language) -> "Actor":
     """Whoever types the command, who wants what is mailed in this language."""
-    from api.domain.audit import Actor, Client
+    from api.domain.actors import Actor, Client
 
     return Actor(None, None, Client(language=language.value))
 
 
 async def _update(key: str, given: dict[str, Any]) -> dict[str, Any]:
-    from api.domain.audit import TERMINAL
-    from api.domain.beta_keys import update_key
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.beta_keys.editing import update_key
 
-    await update_key(TERMINAL, await _id_of(key), given)
+    await update_key(SYSTEM_ACTOR, await _id_of(key), given)
     return await _look_up(key)
 
 
 async def _invite(key: str, email: str, language: Language) -> dict[str, Any]:
-    from api.domain.invitations import send_key
+    from api.domain.beta_keys.invitations import send_key
 
     await send_key(at_a_terminal(language), await _id_of(key), email)
     return await _look_up(key)
 
 
 async def _revoke(key: str, reason: str | None) -> dict[str, Any]:
-    from api.domain.audit import TERMINAL
-    from api.domain.beta_keys import revoke_key
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.beta_keys.editing import revoke_key
 
-    await revoke_key(TERMINAL, await _id_of(key), reason)
+    await revoke_key(SYSTEM_ACTOR, await _id_of(key), reason)
     return await _look_up(key)
 
 
 async def _id_of(key: str) -> "UUID":
-    from api.domain.beta_keys import find_key
+    from api.domain.beta_keys.lookup import find_key
 
     state = await find_key(key)
     if state is None:
@@ -342,7 +342,7 @@ def _run_on(key: str, work: Coroutine[Any, Any, T]) -> T:
     try:
         return run(work)
     except NotFound:
-        raise CommandFailed(f"there is no beta key {key!r}; see: gatehouse keys list") from None
+        raise CommandError(f"there is no beta key {key!r}; see: gatehouse keys list") from None
 
 
 def _show_keys(rows: list[dict[str, Any]], as_json: bool) -> None:

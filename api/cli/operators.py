@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from api.cli.terminal import Json, print_json, print_table, run
-from api.errors import CommandFailed
+from api.command_error import CommandError
 
 operators = typer.Typer(help="The people who look after keys and tenants.", no_args_is_help=True)
 
@@ -19,7 +19,7 @@ def operators_add(
     ] = False,
 ) -> None:
     """Make an operator, and print a password once unless one is given."""
-    from api.domain.operators import add_operator, generate_password
+    from api.domain.accounts.operators import add_operator, generate_password
 
     password = _read_password() if password_stdin else generate_password()
     operator = run(add_operator(email, password))
@@ -32,13 +32,13 @@ def _read_password() -> str:
     try:
         return sys.stdin.buffer.readline().decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise CommandFailed("the password on standard input is not UTF-8") from None
+        raise CommandError("the password on standard input is not UTF-8") from None
 
 
 @operators.command("list")
 def operators_list(json: Json = False) -> None:
     """List the operators, the first one first."""
-    from api.domain.operators import list_operators
+    from api.domain.accounts.operators import list_operators
 
     found = run(list_operators())
     if json:

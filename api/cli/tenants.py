@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.terminal import Json, cell, print_json, print_table, run
+from api.command_error import CommandError
 from api.domain.errors import Conflict, NotFound
-from api.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from api.domain.tenant_listing import TenantFilter
+    from api.domain.tenants.listing import TenantFilter
     from tables import Tenant
 
     Act = Callable[[Tenant], Coroutine[Any, Any, object]]
@@ -33,7 +33,7 @@ def tenants_list(
     json: Json = False,
 ) -> None:
     """List tenants, the newest first."""
-    from api.domain.tenant_listing import TenantFilter
+    from api.domain.tenants.listing import TenantFilter
 
     rows = run(_list(TenantFilter(active, search, deleted), limit))
     if json:
@@ -43,7 +43,7 @@ def tenants_list(
 
 
 async def _list(wanted: "TenantFilter", limit: int) -> list[dict[str, Any]]:
-    from api.domain.tenant_listing import list_tenants
+    from api.domain.tenants.listing import list_tenants
 
     return await _rows((await list_tenants(wanted, limit)).items)
 
@@ -61,13 +61,13 @@ def tenants_suspend(
     json: Json = False,
 ) -> None:
     """Keep all people of a tenant out, from now on."""
-    from api.domain.audit import TERMINAL
-    from api.domain.suspension import suspend_tenant
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.tenants.suspension import suspend_tenant
 
     _run_on(
         tenant,
         json,
-        lambda found: suspend_tenant(TERMINAL, found.id, reason),
+        lambda found: suspend_tenant(SYSTEM_ACTOR, found.id, reason),
         conflict="is suspended already",
     )
 
@@ -75,10 +75,12 @@ def tenants_suspend(
 @tenants.command("reactivate")
 def tenants_reactivate(tenant: Which, json: Json = False) -> None:
     """Let the people of a suspended tenant in again."""
-    from api.domain.audit import TERMINAL
-    from api.domain.suspension import reactivate_tenant
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.tenants.suspension import reactivate_tenant
 
-    _run_on(tenant, json, lambda found: reactivate_tenant(TERMINAL, found.id), conflict="is not suspended")
+    _run_on(
+        tenant, json, lambda found: reactivate_tenant(SYSTEM_ACTOR, found.id), conflict="is not suspended"
+    )
 
 
 @tenants.command("seats")
@@ -90,15 +92,15 @@ def tenants_seats(
     json: Json = False,
 ) -> None:
     """Set how many active staff a tenant may have."""
-    from api.domain.audit import TERMINAL
-    from api.domain.seats import set_seats
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.tenants.seats import set_seats
 
     wanted = {"maxAdmins": admins, "maxManagers": managers, "maxCashiers": cashiers}
     given = {name: count for name, count in wanted.items() if count is not None}
     _run_on(
         tenant,
         json,
-        lambda found: set_seats(TERMINAL, found.id, given),
+        lambda found: set_seats(SYSTEM_ACTOR, found.id, given),
         conflict="has more active staff than that",
     )
 
@@ -110,14 +112,14 @@ def tenants_delete(
     json: Json = False,
 ) -> None:
     """Hide a tenant and sign its people out at once; it is erased DELETION_GRACE_DAYS later."""
-    from api.domain.audit import TERMINAL
-    from api.domain.tenant_deletion import delete_tenant
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.tenants.deletion import delete_tenant
 
     async def delete(found: "Tenant") -> None:
         if not yes:
             asked = f"Delete {found.business_name}, tax id {found.nit}?"
             typer.confirm(asked, abort=True, err=True)
-        await delete_tenant(TERMINAL, found.id)
+        await delete_tenant(SYSTEM_ACTOR, found.id)
 
     _run_on(tenant, json, delete, conflict="is deleted already")
 
@@ -125,10 +127,10 @@ def tenants_delete(
 @tenants.command("restore")
 def tenants_restore(tenant: Which, json: Json = False) -> None:
     """Have a deleted tenant back as it was, unless it is erased."""
-    from api.domain.audit import TERMINAL
-    from api.domain.tenant_deletion import restore_tenant
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.tenants.deletion import restore_tenant
 
-    _run_on(tenant, json, lambda found: restore_tenant(TERMINAL, found.id), conflict="is not deleted")
+    _run_on(tenant, json, lambda found: restore_tenant(SYSTEM_ACTOR, found.id), conflict="is not deleted")
 
 
 def _run_on(which: str, as_json: bool, act: "Act | None" = None, conflict: str = "") -> None:
@@ -136,9 +138,9 @@ def _run_on(which: str, as_json: bool, act: "Act | None" = None, conflict: str =
     try:
         row = run(_act(which, act))
     except NotFound:
-        raise CommandFailed(f"there is no tenant {which!r}; see: gatehouse tenants list") from None
+        raise CommandError(f"there is no tenant {which!r}; see: gatehouse tenants list") from None
     except Conflict:
-        raise CommandFailed(f"{which} {conflict}; see: gatehouse tenants show {which}") from None
+        raise CommandError(f"{which} {conflict}; see: gatehouse tenants show {which}") from None
     if as_json:
         print_json(row)
     else:
@@ -146,7 +148,7 @@ def _run_on(which: str, as_json: bool, act: "Act | None" = None, conflict: str =
 
 
 async def _act(which: str, act: "Act | None") -> dict[str, Any]:
-    from api.domain.tenant_listing import show_tenant
+    from api.domain.tenants.listing import show_tenant
 
     found = await show_tenant(which)
     if act is not None:
@@ -155,7 +157,7 @@ async def _act(which: str, act: "Act | None") -> dict[str, Any]:
         except NotFound:
             if found.deleted_at is None:
                 raise
-            raise CommandFailed(
+            raise CommandError(
                 f"{which} is deleted; to have it back: gatehouse tenants restore {which}"
             ) from None
         found = await show_tenant(str(found.id))
@@ -164,8 +166,8 @@ async def _act(which: str, act: "Act | None") -> dict[str, Any]:
 
 async def _rows(found: "list[Tenant]") -> list[dict[str, Any]]:
     """With the field names of the API, and when a tenant was deleted."""
-    from api.domain.seats import count_seats, max_seats
-    from api.domain.staff import find_owners
+    from api.domain.tenants.seats import count_seats, max_seats
+    from api.domain.tenants.staff import find_owners
 
     ids = [tenant.id for tenant in found]
     used, owners = await count_seats(ids), await find_owners(ids)

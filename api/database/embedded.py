@@ -28,7 +28,7 @@ from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
-from api.errors import CommandFailed
+from api.command_error import CommandError
 
 VERSION = "18"
 APPLICATION = "gatehouse"
@@ -65,7 +65,7 @@ ADVICE = {
 logger = logging.getLogger(__name__)
 
 
-class EmbeddedServerError(CommandFailed):
+class EmbeddedServerError(CommandError):
     """Its text is one line that says what failed and what to do next."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from types import TracebackType
 from typing import Any, Literal, cast
 
@@ -9,9 +10,9 @@ import asyncpg
 from asyncpg.connection import LoggedQuery
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-from api.database.embedded import EmbeddedServer, EmbeddedServerError
-from api.errors import CommandFailed
-from api.settings import Settings, SettingsError
+from api.database.driver_errors import DISCONNECTED, WRONG_ADDRESS, DatabaseUnavailable, UnsafeRole
+from api.database.embedded import EmbeddedServer
+from api.settings import Settings, SettingsError, get_settings
 
 ACQUIRE_TIMEOUT = 1.5
 """Seconds a request waits for a connection of the pool, the making of one included."""
@@ -21,44 +22,6 @@ STATEMENT_TIMEOUT = 2.5
 
 COMMAND_CONNECT_TIMEOUT = 10
 """Seconds a command at a terminal waits for its connection; its statements may take what they take."""
-
-
-class DatabaseUnavailable(CommandFailed):
-    """The database cannot be reached, or does not answer in time; the message is one line."""
-
-    def __init__(self, cause: BaseException) -> None:
-        reason = " ".join(f"{type(cause).__name__} {cause}".split())
-        super().__init__(
-            f"the database cannot be reached ({reason}); check DATABASE_URL and that the server runs"
-        )
-
-
-class UnsafeRole(CommandFailed):
-    """The application connects as a role that row security does not bind; the message says what to do."""
-
-
-DISCONNECTED = (
-    OSError,
-    TimeoutError,
-    DatabaseUnavailable,
-    EmbeddedServerError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.AdminShutdownError,
-    asyncpg.exceptions.CannotConnectNowError,
-    asyncpg.exceptions.CrashShutdownError,
-    asyncpg.exceptions.InvalidAuthorizationSpecificationError,
-    asyncpg.exceptions.InvalidCatalogNameError,
-    asyncpg.exceptions.InsufficientResourcesError,
-)
-"""What the driver raises when there is no database to talk to, as opposed to one that says no."""
-
-_WRONG_ADDRESS = (
-    asyncpg.exceptions.ClientConfigurationError,
-    asyncpg.InvalidParameterValueError,
-    asyncpg.UndefinedObjectError,
-)
-"""What it raises while connecting when the address has a parameter that nobody understands."""
 
 
 class Transaction(PostgresTransaction):
@@ -181,7 +144,7 @@ class Engine(PostgresEngine):
         await self._start_embedded()
         try:
             return await asyncpg.connect(**self.config, timeout=COMMAND_CONNECT_TIMEOUT)
-        except _WRONG_ADDRESS as error:
+        except WRONG_ADDRESS as error:
             raise SettingsError(f"DATABASE_URL: {error}") from None
         except DISCONNECTED as error:
             raise DatabaseUnavailable(error) from error
@@ -260,6 +223,12 @@ async def _refuse_unbound_role(connection: Any) -> None:
             "CREATE ROLE gatehouse LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS; "
             "ALTER DATABASE … OWNER TO gatehouse"
         )
+
+
+@cache
+def get_engine() -> Engine:
+    """The engine of this process. `piccolo_conf.DB`, which the tables use, is the same object."""
+    return create_engine(get_settings())
 
 
 def create_engine(settings: Settings) -> Engine:

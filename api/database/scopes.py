@@ -5,25 +5,23 @@ them the tables of tenants show nothing and take nothing, so that forgetting the
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import IO, Any
 from uuid import UUID
 
-from piccolo.engine.finder import engine_finder
-
-from api.database.engine import Engine, Transaction
+from api.database.engine import Transaction, get_engine
 
 PLATFORM = "SET LOCAL gatehouse.scope = 'platform'"
 
 
 def tenant_scope(tenant_id: UUID) -> Transaction:
     """A transaction that sees the rows of one tenant: `async with tenant_scope(id): …`"""
-    return engine().transaction(scope=f"SET LOCAL gatehouse.tenant_id = '{UUID(str(tenant_id))}'")
+    return get_engine().transaction(scope=f"SET LOCAL gatehouse.tenant_id = '{UUID(str(tenant_id))}'")
 
 
 def platform_scope() -> Transaction:
     """A transaction that sees the rows of all tenants: for sign-in, registration and operators."""
-    return engine().transaction(scope=PLATFORM)
+    return get_engine().transaction(scope=PLATFORM)
 
 
 async def read_tenants(tenant_ids: Sequence[UUID], query: str, *arguments: Any) -> list[dict[str, Any]]:
@@ -49,7 +47,7 @@ SELECT found.* FROM (SELECT set_config({{}}, {{}}, true) AS scope) opened
 async def _read(setting: str, value: str, query: str, arguments: Sequence[Any]) -> list[dict[str, Any]]:
     _refuse_within_a_transaction()
     statement = scoped(query, len(arguments))
-    return [dict(row) for row in await engine().fetch(statement, setting, value, *arguments)]
+    return [dict(row) for row in await get_engine().fetch(statement, setting, value, *arguments)]
 
 
 @lru_cache(maxsize=256)
@@ -76,7 +74,7 @@ async def copy_query(
 
 
 def _connection() -> Any:
-    transaction = engine().current_transaction.get()
+    transaction = get_engine().current_transaction.get()
     if transaction is None:
         raise RuntimeError("no transaction is open")
     return transaction.connection
@@ -85,19 +83,10 @@ def _connection() -> Any:
 async def write_platform(statement: str) -> None:
     """Run one statement without parameters over all tenants, in one round trip."""
     _refuse_within_a_transaction()
-    await engine().run_script(f"{PLATFORM}; {statement}")
+    await get_engine().run_script(f"{PLATFORM}; {statement}")
 
 
 def _refuse_within_a_transaction() -> None:
     # The scope would last until the end of that transaction, which may be one tenant's.
-    if engine().transaction_exists():
+    if get_engine().transaction_exists():
         raise RuntimeError("a transaction is open already; read and write within it")
-
-
-@cache
-def engine() -> Engine:
-    """The engine of `piccolo_conf`."""
-    found = engine_finder()
-    if not isinstance(found, Engine):
-        raise TypeError("piccolo_conf.DB is not Gatehouse's engine")
-    return found

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from api.database.engine import Engine
-from api.deploy.catalog import read_catalog
-from api.deploy.differences import Difference, differences
-from api.deploy.pending import migration_ids, recorded_ids
-from api.deploy.wanted import wanted_catalog
+from api.deploy.migrations.pending import migration_ids, recorded_ids
+from api.deploy.schema.catalog import read_catalog
+from api.deploy.schema.differences import Difference, differences
+from api.deploy.schema.expected_schema import expected_catalog
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ async def verify(engine: Engine) -> Verification:
     What the runbook asks for is among what is compared. On a database that a newer version has migrated,
     what that one has made besides is no difference: an older one may be deployed again.
     """
-    wanted = wanted_catalog()
+    wanted = expected_catalog()
     newer = set(await recorded_ids()) - set(migration_ids())
     async with engine.transaction() as transaction:
         connection: Any = transaction.connection

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from api.domain.users import Role
+from api.domain.roles import Role
 
 
 class DomainError(Exception):

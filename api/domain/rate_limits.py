@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_address
 
-from api.counters import Counter, MemoryCounter, Rate, RedisCounter, rate
 from api.domain import fields
-from api.domain.audit import Client
+from api.domain.actors import Client
 from api.domain.errors import RateLimited
+from api.rate_limit_store import Counter, MemoryCounter, Rate, RedisCounter, rate
 from api.settings import get_settings
 
 

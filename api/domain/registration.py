@@ -7,9 +7,14 @@ from asyncpg import UniqueViolationError
 
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
-from api.domain import audit, fields, rate_limits
-from api.domain.audit import Actor, Client
-from api.domain.beta_keys import KeyState, claim_key, find_key, rejection
+from api.domain import fields, rate_limits
+from api.domain.accounts.one_time_codes import Purpose, check_token, consume_token
+from api.domain.accounts.passwords import hash_password, verify_password
+from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
+from api.domain.actors import Actor, Client
+from api.domain.audit_events.recording import record_event
+from api.domain.beta_keys.claim import claim_key
+from api.domain.beta_keys.lookup import KeyState, find_key, rejection
 from api.domain.errors import (
     BetaKeyRejected,
     BetaKeyRejection,
@@ -20,16 +25,13 @@ from api.domain.errors import (
     WrongCode,
 )
 from api.domain.mails import Template, queue_mail
-from api.domain.one_time_codes import Purpose, check_token, consume_token
-from api.domain.passwords import hash_password, verify_password
-from api.domain.sessions import OpenedSession, insert_session, open_session
-from api.domain.users import Role
+from api.domain.roles import Role
 from api.settings import get_settings
 from tables import Tenant, User
 
 
 @dataclass(frozen=True, kw_only=True)
-class Application:
+class RegistrationRequest:
     """What a business writes on the form, as it wrote it."""
 
     beta_key: str
@@ -50,7 +52,7 @@ class Application:
     """What the door found wrong before any text could be read: a number in the place of a name."""
 
 
-async def register(application: Application, client: Client) -> OpenedSession:
+async def register(application: RegistrationRequest, client: Client) -> OpenedSession:
     """Turn a beta key into a tenant, its owner and a session.
 
     Safe to repeat: where the key was used by this very registration, and the password is right, the
@@ -95,7 +97,7 @@ class _Form:
     """Shows that the owner reads that mailbox."""
 
 
-def _read(application: Application) -> _Form:
+def _read(application: RegistrationRequest) -> _Form:
     """Clean every field. Raises `InvalidInput` with all that is wrong."""
     read = fields.Fields(application.problems)
     form = _Form(
@@ -133,13 +135,13 @@ async def _admit(form: _Form, password_hash: str, key: KeyState, client: Client)
         await claim_key(key.id, tenant.id, owner.email)
         if get_settings().require_verified_email:
             await consume_token(form.token, Purpose.VERIFIED_EMAIL, owner.email)
-        await audit.record(
+        await record_event(
             "tenant.registered",
             Actor.of(owner, client),
             tenant_id=tenant.id,
             subject_id=tenant.id,
         )
-        await audit.record("beta_key.used", Actor.of(owner, client), tenant_id=tenant.id, subject_id=key.id)
+        await record_event("beta_key.used", Actor.of(owner, client), tenant_id=tenant.id, subject_id=key.id)
         await queue_mail(
             Template.WELCOME,
             to=owner.email,

@@ -41,7 +41,7 @@ many ways. Only what requests have come across is compiled, and this bounds what
 """
 
 
-class Kept:
+class SelectionCache:
     """What is compiled of the operations of one document. Once it is too much, it is all forgotten.
 
     A request that is under way keeps what it works with; the next one begins anew.
@@ -79,7 +79,7 @@ class Compiler:
         operation: OperationDefinitionNode,
         fragments: dict[str, FragmentDefinitionNode],
         values: VariableValues,
-        kept: Kept,
+        kept: SelectionCache,
         *,
         hide_suggestions: bool,
     ) -> None:

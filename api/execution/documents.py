@@ -15,7 +15,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from api.execution.compiler import Kept
+from api.execution.compiler import SelectionCache
 from api.execution.document_limits import DocumentLimits, exceeded
 from api.execution.plans import Plan, make_plan
 
@@ -49,7 +49,7 @@ class Document:
         self.ast = ast
         self.plans: dict[str | None, Plan | None] = {}
         """By the names of the operations; one alone is found without a name too."""
-        self.kept = Kept()
+        self.kept = SelectionCache()
         self.counted = 0
         """Bytes that the cache has counted it with."""
         self._fixed_size = 4 * len(text) + TOKEN_BYTES * _count_tokens(ast)

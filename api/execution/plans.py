@@ -24,9 +24,9 @@ from strawberry.schema.schema import (
     _OperationContextAwareGraphQLResolveInfo,
 )
 
-from api.execution.compiler import Compiler, Kept
+from api.execution.compiler import Compiler, SelectionCache
 from api.execution.fields import Selection
-from api.execution.plannable import conditions_of
+from api.execution.plan_support import conditions_of
 from api.execution.run import HELPERS, Run, is_awaitable
 from api.execution.variables import Variables
 
@@ -38,7 +38,7 @@ def make_plan(
     *,
     executor_class: type[Executor[Any]] = Executor,
     hide_suggestions: bool = False,
-    kept: Kept | None = None,
+    kept: SelectionCache | None = None,
 ) -> "Plan | None":
     """The plan of that operation of a valid document; None if it is graphql-core's to run.
 
@@ -61,7 +61,14 @@ def make_plan(
     if root_type is None or conditions is None:
         return None
     return Plan(
-        schema, operation, root_type, fragments, conditions, executor_class, hide_suggestions, kept or Kept()
+        schema,
+        operation,
+        root_type,
+        fragments,
+        conditions,
+        executor_class,
+        hide_suggestions,
+        kept or SelectionCache(),
     )
 
 
@@ -80,7 +87,7 @@ class Plan:
         conditions: tuple[str, ...],
         executor_class: type[Executor[Any]],
         hide_suggestions: bool,
-        kept: Kept,
+        kept: SelectionCache,
     ) -> None:
         self._schema = schema
         self._operation = operation

@@ -70,7 +70,7 @@ async def _send(message: EmailMessage, server: SplitResult, accepted: Accepted) 
             await smtp.send_message(message, timeout=REPLY_TIMEOUT)
         except aiosmtplib.SMTPException as error:
             if _is_final(error):
-                raise Refused(describe(error)) from error
+                raise Refused(describe_refusal(error)) from error
             raise
         # Before the goodbye, which may take its time: a worker that is killed meanwhile would send it again.
         await accepted()
@@ -99,10 +99,10 @@ def _is_final(error: aiosmtplib.SMTPException) -> bool:
     return isinstance(error, aiosmtplib.SMTPNotSupported)
 
 
-def describe(error: BaseException) -> str:
+def describe_refusal(error: BaseException) -> str:
     """What went wrong, in one line for an operator."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        return "; ".join(describe(refused) for refused in error.recipients)
+        return "; ".join(describe_refusal(refused) for refused in error.recipients)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         told = f"{error.code} {error.message}"
     else:

@@ -9,17 +9,17 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from api.database.engine import DISCONNECTED
+from api.database.driver_errors import DISCONNECTED
+from api.database.engine import get_engine
 from api.domain import mails
-from api.domain.clean_up import clean_up
+from api.domain.cleanup import clean_up
 from api.domain.mails import TakenMail
-from api.failures import describe as describe_failure
-from api.failures import report_failure
-from api.logs import configure_logging, get_logger
 from api.mail.compose import compose
-from api.mail.delivery import Refused, deliver, describe
+from api.mail.delivery import Refused, deliver, describe_refusal
+from api.observability.error_descriptions import describe_error
+from api.observability.error_reporting import report_error
+from api.observability.logs import configure_logging, get_logger
 from api.settings import get_settings
-from piccolo_conf import DB
 
 logger = get_logger()
 
@@ -60,14 +60,14 @@ async def _run(*, beside_server: bool) -> None:
         loop.add_reader(sys.stdin.fileno(), stop.set)
     with contextlib.suppress(*DISCONNECTED):
         # A database that is away may come back; a role that sees through row security stays what it is.
-        await DB.check_role()
-    await DB.start_connection_pool()
+        await get_engine().check_role()
+    await get_engine().start_connection_pool()
     try:
         if not beside_server:
             logger.info("working")
         await work(stop)
     finally:
-        await DB.close_connection_pool()
+        await get_engine().close_connection_pool()
 
 
 async def work(stop: asyncio.Event) -> None:
@@ -87,7 +87,7 @@ async def _keep_clean() -> None:
             await clean_up()
         except Exception as error:  # noqa: BLE001
             # Whatever was in the way may be gone in an hour.
-            report_failure(error)
+            report_error(error)
         await asyncio.sleep(CLEAN_UP_EVERY)
 
 
@@ -103,7 +103,7 @@ async def _send_mails(stop: asyncio.Event) -> None:
             pause = POLL
         except Exception as error:  # noqa: BLE001
             # Whatever keeps the queue from being read, the worker must be there when it can be again.
-            report_failure(error)
+            report_error(error)
             pause = min(2 * pause, LONGEST_BREAK)
         sending = await _wait(stop, sending, pause)
     if sending:
@@ -163,11 +163,11 @@ async def _fail(mail: TakenMail, error: Exception) -> None:
         error=type(error.__cause__ or error).__name__,
     )
     if final:
-        await _settle(lambda: mails.give_up(mail, describe(error.__cause__ or error)))
+        await _settle(lambda: mails.give_up(mail, describe_refusal(error.__cause__ or error)))
     else:
         # Not all at once, when a server comes back that was away for all of them.
         pause = PAUSES[mail.tries - 1] * random.uniform(0.9, 1.1)  # noqa: S311
-        await _settle(lambda: mails.put_off(mail, describe(error), timedelta(seconds=pause)))
+        await _settle(lambda: mails.put_off(mail, describe_refusal(error), timedelta(seconds=pause)))
 
 
 async def _settle(outcome: Callable[[], Awaitable[None]]) -> None:
@@ -177,6 +177,6 @@ async def _settle(outcome: Callable[[], Awaitable[None]]) -> None:
         try:
             return await outcome()
         except Exception as error:  # noqa: BLE001
-            logger.error("the outcome of a mail cannot be written down yet", error=describe_failure(error))
+            logger.error("the outcome of a mail cannot be written down yet", error=describe_error(error))
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5)

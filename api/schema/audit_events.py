@@ -4,9 +4,10 @@ from datetime import datetime
 
 import strawberry
 
-from api.domain import audit_listing, pages
-from api.domain.audit_listing import Event, EventFilter
-from api.domain.pages import Page, Position
+from api.domain import pagination
+from api.domain.audit_events import listing
+from api.domain.audit_events.listing import Event, EventFilter
+from api.domain.pagination import Page, Position
 from api.schema.context import Info
 from api.schema.inputs import uuid_of
 from api.schema.pagination import Connection, edges_of, page_info_of, read_cursor
@@ -72,7 +73,7 @@ async def list_audit_events(
 ) -> AuditEventConnection:
     viewer = await info.context.signed_in()
     wanted = filter.read() if filter else EventFilter()
-    pages.check_page_size(first)
+    pagination.check_page_size(first)
     after = after or None
-    page = await audit_listing.list_events_for(viewer, wanted, first, read_cursor("after", after))
+    page = await listing.list_events_for(viewer, wanted, first, read_cursor("after", after))
     return AuditEventConnection.of(page, after)

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import strawberry
 
-from api.domain import beta_key_issue, beta_key_listing, beta_keys, invitations, pages
-from api.domain.beta_key_issue import NewKey, Terms
-from api.domain.beta_key_listing import KeyFilter, ListedKey
-from api.domain.beta_keys import BetaKeyStatus as Status
+from api.domain import pagination
+from api.domain.beta_keys import editing, invitations, issue, listing, lookup
+from api.domain.beta_keys.issue import NewKey, Terms
+from api.domain.beta_keys.listing import KeyFilter, ListedKey
+from api.domain.beta_keys.status import BetaKeyStatus as Status
 from api.domain.errors import NotFound as DomainNotFound
-from api.domain.pages import Page, Position
+from api.domain.pagination import Page, Position
 from api.schema.context import Info
-from api.schema.errors import BetaKeyRejection, Conflict, InvalidInput, NotFound, RateLimited
+from api.schema.error_types import BetaKeyRejection, Conflict, InvalidInput, NotFound, RateLimited
 from api.schema.inputs import given, uuid_of
 from api.schema.pagination import Connection, edges_of, page_info_of, read_cursor
 from api.schema.tenants import Tenant
@@ -28,9 +29,9 @@ class BetaKeyValidation:
 
 
 async def validate_beta_key(info: Info, key: str) -> BetaKeyValidation:
-    reason = await beta_keys.validate_key(key, info.context.client)
+    reason = await lookup.validate_key(key, info.context.client)
     return BetaKeyValidation(
-        valid=reason is None, reason=reason, message=info.context.say(beta_keys.message_code(reason))
+        valid=reason is None, reason=reason, message=info.context.say(lookup.message_code(reason))
     )
 
 
@@ -118,7 +119,7 @@ class BetaKeyConnection(Connection[BetaKey]):
 
     @strawberry.field
     async def total_count(self) -> int:
-        return await beta_key_listing.count_keys(self.wanted)
+        return await listing.count_keys(self.wanted)
 
 
 async def list_beta_keys(
@@ -128,16 +129,16 @@ async def list_beta_keys(
     filter: BetaKeyFilter | None = strawberry.UNSET,  # noqa: A002
 ) -> BetaKeyConnection:
     await info.context.operator()
-    pages.check_page_size(first)
+    pagination.check_page_size(first)
     wanted = filter.read() if filter else KeyFilter()
     after = after or None
-    page = await beta_key_listing.list_keys(wanted, first, read_cursor("after", after))
+    page = await listing.list_keys(wanted, first, read_cursor("after", after))
     return BetaKeyConnection.of(page, after, wanted)
 
 
 async def beta_key(info: Info, id: strawberry.ID) -> BetaKey | None:  # noqa: A002
     await info.context.operator()
-    listed = await beta_key_listing.find_listed(uuid_of(id))
+    listed = await listing.find_listed(uuid_of(id))
     return BetaKey.of(listed) if listed is not None else None
 
 
@@ -154,7 +155,7 @@ class BetaKeyStats:
 
 async def beta_key_stats(info: Info, batch: str | None = strawberry.UNSET) -> BetaKeyStats:
     await info.context.operator()
-    stats = await beta_key_listing.key_stats(batch or None)
+    stats = await listing.key_stats(batch or None)
     return BetaKeyStats(
         total=stats.total,
         available=stats.available,
@@ -188,16 +189,16 @@ IssueBetaKeysResult = Annotated[IssuedBetaKeys | InvalidInput, strawberry.union(
 
 async def issue_beta_keys(info: Info, input: IssueBetaKeysInput) -> IssueBetaKeysResult:  # noqa: A002
     actor = await info.context.operator()
-    terms = beta_key_issue.read_terms(
+    terms = issue.read_terms(
         input.count,
-        at_most=beta_key_issue.MAX_AT_ONCE,
+        at_most=issue.MAX_AT_ONCE,
         notes=input.notes or None,
         batch=input.batch or None,
         expires_at=input.expires_at or None,
         recipient_email=input.recipient_email or None,
     )
     issued: list[NewKey] = []
-    await beta_key_issue.issue_keys(actor, input.count, terms, issued.extend)
+    await issue.issue_keys(actor, input.count, terms, issued.extend)
     return IssuedBetaKeys(keys=[BetaKey.of_new(new, terms) for new in issued])
 
 
@@ -215,7 +216,7 @@ async def update_beta_key(
     id: strawberry.ID,  # noqa: A002
     input: UpdateBetaKeyInput,  # noqa: A002
 ) -> UpdateBetaKeyResult:
-    await beta_keys.update_key(await info.context.operator(), uuid_of(id), given(input))
+    await editing.update_key(await info.context.operator(), uuid_of(id), given(input))
     return await _changed(id)
 
 
@@ -227,7 +228,7 @@ async def revoke_beta_key(
     id: strawberry.ID,  # noqa: A002
     reason: str | None = strawberry.UNSET,
 ) -> RevokeBetaKeyResult:
-    await beta_keys.revoke_key(await info.context.operator(), uuid_of(id), reason or None)
+    await editing.revoke_key(await info.context.operator(), uuid_of(id), reason or None)
     return await _changed(id)
 
 
@@ -242,7 +243,7 @@ async def send_beta_key(info: Info, id: strawberry.ID, email: str) -> SendBetaKe
 
 
 async def _changed(id: strawberry.ID) -> BetaKey:  # noqa: A002
-    listed = await beta_key_listing.find_listed(uuid_of(id))
+    listed = await listing.find_listed(uuid_of(id))
     if listed is None:
         raise DomainNotFound
     return BetaKey.of(listed)

@@ -6,12 +6,12 @@ from typing import TypeAlias
 import strawberry
 from starlette.types import Scope
 
-from api.domain.audit import Actor, Client
+from api.domain.accounts.operators import as_operator
+from api.domain.actors import Actor, Client
 from api.domain.errors import Unauthenticated
-from api.domain.operators import as_operator
-from api.domain.sessions import Viewer, find_viewer
+from api.domain.viewer import Viewer, find_viewer
+from api.http.client import bearer_token, client_of
 from api.messages import message
-from api.requests import bearer_token, client_of
 from api.schema.loaders import Loaders
 
 

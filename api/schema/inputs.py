@@ -11,7 +11,7 @@ from strawberry.utils.str_converters import to_camel_case
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-NOBODYS = UUID(int=0)
+NIL_UUID = UUID(int=0)
 """An id that nothing has."""
 
 
@@ -20,7 +20,7 @@ def uuid_of(id: strawberry.ID) -> UUID:  # noqa: A002
     try:
         return UUID(id)
     except ValueError:
-        return NOBODYS
+        return NIL_UUID
 
 
 def given(input: "DataclassInstance") -> dict[str, Any]:  # noqa: A002

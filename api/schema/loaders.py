@@ -7,9 +7,9 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from api.domain import seats, staff
-from api.domain.pages import Page, Position
-from api.domain.users import Role
+from api.domain.pagination import Page, Position
+from api.domain.roles import Role
+from api.domain.tenants import seats, staff
 from tables import User
 
 T = TypeVar("T")

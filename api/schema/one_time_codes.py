@@ -5,9 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from api.domain import email_verification, password_reset
+from api.domain.accounts import email_verification, password_reset
 from api.schema.context import Info
-from api.schema.errors import InvalidInput, RateLimited, WrongCode
+from api.schema.error_types import InvalidInput, RateLimited, WrongCode
 from api.schema.sessions import Done
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import strawberry
 
 from api.domain.errors import InvalidArgument
-from api.domain.pages import Page, Position
+from api.domain.pagination import Page, Position
 
 T = TypeVar("T")
 Row = TypeVar("Row")

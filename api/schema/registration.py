@@ -7,9 +7,9 @@ import strawberry
 
 import tables
 from api.domain import registration
-from api.domain.registration import Application
+from api.domain.registration import RegistrationRequest
 from api.schema.context import Info
-from api.schema.errors import BetaKeyRejected, EmailTaken, InvalidInput, NitTaken, RateLimited, WrongCode
+from api.schema.error_types import BetaKeyRejected, EmailTaken, InvalidInput, NitTaken, RateLimited, WrongCode
 from api.schema.tenants import BusinessType, Tenant
 from api.schema.users import User
 
@@ -51,7 +51,7 @@ RegisterResult = Annotated[
 
 async def register(info: Info, input: RegisterInput) -> RegisterResult:  # noqa: A002
     opened = await registration.register(
-        Application(
+        RegistrationRequest(
             beta_key=input.beta_key,
             business_name=input.business_name,
             nit=input.nit,

@@ -2,6 +2,6 @@
 
 import strawberry
 
-from api.domain import users
+from api.domain import roles
 
-Role = strawberry.enum(users.Role, name="Role")
+Role = strawberry.enum(roles.Role, name="Role")

@@ -16,11 +16,11 @@ from api.schema import (
     registration,
     sessions,
     staff,
-    tenant_desk,
+    tenant_admin,
     tenants,
     users,
 )
-from api.schema.errors import EXCEPTION_HANDLERS
+from api.schema.error_types import EXCEPTION_HANDLERS
 from api.schema.scalars import DATE_TIME, JSON, Json
 
 
@@ -41,8 +41,8 @@ class Query:
     )
     beta_key: beta_keys.BetaKey | None = strawberry.field(resolver=beta_keys.beta_key)
     beta_key_stats: beta_keys.BetaKeyStats = strawberry.field(resolver=beta_keys.beta_key_stats)
-    tenant_page: tenant_desk.TenantConnection = strawberry.field(
-        name="tenants", resolver=tenant_desk.list_tenants
+    tenant_page: tenant_admin.TenantConnection = strawberry.field(
+        name="tenants", resolver=tenant_admin.list_tenants
     )
     tenant: tenants.Tenant | None = strawberry.field(
         resolver=tenants.tenant, description="An operator sees any tenant; staff their own."
@@ -88,17 +88,17 @@ class Mutation:
     update_beta_key: beta_keys.UpdateBetaKeyResult = strawberry.field(resolver=beta_keys.update_beta_key)
     revoke_beta_key: beta_keys.RevokeBetaKeyResult = strawberry.field(resolver=beta_keys.revoke_beta_key)
     send_beta_key: beta_keys.SendBetaKeyResult = strawberry.field(resolver=beta_keys.send_beta_key)
-    suspend_tenant: tenant_desk.ChangeTenantResult = strawberry.field(resolver=tenant_desk.suspend_tenant)
-    reactivate_tenant: tenant_desk.ChangeTenantResult = strawberry.field(
-        resolver=tenant_desk.reactivate_tenant
+    suspend_tenant: tenant_admin.ChangeTenantResult = strawberry.field(resolver=tenant_admin.suspend_tenant)
+    reactivate_tenant: tenant_admin.ChangeTenantResult = strawberry.field(
+        resolver=tenant_admin.reactivate_tenant
     )
-    set_seats: tenant_desk.SetSeatsResult = strawberry.field(resolver=tenant_desk.set_seats)
+    set_seats: tenant_admin.SetSeatsResult = strawberry.field(resolver=tenant_admin.set_seats)
     request_tenant_deletion: one_time_codes.RequestCodeResult = strawberry.field(
-        resolver=tenant_desk.request_tenant_deletion,
+        resolver=tenant_admin.request_tenant_deletion,
         description="Mails a code to the operator who asks.",
     )
-    delete_tenant: tenant_desk.DeleteTenantResult = strawberry.field(
-        resolver=tenant_desk.delete_tenant,
+    delete_tenant: tenant_admin.DeleteTenantResult = strawberry.field(
+        resolver=tenant_admin.delete_tenant,
         description="Hides the tenant at once and erases it after the grace period.",
     )
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from api.domain import sessions
+from api.domain.accounts import password_change, sessions, sign_in
 from api.schema.context import Info
-from api.schema.errors import InvalidInput, NotFound, RateLimited, TenantSuspended, WrongCredentials
+from api.schema.error_types import InvalidInput, NotFound, RateLimited, TenantSuspended, WrongCredentials
 from api.schema.inputs import uuid_of
 from api.schema.users import User, with_tenant
 
@@ -36,7 +36,7 @@ LoginResult = Annotated[
 
 
 async def login(info: Info, input: LoginInput) -> LoginResult:  # noqa: A002
-    opened = await sessions.sign_in(input.email, input.password, info.context.client)
+    opened = await sign_in.sign_in(input.email, input.password, info.context.client)
     return SignedIn(
         access_token=opened.token,
         expires_at=opened.expires_at,
@@ -96,5 +96,7 @@ ChangePasswordResult = Annotated[
 
 async def change_password(info: Info, input: ChangePasswordInput) -> ChangePasswordResult:  # noqa: A002
     viewer = await info.context.signed_in()
-    await sessions.change_password(viewer, input.current_password, input.new_password, info.context.client)
+    await password_change.change_password(
+        viewer, input.current_password, input.new_password, info.context.client
+    )
     return Done(message=info.context.say("PASSWORD_CHANGED"))

@@ -5,11 +5,11 @@ from typing import Annotated
 import strawberry
 
 import tables
-from api.domain import staff
-from api.domain.pages import Page, Position
-from api.domain.staff import NewStaff
+from api.domain.pagination import Page, Position
+from api.domain.tenants import staff
+from api.domain.tenants.staff import NewStaff
 from api.schema.context import Info
-from api.schema.errors import Conflict, EmailTaken, InvalidInput, NoSeat, NotFound
+from api.schema.error_types import Conflict, EmailTaken, InvalidInput, NoSeat, NotFound
 from api.schema.inputs import given, uuid_of
 from api.schema.pagination import Connection, edges_of, page_info_of
 from api.schema.roles import Role

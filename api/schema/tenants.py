@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 import tables
-from api.domain import business_types, pages, tenants
-from api.domain import seats as domain_seats
+from api.domain import business_types, pagination
+from api.domain.tenants import details
+from api.domain.tenants import seats as domain_seats
 from api.schema.context import Info
-from api.schema.errors import InvalidInput
+from api.schema.error_types import InvalidInput
 from api.schema.inputs import given, uuid_of
 from api.schema.loaders import StaffPage
 from api.schema.pagination import read_cursor
@@ -84,7 +85,7 @@ class Tenant:
     ) -> Annotated["UserConnection", strawberry.lazy("api.schema.staff")]:
         from api.schema.staff import UserConnection
 
-        pages.check_page_size(first)
+        pagination.check_page_size(first)
         after = None if after is strawberry.UNSET else after
         position = read_cursor("after", after)
         page = await info.context.loaders.staff.load(StaffPage(self.row.id, first, position))
@@ -92,7 +93,7 @@ class Tenant:
 
 
 async def tenant(info: Info, id: strawberry.ID) -> Tenant | None:  # noqa: A002
-    found = await tenants.find_tenant(await info.context.signed_in(), uuid_of(id))
+    found = await details.find_tenant(await info.context.signed_in(), uuid_of(id))
     return Tenant.of(found) if found is not None else None
 
 
@@ -110,6 +111,6 @@ UpdateTenantResult = Annotated[Tenant | InvalidInput, strawberry.union("UpdateTe
 
 async def update_tenant(info: Info, input: UpdateTenantInput) -> UpdateTenantResult:  # noqa: A002
     viewer = await info.context.signed_in()
-    changed = await tenants.update_tenant(viewer, given(input), info.context.client)
+    changed = await details.update_tenant(viewer, given(input), info.context.client)
     info.context.loaders.clear()
     return Tenant.of(changed)

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 import tables
-from api.domain import users
+from api.domain import roles
 from api.schema.context import Info
 from api.schema.roles import Role
 from api.schema.tenants import Tenant
@@ -32,7 +32,7 @@ class User:
             email=user.email,
             first_name=user.first_name,
             last_name=user.last_name,
-            role=users.Role(user.role),
+            role=roles.Role(user.role),
             is_owner=user.is_owner,
             is_active=user.is_active,
             document_id=user.document_id,

@@ -1,0 +1,65 @@
+"""Operators: the people of no tenant who issue keys and look after tenants."""
+
+import secrets
+import string
+
+from asyncpg import UniqueViolationError
+
+from api.database.scopes import platform_scope
+from api.domain import fields
+from api.domain.accounts.passwords import hash_password
+from api.domain.actors import SYSTEM_ACTOR, Actor, Client
+from api.domain.audit_events.recording import record_event
+from api.domain.errors import EmailTaken, Forbidden
+from api.domain.roles import Role
+from api.domain.viewer import Viewer
+from tables import User
+
+
+def as_operator(viewer: Viewer, client: Client) -> Actor:
+    """The viewer, about to do what only operators may. Raises `Forbidden`."""
+    if viewer.user.role != Role.SUPER_ADMIN.value:
+        raise Forbidden
+    return Actor.of(viewer.user, client)
+
+
+async def add_operator(email: str, password: str) -> User:
+    """Make an operator. Raises `InvalidInput` and `EmailTaken`."""
+    read = fields.Fields()
+    address = read("email", fields.email(120), email)
+    read("password", fields.password, password)
+    read.check()
+    operator = User(
+        email=address,
+        password=await hash_password(password),
+        first_name=address.partition("@")[0][:60],
+        last_name="",
+        role=Role.SUPER_ADMIN.value,
+    )
+    try:
+        async with platform_scope():
+            await User.insert(operator)
+            await record_event(
+                "operator.added", SYSTEM_ACTOR, subject_id=operator.id, detail={"email": operator.email}
+            )
+    except UniqueViolationError:
+        raise EmailTaken from None
+    return operator
+
+
+def generate_password() -> str:
+    """A password of 20 characters that meets the rules; about 120 bits."""
+    symbols = [
+        secrets.choice(kind) for kind in (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+    ]
+    symbols += [secrets.choice(string.ascii_letters + string.digits) for _ in range(16)]
+    secrets.SystemRandom().shuffle(symbols)
+    return "-".join(("".join(symbols[:10]), "".join(symbols[10:])))
+
+
+async def list_operators() -> list[User]:
+    """All operators, the first one first."""
+    async with platform_scope():
+        return (
+            await User.objects().where(User.role == Role.SUPER_ADMIN.value).order_by(User.created_at, User.id)
+        )

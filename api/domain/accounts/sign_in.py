@@ -1,0 +1,76 @@
+"""Signing in with an email address and a password."""
+
+from api.database.rows import read_row, select_list
+from api.database.scopes import platform_scope, read_platform
+from api.domain import fields, rate_limits
+from api.domain.accounts.passwords import hash_password, is_outdated, verify_password
+from api.domain.accounts.sessions import OpenedSession, open_session
+from api.domain.actors import Actor, Client
+from api.domain.audit_events.recording import record_event
+from api.domain.errors import TenantSuspended, WrongCredentials
+from tables import Tenant, User
+
+
+async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
+    """Open a session for whoever knows the password.
+
+    Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after
+    the same work, `TenantSuspended` for staff who know their password, and `RateLimited`.
+    """
+    account = rate_limits.account_of(email)
+    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
+    await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
+    while True:
+        found = await find_by_email(email)
+        user, tenant = found or (None, None)
+        valid = await verify_password(password, user.password if user else None)
+        wrong = user is None or not valid or not user.is_active
+        await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
+        if user is None or wrong:
+            why = "unknown address" if user is None else "inactive" if valid else "wrong password"
+            await _record_refusal(why, email, user, client)
+            raise WrongCredentials
+        if tenant is not None and not tenant.is_active:
+            await _record_refusal("tenant suspended", email, user, client)
+            raise TenantSuspended(tenant.suspended_reason)
+        rehashed = await hash_password(password) if is_outdated(user.password) else None
+        async with platform_scope():
+            opened = await open_session(user, tenant, client, rehashed=rehashed)
+        if opened is not None:
+            return opened
+        # While the cores worked, somebody changed the user: whatever is true now decides.
+
+
+async def _record_refusal(why: str, typed: str, user: User | None, client: Client) -> None:
+    """Note a sign-in that failed. A field for emails may hold a password, so only what is one is kept."""
+    try:
+        address = fields.email(120)(typed)
+    except fields.Problem:
+        address = None
+    async with platform_scope():
+        await record_event(
+            "session.refused",
+            Actor(None, address, client),
+            tenant_id=user.tenant_id if user else None,
+            subject_id=user.id if user else None,
+            detail={"reason": why},
+        )
+
+
+_BY_EMAIL = f"""
+SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
+  FROM users u LEFT JOIN tenants t ON t.id = u."tenantId"
+ WHERE u."emailLower" IN (lower({{}}), lower({{}})) AND t."deletedAt" IS NULL
+"""
+
+
+async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
+    """The user of an address, however it is typed; nobody of a tenant that is deleted."""
+    # No address holds control characters, and PostgreSQL cannot even be asked about NUL.
+    if not email.isprintable():
+        return None
+    for row in await read_platform(_BY_EMAIL, email.strip(), fields.email_as_registered(email)):
+        user = read_row(User, "u", row)
+        if user is not None:
+            return user, read_row(Tenant, "t", row)
+    return None

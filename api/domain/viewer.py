@@ -1,0 +1,75 @@
+"""The signed-in user of a request, found by the token of a session."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from api.database.engine import Transaction
+from api.database.rows import read_row, select_list
+from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
+from api.database.shared_lookup import SharedLookup
+from tables import Tenant, User
+
+SEEN_EVERY = timedelta(minutes=1)
+"""How exact `lastSeenAt` is: writing it at each request would turn every read into a write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The signed-in user of a request."""
+
+    session_id: UUID
+    user: User
+    tenant: Tenant | None
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+_BY_TOKEN = f"""
+SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS seen_long_ago,
+       {select_list(User, "u", leave_out=(User.password,))}, {select_list(Tenant, "t")}
+  FROM sessions s JOIN users u ON u.id = s."userId" LEFT JOIN tenants t ON t.id = u."tenantId"
+ WHERE s."tokenDigest" = ANY({{}}::bytea[]) AND s."revokedAt" IS NULL AND s."expiresAt" > now()
+   AND u."isActive" AND t."isActive" IS NOT FALSE
+"""
+
+
+async def _select_viewers(digests: list[str]) -> dict[str, dict[str, Any]]:
+    rows = await read_platform(_BY_TOKEN, SEEN_EVERY, [bytes.fromhex(digest) for digest in digests])
+    return {row["tokenDigest"].hex(): row for row in rows}
+
+
+_lookup: SharedLookup[dict[str, Any]] = SharedLookup(_select_viewers)
+
+
+async def find_viewer(token: str) -> Viewer | None:
+    """Whose token this is; None for one that is unknown, expired, or ended in any way."""
+    if not _TOKEN.fullmatch(token):
+        return None
+    row = await _lookup.get(token_digest(token).hex())
+    user = None if row is None else read_row(User, "u", row)
+    if row is None or user is None:
+        return None
+    if row["seen_long_ago"]:
+        session_id = UUID(str(row["session_id"]))
+        await write_platform(f"""UPDATE sessions SET "lastSeenAt" = now() WHERE id = '{session_id}'""")
+    return Viewer(row["session_id"], user, read_row(Tenant, "t", row))
+
+
+async def read_in_scope(viewer: Viewer, query: str, *arguments: Any) -> list[dict[str, Any]]:
+    tenant_id = viewer.user.tenant_id
+    if tenant_id is None:
+        return await read_platform(query, *arguments)
+    return await read_tenants([tenant_id], query, *arguments)
+
+
+def scope_of(viewer: Viewer) -> Transaction:
+    tenant_id = viewer.user.tenant_id
+    return platform_scope() if tenant_id is None else tenant_scope(tenant_id)
+
+
+def token_digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,5 +1,0 @@
-"""What every failure that a person at a terminal may meet has in common."""
-
-
-class CommandFailed(Exception):
-    """A foreseen failure; its message is one line that says what to do next."""

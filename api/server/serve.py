@@ -1,0 +1,132 @@
+"""`gatehouse serve`: from the settings to a server that answers."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from api.command_error import CommandError
+from api.database.driver_errors import DISCONNECTED, UnsafeRole
+from api.database.engine import get_engine
+from api.deploy.migrations.apply import apply_pending
+from api.deploy.migrations.lock import migration_lock
+from api.deploy.migrations.pending import pending_migrations
+from api.domain.actors import SYSTEM_ACTOR
+from api.domain.beta_keys.issue import NewKey, Terms, any_key, issue_keys
+from api.observability.error_descriptions import describe_error
+from api.observability.logs import configure_logging, get_logger
+from api.server.worker_process import worker_process
+from api.settings import Settings, get_settings
+
+logger = get_logger()
+
+
+def serve() -> None:
+    """Serve until SIGINT or SIGTERM. Raises `CommandError`, or `UnsafeRole`, instead of half starting."""
+    settings = get_settings()
+    configure_logging()
+    # Taken first, so that a server that runs already is noticed before anything else is done.
+    listeners = [_listen(settings.host, settings.port, "HOST", "PORT")]
+    if settings.metrics_port is not None:
+        listeners.append(
+            _listen(settings.metrics_host, settings.metrics_port, "METRICS_HOST", "METRICS_PORT")
+        )
+    # uvicorn raises the signal again when it has shut down. By default that ends the process before the
+    # embedded server is stopped.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _exit)
+    if settings.workers > 1 and settings.rate_limits and settings.rate_limit_storage is None:
+        logger.warning("each of %d WORKERS counts for itself; set RATE_LIMIT_STORAGE", settings.workers)
+    asyncio.run(_prepare(settings))
+    config = uvicorn.Config(
+        "api.app:create_app",
+        factory=True,
+        workers=settings.workers,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # A client must not choose its own address by a header.
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+    )
+    try:
+        with _shared_counts(settings), worker_process() if settings.worker else nullcontext():
+            if settings.workers > 1:
+                Multiprocess(config, sockets=listeners).run()
+            else:
+                uvicorn.Server(config).run(sockets=listeners)
+    except KeyboardInterrupt:
+        logger.info("stopped")
+
+
+@contextmanager
+def _shared_counts(settings: Settings) -> Iterator[None]:
+    """Several server processes keep their counts in files, because each is asked for those of all."""
+    if not settings.metrics or settings.workers == 1:
+        # One that is set for something else would be taken for ours.
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="gatehouse-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
+
+
+def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        stop = f"set {port_setting}, or stop what listens there"
+        advice = stop if taken else f"set {host_setting} and {port_setting}"
+        raise CommandError(f"cannot listen on {host}:{port} ({error.strerror}); {advice}") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+async def _prepare(settings: Settings) -> None:
+    """Bring an embedded database up to date; look at any other one and say what is to be done."""
+    base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    if settings.database_url is None:
+        await apply_pending(get_engine(), settings.migration_lock_timeout)
+        sys.stdout.write(f"GraphiQL: {base}/graphql\n")
+        # Under the lock, so that of two first starts at once one makes the key.
+        async with migration_lock(get_engine(), settings.migration_lock_timeout):
+            if not await any_key():
+                issued: list[NewKey] = []
+                await issue_keys(SYSTEM_ACTOR, 1, Terms(notes="the first start"), issued.extend)
+                sys.stdout.write(f"A beta key to try: {issued[0].key}\n")
+        sys.stdout.flush()
+        return
+    if settings.db_sync:
+        logger.warning("DB_SYNC is on: pending migrations are applied at start; switch it off when done")
+    try:
+        await get_engine().check_role()
+        if settings.db_sync:
+            await apply_pending(get_engine(), settings.migration_lock_timeout)
+        elif pending := await pending_migrations():
+            logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
+    except UnsafeRole:
+        raise
+    except DISCONNECTED as error:
+        if settings.db_sync:
+            # Nobody would apply them once the database is back.
+            raise
+        # Served all the same: /readyz tells, and everything works once the database is back.
+        logger.warning("the database is not available yet", error=describe_error(error))
+    logger.info("serving", url=base)

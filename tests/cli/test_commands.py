@@ -1,0 +1,294 @@
+"""`gatehouse keys …` and `gatehouse operators …`, typed as an operator types them."""
+
+import os
+import re
+import subprocess
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from api.domain.beta_keys.issue import ALPHABET
+from tests.support import GATEHOUSE, PASSWORD, ROOT, Api, free_port, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+KEY = re.compile(f"BETA-[{ALPHABET}]{{5}}-[{ALPHABET}]{{5}}")
+
+FIELDS = {
+    "id", "key", "status", "notes", "batch", "recipientEmail", "createdAt", "expiresAt", "sentAt",
+    "usedAt", "usedBy", "revokedAt", "revokedReason",
+}  # fmt: skip
+
+
+def type_in(*words: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `gatehouse words…` in a terminal of 200 columns, and type `typed`."""
+    done = subprocess.run(
+        [GATEHOUSE, *words],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", **environment},
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def printed(*words: str, typed: str = "") -> str:
+    """What a command prints that does what it should."""
+    done = type_in(*words, typed=typed)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def json_of(*words: str) -> Any:
+    return orjson.loads(printed(*words, "--json"))
+
+
+def failure(*words: str, typed: str = "", **environment: str) -> str:
+    """What a command says that fails: one line on standard error, with exit code 1."""
+    done = type_in(*words, typed=typed, **environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gatehouse: ")
+    return line.removeprefix("gatehouse: ")
+
+
+def wrong_usage(*words: str) -> str:
+    done = type_in(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    return done.stderr
+
+
+# Issuing
+
+
+async def test_keys_are_issued_and_printed_as_a_table(database: asyncpg.Connection) -> None:
+    table = printed("keys", "issue", "--count", "3", "--notes", "feria", "--expires", "30d")
+
+    stored = await database.fetch('SELECT key, notes, "expiresAt" - now() AS left FROM beta_keys')
+    assert sorted(KEY.findall(table)) == sorted(row["key"] for row in stored)
+    assert table.count("feria") == table.count("AVAILABLE") == len(stored) == 3
+    assert {(row["notes"], row["left"].days) for row in stored} == {("feria", 29)}
+
+
+async def test_json_has_the_field_names_of_the_api(database: asyncpg.Connection) -> None:
+    issued = json_of("keys", "issue", "--count", "2", "--notes", "feria", "--expires", "2w")
+
+    assert [set(key) for key in issued] == [FIELDS, FIELDS]
+    assert {(key["status"], key["notes"], key["usedBy"]) for key in issued} == {("AVAILABLE", "feria", None)}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", key["expiresAt"]) for key in issued)
+
+
+async def test_a_date_is_one_of_utc_wherever_it_is_typed(database: asyncpg.Connection) -> None:
+    """As in a file that is imported, and in the listings."""
+    done = type_in("keys", "issue", "--expires", "2099-01-31", "--json", TZ="America/Bogota")
+
+    (key,) = orjson.loads(done.stdout)
+    assert key["expiresAt"] == "2099-01-31T00:00:00Z"
+
+
+async def test_many_keys_are_all_distinct_and_unambiguous(database: asyncpg.Connection) -> None:
+    """More than one statement makes; none holds a symbol that people mistake for another."""
+    keys = [key["key"] for key in json_of("keys", "issue", "--count", "2500")]
+
+    assert len(set(keys)) == len(keys) == 2500
+    assert all(KEY.fullmatch(key) for key in keys)
+    assert not set("0O1ILU") & set(ALPHABET)
+    assert await database.fetchval("SELECT count(*) FROM beta_keys") == 2500
+
+
+async def test_notes_are_printed_as_they_were_written(database: asyncpg.Connection) -> None:
+    """Square brackets and backslashes mean something to the library that draws the table."""
+    notes = r"[bold]x[/bold] [/] \[a] \ [red"
+
+    assert notes in printed("keys", "issue", "--notes", notes)
+
+
+# Listing and showing
+
+
+async def test_listings_are_the_newest_first_by_status_and_up_to_a_limit(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    await issue_key(
+        database, key="OLD", createdAt=await database.fetchval("SELECT now() - interval '3 days'")
+    )
+    used = await issue_key(database, createdAt=await database.fetchval("SELECT now() - interval '2 days'"))
+    await issue_key(database, key="NEW")
+    name = (await api.register(registration(used)))["tenant"]["businessName"]
+
+    assert [key["key"] for key in json_of("keys", "list")] == ["NEW", used, "OLD"]
+    (listed,) = json_of("keys", "list", "--status", "used")
+    assert (listed["key"], listed["usedBy"]["businessName"]) == (used, name)
+    table = printed("keys", "list", "--limit", "2")
+    assert table.index("NEW") < table.index(used)
+    assert f"used by {name}" in table
+    assert "OLD" not in table
+
+
+async def test_a_key_is_shown_however_it_is_typed(database: asyncpg.Connection) -> None:
+    key = await issue_key(database, notes="feria")
+
+    shown = json_of("keys", "show", key.lower().replace("-", "  "))
+
+    assert (shown["key"], shown["notes"], set(shown)) == (key, "feria", FIELDS)
+
+
+@pytest.mark.parametrize(
+    "words", ["show KEY", "revoke KEY", "update KEY --notes x", "invite KEY ana@example.com"]
+)
+async def test_an_unknown_key_is_told_in_one_line(database: asyncpg.Connection, words: str) -> None:
+    assert "BETA-TEST-12345" in failure("keys", *words.replace("KEY", "BETA-TEST-12345").split())
+
+
+# Changing
+
+
+async def test_what_is_given_is_changed_and_an_empty_text_clears(database: asyncpg.Connection) -> None:
+    key = await issue_key(database, notes="feria")
+
+    changed = json_of("keys", "update", key, "--expires", "30d")
+    assert (changed["notes"], changed["expiresAt"] is None) == ("feria", False)
+    changed = json_of("keys", "update", key, "--notes", "", "--expires", "")
+    assert (changed["notes"], changed["expiresAt"]) == (None, None)
+    assert "notes: " in failure("keys", "update", key, "--notes", "x" * 501)
+    assert "--notes" in wrong_usage("keys", "update", key)
+
+
+# Inviting
+
+
+async def test_a_key_is_mailed_to_one_address(database: asyncpg.Connection) -> None:
+    key = await issue_key(database)
+
+    invited = json_of("keys", "invite", key, "ana@example.com", "--language", "es")
+
+    assert (invited["recipientEmail"], invited["sentAt"] is None) == ("ana@example.com", False)
+    (mail,) = await database.fetch("SELECT template, recipient, language FROM mails")
+    assert tuple(mail) == ("beta_key_invitation", "ana@example.com", "es")
+    assert re.search(r"wait \d+ s", failure("keys", "invite", key, "ana@example.com"))
+    assert "somebody else's" in failure("keys", "invite", key, "eva@example.com")
+    assert "email: " in failure("keys", "invite", key, "ana")
+
+
+# Revoking
+
+
+async def test_a_revoked_key_admits_nobody(api: Api, database: asyncpg.Connection) -> None:
+    key = await issue_key(database)
+
+    table = printed("keys", "revoke", key, "--reason", "sent to the wrong one")
+
+    assert "sent to the wrong one" in table
+    assert (await api.validate(key))["reason"] == "REVOKED"
+    (listed,) = json_of("keys", "list", "--status", "revoked")
+    assert (listed["key"], listed["revokedReason"]) == (key, "sent to the wrong one")
+
+
+async def test_a_used_or_revoked_key_cannot_be_revoked(api: Api, database: asyncpg.Connection) -> None:
+    revoked = await issue_key(
+        database, revokedReason="first", revokedAt=await database.fetchval("SELECT now()")
+    )
+    used = await issue_key(database)
+    await api.register(registration(used))
+
+    for key in (revoked, used):
+        assert "cannot be revoked" in failure("keys", "revoke", key, "--reason", "second")
+
+    assert await database.fetchval("SELECT count(*) FROM beta_keys WHERE \"revokedReason\" = 'second'") == 0
+
+
+async def test_a_reason_that_is_too_long_is_told_in_one_line(database: asyncpg.Connection) -> None:
+    key = await issue_key(database)
+
+    assert "reason may have at most 500" in failure("keys", "revoke", key, "--reason", "x" * 501)
+
+
+# Operators
+
+
+async def test_the_password_of_a_new_operator_is_printed_once_and_signs_in(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    told = printed("operators", "add", "Op@Example.com")
+
+    (password,) = re.findall(r"^password: (\S+)$", told, re.MULTILINE)
+    answer = await api.login("op@example.com", password)
+    viewer = await api.viewer(answer["accessToken"])
+    assert (viewer["role"], viewer["tenant"]) == ("SUPER_ADMIN", None)
+    (listed,) = json_of("operators", "list")
+    assert (listed["email"], listed["role"]) == (viewer["email"], "SUPER_ADMIN")
+    for listing in (str(listed), printed("operators", "list")):
+        assert viewer["email"] in listing
+        assert "argon2" not in listing
+        assert password not in listing
+
+
+async def test_a_password_can_be_given_on_standard_input(api: Api, database: asyncpg.Connection) -> None:
+    told = printed("operators", "add", "op@example.com", "--password-stdin", typed=f"{PASSWORD}\n")
+
+    assert PASSWORD not in told
+    assert (await api.login("op@example.com"))["__typename"] == "SignedIn"
+
+
+async def test_an_operator_that_cannot_be_is_refused_in_one_line(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    taken = registration(await issue_key(database))["email"]
+    await api.register(registration(await issue_key(database), email=taken))
+
+    def add(email: str, password: str) -> str:
+        return failure("operators", "add", email, "--password-stdin", typed=f"{password}\n")
+
+    assert add("op@example.com", "weak").startswith("password: ")
+    assert add("op", PASSWORD).startswith("email: ")
+    assert "registered already" in add(taken.upper(), PASSWORD)
+    assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'SUPER_ADMIN'") == 0
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["keys", "issue", "--count", "0"], "--count"),
+        (["keys", "issue", "--expires", "soon"], "soon"),
+        (["keys", "issue", "--expires", "2001-01-01"], "past"),
+        (["keys", "show"], "keys show"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_wrong_usage_is_exit_code_2(words: list[str], named: str) -> None:
+    assert named in wrong_usage(*words)
+
+
+def test_a_database_that_is_away_is_told_in_one_line() -> None:
+    """The line says what to check, and not the password."""
+    away = f"postgresql://gatehouse:hunter2@127.0.0.1:{free_port()}/gatehouse"
+
+    line = failure("keys", "issue", DATABASE_URL=away)
+
+    assert "cannot be reached" in line
+    assert "DATABASE_URL" in line
+    assert "hunter2" not in line
+
+
+def test_a_wrong_setting_is_told_in_one_line() -> None:
+    line = failure("keys", "list", DATABASE_URL="mysql://gatehouse:hunter2@db.internal/gatehouse")
+
+    assert line == "DATABASE_URL: must begin with postgresql://"
+
+
+def test_what_the_database_cannot_take_is_told_in_one_line() -> None:
+    assert "cannot take what was typed" in failure("keys", "list", "--limit", "99999999999999999999")
+
+
+async def test_a_database_without_tables_is_told_in_one_line(empty_database: str) -> None:
+    line = failure("keys", "issue", DATABASE_URL=empty_database)
+
+    assert line == "the database lacks migrations; run: piccolo migrations forwards all"

@@ -1,0 +1,493 @@
+"""Beta keys in files: issued into one, written out, read in, and sent to the addresses in one."""
+
+import asyncio
+import csv
+import io
+import os
+import pty
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from api.domain.beta_keys.file_import import MAX_PROBLEMS
+from tests.cli.test_commands import failure, json_of, printed, type_in, wrong_usage
+from tests.support import GATEHOUSE, ROOT, Api, free_port, issue_key, one_row, registration
+
+pytestmark = pytest.mark.anyio
+
+
+async def count(database: asyncpg.Connection, where: str = "true") -> int:
+    return (await one_row(database, f"SELECT count(*) FROM beta_keys WHERE {where}"))["count"]
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+# Issuing
+
+
+async def test_keys_are_issued_into_a_file_for_its_owner_alone(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.csv"
+
+    told = printed(
+        "keys", "issue", "--count", "12000", "--batch", "launch", "--notes", "=1+1", "--csv", str(file)
+    )
+
+    assert told == f"12000 keys in {file}\n"
+    written = rows(file.read_text())
+    stored = await database.fetch("SELECT key FROM beta_keys WHERE batch = 'launch'")
+    assert {row["key"] for row in written} == {row["key"] for row in stored}
+    assert len(written) == 12000
+    assert {(row["batch"], row["notes"]) for row in written} == {("launch", "'=1+1")}
+    assert file.stat().st_mode & 0o077 == 0
+    assert files(tmp_path) == [file]
+
+
+def seen_at_a_terminal(*words: str | Path) -> str:
+    """What a command that does what it should writes to standard error, where that is a terminal."""
+    terminal, end = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(
+        [GATEHOUSE, *words], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=end
+    ) as process:
+        os.close(end)
+        seen = b""
+        # Linux tells by an error that nobody has the other end open any more.
+        with suppress(OSError), open(terminal, "rb", buffering=0) as reader:
+            while chunk := reader.read(65_536):
+                seen += chunk
+    assert process.returncode == 0
+    return seen.decode()
+
+
+async def test_a_terminal_is_shown_how_far_it_has_got(database: asyncpg.Connection, tmp_path: Path) -> None:
+    seen = seen_at_a_terminal("keys", "issue", "--count", "12000", "--csv", tmp_path / "keys.csv")
+
+    assert "/12000" in seen
+
+
+async def test_a_file_that_is_there_is_left_as_it_is(database: asyncpg.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "keys.csv"
+    file.write_text("precious")
+
+    for words in (("issue", "--csv"), ("export", "--output")):
+        assert "there already" in failure("keys", *words, str(file))
+
+    assert file.read_text() == "precious"
+    assert await count(database) == 0
+    assert "cannot be written" in failure("keys", "issue", "--csv", str(tmp_path / "none" / "keys.csv"))
+
+
+def issue_where_files_stay_small(file: Path) -> subprocess.CompletedProcess[str]:
+    """Writing fails after 100 KB, as it does on a disk that is full."""
+    script = f"ulimit -f 100; trap '' XFSZ; exec {GATEHOUSE} keys issue --count 20000 --csv {file}"
+    return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+async def test_a_full_disk_issues_nothing(database: asyncpg.Connection, tmp_path: Path) -> None:
+    done = issue_where_files_stay_small(tmp_path / "keys.csv")
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert await count(database) == 0
+    assert files(tmp_path) == []
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def start(*words: str | Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([GATEHOUSE, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    deadline = time.monotonic() + 30
+    while not await condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_a_run_that_is_killed_leaves_no_keys_and_no_file(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.csv"
+    process = start("keys", "issue", "--count", "3000000", "--csv", file)
+
+    async def is_half_done() -> bool:
+        return (await one_row(database, "SELECT pg_relation_size('beta_keys') > 1000000"))[0]
+
+    async def is_rolled_back() -> bool:
+        query = "SELECT count(*) FROM pg_locks WHERE relation = 'beta_keys'::regclass"
+        return not (await one_row(database, query))["count"]
+
+    await until(is_half_done)
+    process.kill()
+    process.wait()
+    await until(is_rolled_back)
+
+    assert files(tmp_path) == []
+    assert await count(database) == 0
+
+
+async def test_a_recipient_is_given_one_key(database: asyncpg.Connection) -> None:
+    (key,) = json_of("keys", "issue", "--recipient", "ana@example.com", "--batch", "launch")
+
+    assert (key["recipientEmail"], key["batch"]) == ("ana@example.com", "launch")
+    assert "recipientEmail: " in failure("keys", "issue", "--recipient", "ana@example.com", "--count", "2")
+    assert "exclude" in wrong_usage("keys", "issue", "--csv", "x", "--json")
+
+
+# Listing and counting
+
+
+async def test_listings_and_counts_are_by_batch_and_search(api: Api, database: asyncpg.Connection) -> None:
+    for number in range(3):
+        await issue_key(database, batch="a" if number else "b", notes=f"note {number}")
+
+    assert [key["notes"] for key in json_of("keys", "list", "--batch", "a")] == ["note 2", "note 1"]
+    assert [key["notes"] for key in json_of("keys", "list", "--search", "NOTE 0")] == ["note 0"]
+    stats = json_of("keys", "stats", "--batch", "a")
+    assert (stats["total"], stats["available"], stats["usagePercentage"]) == (2, 2, 0.0)
+    assert "available" in printed("keys", "stats")
+
+
+# Writing out
+
+
+async def test_what_is_written_out_is_safe_in_a_spreadsheet(
+    api: Api, database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    used = await issue_key(database, notes="=HYPERLINK(1)", batch="@x")
+    await api.register(registration(used, businessName="+Tienda"))
+    await issue_key(database, key="-1+1", notes="-2")
+    # An old system took anything.
+    for number, first in enumerate("\t\r\n＝＋－＠"):
+        await issue_key(database, key=f"old-{number}", notes=f"{first}1+1")
+
+    by_key = {row["key"]: row for row in rows(printed("keys", "export"))}
+
+    old = {key: by_key.pop(f"old-{key}")["notes"] for key in range(7)}
+    assert all(notes.startswith("'") and notes.endswith("1+1") for notes in old.values()), old
+    assert by_key.keys() == {used, "'-1+1"}
+    row = by_key[used]
+    assert (row["notes"], row["batch"], row["status"]) == ("'=HYPERLINK(1)", "'@x", "USED")
+    assert row["usedBy"] == "'+Tienda"
+    assert datetime.now(UTC) - datetime.fromisoformat(row["usedAt"]) < timedelta(minutes=5)
+
+
+async def test_json_is_written_out_as_listings_print_it(
+    api: Api, database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Whatever the notes hold."""
+    used = await issue_key(database, notes='a "quoted" \\ line\nand another\ttab \x01\x02', batch="a")
+    await api.register(registration(used))
+    await issue_key(database, batch="b")
+    file = tmp_path / "keys.json"
+
+    printed("keys", "export", "--format", "json", "--output", str(file))
+
+    exported = orjson.loads(file.read_text())
+    listed = json_of("keys", "list")
+    times = ("createdAt", "usedAt", "expiresAt", "sentAt", "revokedAt")
+
+    def comparable(keys: list[Any]) -> list[Any]:
+        return sorted(
+            ({name: value for name, value in key.items() if name not in times} for key in keys),
+            key=lambda key: key["id"],
+        )
+
+    assert comparable(exported) == comparable(listed)
+    of_batch = orjson.loads(printed("keys", "export", "--format", "json", "--batch", "b"))
+    assert [key["batch"] for key in of_batch] == ["b"]
+    nothing = printed("keys", "export", "--format", "json", "--status", "revoked", "--search", "x")
+    assert orjson.loads(nothing) == []
+
+
+# Reading in
+
+
+def take_over(file: Path, text: str | bytes) -> subprocess.CompletedProcess[str]:
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return type_in("keys", "import", str(file))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+async def test_keys_that_were_made_elsewhere_admit_a_business(
+    api: Api, database: asyncpg.Connection, tmp_path: Path, delimiter: str, newline: str
+) -> None:
+    lines = [
+        "\ufeffkey,batch,notes,expiresAt,recipientEmail",
+        'old-1,x,"a",2099-01-31,',
+        "beta abcde fghjk,x,,,ana@example.com",
+        "",
+        "ZZ TOP,,,2099-01-31T12:00-05:00",
+    ]
+    text = newline.join(lines).replace(",", delimiter)
+
+    done = take_over(tmp_path / "keys.csv", text)
+
+    assert (done.stdout, done.stderr, done.returncode) == ("3 keys taken over\n", "", 0)
+    for typed in ("old-1", "BETA-ABCDE-FGHJK", "zz top"):
+        assert (await api.validate(typed))["valid"], typed
+    ours = await one_row(database, "SELECT * FROM beta_keys WHERE key = 'BETA-ABCDE-FGHJK'")
+    assert (ours["batch"], ours["notes"], ours["recipientEmail"]) == ("x", None, "ana@example.com")
+    ends = await database.fetch(
+        'SELECT "expiresAt"::text FROM beta_keys WHERE "expiresAt" IS NOT NULL ORDER BY 1'
+    )
+    assert [row[0][:16] for row in ends] == ["2099-01-31 00:00", "2099-01-31 17:00"]
+    event = await one_row(database, "SELECT * FROM audit_events")
+    assert (event["action"], orjson.loads(event["detail"])) == (
+        "beta_key.imported",
+        {"count": 3, "file": "keys.csv"},
+    )
+
+
+async def test_each_bad_line_is_told_by_its_number_and_nothing_is_taken_over(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    text = """key,notes,expiresAt,recipientEmail
+good-1,,,
+,no key,,
+way-too-long-to-be-a-key,,,
+bad-mail,,,ana
+"two
+lines","fine",,
+past,,2001-01-01,
+when,,soon,
+nul\x00,,,
+more,,,,cells
+end of days,,9999-12-31T23:59:59-14:00,
+"""
+    done = take_over(tmp_path / "keys.csv", text)
+
+    assert done.returncode == 1
+    *told, last = done.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in told] == [
+        "line 3, key",
+        "line 4, key",
+        "line 5, recipientEmail",
+        "line 6, key",
+        "line 8, expiresAt",
+        "line 9, expiresAt",
+        "line 10, key",
+        "line 11, recipientEmail",
+        "line 12, expiresAt",
+    ]
+    assert last.startswith("gatehouse: nothing was taken over: 9 problems")
+    assert await count(database) == 0
+
+
+async def test_keys_that_are_there_already_are_told_by_their_lines(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """In the database, or further up in the file."""
+    await issue_key(database, key="BETA-ABCDE-FGHJK")
+    text = "key\nnew-1\nbeta-abcde-fghjk\nnew-2\nnew-1\n"
+
+    done = take_over(tmp_path / "keys.csv", text)
+
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()[:-1]] == [
+        "line 3, key",
+        "line 5, key",
+    ]
+    assert await count(database) == 1
+
+
+async def test_all_that_is_wrong_is_told_at_once(database: asyncpg.Connection, tmp_path: Path) -> None:
+    await issue_key(database, key="BETA-ABCDE-FGHJK")
+    text = "key,recipientEmail\nBETA-ABCDE-FGHJK,\nnew-1,ana\nnew-2,\nnew-2,\n"
+
+    done = take_over(tmp_path / "keys.csv", text)
+
+    assert done.stderr.splitlines()[:-1] == [
+        "line 2, key: This key is there already.",
+        "line 3, recipientEmail: This is not an email address.",
+        "line 5, key: This key stands in line 4 as well.",
+    ]
+    assert "3 problems" in done.stderr
+
+
+async def test_keys_can_be_read_from_the_file_that_they_were_issued_into(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """In another database, say: with the notes that no spreadsheet took for a formula, as they were."""
+    file = tmp_path / "keys.csv"
+    printed("keys", "issue", "--count", "3", "--notes", "=1+1", "--expires", "30d", "--csv", str(file))
+    issued = 'SELECT key, notes, batch, "expiresAt" FROM beta_keys ORDER BY key'
+    before = await database.fetch(issued)
+    await database.execute("DELETE FROM beta_keys")
+
+    assert printed("keys", "import", str(file)) == "3 keys taken over\n"
+
+    assert await database.fetch(issued) == before
+    assert before[0]["notes"] == "=1+1"
+
+
+async def test_of_very_many_problems_the_first_are_told(database: asyncpg.Connection, tmp_path: Path) -> None:
+    done = take_over(tmp_path / "keys.csv", "key,notes\n" + ",x\n" * (MAX_PROBLEMS + 50))
+
+    assert len(done.stderr.splitlines()) == MAX_PROBLEMS + 1
+    assert f"{MAX_PROBLEMS + 50} problems" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "line 1, key"),
+        (b"schluessel\nx\n", "line 1, schluessel"),
+        (b"key,key\nx,y\n", "line 1, key"),
+        (b"key\n\xff\xfe\n", "not in UTF-8"),
+        (b"key,notes\na,b\nc," + b"x" * 1_000_000, "line 3, notes"),
+        (b'key,notes\na,b\nc,"' + b"\n" * 1_000_000, "line 3, notes"),
+        (b"x" * 1_000_000, "line 1, xxx"),
+    ],
+    ids=["empty", "unknown column", "twice", "not UTF-8", "endless line", "endless cell", "no lines"],
+)
+async def test_a_file_that_is_something_else_is_refused(
+    database: asyncpg.Connection, tmp_path: Path, content: bytes, told: str
+) -> None:
+    done = take_over(tmp_path / "keys.csv", content)
+
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
+async def test_a_file_that_is_not_there_is_told_in_one_line(database: asyncpg.Connection) -> None:
+    assert "cannot be read" in failure("keys", "import", "none.csv")
+
+
+async def test_a_database_that_is_away_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys.csv"
+    file.write_text("key\nnew-1\n")
+
+    told = failure("keys", "import", str(file), DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
+
+    assert "database" in told
+    assert "keys.csv" not in told
+
+
+# Sending
+
+
+async def recipients(database: asyncpg.Connection) -> list[str]:
+    return [row[0] for row in await database.fetch("SELECT recipient FROM mails ORDER BY 1")]
+
+
+async def test_each_address_is_sent_one_key_however_often_it_is_run(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """One that was issued for an address is sent to that one, and no other is used for it."""
+    for _ in range(3):
+        await issue_key(database, batch="launch")
+    theirs = await issue_key(database, batch="launch", recipientEmail="eva@example.com")
+    addresses = tmp_path / "addresses.csv"
+    addresses.write_text("name,Email\nAna,ana@example.com\nEva,eva@example.com\nAna again,ANA@example.com\n")
+
+    first = printed("keys", "send", "--batch", "launch", "--to", str(addresses), "--language", "es")
+    again = printed("keys", "send", "--batch", "launch", "--to", str(addresses))
+
+    assert first.splitlines() == [
+        "ana@example.com: sent",
+        "eva@example.com: sent",
+        "ANA@example.com: was sent one before",
+    ]
+    assert "sent\n" not in again.replace("was sent one before\n", "")
+    assert await recipients(database) == ["ana@example.com", "eva@example.com"]
+    assert await count(database, '"sentAt" IS NOT NULL') == 2
+    assert await count(database, f"key = '{theirs}' AND \"sentAt\" IS NOT NULL") == 1
+    languages = await database.fetch("SELECT DISTINCT language FROM mails")
+    assert [row[0] for row in languages] == ["es"]
+
+
+async def test_addresses_are_found_in_a_spreadsheet_with_semicolons(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await issue_key(database, batch="launch")
+    addresses = tmp_path / "addresses.csv"
+    addresses.write_text("name;email\nAna;ana@example.com\n")
+
+    told = printed("keys", "send", "--batch", "launch", "--to", str(addresses))
+
+    assert told == "ana@example.com: sent\n"
+
+
+async def test_addresses_that_are_not_csv_are_told_in_one_line(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    addresses = tmp_path / "addresses.csv"
+    addresses.write_text('email\n"' + "x" * 200_000)
+
+    assert "addresses.csv is not CSV" in failure("keys", "send", "--batch", "launch", "--to", str(addresses))
+
+
+async def test_addresses_that_get_none_are_told_and_the_others_are_sent_to(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await issue_key(database, batch="launch")
+    addresses = tmp_path / "addresses.txt"
+    addresses.write_text("ana\nana@example.com\neva@example.com\n")
+
+    done = type_in("keys", "send", "--batch", "launch", "--to", str(addresses))
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "ana: is not an email address",
+        "ana@example.com: sent",
+        "eva@example.com: no key of the batch launch is left",
+    ]
+    assert done.stderr.startswith("gatehouse: 2 of 3 were not sent")
+    assert await recipients(database) == ["ana@example.com"]
+
+
+async def test_a_run_that_is_killed_and_repeated_beside_another_leaves_nobody_out(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    for _ in range(60):
+        await issue_key(database, batch="launch")
+    addresses = tmp_path / "addresses.txt"
+    addresses.write_text("".join(f"a{number}@example.com\n" for number in range(60)))
+    command = ["keys", "send", "--batch", "launch", "--to", addresses]
+
+    async def are_some_sent() -> bool:
+        return await count(database, '"sentAt" IS NOT NULL') > 10
+
+    killed = start(*command)
+    await until(are_some_sent)
+    killed.kill()
+    killed.wait()
+    both = [start(*command) for _ in range(2)]
+
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert await recipients(database) == sorted(f"a{number}@example.com" for number in range(60))
+    assert await count(database, '"sentAt" IS NOT NULL') == 60
+
+
+async def test_it_waits_when_enough_were_sent_for_an_hour(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """And goes on by itself."""
+    await issue_key(database, batch="launch")
+    await database.execute(
+        """INSERT INTO audit_events (action, at)
+        SELECT 'beta_key.sent', now() - interval '1 hour' + interval '4 s' FROM generate_series(1, 200)"""
+    )
+    addresses = tmp_path / "addresses.txt"
+    addresses.write_text("ana@example.com\n")
+
+    done = type_in("keys", "send", "--batch", "launch", "--to", str(addresses))
+
+    assert (done.returncode, done.stdout) == (0, "ana@example.com: sent\n")
+    assert "going on at" in done.stderr

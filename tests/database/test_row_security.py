@@ -1,0 +1,235 @@
+"""Row security: from below, as SQL meets it, and from above, as a tenant's user does."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from api.database.embedded import EmbeddedServer
+from api.database.scopes import (
+    platform_scope,
+    read_platform,
+    read_tenants,
+    scoped,
+    tenant_scope,
+    write_platform,
+)
+from tables import Session, Tenant, User
+from tests.support import Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+PROTECTED = ["users", "tenants", "sessions", "audit_events", "mails", "one_time_codes"]
+
+PLATFORM_ONLY = ["mails", "one_time_codes"]
+"""There are codes in the one and digests of them in the other, which are nobody's to read."""
+
+
+@pytest.fixture
+async def two_tenants(api: Api, database: asyncpg.Connection) -> list[UUID]:
+    answers = [await api.register(registration(await issue_key(database))) for _ in range(2)]
+    for answer in answers:
+        await database.execute(
+            """INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt", "tenantId")
+            VALUES ('x', 'x', 'x', now() + interval '1 hour', $1)""",
+            answer["tenant"]["id"],
+        )
+    return [UUID(answer["tenant"]["id"]) for answer in answers]
+
+
+@pytest.fixture
+async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
+    """SQL as the application's role, which owns the tables."""
+    connection = await asyncpg.connect(server.dsn())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("table", PROTECTED)
+async def test_without_a_scope_nothing_is_seen_or_changed(
+    application: asyncpg.Connection, database: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    before = await database.fetchval(f"SELECT count(*) FROM {table}")
+
+    assert await application.fetchval(f"SELECT count(*) FROM {table}") == 0
+    assert await application.execute(f"UPDATE {table} SET id = id") == "UPDATE 0"
+    assert await application.execute(f"DELETE FROM {table}") == "DELETE 0"
+    assert await database.fetchval(f"SELECT count(*) FROM {table}") == before
+    assert before
+
+
+INSERTS = {
+    "users": """INSERT INTO users (email, password, "firstName", "lastName", "tenantId")
+        VALUES ('x@example.com', 'x', 'x', 'x', $1)""",
+    "tenants": """INSERT INTO tenants (id, "businessName", nit, "businessType", address)
+        VALUES (gen_random_uuid(), $1::uuid::text, 'x', 'OTRO', 'x')""",
+    "sessions": """INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
+        VALUES ((SELECT $1::uuid), 'x', now())""",
+    "audit_events": """INSERT INTO audit_events ("tenantId", action) VALUES ($1, 'x')""",
+    "mails": """INSERT INTO mails (template, recipient, language) VALUES ('x', $1::uuid::text, 'en')""",
+    "one_time_codes": """INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt", "tenantId")
+        VALUES ('x', 'x', 'x', now(), $1)""",
+}
+
+
+@pytest.mark.parametrize("table", PROTECTED)
+async def test_without_a_scope_nothing_is_taken(
+    application: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        await application.execute(INSERTS[table], two_tenants[0])
+
+
+@pytest.mark.parametrize("table", ["users", "tenants", "audit_events", "one_time_codes"])
+async def test_one_tenants_scope_takes_nothing_for_another(
+    application: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    async with application.transaction():
+        await application.execute(f"SET LOCAL gatehouse.tenant_id = '{two_tenants[0]}'")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with application.transaction():
+                await application.execute(INSERTS[table], two_tenants[1])
+
+
+@pytest.mark.parametrize("table", PLATFORM_ONLY)
+async def test_a_tenants_scope_sees_no_codes_and_no_mails(
+    application: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    async with application.transaction():
+        await application.execute(f"SET LOCAL gatehouse.tenant_id = '{two_tenants[0]}'")
+
+        assert await application.fetchval(f"SELECT count(*) FROM {table}") == 0
+        assert await application.execute(f"UPDATE {table} SET id = id") == "UPDATE 0"
+        assert await application.execute(f"DELETE FROM {table}") == "DELETE 0"
+
+
+@pytest.mark.parametrize("table", [table for table in PROTECTED if table not in PLATFORM_ONLY])
+async def test_a_tenants_scope_sees_its_own_rows_alone(
+    application: asyncpg.Connection, two_tenants: list[UUID], table: str
+) -> None:
+    async with application.transaction():
+        await application.execute(f"SET LOCAL gatehouse.tenant_id = '{two_tenants[0]}'")
+
+        theirs = await application.fetchval(f"SELECT count(*) FROM {table}")
+        assert theirs == (2 if table == "audit_events" else 1)
+        changed = await application.execute(f"UPDATE {table} SET id = id")
+        # A record that its subject could change would be none.
+        assert changed == ("UPDATE 0" if table == "audit_events" else "UPDATE 1")
+
+
+async def test_a_scope_ends_with_its_transaction(
+    application: asyncpg.Connection, two_tenants: list[UUID]
+) -> None:
+    """A pooled connection keeps nothing of the request before."""
+    async with application.transaction():
+        await application.execute("SET LOCAL gatehouse.scope = 'platform'")
+        assert await application.fetchval("SELECT count(*) FROM users") == 2
+
+    assert await application.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_domain_queries_without_a_scope_see_nothing(two_tenants: list[UUID]) -> None:
+    assert await User.objects() == []
+    assert await Tenant.objects() == []
+    assert await Session.objects() == []
+
+
+async def test_domain_queries_in_a_tenants_scope_see_that_tenant(two_tenants: list[UUID]) -> None:
+    async with tenant_scope(two_tenants[0]):
+        assert [str(tenant.id) for tenant in await Tenant.objects()] == [str(two_tenants[0])]
+        assert [str(user.tenant_id) for user in await User.objects()] == [str(two_tenants[0])]
+
+
+async def test_a_scope_cannot_be_opened_within_another(two_tenants: list[UUID]) -> None:
+    """Joined silently, the inner scope would see all that the outer one sees."""
+    async with platform_scope():
+        with pytest.raises(RuntimeError, match="another scope"):
+            tenant_scope(two_tenants[0])
+
+
+EMAILS = 'SELECT email, "tenantId" FROM users ORDER BY email'
+
+
+async def test_a_statement_in_a_scope_sees_what_the_scope_names_and_leaves_nothing_behind(
+    two_tenants: list[UUID],
+) -> None:
+    """Often enough that PostgreSQL plans it once for all; the connection is the same one each time."""
+    for _ in range(12):
+        (own,) = await read_tenants([two_tenants[0]], EMAILS)
+        both = await read_platform(EMAILS)
+
+        assert str(own["tenantId"]) == str(two_tenants[0])
+        assert len(both) == 2
+        assert await User.objects() == []
+    assert len(await read_tenants(two_tenants, EMAILS)) == 2
+
+
+async def test_a_tenants_statement_finds_nothing_of_another_one(two_tenants: list[UUID]) -> None:
+    ours, theirs = two_tenants
+
+    assert await read_tenants([ours], 'SELECT id FROM users WHERE "tenantId" = {}', theirs) == []
+    assert await read_tenants([ours], "SELECT id FROM tenants WHERE id = {}", theirs) == []
+
+
+@pytest.mark.parametrize(
+    "setting", ["enable_nestloop", "enable_indexscan", "enable_seqscan", "enable_hashjoin"]
+)
+async def test_a_statement_sets_its_scope_before_it_looks_at_a_row(
+    application: asyncpg.Connection, two_tenants: list[UUID], setting: str
+) -> None:
+    """However PostgreSQL goes about it."""
+    join = 'SELECT u.email, t.nit FROM users u JOIN tenants t ON t.id = u."tenantId" ORDER BY t.nit'
+    statement = scoped(join, 0)
+
+    async with application.transaction():
+        await application.execute(
+            f"SET LOCAL {setting} = off; SET LOCAL plan_cache_mode = force_generic_plan"
+        )
+        rows = await application.fetch(statement, "gatehouse.scope", "platform")
+
+    assert len(rows) == 2
+
+
+async def test_within_a_transaction_a_statement_of_another_scope_is_refused(two_tenants: list[UUID]) -> None:
+    """It would open the rest of that transaction to all tenants."""
+    async with tenant_scope(two_tenants[0]):
+        with pytest.raises(RuntimeError, match="transaction is open"):
+            await read_platform(EMAILS)
+        with pytest.raises(RuntimeError, match="transaction is open"):
+            await write_platform("DELETE FROM users")
+        assert len(await User.objects()) == 1
+
+
+async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.Connection) -> None:
+    async def fail() -> None:
+        async with platform_scope():
+            await Tenant.insert(Tenant(business_name="x", nit="xxx", business_type="OTRO", address="x"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
+
+
+async def test_each_user_sees_their_own_tenant_alone(api: Api, database: asyncpg.Connection) -> None:
+    answers = [await api.register(registration(await issue_key(database))) for _ in range(3)]
+
+    for answer in answers:
+        viewer = await api.viewer(answer["accessToken"])
+        assert viewer["tenant"] == answer["tenant"]
+        assert viewer["id"] == answer["user"]["id"]
+
+
+async def test_signing_in_finds_its_user_by_an_index(application: asyncpg.Connection) -> None:
+    """Row security keeps PostgreSQL from an index on an expression; with many users that would show."""
+    from api.domain.accounts.sign_in import _BY_EMAIL
+
+    async with application.transaction():
+        await application.execute("SET LOCAL gatehouse.scope = 'platform'; SET LOCAL enable_seqscan = off")
+        plan = await application.fetch("EXPLAIN " + _BY_EMAIL.replace("{}", "'ana@example.com'"))
+
+    assert any("users_email_lower" in row[0] and "Index" in row[0] for row in plan)

@@ -1,0 +1,388 @@
+"""`gatehouse db adopt`: databases of the old system, as they are found."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from api.database.embedded import EmbeddedServer
+from api.deploy.schema.catalog import Catalog, read_catalog
+from api.deploy.schema.expected_schema import expected_catalog
+from tests.conftest import migrate
+from tests.support import GATEHOUSE, ROOT, Api, GatehouseProcess, registration, run_gatehouse
+
+pytestmark = pytest.mark.anyio
+
+LEGACY = ROOT / "tests" / "legacy"
+SHAPES = ["users_only", "migrated", "synced"]
+TENANT = "00000000-0000-4000-8000-000000000001"
+
+
+def old(shape: str) -> str:
+    """The script of an old database; psql's \\ir names the script that goes before it."""
+    script = (LEGACY / f"{shape}.sql").read_text()
+    return script.replace("\\ir users_only.sql", (LEGACY / "users_only.sql").read_text())
+
+
+@pytest.fixture
+async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """SQL in the database that is adopted; it sees every row."""
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("SET gatehouse.scope = 'platform'")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def rows_of(connection: asyncpg.Connection) -> dict[str, list[dict[str, Any]]]:
+    """All that every table holds, its times in UTC."""
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {
+        table: [
+            {name: _in_utc(value) for name, value in row.items()}
+            for row in await connection.fetch(f'SELECT * FROM "{table}" ORDER BY id')
+        ]
+        for (table,) in tables
+    }
+
+
+def _in_utc(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+def names_and_definitions(catalog: Catalog) -> dict[str, Any]:
+    """A catalog but for whether a unique index belongs to a constraint, which makes no difference."""
+    return {
+        name: (
+            table.columns,
+            table.constraints,
+            {index: one.definition for index, one in table.indexes.items()},
+            table.policies,
+            table.row_security,
+        )
+        for name, table in catalog.items()
+    }
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_an_old_database_becomes_one_that_the_migrations_might_have_built(
+    empty_database: str, connection: asyncpg.Connection, shape: str
+) -> None:
+    """Down to the names of its constraints; what is the old system's own stays as it is."""
+    await connection.execute(old(shape))
+    wanted = expected_catalog()
+    before = await read_catalog(connection, "public")
+
+    code, told = run_gatehouse(empty_database, "db", "adopt")
+
+    assert code == 0, told
+    assert told.splitlines()[-1] == "adopted"
+    adopted = await read_catalog(connection, "public")
+    assert {name: table for name, table in adopted.items() if name not in wanted and name != "migration"} == {
+        name: table for name, table in before.items() if name not in wanted
+    }
+    for extra in ("refreshToken", "shopId"):
+        adopted["users"].columns.pop(extra, None)
+    adopted["users"].constraints.pop("FK_users_shop", None)
+    assert names_and_definitions({name: adopted[name] for name in wanted}) == names_and_definitions(wanted)
+    assert run_gatehouse(empty_database, "db", "verify")[0] == 0
+    assert run_gatehouse(empty_database, "db", "status")[0] == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_every_row_is_kept(empty_database: str, connection: asyncpg.Connection, shape: str) -> None:
+    """Naive times mean UTC, wherever the server is; a null takes the default where there must be a value."""
+    await connection.execute("ALTER ROLE CURRENT_USER SET timezone = 'America/Bogota'")
+    await connection.execute(old(shape))
+    expected = await rows_of(connection)
+    for tenant in expected.get("tenants", []):
+        tenant["nit"] = "9001234568"
+        tenant["businessType"] = "SUPERMERCADO" if shape == "migrated" else "CAFETERIA"
+        tenant["maxAdmins"] = 1
+    for user in expected["users"]:
+        user["isOwner"] = user.get("isOwner") or False
+
+    code, told = run_gatehouse(empty_database, "db", "adopt")
+    await connection.execute("ALTER ROLE CURRENT_USER RESET timezone")
+
+    assert code == 0, told
+    found = await rows_of(connection)
+    for table, rows in expected.items():
+        kept = [{name: row[name] for name in before} for before, row in zip(rows, found[table], strict=True)]
+        assert kept == rows
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_the_people_of_an_old_database_go_on(
+    empty_database: str, connection: asyncpg.Connection, tmp_path: Path, shape: str
+) -> None:
+    """Old passwords sign in, old keys are what they were, and the free one admits a business."""
+    await connection.execute(old(shape))
+    assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
+    server = GatehouseProcess(tmp_path / "log", DATABASE_URL=empty_database, RATE_LIMITS="off")
+    server.start()
+    try:
+        async with httpx.AsyncClient(base_url=server.url) as http:
+            api = Api(http)
+            signed_in = [
+                await api.login(email, "OldP@ssw0rd") for email in ("root@example.com", "ANA@example.com")
+            ]
+            assert [one["__typename"] for one in signed_in] == ["SignedIn", "SignedIn"], signed_in
+            assert (await api.login("luis@example.com", "OldP@ssw0rd!"))["__typename"] == "WrongCredentials"
+            if shape != "users_only":
+                assert (await api.validate("BETA-O0I1L-ABC12"))["reason"] == "USED"
+                assert (await api.validate("beta u0u0u zzz99"))["valid"]
+                # A business that the old system knows is known by its tax id, however it is typed.
+                form = registration("BETA-U0U0U-ZZZ99", nit="900 123 456 8")
+                assert (await api.register(form))["__typename"] == "NitTaken"
+                admitted = await api.register(registration("BETA-U0U0U-ZZZ99"))
+                assert admitted["__typename"] == "Registration"
+    finally:
+        server.stop()
+
+
+async def test_a_dry_run_tells_and_changes_nothing(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """And so does `piccolo migrations forwards all`, which names the command to run."""
+    await connection.execute(old("synced"))
+    before = await read_catalog(connection, "public"), await rows_of(connection)
+
+    code, told = run_gatehouse(empty_database, "db", "adopt", "--dry-run")
+    _, as_json = run_gatehouse(empty_database, "db", "adopt", "--dry-run", "--json")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        migrate(empty_database)
+
+    assert code == 0
+    assert "users.role is users_role_enum NOT NULL DEFAULT" in told
+    assert "PK_a3ffb1c0c8416b9fc6f907b7433 of users becomes users_pkey" in told
+    assert "tenants.nit is written as Gatehouse writes it, in 1 of the rows" in told
+    assert told.splitlines()[-1] == "nothing was changed"
+    planned = json.loads(as_json)
+    for change in planned["changes"]:
+        assert "\n    ".join([change["what"], *change["sql"]]) in told
+    assert len(planned["migrations"]) == told.count("apply 2026-")
+    assert "run: gatehouse db adopt" in refused.value.stderr
+    after = await read_catalog(connection, "public"), await rows_of(connection)
+    after[0].pop("migration", None)
+    after[1].pop("migration", None)
+    assert after == before
+
+
+UNDECIDED = """
+ALTER TABLE users DROP CONSTRAINT "UQ_97672ac88f789774dd47f7c8be3";
+ALTER TABLE beta_keys DROP CONSTRAINT "FK_8c1b6c0a3de3e0b8a4b7f1f2d9e";
+ALTER TYPE users_role_enum ADD VALUE 'INTERN';
+INSERT INTO users (id, email, password, "firstName", "lastName", "refreshToken") VALUES
+  ('11111111-0000-4000-8000-000000000001', 'ANA@example.com', 'x', 'x', 'x', 'x'),
+  ('11111111-0000-4000-8000-000000000002', repeat('x', 120) || '@example.com', 'x', 'x', 'x', 'x');
+INSERT INTO tenants (id, "businessName", nit, address) VALUES
+  ('11111111-0000-4000-8000-000000000003', 'x', '9001234568', 'x');
+INSERT INTO beta_keys (id, key, "usedByTenantId") VALUES
+  ('11111111-0000-4000-8000-000000000004', 'LOST', gen_random_uuid());
+"""
+
+
+async def test_what_it_cannot_decide_is_listed_with_ids_and_nothing_is_changed(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """All of it at once, so that a person sees the whole of the work."""
+    await connection.execute(old("synced"))
+    for statement in UNDECIDED.strip().split(";\n"):
+        await connection.execute(statement)
+    await connection.execute("""UPDATE users SET role = 'INTERN' WHERE email LIKE 'xx%'""")
+    ana = await connection.fetchval("SELECT id FROM users WHERE email = 'ana@example.com'")
+    before = await read_catalog(connection, "public"), await rows_of(connection)
+
+    code, told = run_gatehouse(empty_database, "db", "adopt")
+    listed = json.loads(run_gatehouse(empty_database, "db", "adopt", "--json")[1])["undecided"]
+
+    assert code == 3, told
+    one = "11111111-0000-4000-8000-00000000000"
+    assert {what["what"]: set(what["ids"]) for what in listed} == {
+        "users with the email ana@example.com, written in more than one way": {f"{one}1", str(ana)},
+        "users with the role INTERN, which there is none": {f"{one}2"},
+        "users whose email is longer than 120 characters": {f"{one}2"},
+        "tenants with the tax id 9001234568, written in more than one way": {f"{one}3", TENANT},
+        "beta_keys whose usedByTenantId names none of tenants": {f"{one}4"},
+    }
+    assert f"first see to users whose email is longer than 120 characters: {one}2" in told
+    assert (await read_catalog(connection, "public"), await rows_of(connection)) == before
+
+
+async def test_what_was_typed_untidily_is_tidied(empty_database: str, connection: asyncpg.Connection) -> None:
+    """Nobody would find it again: sign-in and look-ups read what is typed without blanks, and in capitals."""
+    await connection.execute(old("migrated"))
+    await connection.execute("""
+        UPDATE users SET email = ' Ana@example.com ' WHERE email = 'ana@example.com';
+        UPDATE beta_keys SET key = lower(key) WHERE NOT "isUsed";
+        INSERT INTO beta_keys (key) VALUES ('feria 7b');
+    """)
+
+    assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
+
+    rows = await rows_of(connection)
+    assert {user["email"] for user in rows["users"]} == {
+        "Ana@example.com",
+        "luis@example.com",
+        "Root@Example.com",
+    }
+    assert {key["key"] for key in rows["beta_keys"]} == {"BETA-U0U0U-ZZZ99", "BETA-O0I1L-ABC12", "feria 7b"}
+
+
+UNDECIDABLE = {
+    "keys": (
+        "INSERT INTO beta_keys (key) VALUES ('beta-u0u0u-zzz99')",
+        "beta keys that are BETA-U0U0U-ZZZ99, written in more than one way: ",
+    ),
+    "emails": (
+        """INSERT INTO users (email, password, "firstName", "lastName", "refreshToken")
+           VALUES ('ana@example.com ', 'x', 'x', 'x', 'x')""",
+        "users with the email ana@example.com, written in more than one way: ",
+    ),
+    "no role": (
+        "ALTER TABLE users ALTER role DROP NOT NULL; UPDATE users SET role = NULL WHERE email LIKE 'Root%'",
+        "users with the role null, which there is none: ",
+    ),
+    "a view": (
+        "CREATE VIEW staff AS SELECT email, role FROM users",
+        "views of users.role, whose type changes: drop them, and make them again afterwards: staff",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "told"), UNDECIDABLE.values(), ids=UNDECIDABLE)
+async def test_more_that_it_cannot_decide(
+    empty_database: str, connection: asyncpg.Connection, made: str, told: str
+) -> None:
+    await connection.execute(old("synced"))
+    await connection.execute(made)
+
+    code, output = run_gatehouse(empty_database, "db", "adopt")
+
+    assert code == 3
+    assert f"first see to {told}" in output
+
+
+IN_THE_WAY = {
+    "a trigger": (
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER t BEFORE UPDATE OF role ON users FOR EACH ROW EXECUTE FUNCTION f()",
+        "nothing was changed: ",
+    ),
+    "a table of its own": (
+        'CREATE TABLE sessions (id serial PRIMARY KEY, token text, "userId" uuid REFERENCES users)',
+        "sessions is neither Gatehouse's table nor the old system's: it lacks tokenDigest, expiresAt",
+    ),
+    "its bookkeeping": (
+        "CREATE TABLE migration (id serial PRIMARY KEY, name text)",
+        "the table migration is another system's; give it another name",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "told"), IN_THE_WAY.values(), ids=IN_THE_WAY)
+async def test_what_stands_in_the_way_is_told_in_one_line(
+    empty_database: str, connection: asyncpg.Connection, made: str, told: str
+) -> None:
+    await connection.execute(old("synced"))
+    await connection.execute(made)
+    before = await read_catalog(connection, "public"), await rows_of(connection)
+
+    code, output = run_gatehouse(empty_database, "db", "adopt")
+
+    assert code == 1
+    assert told in output.splitlines()[-1]
+    assert "Traceback" not in output
+    assert (await read_catalog(connection, "public"), await rows_of(connection)) == before
+
+
+async def test_what_went_half_way_forwards_is_adopted_all_the_same(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """Its users pass for Gatehouse's, and its tenants do not: nothing is recorded before all is known."""
+    await connection.execute(old("migrated"))
+    await connection.execute('ALTER TABLE users DROP CONSTRAINT "UQ_97672ac88f789774dd47f7c8be3"')
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        migrate(empty_database)
+
+    assert "tenants.createdAt is timestamp without time zone" in refused.value.stderr
+    assert await connection.fetchval("SELECT count(*) FROM migration") == 0
+    migrate(empty_database, "forwards", "gatehouse", "1")
+    assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
+    assert run_gatehouse(empty_database, "db", "verify")[0] == 0
+    assert run_gatehouse(empty_database, "db", "status")[0] == 0
+
+
+async def test_one_that_is_killed_leaves_everything_as_it_was(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """It is one transaction; the old system still holds a lock here, so it is at work until it is killed."""
+    await connection.execute(old("synced"))
+    before = await read_catalog(connection, "public"), await rows_of(connection)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE beta_keys IN ACCESS SHARE MODE")
+        process = subprocess.Popen(  # noqa: ASYNC220 (it only starts it)
+            [GATEHOUSE, "db", "adopt"],
+            env={**os.environ, "DATABASE_URL": empty_database},
+            stdout=subprocess.PIPE,
+        )
+        waits = "EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'beta_keys'::regclass)"
+        async with asyncio.timeout(20):
+            while not await connection.fetchval(f"SELECT {waits}"):
+                await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(process.communicate)
+
+    assert (await read_catalog(connection, "public"), await rows_of(connection)) == before
+    assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
+
+
+async def test_run_again_it_does_nothing(empty_database: str, connection: asyncpg.Connection) -> None:
+    await connection.execute(old("migrated"))
+    assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
+    before = await read_catalog(connection, "public"), await rows_of(connection)
+
+    assert run_gatehouse(empty_database, "db", "adopt") == (0, "nothing was changed\n")
+    assert (await read_catalog(connection, "public"), await rows_of(connection)) == before
+
+
+async def test_what_is_not_a_database_of_the_old_system_is_told_in_one_line(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    empty = run_gatehouse(empty_database, "db", "adopt")
+    await connection.execute("CREATE TABLE users (id uuid PRIMARY KEY, email text)")
+    other = run_gatehouse(empty_database, "db", "adopt")
+
+    assert (empty[0], other[0]) == (1, 1)
+    assert empty[1].count("\n") == other[1].count("\n") == 1
+    assert "run: piccolo migrations forwards all" in empty[1]
+    assert "it lacks password, firstName, lastName, role; give it another name" in other[1]
+
+
+async def test_tables_of_another_owner_are_asked_for(
+    empty_database: str, connection: asyncpg.Connection, server: EmbeddedServer
+) -> None:
+    """The old system's role made them; ours may not change them."""
+    database = empty_database.split("?")[0].rsplit("/", 1)[1]
+    superuser = await asyncpg.connect(server.dsn(user="postgres", database=database))
+    await superuser.execute(old("users_only"))
+    try:
+        code, told = run_gatehouse(empty_database, "db", "adopt")
+        assert (code, told.count("\n")) == (1, 1)
+        await superuser.execute(told.split("run: ", 1)[1])
+        assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
+    finally:
+        await superuser.close()

@@ -1,0 +1,81 @@
+"""Beta keys, as somebody who presents one sees them."""
+
+import re
+
+import asyncpg
+import pytest
+
+from api.domain.beta_keys.issue import ALPHABET, generate_keys
+from tests.support import Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_key_nobody_issued_is_not_found(api: Api) -> None:
+    assert await api.validate("BETA-TEST-12345") == {
+        "valid": False,
+        "reason": "NOT_FOUND",
+        "message": "There is no such beta key.",
+    }
+
+
+async def test_an_issued_key_is_valid(api: Api, database: asyncpg.Connection) -> None:
+    answer = await api.validate(await issue_key(database))
+
+    assert answer == {"valid": True, "reason": None, "message": "This beta key is valid."}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["BETA-AB2CD-EF3GH", "beta-ab2cd-ef3gh", " beta ab2cd ef3gh ", "BETAAB2CDEF3GH", "Beta–AB2CD—EF3GH\n"],
+)
+async def test_a_key_is_found_however_it_is_typed(api: Api, database: asyncpg.Connection, typed: str) -> None:
+    await issue_key(database, key="BETA-AB2CD-EF3GH")
+
+    assert (await api.validate(typed))["valid"]
+
+
+@pytest.mark.parametrize("old", ["BETA-O0I1L-ABC12", "feria_2024", "FERIA 2024/7", "ñ-1"])
+async def test_a_key_of_another_shape_is_valid_as_it_is(
+    api: Api, database: asyncpg.Connection, old: str
+) -> None:
+    await issue_key(database, key=old)
+
+    assert (await api.validate(old))["valid"]
+    assert (await api.register(registration(old)))["__typename"] == "Registration"
+
+
+@pytest.mark.parametrize("typed", ["", " ", "\x00", "BETA-\x00", "x" * 10_000, "-" * 30, "😀", "%s {} $1 '"])
+async def test_what_cannot_be_a_key_is_not_found(api: Api, typed: str) -> None:
+    assert (await api.validate(typed))["reason"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"), [("expiresAt", "EXPIRED"), ("revokedAt", "REVOKED"), ("usedAt", "USED")]
+)
+async def test_a_key_that_is_over_says_why_and_admits_nobody(
+    api: Api, database: asyncpg.Connection, column: str, reason: str
+) -> None:
+    key = await issue_key(database, isUsed=column == "usedAt")
+    await database.execute(f"""UPDATE beta_keys SET "{column}" = now() - interval '1 second'""")
+
+    validation = await api.validate(key)
+    answer = await api.register(registration(key))
+
+    assert (validation["valid"], validation["reason"]) == (False, reason)
+    assert (answer["__typename"], answer["reason"]) == ("BetaKeyRejected", reason)
+    assert answer["message"] == validation["message"]
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
+
+
+async def test_a_key_that_expires_later_is_valid_until_then(api: Api, database: asyncpg.Connection) -> None:
+    key = await issue_key(database)
+    await database.execute("""UPDATE beta_keys SET "expiresAt" = now() + interval '1 hour'""")
+
+    assert (await api.validate(key))["valid"]
+
+
+def test_keys_are_made_of_symbols_that_nobody_mistakes() -> None:
+    assert len(ALPHABET) == len(set(ALPHABET)) == 30
+    assert not set("0O1ILU") & set(ALPHABET)
+    assert all(re.fullmatch(f"BETA-[{ALPHABET}]{{5}}-[{ALPHABET}]{{5}}", key) for key in generate_keys(1000))

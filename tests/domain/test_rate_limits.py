@@ -1,0 +1,495 @@
+"""Who asks too often is told to wait, through every door; nobody is locked out for good."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from api import rate_limit_store
+from api.domain import rate_limits
+from api.domain.actors import Client
+from api.domain.errors import RateLimited
+from api.schema.schema import schema
+from tests.schema.test_authorisation import RESTRICTED
+from tests.support import LOGIN, PASSWORD, REGISTER, Api, issue_key, registration
+
+pytestmark = pytest.mark.anyio
+
+VALIDATE = "query($k: String!) { validateBetaKey(key: $k) { valid } }"
+UNKNOWN = "BETA-TEST-12345"
+NOBODY = {"email": "nobody@example.com", "password": "x"}
+
+Settings = Callable[..., None]
+
+
+class Clock:
+    """The time that counts; it stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(rate_limit_store, "time", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _counting(settings: Settings, clock: Clock) -> None:
+    settings(RATE_LIMITS="on")
+
+
+def code_of(answer: dict[str, Any]) -> str | None:
+    """The error code of an answer with one root field, wherever it stands."""
+    if answer.get("errors"):
+        return answer["errors"][0]["extensions"]["code"]
+    (result,) = answer["data"].values()
+    return result.get("code")
+
+
+# Every field
+
+
+async def _validate(api: Api) -> dict[str, Any]:
+    return await api.post(VALIDATE, k=UNKNOWN)
+
+
+async def _register(api: Api) -> dict[str, Any]:
+    return await api.post(REGISTER, i=registration(UNKNOWN))
+
+
+async def _login(api: Api) -> dict[str, Any]:
+    return await api.post(LOGIN, i=NOBODY)
+
+
+async def _request_reset(api: Api) -> dict[str, Any]:
+    return await api.post(
+        "mutation($e: String!) { requestPasswordReset(email: $e) { ... on Error { code } } }",
+        e="nobody@example.com",
+    )
+
+
+async def _reset(api: Api) -> dict[str, Any]:
+    return await api.post(
+        "mutation($i: ResetPasswordInput!) { resetPassword(input: $i) { ... on Error { code } } }",
+        i={"email": "nobody@example.com", "code": "123456", "newPassword": PASSWORD},
+    )
+
+
+async def _request_verification(api: Api) -> dict[str, Any]:
+    return await api.post(
+        "mutation($e: String!) { requestEmailVerification(email: $e) { ... on Error { code } } }",
+        e="nobody@example.com",
+    )
+
+
+async def _verify(api: Api) -> dict[str, Any]:
+    return await api.post(
+        'mutation($e: String!) { verifyEmail(email: $e, code: "123456") { ... on Error { code } } }',
+        e="nobody@example.com",
+    )
+
+
+LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
+    "validateBetaKey": (_validate, "RATE_LIMIT_VALIDATE"),
+    "register": (_register, "RATE_LIMIT_REGISTER"),
+    "login": (_login, "RATE_LIMIT_LOGIN"),
+    "requestPasswordReset": (_request_reset, "RATE_LIMIT_CODES"),
+    "resetPassword": (_reset, "RATE_LIMIT_LOGIN"),
+    "requestEmailVerification": (_request_verification, "RATE_LIMIT_CODES"),
+    "verifyEmail": (_verify, "RATE_LIMIT_LOGIN"),
+}
+"""How to ask for each limited field, and the setting that limits it for one address."""
+
+UNLIMITED = {
+    "logout": "needs a session, and ends it",
+    "revokeSession": "needs a session, and ends one",
+    "changePassword": "wrong passwords of its account count, wherever they are tried; see below",
+    "updateTenant": "needs an admin's session",
+    "createStaff": "needs the session of somebody who looks after staff, and a free seat",
+    "updateStaff": "needs the session of somebody who looks after staff",
+    "removeStaff": "needs the session of somebody who looks after staff",
+}
+
+
+def test_every_mutation_has_a_limit_or_a_reason_to_have_none() -> None:
+    """Those of operators need a session; what theirs mail is limited too, as is tested with each."""
+    mutations = schema._schema.mutation_type
+    assert mutations is not None
+
+    asked = {*mutations.fields, "validateBetaKey"} - RESTRICTED.keys()
+    assert asked == LIMITED.keys() | UNLIMITED.keys()
+
+
+@pytest.mark.parametrize("field", LIMITED)
+async def test_a_field_is_refused_over_its_limit_and_answered_after_the_pause(
+    api: Api, settings: Settings, clock: Clock, field: str
+) -> None:
+    ask, setting = LIMITED[field]
+    settings(**{setting: "2/hour"})
+
+    first = code_of(await ask(api))
+    clock.now += 600
+    second = code_of(await ask(api))
+    third = code_of(await ask(api))
+
+    assert "RATE_LIMITED" not in (first, second)
+    assert third == "RATE_LIMITED"
+    clock.now += 2999
+    assert code_of(await ask(api)) == "RATE_LIMITED"
+    clock.now += 1
+    assert code_of(await ask(api)) == first
+    assert code_of(await ask(api)) == "RATE_LIMITED"
+    assert code_of(await ask(api.at("203.0.113.9"))) == first
+
+
+@pytest.mark.parametrize(
+    ("field", "amount", "seconds"),
+    [
+        ("validateBetaKey", 30, 60),
+        ("register", 10, 3600),
+        ("login", 10, 60),
+        ("requestPasswordReset", 3, 3600),
+        ("resetPassword", 10, 60),
+        ("requestEmailVerification", 3, 3600),
+        ("verifyEmail", 10, 60),
+    ],
+)
+async def test_the_limits_are_those_of_the_design(
+    api: Api, settings: Settings, field: str, amount: int, seconds: int
+) -> None:
+    # Of all limits the one of an address is looked at, so no other may be met first.
+    settings(RATE_LIMIT_WRONG_KEYS="100/minute", RATE_LIMIT_WRONG_PASSWORDS="100/minute")
+    ask, _ = LIMITED[field]
+
+    answers = [await ask(api) for _ in range(amount + 1)]
+
+    assert [code_of(answer) == "RATE_LIMITED" for answer in answers] == [False] * amount + [True]
+    if field == "validateBetaKey":
+        assert answers[-1]["errors"][0]["extensions"]["retryAfterSeconds"] == seconds
+
+
+# What is told
+
+
+async def test_a_mutation_answers_with_data_and_a_query_with_an_error(api: Api, settings: Settings) -> None:
+    settings(RATE_LIMIT_LOGIN="1/minute", RATE_LIMIT_VALIDATE="1/minute")
+    login = LOGIN.replace("... on Error", "... on RateLimited { retryAfterSeconds } ... on Error")
+    await api.post(login, i=NOBODY)
+    await api.validate(UNKNOWN)
+
+    data = await api.data(login, i=NOBODY)
+    answer = await api.post(VALIDATE, k=UNKNOWN)
+
+    told = "Too many attempts. Please wait 60 s, then try again."
+    assert data["login"] == {
+        "__typename": "RateLimited",
+        "code": "RATE_LIMITED",
+        "message": told,
+        "retryAfterSeconds": 60,
+    }
+    assert answer["data"] is None
+    (error,) = answer["errors"]
+    assert error["message"] == told
+    assert error["path"] == ["validateBetaKey"]
+    assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 60}
+
+
+async def test_it_is_told_in_spanish(api: Api, settings: Settings) -> None:
+    settings(RATE_LIMIT_LOGIN="1/minute", RATE_LIMIT_VALIDATE="1/minute")
+    await api.post(LOGIN, i=NOBODY)
+    await api.validate(UNKNOWN)
+
+    data = await api.data(LOGIN, language="es-CO", i=NOBODY)
+    answer = await api.post(VALIDATE, language="es", k=UNKNOWN)
+
+    told = "Demasiados intentos. Espere 60 s e intente de nuevo."
+    assert data["login"]["message"] == answer["errors"][0]["message"] == told
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("GET", f"/api/beta-keys/validate/{UNKNOWN}", None, "validateBetaKey"),
+        ("POST", "/api/auth/register", {"betaKey": UNKNOWN}, "register"),
+        ("POST", "/api/auth/login", NOBODY, "login"),
+    ],
+)
+async def test_rest_and_graphql_share_one_count(
+    api: Api, settings: Settings, method: str, path: str, body: Any, field: str
+) -> None:
+    ask, setting = LIMITED[field]
+    settings(**{setting: "2/minute"})
+
+    await ask(api)
+    passed = await api.http.request(method, path, json=body)
+    refused = await api.http.request(method, path, json=body)
+
+    assert passed.status_code != 429
+    assert refused.status_code == 429
+    assert refused.headers["retry-after"] == "60"
+    assert refused.json() == {
+        "statusCode": 429,
+        "error": "Too Many Requests",
+        "code": "RATE_LIMITED",
+        "message": "Too many attempts. Please wait 60 s, then try again.",
+        "fields": [],
+    }
+    assert code_of(await ask(api)) == "RATE_LIMITED"
+
+
+# What counts
+
+
+async def test_aliases_gain_nothing(api: Api, settings: Settings) -> None:
+    settings(RATE_LIMIT_VALIDATE="10/minute", RATE_LIMIT_WRONG_KEYS="100/minute")
+    six = " ".join(f'a{number}: validateBetaKey(key: "{UNKNOWN}") {{ valid }}' for number in range(6))
+
+    first = await api.post(f"{{ {six} }}")
+    second = await api.post(f"{{ {six} }}")
+
+    assert len(first["data"]) == 6
+    assert code_of(second) == "RATE_LIMITED"
+    assert code_of(await _validate(api)) == "RATE_LIMITED"
+
+
+async def test_the_aliases_of_a_mutation_are_counted_one_by_one(api: Api, settings: Settings) -> None:
+    settings(RATE_LIMIT_LOGIN="3/minute", RATE_LIMIT_WRONG_PASSWORDS="100/minute")
+    aliases = " ".join(f"a{number}: login(input: $i) {{ __typename }}" for number in range(5))
+
+    data = await api.data(f"mutation($i: LoginInput!) {{ {aliases} }}", i=NOBODY)
+
+    told = [result["__typename"] for result in data.values()]
+    assert told == ["WrongCredentials"] * 3 + ["RateLimited"] * 2
+
+
+async def test_of_several_operations_only_the_one_that_runs_counts(api: Api, settings: Settings) -> None:
+    settings(RATE_LIMIT_VALIDATE="2/minute")
+    document = " ".join(f'query q{n} {{ validateBetaKey(key: "{UNKNOWN}") {{ valid }} }}' for n in range(5))
+
+    answers = [
+        (await api.http.post("/graphql", json={"query": document, "operationName": f"q{number}"})).json()
+        for number in range(3)
+    ]
+
+    assert [code_of(answer) for answer in answers] == [None, None, "RATE_LIMITED"]
+
+
+async def test_what_is_refused_does_not_count(api: Api, settings: Settings, clock: Clock) -> None:
+    """Whoever keeps on trying waits no longer for it."""
+    settings(RATE_LIMIT_VALIDATE="2/minute")
+    for _ in range(20):
+        await _validate(api)
+    clock.now += 60
+
+    assert code_of(await _validate(api)) is None
+
+
+async def test_switched_off_nothing_is_counted(api: Api, settings: Settings) -> None:
+    settings(RATE_LIMITS="off", RATE_LIMIT_VALIDATE="1/minute", RATE_LIMIT_WRONG_KEYS="1/minute")
+
+    assert [code_of(await _validate(api)) for _ in range(5)] == [None] * 5
+
+
+# Guesses
+
+
+async def test_keys_that_exist_are_no_guesses(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    settings(RATE_LIMIT_WRONG_KEYS="2/minute")
+    key = await issue_key(database)
+    used = await issue_key(database, isUsed=True)
+    for _ in range(5):
+        assert (await api.validate(key))["valid"]
+        assert (await api.validate(used))["reason"] == "USED"
+
+    answers = [code_of(await _validate(api)) for _ in range(3)]
+
+    assert answers == [None, None, "RATE_LIMITED"]
+    assert code_of(await api.post(VALIDATE, k=key)) == "RATE_LIMITED"
+
+
+async def test_of_wrong_keys_asked_about_at_once_no_more_are_told_than_the_limit(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    settings(RATE_LIMIT_WRONG_KEYS="3/minute")
+
+    codes = [code_of(answer) for answer in await asyncio.gather(*(_validate(api) for _ in range(12)))]
+
+    assert codes.count(None) == 3
+    assert codes.count("RATE_LIMITED") == 9
+
+
+async def test_a_right_guess_among_too_many_wrong_ones_is_not_told(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    """Otherwise whoever guesses at many keys at once would learn from the one answer that is no refusal."""
+    settings(RATE_LIMIT_WRONG_KEYS="3/minute")
+    key = await issue_key(database)
+    asked = [_validate(api) for _ in range(12)]
+
+    *_, right = await asyncio.gather(*asked, api.post(VALIDATE, k=key))
+
+    assert code_of(right) == "RATE_LIMITED"
+
+
+@pytest.fixture
+async def ana(api: Api, database: asyncpg.Connection) -> str:
+    """The address of somebody who is registered."""
+    form = registration(await issue_key(database), email="ana@example.com")
+    assert (await api.at("203.0.113.77").register(form))["__typename"] == "Registration"
+    return form["email"]
+
+
+async def test_after_five_wrong_passwords_the_right_one_waits(api: Api, ana: str, clock: Clock) -> None:
+    """Wherever they come from, and however the address is written."""
+    spellings = [ana, ana.upper(), f"  {ana} ", "Ana@Example.COM", "ａna@example.com"]
+    for number, email in enumerate(spellings):
+        told = await api.at(f"203.0.113.{number}").login(email, "wrong")
+        assert told["__typename"] == "WrongCredentials"
+
+    refused = await api.login(ana)
+    clock.now += 15 * 60
+
+    assert refused["__typename"] == "RateLimited"
+    assert (await api.login(ana))["__typename"] == "SignedIn"
+
+
+CHANGE = """
+mutation($i: ChangePasswordInput!) { changePassword(input: $i) { __typename ... on Error { code message } } }
+"""
+
+
+async def test_whoever_holds_a_session_cannot_guess_at_its_password_either(
+    api: Api, ana: str, clock: Clock
+) -> None:
+    """A stolen session has five guesses, together with those at sign-in."""
+    token = (await api.login(ana))["accessToken"]
+    wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
+    for _ in range(3):
+        assert code_of(await api.post(CHANGE, token, i=wrong)) == "WRONG_CREDENTIALS"
+    for _ in range(2):
+        assert (await api.login(ana, "wrong"))["__typename"] == "WrongCredentials"
+
+    right = wrong | {"currentPassword": PASSWORD}
+    assert code_of(await api.post(CHANGE, token, i=right)) == "RATE_LIMITED"
+    assert (await api.login(ana))["__typename"] == "RateLimited"
+    clock.now += 15 * 60
+    assert code_of(await api.post(CHANGE, token, i=right)) is None
+
+
+async def test_of_passwords_guessed_at_once_with_a_session_no_more_are_told_than_the_limit(
+    api: Api, ana: str
+) -> None:
+    token = (await api.login(ana))["accessToken"]
+    wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
+
+    answers = await asyncio.gather(*(api.post(CHANGE, token, i=wrong) for _ in range(9)))
+
+    codes = [code_of(answer) for answer in answers]
+    assert (codes.count("WRONG_CREDENTIALS"), codes.count("RATE_LIMITED")) == (5, 4)
+
+
+async def test_the_right_password_is_no_guess(api: Api, ana: str, settings: Settings) -> None:
+    settings(RATE_LIMIT_LOGIN="100/minute")
+    for _ in range(6):
+        assert (await api.login(ana))["__typename"] == "SignedIn"
+    for _ in range(4):
+        await api.login(ana, "wrong")
+
+    assert (await api.login(ana))["__typename"] == "SignedIn"
+    await api.login(ana, "wrong")
+    assert (await api.login(ana))["__typename"] == "RateLimited"
+
+
+async def test_unknown_addresses_are_refused_like_known_ones(api: Api, ana: str, settings: Settings) -> None:
+    settings(RATE_LIMIT_LOGIN="100/minute")
+
+    known = [(await api.login(ana, "wrong"))["__typename"] for _ in range(7)]
+    unknown = [(await api.login("nobody@example.com", "wrong"))["__typename"] for _ in range(7)]
+
+    assert known == unknown == ["WrongCredentials"] * 5 + ["RateLimited"] * 2
+
+
+async def test_of_wrong_passwords_tried_at_once_no_more_are_told_than_the_limit(
+    api: Api, ana: str, settings: Settings
+) -> None:
+    told = await asyncio.gather(*(api.at(f"203.0.113.{n}").login(ana, "wrong") for n in range(12)))
+
+    kinds = [answer["__typename"] for answer in told]
+    assert (kinds.count("WrongCredentials"), kinds.count("RateLimited")) == (5, 7)
+
+
+async def test_a_repeated_registration_is_a_guess_at_the_password_too(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+    for _ in range(5):
+        told = await api.register(form | {"password": "Wr0ng!secret"})
+        assert told["__typename"] == "BetaKeyRejected"
+
+    assert (await api.register(form))["__typename"] == "RateLimited"
+    assert (await api.login(form["email"], PASSWORD))["__typename"] == "RateLimited"
+
+
+# One-time codes
+
+
+async def test_codes_of_all_kinds_share_one_count(api: Api) -> None:
+    asked = [await _request_reset(api), await _request_verification(api), await _request_reset(api)]
+
+    assert [code_of(answer) for answer in asked] == [None] * 3
+    assert code_of(await _request_verification(api)) == "RATE_LIMITED"
+    assert code_of(await _request_reset(api)) == "RATE_LIMITED"
+
+
+async def test_codes_are_limited_by_address_and_by_mailbox() -> None:
+    here, there = Client(ip_address="203.0.113.1"), Client(ip_address="203.0.113.2")
+    for number in range(3):
+        await rate_limits.count_code(here, f"ana{number}@example.com")
+    with pytest.raises(RateLimited):
+        await rate_limits.count_code(here, "ana3@example.com")
+    await rate_limits.count_code(there, "ana3@example.com")
+
+    for number in range(5):
+        await rate_limits.count_code(Client(ip_address=f"198.51.100.{number}"), "Eva@example.com")
+    with pytest.raises(RateLimited) as refused:
+        await rate_limits.count_code(Client(ip_address="198.51.100.9"), "eva@Example.com")
+    assert refused.value.retry_after_seconds == 3600
+
+
+# Memory
+
+
+async def test_windows_that_have_passed_are_forgotten(clock: Clock) -> None:
+    counter = rate_limit_store.MemoryCounter()
+    rate = rate_limit_store.rate("x", "2/minute")
+    for number in range(1000):
+        await counter.hit(rate, str(number))
+    clock.now += 61
+    for number in range(600):
+        await counter.hit(rate, f"later {number}")
+
+    assert len(counter._windows[rate]) == 600
+
+
+async def test_a_flood_of_addresses_does_not_fill_the_memory(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit_store, "MAX_WINDOWS", 100)
+    counter = rate_limit_store.MemoryCounter()
+    rate = rate_limit_store.rate("x", "1/hour")
+    for number in range(1000):
+        await counter.hit(rate, str(number))
+
+    assert len(counter._windows[rate]) == 100
+    assert await counter.hit(rate, "999") > 0

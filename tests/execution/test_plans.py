@@ -1,0 +1,738 @@
+"""Execution plans, case by case: what section 6 of the GraphQL specification says, and what plans are for.
+
+Each case is run by graphql-core's interpreter as well, and compared in all that can be seen.
+"""
+
+import asyncio
+import functools
+import gc
+import weakref
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+import strawberry
+from graphql import ExecutionResult, build_schema, parse, validate
+from graphql.execution import Executor
+from graphql.execution.incremental import IncrementalExecutor
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from api.execution import variables
+from api.execution.compiler import MAX_FIELDS, SelectionCache
+from api.execution.plans import Plan, make_plan
+from tests.execution import strawberry_torture
+from tests.execution.differential import Seen, compare
+
+pytestmark = pytest.mark.anyio
+
+SCHEMA = build_schema(
+    """
+    interface Being { name: String! }
+    type Dog implements Being { name: String! barks: Boolean owner: Human! }
+    type Human implements Being {
+      name: String! age: Int friends: [Human] dogs: [Dog!]! best: [Dog!] strict: Human!
+    }
+    union Creature = Dog | Human
+    input Size { width: Int! = 1 height: Int }
+    input Either @oneOf { name: String number: Int }
+    type Query {
+      field(a: Int, b: Int! = 7, list: [Int!], size: Size, either: Either): String
+      required(a: Int!): String
+      human: Human
+      strict: Human!
+      being: Being
+      creature: Creature
+      matrix: [[Int!]]
+      strictMatrix: [[Int!]!]!
+      number: Int
+      enumerated: Color
+      later: String
+    }
+    enum Color { RED GREEN }
+    type Mutation { first: Int second: Int! third: Int }
+    type Subscription { tick: Int }
+    """
+)
+
+
+def _told(_source: object, _info: object, **arguments: object) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(arguments.items()))
+
+
+for _name in ("field", "required"):
+    SCHEMA.type_map["Query"].fields[_name].resolve = _told  # pyright: ignore[reportAttributeAccessIssue]
+
+ANA = {"__typename": "Human", "name": "Ana", "age": 33, "dogs": [], "friends": [{"name": "Luz"}, None]}
+REX = {"__typename": "Dog", "name": "Rex", "barks": True}
+
+
+async def answer(
+    text: str, root: Any = None, variables: dict[str, Any] | None = None, operation: str | None = None
+) -> tuple[Any, list[str]]:
+    """Data, and errors as message and path, of a plan; fails where graphql-core answers otherwise."""
+    assert not validate(SCHEMA, parse(text)), validate(SCHEMA, parse(text))
+    planned, _ = await compare(SCHEMA, text, variables, operation, root_value=lambda: root or {})
+    assert planned
+    plan = make_plan(SCHEMA, parse(text), operation)
+    assert plan is not None
+    result: Any = plan.run(Seen(), variables, root_value=root or {})
+    if isinstance(result, list):
+        return None, [error.message for error in result]
+    result = result if isinstance(result, ExecutionResult) else await result
+    told = [f"{error.message} @ {'.'.join(map(str, error.path or ()))}" for error in result.errors or ()]
+    return result.data, told
+
+
+@pytest.mark.parametrize(
+    ("text", "operation", "data"),
+    [
+        ("{ number }", None, {"number": 1}),
+        ("query A { number } query B { enumerated }", "B", {"enumerated": "RED"}),
+        ("query A { number } mutation M { first }", "M", {"first": 2}),
+    ],
+    ids=["alone", "by name", "a mutation by name"],
+)
+async def test_6_1_the_operation_is_the_one_that_is_asked_for(
+    text: str, operation: str | None, data: Any
+) -> None:
+    assert await answer(text, {"number": 1, "enumerated": "RED", "first": 2}, operation=operation) == (
+        data,
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "says"),
+    [
+        ("query($a: Int!) { required(a: $a) }", {}, "non-null type 'Int!' to be provided"),
+        ("query($a: Int!) { required(a: $a) }", {"a": None}, "non-null type 'Int!' not to be None"),
+        ("query($a: Int!) { required(a: $a) }", {"a": "x"}, "Int cannot represent non-integer value: 'x'"),
+        ("query($a: Int!) { required(a: $a) }", {"a": 2**31}, "Int cannot represent non 32-bit"),
+        ("query($s: Size) { field(size: $s) }", {"s": {"depth": 1}}, "depth"),
+        ("query($s: Size) { field(size: $s) }", {"s": {"width": None}}, "to be None"),
+        ("query($e: Either) { field(either: $e) }", {"e": {"name": "a", "number": 1}}, "exactly one"),
+        ("query($l: [Int!]) { field(list: $l) }", {"l": [1, None]}, "to be None"),
+    ],
+)
+async def test_6_1_2_variables_that_do_not_coerce_keep_the_operation_from_being_executed(
+    text: str, variables: dict[str, Any], says: str
+) -> None:
+    data, errors = await answer(text, variables=variables)
+
+    assert data is None
+    assert len(errors) == 1
+    assert says in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "told"),
+    [
+        # The table of section 6.4.1: literals and variables, given or not, with and without a default.
+        ("{ field }", {}, "b=7"),
+        ("{ field(a: 3) }", {}, "a=3, b=7"),
+        ("{ field(a: null) }", {}, "a=None, b=7"),
+        ("query($a: Int) { field(a: $a) }", {}, "b=7"),
+        ("query($a: Int) { field(a: $a) }", {"a": None}, "a=None, b=7"),
+        ("query($a: Int) { field(a: $a) }", {"a": 3}, "a=3, b=7"),
+        ("query($a: Int = 5) { field(a: $a) }", {}, "a=5, b=7"),
+        ("query($a: Int = 5) { field(a: $a) }", {"a": None}, "a=None, b=7"),
+        ("query($b: Int) { field(b: $b) }", {}, "b=7"),
+        ("query($b: Int! = 6) { field(b: $b) }", {}, "b=6"),
+        ("query($l: [Int!]) { field(list: $l) }", {"l": 4}, "b=7, list=[4]"),
+        ("{ field(list: 4) }", {}, "b=7, list=[4]"),
+        ("query($i: Int!) { field(list: [1, $i]) }", {"i": 2}, "b=7, list=[1, 2]"),
+        ("{ field(size: {}) }", {}, "b=7, size={'width': 1}"),
+        ("query($w: Int = 9) { field(size: {width: $w, height: null}) }", {},
+         "b=7, size={'width': 9, 'height': None}"),
+        ("query($h: Int) { field(size: {height: $h}) }", {}, "b=7, size={'width': 1}"),
+        ("query($s: Size) { field(size: $s) }", {"s": {"height": 2}}, "b=7, size={'width': 1, 'height': 2}"),
+        ("query($e: Either) { field(either: $e) }", {"e": {"number": 1}}, "b=7, either={'number': 1}"),
+        ("query($n: String!) { field(either: {name: $n}) }", {"n": "x"}, "b=7, either={'name': 'x'}"),
+    ],
+)  # fmt: skip
+async def test_6_4_1_arguments_are_coerced(text: str, variables: dict[str, Any], told: str) -> None:
+    assert await answer(text, variables=variables) == ({"field": told}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("query($b: Int = 6) { field(b: $b) }", "Argument 'b'"),
+        ("query($a: Int = 6) { required(a: $a) }", "Argument 'a'"),
+    ],
+)
+async def test_6_4_1_null_in_a_variable_with_a_default_fails_the_field_that_cannot_be_null(
+    text: str, says: str
+) -> None:
+    (name,) = parse(text).definitions[0].variable_definitions  # pyright: ignore[reportAttributeAccessIssue]
+
+    data, errors = await answer(text, variables={name.variable.name.value: None})
+
+    assert list(data.values()) == [None]
+    assert says in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("{ enumerated number a: number }", {"enumerated": "RED", "number": 1, "a": 1}),
+        ("{ number ...F enumerated } fragment F on Query { enumerated number }",
+         {"number": 1, "enumerated": "RED"}),
+        ("{ human { name } human { age } }", {"human": {"name": "Ana", "age": 33}}),
+        ("{ human { name } ... { human { ...F } } } fragment F on Human { age name }",
+         {"human": {"name": "Ana", "age": 33}}),
+        ("{ human { friends { name } } human { friends { __typename } } }",
+         {"human": {"friends": [{"name": "Luz", "__typename": "Human"}, None]}}),
+        ("{ being { ... on Dog { barks } ... on Human { age } name } }",
+         {"being": {"age": 33, "name": "Ana"}}),
+        ("{ creature { __typename ... on Being { name } ... on Human { a: age } } }",
+         {"creature": {"__typename": "Human", "name": "Ana", "a": 33}}),
+        ("{ __typename number @skip(if: true) @include(if: true) a: number @skip(if: false) }",
+         {"__typename": "Query", "a": 1}),
+        ("{ number @include(if: false) }", {}),
+    ],
+    ids=[
+        "in order", "the first place counts", "merged", "merged through fragments", "merged below lists",
+        "by runtime type", "union", "constant conditions", "nothing is left",
+    ],
+)  # fmt: skip
+async def test_6_3_2_fields_are_collected(text: str, data: Any) -> None:
+    root = {"number": 1, "enumerated": "RED", "human": ANA, "being": ANA, "creature": ANA}
+
+    got, errors = await answer(text, root)
+
+    assert errors == []
+    assert str(got) == str(data), "the order of the keys is part of the answer"
+
+
+@pytest.mark.parametrize("yes", [True, False])
+async def test_conditions_are_those_of_each_request(yes: bool) -> None:
+    text = """query($yes: Boolean!, $also: Boolean = true) {
+      number @include(if: $yes) human @skip(if: $yes) { name ...F @include(if: $also) }
+    } fragment F on Human { age @skip(if: $also) friends @include(if: $also) { name } }"""
+
+    data, errors = await answer(text, {"number": 1, "human": ANA}, {"yes": yes})
+
+    assert errors == []
+    assert list(data) == (["number"] if yes else ["human"])
+
+
+async def test_one_plan_serves_requests_whose_conditions_differ() -> None:
+    plan = _plan("query($a: Boolean!, $b: Boolean!) { number @include(if: $a) enumerated @skip(if: $b) }")
+
+    for a in (True, False, True):
+        for b in (True, False, True):
+            result = plan.run(None, {"a": a, "b": b}, root_value={"number": 1, "enumerated": "RED"})
+            assert isinstance(result, ExecutionResult)
+            assert result.data == {**({"number": 1} if a else {}), **({} if b else {"enumerated": "RED"})}
+
+
+async def test_a_condition_that_is_null_after_all_fails_where_it_stands() -> None:
+    at_the_root = "query($a: Boolean = true) { number @include(if: $a) }"
+    below = "query($a: Boolean = true) { number human { name @skip(if: $a) } }"
+
+    assert (await answer(at_the_root, {"number": 1}, {"a": None}))[0] is None
+    data, errors = await answer(below, {"number": 1, "human": ANA}, {"a": None})
+    assert data == {"number": 1, "human": None}
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "data", "errors"),
+    [
+        ("number", None, None, []),
+        ("number", "12", 12, []),
+        ("number", 3.0, 3, []),
+        ("number", True, 1, []),
+        ("number", 2**31, None,
+         ["Int cannot represent non 32-bit signed integer value: 2147483648 @ number"]),
+        ("number", ValueError("broken"), None, ["broken @ number"]),
+        ("enumerated", "BLUE", None, ["Enum 'Color' cannot represent value: 'BLUE' @ enumerated"]),
+        ("matrix", [[1], None, (2, 3)], [[1], None, [2, 3]], []),
+        ("matrix", [[1, None], [2]], [None, [2]],
+         ["Cannot return null for non-nullable field Query.matrix. @ matrix.0.1"]),
+        ("matrix", "text", None,
+         ["Expected Iterable, but did not find one for field 'Query.matrix'. @ matrix"]),
+        ("matrix", {"a": 1}, None,
+         ["Expected Iterable, but did not find one for field 'Query.matrix'. @ matrix"]),
+        ("matrix", (part for part in ([1], [2])), [[1], [2]], []),
+    ],
+)  # fmt: skip
+async def test_6_4_3_values_are_completed(field: str, value: Any, data: Any, errors: list[str]) -> None:
+    plan = _plan(f"{{ {field} }}")
+
+    result = plan.run(Seen(), root_value={field: value})
+
+    assert isinstance(result, ExecutionResult)
+    assert result.data == {field: data}
+    told = [f"{error.message} @ {'.'.join(map(str, error.path or ()))}" for error in result.errors or ()]
+    assert told == errors
+    if not hasattr(value, "send"):
+        await compare(SCHEMA, f"{{ {field} }}", root_value=lambda: {field: value})
+
+
+@pytest.mark.parametrize(
+    ("being", "says"),
+    [
+        ({"name": "x"}, "must resolve to an Object type at runtime"),
+        ({"__typename": "Nobody"}, "'Nobody' that does not exist inside the schema"),
+        ({"__typename": "Creature"}, "resolved to a non-object type 'Creature'"),
+        ({"__typename": "Query"}, "'Query' is not a possible type for 'Being'"),
+    ],
+)
+async def test_6_4_3_a_type_that_cannot_be_told_is_an_error_of_the_field(being: Any, says: str) -> None:
+    data, errors = await answer("{ being { name } number }", {"being": being, "number": 1})
+
+    assert data == {"being": None, "number": 1}
+    assert says in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "root", "data", "errors"),
+    [
+        ("{ human { name } number }", {"human": {"name": None}, "number": 1}, {"human": None, "number": 1},
+         ["Cannot return null for non-nullable field Human.name. @ human.name"]),
+        ("{ human { strict { strict { name } } } }", {"human": {"strict": {"strict": {}}}}, {"human": None},
+         ["Cannot return null for non-nullable field Human.name. @ human.strict.strict.name"]),
+        ("{ strict { name } number }", {"strict": {}, "number": 1}, None,
+         ["Cannot return null for non-nullable field Human.name. @ strict.name"]),
+        ("{ human { friends { name } } }", {"human": {"friends": [{"name": "a"}, {}, {"name": "b"}]}},
+         {"human": {"friends": [{"name": "a"}, None, {"name": "b"}]}},
+         ["Cannot return null for non-nullable field Human.name. @ human.friends.1.name"]),
+        ("{ human { best { name } name } }", {"human": {"best": [REX, None], "name": "Ana"}},
+         {"human": {"best": None, "name": "Ana"}},
+         ["Cannot return null for non-nullable field Human.best. @ human.best.1"]),
+        ("{ human { dogs { name } } }", {"human": {"dogs": [REX, {}]}}, {"human": None},
+         ["Cannot return null for non-nullable field Dog.name. @ human.dogs.1.name"]),
+        ("{ strictMatrix }", {"strictMatrix": [[1], [None]]}, None,
+         ["Cannot return null for non-nullable field Query.strictMatrix. @ strictMatrix.1.0"]),
+    ],
+    ids=["to the field", "through two", "to the root", "in a list", "to the list", "through it", "matrix"],
+)  # fmt: skip
+async def test_6_4_4_null_goes_up_to_where_it_may_be(
+    text: str, root: Any, data: Any, errors: list[str]
+) -> None:
+    assert await answer(text, root) == (data, errors)
+
+
+# What is left to graphql-core
+
+
+class OtherExecutor(IncrementalExecutor):
+    """It may do anything else, so a plan would not know."""
+
+
+@pytest.mark.parametrize(
+    ("text", "operation"),
+    [
+        ("{ __schema { types { name } } }", None),
+        ('{ number __type(name: "Query") { name } }', None),
+        ("{ ...F } fragment F on Query { ... { __schema { types { name } } } }", None),
+        ("subscription { tick }", None),
+        ("query @odd { number }", None),
+        ("{ number @odd }", None),
+        ("{ ... @odd { number } }", None),
+        ("{ ...F @odd } fragment F on Query { number }", None),
+        ("{ ...F } fragment F on Query @odd { number }", None),
+        ("query($a: Int @odd) { field(a: $a) }", None),
+        ("{ human { name ... @defer { age } } }", None),
+        ("{ human { friends @stream { name } } }", None),
+        ("query A { number } query B { number }", None),
+        ("query A { number }", "B"),
+    ],
+)
+async def test_what_a_plan_does_not_handle_is_known_before_it_runs(text: str, operation: str | None) -> None:
+    assert make_plan(SCHEMA, parse(text), operation) is None
+
+
+async def test_variables_of_fragments_are_left_to_graphql_core() -> None:
+    text = "{ ...F(a: 1) } fragment F($a: Int) on Query { field(a: $a) }"
+
+    assert make_plan(SCHEMA, parse(text, experimental_fragment_arguments=True)) is None
+
+
+async def test_an_operation_that_the_schema_does_not_have_is_left_to_graphql_core() -> None:
+    assert make_plan(build_schema("type Query { a: Int }"), parse("mutation { first }")) is None
+
+
+async def test_a_class_of_executors_that_nobody_knows_is_left_to_graphql_core() -> None:
+    document = parse("{ number }")
+
+    assert make_plan(SCHEMA, document, executor_class=OtherExecutor) is None
+    known: list[type[Executor[Any]]] = [Executor, IncrementalExecutor]
+    assert all(make_plan(SCHEMA, document, executor_class=each) for each in known)
+
+
+async def test_only_the_operation_that_is_asked_for_counts() -> None:
+    text = "query A { __schema { types { name } } } query B { number }"
+
+    assert make_plan(SCHEMA, parse(text), "A") is None
+    assert make_plan(SCHEMA, parse(text), "B") is not None
+
+
+# Running
+
+
+async def test_nothing_is_awaited_where_nothing_is_awaitable() -> None:
+    assert isinstance(
+        _plan("{ human { name friends { name } } }").run(None, root_value={"human": ANA}), ExecutionResult
+    )
+
+
+async def test_siblings_that_wait_wait_together() -> None:
+    """Each waits for the other: one after the other, they would wait for ever."""
+    here, there = asyncio.Event(), asyncio.Event()
+
+    async def meet(mine: asyncio.Event, other: asyncio.Event) -> str:
+        mine.set()
+        await other.wait()
+        return "met"
+
+    root = {"human": {"name": meet(here, there), "dogs": [{"name": meet(there, here)}]}}
+
+    async with asyncio.timeout(10):
+        result: Any = await _awaited(_plan("{ human { name dogs { name } } }").run(None, root_value=root))
+
+    assert result.data == {"human": {"name": "met", "dogs": [{"name": "met"}]}}
+
+
+async def test_mutations_go_one_after_the_other() -> None:
+    steps: list[str] = []
+
+    def step(name: str, *, fails: bool = False) -> Callable[..., Any]:
+        async def resolve(_info: object) -> int:
+            steps.append(f"{name} begins")
+            await asyncio.sleep(0)
+            steps.append(f"{name} ends")
+            if fails:
+                raise ValueError("failed")
+            return len(steps)
+
+        return resolve
+
+    root = {
+        "first": step("first", fails=True),
+        "second": step("second"),
+        "third": lambda _info: steps.append("third"),
+    }
+
+    result: Any = await _awaited(_plan("mutation { first second third }").run(None, root_value=root))
+
+    assert steps == ["first begins", "first ends", "second begins", "second ends", "third"]
+    assert result.data == {"first": None, "second": 4, "third": None}
+
+
+async def test_no_mutation_begins_after_one_that_has_ended_the_answer() -> None:
+    begun: list[str] = []
+
+    async def fail(_info: object) -> int:
+        raise ValueError("failed")
+
+    root = {"second": fail, "third": lambda _info: begun.append("third")}
+
+    result: Any = await _awaited(_plan("mutation { second third }").run(None, root_value=root))
+
+    assert result.data is None
+    assert begun == []
+
+
+async def test_the_work_of_a_sibling_of_what_failed_is_settled() -> None:
+    """The answer does not wait for it, and it is not left behind either."""
+    ended = asyncio.Event()
+
+    async def work(_info: object) -> str:
+        await asyncio.sleep(0)
+        ended.set()
+        raise ValueError("seen by nobody, and no warning either")
+
+    root = {"strict": {"name": work, "strict": ValueError("at once")}}
+
+    result = _plan("{ strict { name strict { name } } }").run(None, root_value=root)
+
+    assert isinstance(result, ExecutionResult)
+    assert result.data is None
+    await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_a_sibling_of_what_failed_later_is_cancelled() -> None:
+    cancelled = asyncio.Event()
+
+    async def work(_info: object) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return "never"
+
+    async def fail(_info: object) -> str:
+        await asyncio.sleep(0)
+        raise ValueError("later")
+
+    root = {"strict": {"name": fail, "age": work}}
+
+    result: Any = await _awaited(_plan("{ strict { name age } }").run(None, root_value=root))
+
+    assert result.data is None
+    assert cancelled.is_set()
+
+
+async def test_items_of_a_list_wait_together() -> None:
+    """Each waits for the other: one after the other, they would wait for ever."""
+    here, there = asyncio.Event(), asyncio.Event()
+
+    async def meet(mine: asyncio.Event, other: asyncio.Event) -> list[int]:
+        mine.set()
+        await other.wait()
+        return [1]
+
+    root = {"matrix": [meet(here, there), meet(there, here)]}
+
+    async with asyncio.timeout(10):
+        result: Any = await _awaited(_plan("{ matrix }").run(None, root_value=root))
+
+    assert result.data == {"matrix": [[1], [1]]}
+
+
+@pytest.mark.parametrize("by_plan", [True, False], ids=["the plan", "graphql-core"])
+async def test_giving_up_a_request_reaches_every_resolver_that_still_works(*, by_plan: bool) -> None:
+    """A limit of time would otherwise end the answer, and leave the work behind it going on."""
+    begun, cancelled = asyncio.Semaphore(0), []
+
+    def work(name: str) -> Callable[..., Any]:
+        async def resolve(_info: object) -> str:
+            begun.release()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append(name)
+                raise
+            return "never"
+
+        return resolve
+
+    friends = [{"name": work("a friend")}, {"name": work("another friend")}]
+    root = {"later": work("a root field"), "human": {"name": work("a field"), "friends": friends}}
+    text = "{ later human { name friends { name } } }"
+    others = asyncio.all_tasks()
+
+    if by_plan:
+        running = _plan(text).run(None, root_value=root)
+    else:
+        executor = Executor.build(SCHEMA, parse(text), root_value=root)
+        assert isinstance(executor, Executor)
+        running = executor.execute_operation()
+    task = asyncio.ensure_future(_awaited(running))
+    for _ in range(4):
+        await begun.acquire()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert sorted(cancelled) == ["a field", "a friend", "a root field", "another friend"]
+    assert asyncio.all_tasks() == others
+
+
+# What Strawberry puts around a field
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{ guarded { unlucky } }", "you are not lucky"),
+        ("{ guarded { loud } }", "QUIET"),
+        ("{ guarded { handled { ... on NotToday { message field } } } }", "not this attribute"),
+        ("{ guarded { numbers } }", "[1, 2]"),
+    ],
+    ids=["permissions", "extensions", "handlers of exceptions", "an iterator without an iterator"],
+)
+async def test_a_field_without_a_resolver_is_more_than_its_attribute(text: str, says: str) -> None:
+    """Otherwise a permission class on an attribute would let everybody in."""
+    schema = strawberry_torture.SCHEMA
+    answers = [
+        await compare(
+            schema._schema,
+            text,
+            executor_class=schema.execution_context_class,
+            seed=seed,
+            root_value=strawberry_torture.Query,
+        )
+        for seed in range(12)
+    ]
+
+    assert all(planned for planned, _ in answers)
+    plan = make_plan(schema._schema, parse(text), executor_class=schema.execution_context_class)
+    assert plan is not None
+    told = ""
+    for seed in range(12):
+        result = await _awaited(plan.run(Seen(seed), root_value=strawberry_torture.Query()))
+        told += f"{result.data} {result.errors}"
+    assert says in told
+
+
+# What requests share
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "told"),
+    [
+        ("{ add(to: [5]) }", {}, "[5]"),
+        ("query($to: [Int!] = [5]) { add(to: $to) }", {}, "[5]"),
+        ("query($to: [Int!]) { add(to: $to) }", {"to": 5}, "[5]"),
+        ("{ add(size: {width: 2}) }", {}, "{'width': 2}"),
+        ("query($size: Size = {width: 2}) { add(size: $size) }", {}, "{'width': 2}"),
+        ("query($width: Int!) { add(size: {width: $width}) }", {"width": 2}, "{'width': 2}"),
+    ],
+)
+async def test_what_a_resolver_does_to_its_arguments_is_not_seen_by_the_next_request(
+    text: str, variables: dict[str, Any], told: str
+) -> None:
+    schema = build_schema("input Size { width: Int } type Query { add(to: [Int!], size: Size): String }")
+
+    def resolve(_source: object, _info: object, to: Any = None, size: Any = None) -> str:
+        told = str(to or size)
+        if to:
+            to.append(7)
+        else:
+            size["changed"] = True
+        return told
+
+    schema.type_map["Query"].fields["add"].resolve = resolve  # pyright: ignore[reportAttributeAccessIssue]
+    plan = make_plan(schema, parse(text))
+    assert plan is not None
+
+    for _ in range(3):
+        result = plan.run(None, variables)
+        assert isinstance(result, ExecutionResult)
+        assert result.data == {"add": told}
+
+
+async def test_no_value_of_a_request_is_kept() -> None:
+    """It may be a password, and the plan lives for as long as documents like it come."""
+
+    class Secret:
+        pass
+
+    schema = build_schema("scalar Secret type Told { it: String } type Query { tell(secret: Secret): Told }")
+    scalar: Any = schema.type_map["Secret"]
+    scalar.coerce_input_value = scalar.parse_value = lambda _value: Secret()
+    seen: list[weakref.ref[Secret]] = []
+
+    def resolve(_source: object, _info: object, secret: Secret) -> object:
+        seen.append(weakref.ref(secret))
+        return {"it": "told"}
+
+    schema.type_map["Query"].fields["tell"].resolve = resolve  # pyright: ignore[reportAttributeAccessIssue]
+    text = "query($secret: Secret, $yes: Boolean!) { tell(secret: $secret) @include(if: $yes) { it } }"
+    plan = make_plan(schema, parse(text))
+    assert plan is not None
+
+    result = plan.run(None, {"secret": "s", "yes": True})
+
+    assert isinstance(result, ExecutionResult)
+    assert result.data == {"tell": {"it": "told"}}
+    gc.collect()
+    assert [reference() for reference in seen] == [None]
+
+
+async def test_what_is_kept_of_a_document_is_bounded() -> None:
+    """Twelve fragments that each ask twice for the next one come to 8,191 objects."""
+    depth = 12
+    spread = "".join(
+        f" fragment F{n} on Human {{ name a: strict {{ ...F{n + 1} }} b: strict {{ ...F{n + 1} }} }}"
+        for n in range(depth)
+    )
+    text = f"{{ human {{ ...F0 }} }} {spread} fragment F{depth} on Human {{ name }}"
+    person: dict[str, Any] = {"name": "Ana"}
+    person["strict"] = person
+    person |= {"a": person, "b": person}
+    kept = SelectionCache()
+    plan = make_plan(SCHEMA, parse(text), kept=kept)
+    assert plan is not None
+
+    answers = [plan.run(None, root_value={"human": person}) for _ in range(2)]
+
+    assert all(isinstance(each, ExecutionResult) and each.errors is None for each in answers)
+    assert str(answers[0]) == str(answers[1])
+    assert kept.fields <= MAX_FIELDS
+
+
+async def test_what_is_kept_of_the_outcomes_of_conditions_is_bounded() -> None:
+    """Twenty conditions come out in a million ways, and all but one of these have no fields at all."""
+    names = [f"v{number}" for number in range(20)]
+    variables = ", ".join(f"${name}: Boolean!" for name in names)
+    text = f"query({variables}) {{ {'... @include(if: $%s) { ' * 20 % tuple(names)} __typename {'} ' * 20} }}"
+    kept = SelectionCache()
+    plan = make_plan(SCHEMA, parse(text), kept=kept)
+    assert plan is not None
+    random = Random(1)
+    kept_before: list[int] = []
+
+    for _ in range(3 * MAX_FIELDS):
+        result = plan.run(None, {name: random.random() < 0.9 for name in names})
+        assert isinstance(result, ExecutionResult)
+        assert result.data in ({}, {"__typename": "Query"})
+        kept_before.append(len(plan._roots))
+
+    assert 100 < max(kept_before) <= MAX_FIELDS
+
+
+async def test_each_input_type_is_compiled_once_however_the_types_refer_to_one_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Followed along every path through them, a dozen that all refer to each other would take for ever."""
+    names = [f"I{number}" for number in range(9)]
+    fields = " ".join(f"{name.lower()}: {name}" for name in names)
+    schema = build_schema(
+        " ".join(f"input {name} {{ {fields} }}" for name in names) + " type Query { f(i: I0): String }"
+    )
+    compiled: list[str] = []
+    compile_one = variables._coercing_object
+
+    def count(type_: Any, known: Any) -> Any:
+        compiled.append(type_.name)
+        return compile_one(type_, known)
+
+    monkeypatch.setattr(variables, "_coercing_object", count)
+
+    assert make_plan(schema, parse("query($i: I0) { f(i: $i) }")) is not None
+    assert sorted(compiled) == names
+
+
+async def test_what_is_put_around_the_reading_of_an_attribute_is_called() -> None:
+    """It may mask what not everybody may see; `functools.wraps` makes it look like what it wraps."""
+
+    @strawberry.type
+    class Query:
+        hello: str = "hello"
+
+    schema = strawberry.Schema(Query)._schema
+    assert schema.query_type is not None
+    field = schema.query_type.fields["hello"]
+    resolve: Any = field.resolve
+
+    @functools.wraps(resolve)
+    def mask(*arguments: Any) -> str:
+        return resolve(*arguments).upper()
+
+    field.resolve = mask
+    plan = make_plan(schema, parse("{ hello }"), executor_class=StrawberryGraphQLCoreExecutionContext)
+    assert plan is not None
+
+    result = plan.run(None, root_value=Query())
+
+    assert isinstance(result, ExecutionResult)
+    assert result.data == {"hello": "HELLO"}
+
+
+def _plan(text: str) -> Plan:
+    assert not validate(SCHEMA, parse(text))
+    plan = make_plan(SCHEMA, parse(text))
+    assert plan is not None
+    return plan
+
+
+async def _awaited(result: Any) -> Any:
+    return result if isinstance(result, ExecutionResult) else await result

@@ -1,0 +1,645 @@
+"""Mails leave exactly when what they tell of happened; nothing is lost, nothing accepted sent twice."""
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+import trustme
+
+from api.database.scopes import platform_scope, tenant_scope
+from api.domain import mails
+from api.domain.mails import Template, queue_mail
+from api.mail import delivery, worker
+from tests.domain.accounts.test_one_time_codes import REQUEST_VERIFICATION
+from tests.mail.smtp import MailServer, after, hang_up
+from tests.support import (
+    GATEHOUSE,
+    ROOT,
+    Api,
+    GatehouseProcess,
+    everything,
+    issue_key,
+    registration,
+    run_gatehouse,
+)
+
+pytestmark = pytest.mark.anyio
+
+Settings = Callable[..., None]
+
+
+@pytest.fixture
+async def smtp(api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MailServer]:
+    """A mail server that runs, and settings that name it. The pauses of the worker are short."""
+    server = MailServer()
+    await server.start()
+    settings(SMTP_URL=server.url, MAIL_FROM="Gatehouse <beta@example.com>")
+    monkeypatch.setattr(worker, "POLL", 0.02)
+    monkeypatch.setattr(worker, "PAUSES", (0.05, 0.1, 0.2))
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def start(smtp: MailServer) -> AsyncIterator[Callable[[], Any]]:
+    """`await start()` starts one more worker in this process."""
+    async with AsyncExitStack() as stack:
+        yield lambda: stack.enter_async_context(working())
+
+
+@asynccontextmanager
+async def working() -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.work(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def queue(name: str = "Ana", **options: Any) -> None:
+    async with platform_scope():
+        await queue_mail(
+            Template.PASSWORD_CHANGED, to="ana@example.com", language="en", firstName=name, **options
+        )
+
+
+async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def until_settled(database: asyncpg.Connection) -> None:
+    """Until every mail was sent or given up."""
+    async with asyncio.timeout(20):
+        while await database.fetchval('SELECT count(*) FROM mails WHERE "failedAt" IS NULL'):
+            await asyncio.sleep(0.01)
+
+
+def names(messages: list[Any]) -> list[str]:
+    """Whom the mails of `queue` greet."""
+    return [one.get_body(("plain",)).get_content().split(",")[0].split()[-1] for one in messages]
+
+
+# When a mail exists
+
+
+async def test_a_registration_is_welcomed(
+    api: Api, database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    form = registration(await issue_key(database), firstName="Ana <b>", businessName="El Ahorro & Co")
+    await api.register(form)
+    await start()
+    await until_settled(database)
+
+    (message,) = smtp.accepted
+    assert message["To"] == form["email"]
+    assert "El Ahorro & Co" in message.get_body(("plain",)).get_content()  # pyright: ignore
+    assert "Ana &lt;b&gt;" in message.get_body(("html",)).get_content()  # pyright: ignore
+    assert await database.fetchval("SELECT count(*) FROM mails") == 0
+
+
+async def test_a_registration_that_fails_sends_nothing(
+    api: Api, database: asyncpg.Connection, smtp: MailServer
+) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+    taken = await api.register(registration(await issue_key(database), email=form["email"]))
+    used = await api.register(registration(form["betaKey"]))
+
+    assert (taken["__typename"], used["__typename"]) == ("EmailTaken", "BetaKeyRejected")
+    assert await database.fetchval("SELECT count(*) FROM mails") == 1
+
+
+async def test_a_mail_ends_with_the_transaction_that_failed(api: Api, database: asyncpg.Connection) -> None:
+    async def fail() -> None:
+        async with platform_scope():
+            await queue_mail(Template.PASSWORD_CHANGED, to="ana@example.com", language="en", firstName="Ana")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+
+    assert await database.fetchval("SELECT count(*) FROM mails") == 0
+
+
+async def test_a_tenant_queues_mails_and_reads_none(api: Api, database: asyncpg.Connection) -> None:
+    """There may be a code in one."""
+    tenant = (await api.register(registration(await issue_key(database))))["tenant"]["id"]
+
+    async with tenant_scope(tenant):
+        await queue_mail(Template.PASSWORD_CHANGED, to="ana@example.com", language="es", firstName="Ana")
+        assert await mails.Mail.select() == []
+
+    assert await database.fetchval("SELECT count(*) FROM mails") == 2
+
+
+async def test_no_request_waits_for_a_mail(
+    api: Api, database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    """The server takes the mail, and does not answer before the test is over."""
+    released = asyncio.Event()
+
+    async def hang(_server: MailServer) -> str:
+        await released.wait()
+        return "250 OK"
+
+    smtp.answers = [hang]
+    await start()
+    await api.register(registration(await issue_key(database)))
+    await until(lambda: smtp.seen)
+
+    answer = await api.register(registration(await issue_key(database)))
+
+    assert answer["__typename"] == "Registration"
+    await until(lambda: len(smtp.accepted) == 1)
+    released.set()
+    await until_settled(database)
+    assert len(smtp.accepted) == 2
+
+
+# Servers of all kinds
+
+
+async def test_a_server_that_is_down_gets_the_mail_when_it_is_up(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PAUSES", (0.05,) * 1000)
+    await smtp.stop()
+    await queue()
+    await start()
+    async with asyncio.timeout(20):
+        while not await database.fetchval("SELECT tries > 2 AND error IS NOT NULL FROM mails"):
+            await asyncio.sleep(0.01)
+
+    await smtp.start()
+    await until_settled(database)
+
+    assert names(smtp.accepted) == ["Ana"]
+
+
+async def test_pauses_between_tries_grow(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    pauses = worker.PAUSES
+    smtp.answers = ["451 try later"] * 3
+    await queue()
+    await start()
+    await until(lambda: len(smtp.seen) == 3)
+
+    assert list(pauses) == sorted(set(pauses))
+    await until_settled(database)
+    assert names(smtp.accepted) == ["Ana"]
+    assert len({message["Message-ID"] for message in smtp.seen}) == 1
+
+
+@pytest.mark.parametrize("at", ["recipient", "data"])
+async def test_a_refusal_for_now_is_tried_again(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], at: str
+) -> None:
+    (smtp.recipient_answers if at == "recipient" else smtp.answers).append("451 greylisted")
+    await queue()
+    await start()
+    await until_settled(database)
+
+    assert names(smtp.accepted) == ["Ana"]
+
+
+@pytest.mark.parametrize("at", ["recipient", "data"])
+async def test_a_refusal_for_good_is_not(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], at: str
+) -> None:
+    """It is kept for an operator, without what the mail would have told."""
+    refusal = "550 no such mailbox"
+    (smtp.recipient_answers if at == "recipient" else smtp.answers).extend([refusal] * 10)
+    await queue()
+    await start()
+    await until_settled(database)
+
+    row = await database.fetchrow("SELECT * FROM mails")
+    assert row is not None
+    assert (row["tries"], row["error"], row["values"]) == (1, refusal, "{}")
+    assert smtp.accepted == []
+
+
+async def test_after_the_last_try_the_failure_is_where_an_operator_sees_it(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    smtp.answers = ["421 over quota"] * 100
+    await queue()
+    await start()
+    await until_settled(database)
+
+    code, listed = run_gatehouse(os.environ["DATABASE_URL"], "mail", "failed", "--json")
+    _, table = run_gatehouse(os.environ["DATABASE_URL"], "mail", "failed", COLUMNS="200")
+
+    (failed,) = orjson.loads(listed)
+    assert code == 0
+    assert len(smtp.seen) == failed["tries"] == len(worker.PAUSES) + 1
+    assert failed["template"] == "password_changed"
+    assert failed["recipient"] == "ana@example.com"
+    assert failed["error"] == "421 over quota"
+    assert "over quota" in table
+    assert await database.fetchval('SELECT "values" FROM mails') == "{}"
+
+
+async def test_a_connection_that_is_lost_before_the_answer_is_tried_again_with_the_same_id(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    """Nobody can know whether it was accepted; by its Message-ID the receiver does."""
+    smtp.answers = [hang_up]
+    await queue()
+    await start()
+    await until_settled(database)
+
+    assert len(smtp.seen) == 2
+    assert len({message["Message-ID"] for message in smtp.seen}) == 1
+    assert names(smtp.accepted) == ["Ana"]
+
+
+async def test_a_connection_that_is_lost_after_the_answer_is_none_of_the_mails_business(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    smtp.drops_quit = True
+    await queue()
+    await start()
+    await until_settled(database)
+
+    assert names(smtp.seen) == ["Ana"]
+
+
+async def test_a_slow_server_gets_a_mail_once_and_holds_no_other_up(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slower than the lease, which the worker renews, so that no other worker takes it up."""
+    monkeypatch.setattr(mails, "LEASE", timedelta(seconds=0.6))
+    smtp.answers = [after(2.5)]
+    await queue("Slow")
+    await start()
+    await start()
+    await until(lambda: smtp.seen)
+    await queue("Fast")
+    await until_settled(database)
+
+    assert names(smtp.accepted) == ["Fast", "Slow"]
+    assert len(smtp.seen) == 2
+
+
+async def test_a_code_that_has_expired_is_not_sent_any_more(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    await queue()
+    await database.execute("""UPDATE mails SET "expiresAt" = now() - interval '1 second'""")
+    await start()
+    await until_settled(database)
+
+    assert smtp.connections == 0
+    assert await database.fetchval("SELECT error LIKE 'it was of no use%' AND \"values\" = '{}' FROM mails")
+
+
+async def test_many_workers_send_each_of_many_mails_once(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    for number in range(60):
+        await queue(f"Ana{number}")
+    for _ in range(4):
+        await start()
+    await until_settled(database)
+
+    assert sorted(names(smtp.accepted)) == sorted(f"Ana{number}" for number in range(60))
+
+
+async def test_a_mail_of_a_newer_version_waits_for_that_versions_worker(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    await database.execute("INSERT INTO mails (template, recipient, language) VALUES ('new', 'x', 'en')")
+    await queue()
+    await start()
+    await until(lambda: smtp.accepted)
+
+    assert await database.fetchval("SELECT tries FROM mails WHERE template = 'new'") == 0
+
+
+# The database
+
+
+async def test_what_was_accepted_while_the_database_fails_is_not_sent_again(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    async def lose_the_table(_server: MailServer) -> str:
+        await database.execute("ALTER TABLE mails RENAME TO mails_away")
+        return "250 OK"
+
+    smtp.answers = [lose_the_table]
+    await queue()
+    try:
+        await start()
+        await until(lambda: smtp.accepted)
+        await asyncio.sleep(0.5)
+    finally:
+        await database.execute("ALTER TABLE mails_away RENAME TO mails")
+    await until_settled(database)
+    await asyncio.sleep(0.2)
+
+    assert names(smtp.seen) == ["Ana"]
+
+
+async def test_a_worker_outlives_a_queue_that_cannot_be_read(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    await database.execute("ALTER TABLE mails RENAME TO mails_away")
+    try:
+        await start()
+        await asyncio.sleep(0.1)
+    finally:
+        await database.execute("ALTER TABLE mails_away RENAME TO mails")
+    await queue()
+    await until_settled(database)
+
+    assert names(smtp.accepted) == ["Ana"]
+
+
+async def test_no_mail_waits_for_the_cleaning_up(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    """Which stands still here, behind a lock."""
+    waiting = "SELECT array_agg(pid) FROM pg_locks WHERE NOT granted"
+    async with database.transaction():
+        await database.execute("LOCK TABLE sessions")
+        await start()
+        async with asyncio.timeout(20):
+            while not (cleaning := await database.fetchval(waiting)):
+                await asyncio.sleep(0.01)
+        await queue()
+        await until(lambda: smtp.accepted)
+
+        assert await database.fetchval(waiting) == cleaning
+
+
+async def test_a_tenant_that_cannot_be_erased_keeps_nothing_else_from_being_cleaned_up(
+    api: Api, database: asyncpg.Connection, start: Callable[[], Any]
+) -> None:
+    """Because tables of an old system refer to its people."""
+    await api.register(registration(await issue_key(database)))
+    await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '99 years'""")
+    await database.execute("""UPDATE sessions SET "expiresAt" = now()""")
+    await database.execute('CREATE TABLE orders ("userId" uuid REFERENCES users (id))')
+    try:
+        await database.execute("INSERT INTO orders SELECT id FROM users")
+        await start()
+        async with asyncio.timeout(20):
+            while await database.fetchval("SELECT count(*) FROM sessions"):
+                await asyncio.sleep(0.01)
+    finally:
+        await database.execute("DROP TABLE orders")
+
+
+async def test_nothing_of_a_mail_is_in_the_log(
+    api: Api,
+    database: asyncpg.Connection,
+    smtp: MailServer,
+    start: Callable[[], Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Though a server repeats it in its answers."""
+    caplog.set_level(logging.DEBUG)
+    await api.data(REQUEST_VERIFICATION, e="ana@example.com")
+    code = str(await database.fetchval("""SELECT "values"->>'code' FROM mails"""))
+    smtp.answers = [f"451 {code} for ana@example.com?", hang_up, f"554 {code} for ana@example.com!"]
+    await start()
+    await until_settled(database)
+
+    assert len(smtp.seen) == 3
+    # The server of the tests writes down everything.
+    logged = everything(record for record in caplog.records if record.name != "mail.log")
+    assert "a mail will be tried again" in logged
+    assert code not in logged
+    assert "ana@example.com" not in logged
+
+
+# TLS and passwords
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """A certificate for 127.0.0.1 that this machine trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context  # pyright: ignore
+
+
+async def test_a_password_goes_over_tls_where_it_is_offered(
+    database: asyncpg.Connection,
+    smtp: MailServer,
+    start: Callable[[], Any],
+    settings: Settings,
+    tls: ssl.SSLContext,
+) -> None:
+    await smtp.stop()
+    await smtp.start(tls)
+    settings(SMTP_URL=f"smtp://beta:p%40ss@127.0.0.1:{smtp.port}")
+    await queue()
+    await start()
+    await until_settled(database)
+
+    assert smtp.passwords == [(b"beta", b"p@ss", True)]
+    assert names(smtp.accepted) == ["Ana"]
+
+
+async def test_a_certificate_that_nobody_vouches_for_gets_nothing(
+    database: asyncpg.Connection,
+    smtp: MailServer,
+    start: Callable[[], Any],
+    settings: Settings,
+    tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    await smtp.stop()
+    await smtp.start(tls)
+    settings(SMTP_URL=f"smtp://beta:pass@127.0.0.1:{smtp.port}")
+    await queue()
+    await start()
+    await until_settled(database)
+
+    assert (smtp.passwords, smtp.seen) == ([], [])
+    assert "CERTIFICATE_VERIFY_FAILED" in str(await database.fetchval("SELECT error FROM mails"))
+
+
+async def test_no_password_goes_to_another_machine_without_tls(
+    database: asyncpg.Connection,
+    smtp: MailServer,
+    start: Callable[[], Any],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings(SMTP_URL=f"smtp://beta:pass@127.0.0.1:{smtp.port}")
+    await queue()
+    await start()
+    await until_settled(database)
+    assert smtp.passwords == [(b"beta", b"pass", False)]
+
+    monkeypatch.setattr(delivery, "_THIS_MACHINE", ())
+    await queue()
+    await until_settled(database)
+
+    assert (len(smtp.passwords), names(smtp.accepted)) == (1, ["Ana"])
+    assert "offers no TLS" in str(await database.fetchval("SELECT error FROM mails"))
+
+
+# Processes
+
+
+class WorkerProcess:
+    """`gatehouse worker` in a process of its own."""
+
+    def __init__(self, smtp: MailServer, log: Path) -> None:
+        self.log = log
+        self.smtp = smtp
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [GATEHOUSE, "worker"],
+                cwd=ROOT,
+                env={**os.environ, "SMTP_URL": self.smtp.url, "MAIL_FROM": "beta@example.com"},
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(20)
+
+
+@pytest.fixture
+def process(smtp: MailServer, tmp_path: Path) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(smtp, tmp_path / "worker.log")
+    yield process
+    if process.process.poll() is None:
+        process.kill()
+
+
+async def let_leases_end(database: asyncpg.Connection) -> None:
+    """As if the minute had passed after which another worker takes up what a killed one was sending."""
+    ended = 'UPDATE mails SET "dueAt" = "dueAt" - interval \'1 minute\' RETURNING id'
+    assert await database.fetch(ended)
+
+
+async def test_a_killed_workers_mail_is_taken_up_by_the_next_one(
+    database: asyncpg.Connection, smtp: MailServer, process: WorkerProcess
+) -> None:
+    """Killed while the server thinks about its answer."""
+    smtp.answers = [after(3600)]
+    await queue()
+    process.start()
+    await until(lambda: smtp.seen)
+    process.kill()
+    assert await database.fetchval("""SELECT "dueAt" > now() + interval '50 seconds' FROM mails""")
+    await let_leases_end(database)
+
+    process.start()
+    await until_settled(database)
+
+    assert names(smtp.accepted) == ["Ana"]
+    assert len({message["Message-ID"] for message in smtp.seen}) == 1
+
+
+async def test_of_many_mails_a_killed_worker_loses_none_and_repeats_none_that_was_written_down(
+    database: asyncpg.Connection, smtp: MailServer, process: WorkerProcess
+) -> None:
+    for number in range(30):
+        await queue(f"Ana{number}")
+    smtp.answers = [after(0.05)] * 30
+    process.start()
+    await until(lambda: len(smtp.accepted) >= 10)
+    process.kill()
+    left = {row[0] for row in await database.fetch("""SELECT "values"->>'firstName' FROM mails""")}
+    before = names(smtp.accepted)
+    await let_leases_end(database)
+
+    process.start()
+    await until_settled(database)
+
+    assert set(names(smtp.accepted)) == {f"Ana{number}" for number in range(30)}
+    repeated = set(names(smtp.accepted)[len(before) :]) & set(before)
+    assert repeated <= left
+    assert len(repeated) <= worker.AT_ONCE
+
+
+async def test_a_mail_that_kills_its_workers_is_not_tried_for_ever(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    await queue()
+    await database.execute("UPDATE mails SET tries = $1", len(worker.PAUSES) + 1)
+    await start()
+    await until_settled(database)
+
+    assert smtp.connections == 0
+    assert "the worker ended" in str(await database.fetchval("SELECT error FROM mails"))
+
+
+async def test_a_worker_that_is_told_to_stop_ends_what_it_began(
+    database: asyncpg.Connection, smtp: MailServer, process: WorkerProcess
+) -> None:
+    smtp.answers = [after(1)]
+    await queue()
+    process.start()
+    await until(lambda: smtp.seen)
+    process.process.terminate()
+
+    assert await asyncio.to_thread(process.process.wait, 20) == 0
+    assert names(smtp.accepted) == ["Ana"]
+    assert await database.fetchval("SELECT count(*) FROM mails") == 0
+
+
+async def test_a_server_sends_mails_into_files_where_there_is_no_mail_server(
+    api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
+) -> None:
+    """Unless WORKER=off leaves that to another process."""
+    outbox = tmp_path / "home" / "outbox"
+    gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": str(tmp_path / "home")}
+    form = registration(await issue_key(database))
+    await api.register(form)
+    assert not outbox.exists()
+
+    gatehouse.start()
+    await until_settled(database)
+    assert gatehouse.interrupt() == 0
+
+    (file,) = outbox.iterdir()
+    message = message_from_bytes(file.read_bytes(), policy=default)
+    assert message["To"] == form["email"]
+    assert file.suffix == ".eml"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+async def test_without_a_worker_a_server_sends_nothing(
+    api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
+) -> None:
+    gatehouse.environment |= {"WORKER": "off", "GATEHOUSE_HOME": str(tmp_path / "home")}
+    await queue()
+    gatehouse.start()
+    time.sleep(2)  # noqa: ASYNC251
+
+    assert await database.fetchval("SELECT tries FROM mails") == 0
+    assert not (tmp_path / "home" / "outbox").exists()

@@ -1,0 +1,165 @@
+"""The log: structured, one line an event, and of no use to whoever finds a secret in it."""
+
+import json
+import logging
+import os
+import pty
+import re
+import subprocess
+import sys
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from api.observability.logs import formatter, get_logger, request_id
+from tests.support import ROOT, Api, GatehouseProcess
+
+pytestmark = pytest.mark.anyio
+
+
+def record(event: str, **values: Any) -> logging.LogRecord:
+    return logging.makeLogRecord({"name": "gatehouse", "levelname": "INFO", "msg": event, **values})
+
+
+def as_json(event: str, **values: Any) -> Any:
+    line = formatter(readable=False).format(record(event, **values))
+    assert len(line.splitlines()) == 1
+    return json.loads(line)
+
+
+def as_text(event: str, **values: Any) -> str:
+    line = formatter(readable=True).format(record(event, **values))
+    assert len(line.splitlines()) == 1
+    return line
+
+
+def test_a_json_line_has_event_level_logger_time_request_and_values() -> None:
+    token = request_id.set("night-7")
+    try:
+        told = as_json("refused", status=400, code="BAD_REQUEST")
+    finally:
+        request_id.reset(token)
+
+    moment = told.pop("timestamp")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", moment)
+    assert told == {
+        "event": "refused",
+        "level": "info",
+        "logger": "gatehouse",
+        "request_id": "night-7",
+        "status": 400,
+        "code": "BAD_REQUEST",
+    }
+
+
+def test_a_readable_line_has_the_same() -> None:
+    line = as_text("refused", status=400, errors=["NO SEAT", "x"])
+
+    assert re.fullmatch(r"\S+Z INFO gatehouse \[-\] refused status=400 errors=\"NO SEAT, x\"", line)
+
+
+@pytest.mark.parametrize("forged", ["a\nforged line", "a\r\n\u2028b", "\x1b[2Jcleared", "a\x85b\x0bc"])
+def test_nothing_that_is_logged_makes_a_line_of_its_own_or_moves_the_cursor(forged: str) -> None:
+    assert as_json(forged, value=forged)["event"] == forged
+    assert as_text(forged, value=forged).isprintable()
+
+
+def test_records_of_other_libraries_look_the_same() -> None:
+    """With what was raised, and where, but without the rows that PostgreSQL repeats."""
+
+    class Failure(asyncpg.CheckViolationError):
+        detail = "Failing row contains (482913)."
+
+    try:
+        try:
+            raise Failure("violates a check")
+        except Failure as cause:
+            raise RuntimeError("outer") from cause
+    except RuntimeError:
+        told = as_json("Exception in ASGI application", name="uvicorn.error", exc_info=sys.exc_info())
+
+    assert told["logger"] == "uvicorn.error"
+    assert "RuntimeError: outer" in told["exception"]
+    assert "violates a check" in told["exception"]
+    assert "test_logs.py" in told["exception"]
+    assert "482913" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("secret", "kept"),
+    [
+        ("BETA-7KM2P-QX9RT", "BETA-***"),
+        ("beta-7km2p-qx9rt", "beta-***"),
+        ("Zm9v_" * 8 + "abc", "***"),
+        ("postgresql://ana:s3cr+et@db/x", "postgresql://ana:***@db/x"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(secret: str, kept: str) -> None:
+    """Should something log one after all."""
+    assert as_json(f"got {secret}.", value=secret)["event"] == f"got {kept}."
+    assert secret not in str(as_json("x", values={"deep": [secret]}, text=f"a {secret} b"))
+    assert secret not in as_text(f"got {secret}", value=secret)
+
+
+@pytest.mark.parametrize("harmless", ["9b2f6f0c-8f43-4d63-9f0e-6b7f7d2c9a11", "a" * 64, "x.py:43", "482913"])
+def test_what_does_not_is_left(harmless: str) -> None:
+    assert as_json(harmless)["event"] == harmless
+
+
+def test_gatehouses_own_events_are_records_of_the_standard_library(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    get_logger().warning("refused", status=400)
+
+    (logged,) = caplog.records
+    assert (logged.name, logged.getMessage(), vars(logged)["status"]) == ("gatehouse", "refused", 400)
+
+
+def test_a_command_that_logs_leaves_standard_output_alone() -> None:
+    """Nobody has set anything up there, and standard output may be JSON for a program."""
+    command = "from api.observability.logs import get_logger; get_logger().warning('odd', status=1)"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert (done.stdout, done.stderr) == ("", "odd\n")
+
+
+@pytest.mark.parametrize(("chosen", "is_json"), [("json", True), ("auto", True), ("text", False)])
+async def test_a_server_writes_as_it_is_told(gatehouse: GatehouseProcess, chosen: str, is_json: bool) -> None:
+    """Where its standard error is no terminal, as in production, `auto` is JSON."""
+    gatehouse.environment["LOG_FORMAT"] = chosen
+    gatehouse.start()
+    async with httpx.AsyncClient(base_url=gatehouse.url) as http:
+        await http.post("/api/auth/login", json={"email": 1}, headers={"x-request-id": "night-7"})
+
+    lines = [line for line in gatehouse.log.read_text().splitlines() if "night-7" in line]
+    (line,) = lines
+    if is_json:
+        told = json.loads(line)
+        assert (told["event"], told["request_id"], told["status"]) == ("refused", "night-7", 400)
+        assert all(json.loads(each)["level"] for each in gatehouse.log.read_text().splitlines())
+    else:
+        assert "[night-7] refused status=400 code=INVALID_INPUT" in line
+
+
+def test_a_terminal_is_written_to_readably() -> None:
+    parent, child = pty.openpty()
+    command = "from api import logs; logs.configure_logging(); logs.get_logger().info('x')"
+    environment = {**os.environ, "LOG_FORMAT": "auto"}
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=environment, stderr=child, check=True)
+    os.close(child)
+
+    assert " INFO gatehouse [-] x" in os.read(parent, 1000).decode()
+    os.close(parent)
+
+
+async def test_a_request_is_one_line_at_most(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is logged of requests that go well: a line for each would cost more than to answer some."""
+    caplog.set_level(logging.INFO)
+    await api.validate("BETA-TEST-12345")
+    await api.http.get("/api/beta-keys/validate/BETA-TEST-12345")
+
+    assert [each for each in caplog.records if each.name == "gatehouse"] == []

@@ -1,0 +1,252 @@
+"""render.yaml, predeploy.sh and the Dockerfile, as far as they can be tried without Render and Docker."""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import yaml
+
+from api.deploy.paths import MIGRATIONS
+from api.settings import Settings
+from tests.support import ROOT, GatehouseProcess, free_port
+
+pytestmark = pytest.mark.anyio
+
+BLUEPRINT = yaml.safe_load((ROOT / "render.yaml").read_text())
+(SERVICE,) = BLUEPRINT["services"]
+(DATABASE,) = BLUEPRINT["databases"]
+
+SETTINGS = {name.upper() for name in Settings.model_fields}
+
+BIN = Path(sys.executable).parent
+
+
+# Before a deploy
+
+
+def predeploy(dsn: str) -> subprocess.CompletedProcess[str]:
+    """As Render starts it: the words of the command, without a shell."""
+    words = shlex.split(SERVICE["preDeployCommand"])
+    return subprocess.run(
+        words,
+        cwd=ROOT,
+        env={"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "DATABASE_URL": dsn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_the_command_before_a_deploy_migrates_and_verifies(empty_database: str) -> None:
+    """Twice, because a deploy may be tried again."""
+    first, second = predeploy(empty_database), predeploy(empty_database)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stdout + first.stderr
+    connection = await asyncpg.connect(empty_database)
+    applied = await connection.fetchval("SELECT count(*) FROM migration")
+    await connection.close()
+    assert applied == len(list(MIGRATIONS.glob("gatehouse_*.py")))
+
+
+async def test_a_migration_that_fails_ends_the_deploy(empty_database: str) -> None:
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE TABLE users (id int)")
+    await connection.close()
+
+    done = predeploy(empty_database)
+
+    assert done.returncode == 1
+    assert "gatehouse: " in done.stderr
+
+
+async def test_a_schema_that_is_not_what_it_should_be_ends_the_deploy(empty_database: str) -> None:
+    """Though no migration is pending that would notice."""
+    assert predeploy(empty_database).returncode == 0
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("DROP INDEX beta_keys_key")
+    await connection.close()
+
+    done = predeploy(empty_database)
+
+    assert done.returncode == 3
+    assert "beta_keys" in done.stdout
+
+
+async def test_a_version_that_is_older_than_the_database_can_be_deployed(empty_database: str) -> None:
+    """That is how a deploy is rolled back: the newer version's migrations have no file then."""
+    assert predeploy(empty_database).returncode == 0
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(
+        "INSERT INTO migration (name, app_name, ran_on) VALUES ('2099-01-01T00:00:00:0', 'gatehouse', now())"
+    )
+    await connection.close()
+
+    assert predeploy(empty_database).returncode == 0
+
+
+# Render
+
+
+def test_what_render_builds_is_checked_against_the_lock() -> None:
+    lock, project = SERVICE["buildCommand"].split(" && ")
+
+    assert {"--require-hashes", "requirements.lock"} <= set(shlex.split(lock))
+    assert {"--no-deps", "."} <= set(shlex.split(project))
+
+
+@pytest.fixture
+def on_render(tmp_path: Path, database: asyncpg.Connection) -> Iterator[GatehouseProcess]:
+    """The server with the environment of the blueprint, on the database of the tests."""
+    environment = {item["key"]: item["value"] for item in SERVICE["envVars"] if "value" in item}
+    process = GatehouseProcess(tmp_path / "gatehouse.log", **environment)
+    yield process
+    if hasattr(process, "process"):
+        process.stop()
+
+
+async def test_what_render_starts_passes_its_health_check(on_render: GatehouseProcess) -> None:
+    assert shlex.split(SERVICE["startCommand"]) == ["gatehouse", "serve"]
+    await asyncio.to_thread(on_render.start)
+
+    async with httpx.AsyncClient(base_url=on_render.url) as http:
+        assert (await http.get(SERVICE["healthCheckPath"])).status_code == 200
+    # Nothing outside of the container could reach it otherwise.
+    assert on_render.environment["HOST"] == "0.0.0.0"
+
+
+def test_every_variable_is_a_setting() -> None:
+    named = {item["key"] for item in SERVICE["envVars"]}
+
+    # This one is Render's own.
+    assert named - {"PYTHON_VERSION"} <= SETTINGS
+    assert "DATABASE_URL" in named
+
+
+def test_the_address_of_the_database_comes_from_render() -> None:
+    (address,) = [item for item in SERVICE["envVars"] if item["key"] == "DATABASE_URL"]
+
+    assert address["fromDatabase"] == {"name": DATABASE["name"], "property": "connectionString"}
+    assert DATABASE["ipAllowList"] == []
+
+
+def secrets_in(blueprint: Any) -> list[str]:
+    """Values that only a secret looks like: an address with a password, or a long run of random letters."""
+    if isinstance(blueprint, dict):
+        return [found for value in blueprint.values() for found in secrets_in(value)]
+    if isinstance(blueprint, list):
+        return [found for value in blueprint for found in secrets_in(value)]
+    text = str(blueprint)
+    words = re.findall(r"[A-Za-z0-9+/=_-]{16,}", text)
+    random = [word for word in words if re.search(r"\d", word) and re.search(r"[A-Za-z]", word)]
+    return [text] if "://" in text or random else []
+
+
+def test_no_secret_is_in_the_blueprint() -> None:
+    assert secrets_in(BLUEPRINT) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["postgresql://u:p@host/d", "sk_live_51HxY2eZvKYlo2C", "n4bQgYhMfWWaL+qgxVrQ"]
+)
+def test_a_secret_would_be_found(value: str) -> None:
+    """The check above is worth what it finds."""
+    assert secrets_in({"services": [{"envVars": [{"key": "X", "value": value}]}]}) == [value]
+
+
+# The image
+
+
+def _stages() -> list[list[tuple[str, str]]]:
+    """The instructions of the Dockerfile and what they say, stage by stage."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
+    stages: list[list[tuple[str, str]]] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        instruction, _, rest = line.partition(" ")
+        if instruction == "FROM":
+            stages.append([])
+        stages[-1].append((instruction, rest))
+    return stages
+
+
+BUILD, FINAL = _stages()
+
+
+def said(stage: list[tuple[str, str]], instruction: str) -> list[str]:
+    return [rest for name, rest in stage if name == instruction]
+
+
+def test_the_image_is_slim_and_of_a_version() -> None:
+    """Both stages are of the same one: a virtual environment works with the Python that made it."""
+    (build,), (final,) = said(BUILD, "FROM"), said(FINAL, "FROM")
+
+    assert build.removesuffix(" AS build") == final
+    assert re.fullmatch(r"python:3\.\d+-slim-[a-z]+", final)
+
+
+def test_nothing_is_compiled_or_fetched_in_the_final_stage() -> None:
+    (download, *_) = said(BUILD, "RUN")
+    assert {"--only-binary=:all:", "--require-hashes", "requirements.lock"} <= set(shlex.split(download))
+
+    assert not re.search(r"apt|apk|gcc|build-essential|pip|curl|wget", " ".join(said(FINAL, "RUN")))
+
+
+def test_the_server_does_not_run_as_root() -> None:
+    names = [name for name, _ in FINAL]
+    (user,) = said(FINAL, "USER")
+
+    assert user not in ("root", "0")
+    assert any(user in command and "useradd" in command for command in said(FINAL, "RUN"))
+    # What comes after it must not need to be root.
+    assert not {"RUN", "COPY"} & set(names[names.index("USER") :])
+
+
+def test_everything_that_runs_is_in_the_image() -> None:
+    """Every package and module of pyproject.toml, and no file that .dockerignore holds back."""
+    copied = [word for line in said(BUILD, "COPY") for word in line.split()[:-1]]
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    needed = {name.split(".")[0] for name in tool["packages"]} | {f"{name}.py" for name in tool["py-modules"]}
+
+    assert needed | {"predeploy.sh", "requirements.lock"} <= set(copied)
+    assert all((ROOT / name).exists() for name in copied)
+    assert "*" in ignored
+    assert sorted(line.removeprefix("!") for line in ignored if line.startswith("!")) == sorted(copied)
+
+
+def _environment() -> dict[str, str]:
+    return dict(pair.split("=", 1) for line in said(FINAL, "ENV") for pair in shlex.split(line))
+
+
+def test_the_image_serves_to_the_outside() -> None:
+    environment = _environment()
+
+    assert json.loads(said(FINAL, "CMD")[0]) == ["gatehouse", "serve"]
+    assert environment["HOST"] == "0.0.0.0"
+    assert said(FINAL, "EXPOSE") == [environment["PORT"]]
+    assert set(environment) - {"PATH", "PYTHONUNBUFFERED"} <= SETTINGS
+
+
+async def test_the_health_check_of_the_image_tells_a_server_from_none(gatehouse: GatehouseProcess) -> None:
+    (check,) = said(FINAL, "HEALTHCHECK")
+    program, *arguments = json.loads(check.partition("CMD ")[2])
+    assert program == "python"
+
+    def asked(port: int) -> int:
+        return subprocess.run(
+            [sys.executable, *arguments], env={"PORT": str(port)}, capture_output=True, check=False
+        ).returncode
+
+    await asyncio.to_thread(gatehouse.start)
+    assert asked(gatehouse.port) == 0
+    assert asked(free_port()) != 0
