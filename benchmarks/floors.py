@@ -76,11 +76,11 @@ async def bare_keys(scope: Scope, receive: Receive, send: Send) -> None:
         return
     orjson.loads(await _read(receive))
     token = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ").decode()
-    viewer = await viewers.find_viewer(token)
+    viewer = await viewers.find_viewer(token, Client())
     if viewer is None:
         await _answer(send, {"errors": [{"message": "Sign in first."}]})
         return
-    as_operator(viewer, Client())
+    as_operator(viewer)
     page = await list_keys(KeyFilter(), 100)
     edges = [
         {"cursor": write_cursor(Position(key.row.created_at, key.row.id)), "node": _key(key)}

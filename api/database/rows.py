@@ -21,13 +21,13 @@ def select_list(table: type[Table], alias: str, *, leave_out: tuple[Column, ...]
     )
 
 
-def read_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T | None:
-    """The object of `table` in a row of `select_list`; None where an outer join found none.
+def read_optional_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T | None:
+    """As `read_row`; None where an outer join found no row of `table`."""
+    return None if row[f"{alias}.id"] is None else read_row(table, alias, row)
 
-    Columns that were left out are None.
-    """
-    if row[f"{alias}.id"] is None:
-        return None
+
+def read_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T:
+    """The object of `table` in a row of `select_list`; columns that were left out are None."""
     # Piccolo's constructor works out the default of each column, which takes longer than the query.
     found = table.__new__(table)
     found._exists_in_db = True

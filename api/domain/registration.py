@@ -5,7 +5,7 @@ from typing import Any
 
 from asyncpg import UniqueViolationError
 
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import fields, rate_limits
 from api.domain.accounts.one_time_codes import Purpose, check_token, consume_token
@@ -171,7 +171,7 @@ async def _repeat(form: _Form, key: KeyState, client: Client) -> OpenedSession |
     """A session for the owner whom `key` admitted, if this is the same registration once more."""
     rows = await read_platform(_OWNER, key.used_by_tenant_id, form.tenant["nit"], form.owner["email"])
     for row in rows:
-        admitted, business = read_row(User, "u", row), read_row(Tenant, "t", row)
+        admitted, business = read_optional_row(User, "u", row), read_optional_row(Tenant, "t", row)
         if admitted is None:
             continue
         # Whoever knows a used key may guess at its owner's password here as well as at sign-in.

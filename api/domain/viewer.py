@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from api.database.engine import Transaction
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.database.shared_lookup import SharedLookup
+from api.domain.actors import Actor, Client
 from tables import Tenant, User
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -19,11 +20,17 @@ SEEN_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The signed-in user of a request."""
+    """The signed-in user of a request, and the client that sent it."""
 
     session_id: UUID
     user: User
     tenant: Tenant | None
+    client: Client
+
+    @property
+    def actor(self) -> Actor:
+        """Who an act of the viewer is recorded for."""
+        return Actor.of(self.user, self.client)
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -45,18 +52,18 @@ async def _select_viewers(digests: list[str]) -> dict[str, dict[str, Any]]:
 _lookup: SharedLookup[dict[str, Any]] = SharedLookup(_select_viewers)
 
 
-async def find_viewer(token: str) -> Viewer | None:
+async def find_viewer(token: str, client: Client) -> Viewer | None:
     """Whose token this is; None for one that is unknown, expired, or ended in any way."""
     if not _TOKEN.fullmatch(token):
         return None
     row = await _lookup.get(token_digest(token).hex())
-    user = None if row is None else read_row(User, "u", row)
+    user = None if row is None else read_optional_row(User, "u", row)
     if row is None or user is None:
         return None
     if row["seen_long_ago"]:
         session_id = UUID(str(row["session_id"]))
         await write_platform(f"""UPDATE sessions SET "lastSeenAt" = now() WHERE id = '{session_id}'""")
-    return Viewer(row["session_id"], user, read_row(Tenant, "t", row))
+    return Viewer(row["session_id"], user, read_optional_row(Tenant, "t", row), client)
 
 
 async def read_in_scope(viewer: Viewer, query: str, *arguments: Any) -> list[dict[str, Any]]:

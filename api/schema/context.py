@@ -38,7 +38,7 @@ class Context:
             token = bearer_token(self._scope)
             if token is None:
                 return None
-            self._viewer = asyncio.ensure_future(find_viewer(token))
+            self._viewer = asyncio.ensure_future(find_viewer(token, self.client))
         return await self._viewer
 
     async def signed_in(self) -> Viewer:
@@ -50,7 +50,7 @@ class Context:
 
     async def operator(self) -> Actor:
         """The signed-in operator. Raises `Unauthenticated` and `Forbidden`."""
-        return as_operator(await self.signed_in(), self.client)
+        return as_operator(await self.signed_in())
 
     @property
     def loaders(self) -> Loaders:

@@ -8,7 +8,7 @@ from asyncpg import UniqueViolationError
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.accounts.passwords import hash_password
-from api.domain.actors import SYSTEM_ACTOR, Actor, Client
+from api.domain.actors import SYSTEM_ACTOR, Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import EmailTaken, Forbidden
 from api.domain.roles import Role
@@ -16,11 +16,11 @@ from api.domain.viewer import Viewer
 from tables import User
 
 
-def as_operator(viewer: Viewer, client: Client) -> Actor:
+def as_operator(viewer: Viewer) -> Actor:
     """The viewer, about to do what only operators may. Raises `Forbidden`."""
     if viewer.user.role != Role.SUPER_ADMIN.value:
         raise Forbidden
-    return Actor.of(viewer.user, client)
+    return viewer.actor
 
 
 async def add_operator(email: str, password: str) -> User:

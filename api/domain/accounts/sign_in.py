@@ -1,6 +1,6 @@
 """Signing in with an email address and a password."""
 
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import fields, rate_limits
 from api.domain.accounts.passwords import hash_password, is_outdated, verify_password
@@ -70,7 +70,7 @@ async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
     if not email.isprintable():
         return None
     for row in await read_platform(_BY_EMAIL, email.strip(), fields.email_as_registered(email)):
-        user = read_row(User, "u", row)
+        user = read_optional_row(User, "u", row)
         if user is not None:
-            return user, read_row(Tenant, "t", row)
+            return user, read_optional_row(Tenant, "t", row)
     return None

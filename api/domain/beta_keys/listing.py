@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.database.scopes import read_platform
 from api.domain.beta_keys.lookup import find_key
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
@@ -110,10 +110,10 @@ SELECT {select_list(BetaKey, "k")}, {STATUS} AS status, {select_list(Tenant, "t"
 
 
 def _listed(row: Mapping[str, Any]) -> ListedKey:
-    key = read_row(BetaKey, "k", row)
+    key = read_optional_row(BetaKey, "k", row)
     if key is None:
         raise LookupError("a key without an id")
-    return ListedKey(key, BetaKeyStatus(row["status"]), read_row(Tenant, "t", row))
+    return ListedKey(key, BetaKeyStatus(row["status"]), read_optional_row(Tenant, "t", row))
 
 
 async def count_keys(wanted: KeyFilter) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.database.scopes import read_platform, tenant_scope
 from api.domain import fields
 from api.domain.actors import Actor, Client
@@ -33,7 +33,7 @@ async def find_tenant(viewer: Viewer, tenant_id: UUID) -> Tenant | None:
 async def find_any_tenant(tenant_id: UUID) -> Tenant | None:
     """A tenant, whosever it is, unless it is deleted."""
     rows = await read_platform(_BY_ID, tenant_id)
-    return read_row(Tenant, "t", rows[0]) if rows else None
+    return read_optional_row(Tenant, "t", rows[0]) if rows else None
 
 
 EDITABLE = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.database.scopes import read_platform
 from api.domain.errors import NotFound
 from api.domain.fields import can_be_stored, letters_and_digits
@@ -38,7 +38,7 @@ async def list_tenants(wanted: TenantFilter, first: int, after: Position | None 
         *values,
         first + 1,
     )
-    found = (read_row(Tenant, "t", row) for row in rows)
+    found = (read_optional_row(Tenant, "t", row) for row in rows)
     return cut([tenant for tenant in found if tenant is not None], first)
 
 
@@ -85,7 +85,7 @@ async def show_tenant(typed: str) -> Tenant:
         *[letters_and_digits(typed) if can_be_stored(typed) else None] * 2,
     )
     for row in rows:
-        tenant = read_row(Tenant, "t", row)
+        tenant = read_optional_row(Tenant, "t", row)
         if tenant is not None:
             return tenant
     raise NotFound

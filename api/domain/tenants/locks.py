@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.domain.errors import NotFound, Unauthenticated
 from api.domain.viewer import Viewer
 from tables import Tenant, User
@@ -28,7 +28,7 @@ async def lock_tenant(tenant_id: UUID, viewer: Viewer) -> tuple[Tenant, User]:
     """
     for locked in await Tenant.raw(_LOCK, tenant_id):
         for row in await User.raw(_ACTOR, tenant_id, viewer.user.id):
-            tenant, actor = read_row(Tenant, "t", locked), read_row(User, "u", row)
+            tenant, actor = read_optional_row(Tenant, "t", locked), read_optional_row(User, "u", row)
             if tenant is not None and actor is not None:
                 return tenant, actor
     raise Unauthenticated
@@ -46,7 +46,7 @@ async def lock_any_tenant(tenant_id: UUID) -> Tenant:
     Raises `NotFound`, for one that is deleted too.
     """
     for row in await Tenant.raw(_LOCK_ANY, tenant_id):
-        tenant = read_row(Tenant, "t", row)
+        tenant = read_optional_row(Tenant, "t", row)
         if tenant is not None:
             return tenant
     raise NotFound

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError, UniqueViolationError
 
-from api.database.rows import read_row, select_list
+from api.database.rows import read_optional_row, select_list
 from api.database.scopes import read_tenants, tenant_scope
 from api.domain import fields
 from api.domain.accounts.passwords import hash_password
@@ -41,7 +41,7 @@ async def find_owners(tenant_ids: Sequence[UUID]) -> dict[UUID, User | None]:
     """The owner of each tenant; the first, should an adopted database know several."""
     owners: dict[UUID, User | None] = dict.fromkeys(tenant_ids)
     for row in await read_tenants(tenant_ids, _OWNERS, tenant_ids):
-        owners[row["u.tenant_id"]] = read_row(User, "u", row)
+        owners[row["u.tenant_id"]] = read_optional_row(User, "u", row)
     return owners
 
 
@@ -79,7 +79,7 @@ async def list_staff(
     )
     staff: dict[UUID, list[User]] = {tenant_id: [] for tenant_id in tenant_ids}
     for row in rows:
-        person = read_row(User, "u", row)
+        person = read_optional_row(User, "u", row)
         if person is not None:
             staff[person.tenant_id].append(person)
     return {tenant_id: cut(people, first) for tenant_id, people in staff.items()}
@@ -213,7 +213,7 @@ async def update_staff(
 async def _find(tenant_id: UUID, subject_id: UUID) -> User:
     """Raises `NotFound`, for somebody of another tenant too."""
     for row in await User.raw(_BY_ID, tenant_id, subject_id):
-        subject = read_row(User, "u", row)
+        subject = read_optional_row(User, "u", row)
         if subject is not None:
             return subject
     raise NotFound
