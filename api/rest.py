@@ -19,7 +19,6 @@ from api.domain.accounts import sign_in
 from api.domain.accounts.sessions import OpenedSession
 from api.domain.beta_keys import lookup
 from api.domain.errors import DomainError, FieldProblem, InvalidInput
-from api.domain.registration import RegistrationRequest
 from api.http.body import HttpError, read_body, require_json
 from api.http.client import MAX_BODY, client_of
 from api.messages import message
@@ -40,25 +39,8 @@ async def validate_beta_key(request: Request) -> Response:
 
 
 async def register(request: Request) -> Response:
-    form = _Form(await _read_object(request))
-    application = RegistrationRequest(
-        beta_key=form.text("betaKey"),
-        business_name=form.text("businessName"),
-        nit=form.text("nit"),
-        business_type=form.text("businessType"),
-        address=form.text("address"),
-        business_phone=form.optional("businessPhone"),
-        business_email=form.optional("businessEmail"),
-        first_name=form.text("firstName"),
-        last_name=form.text("lastName"),
-        email=form.text("email"),
-        password=form.text("password"),
-        document_id=form.optional("documentId"),
-        phone_number=form.optional("phoneNumber"),
-        email_verification_token=form.optional("emailVerificationToken"),
-        problems=tuple(form.problems),
-    )
-    return _json(201, _signed_in(await registration.register(application, client_of(request.scope))))
+    form = await _read_object(request)
+    return _json(201, _signed_in(await registration.register(form, client_of(request.scope))))
 
 
 async def login(request: Request) -> Response:

@@ -5,9 +5,7 @@ All are ASGI applications for uvicorn. They take the same requests as Gatehouse 
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
-from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -27,7 +25,7 @@ from api.domain.beta_keys.listing import KeyFilter, ListedKey, list_keys
 from api.domain.beta_keys.lookup import find_key, rejection
 from api.domain.errors import InvalidInput
 from api.domain.pagination import Position
-from api.domain.registration import RegistrationRequest, register
+from api.domain.registration import register
 from api.domain.tenants import seats
 from api.domain.viewer import SEEN_EVERY
 from api.messages import message
@@ -135,9 +133,7 @@ async def bare_refusal(scope: Scope, receive: Receive, send: Send) -> None:
         await _answer(send, {"errors": [{"message": "There is no form."}]})
         return
     try:
-        await register(
-            RegistrationRequest(**{_snake_case(name): value for name, value in form.items()}), Client()
-        )
+        await register(form, Client())
     except InvalidInput as error:
         fields = [
             {
@@ -149,11 +145,6 @@ async def bare_refusal(scope: Scope, receive: Receive, send: Send) -> None:
         ]
         told = {"code": error.code, "message": message(error.code, "en"), "fields": fields}
         await _answer(send, {"data": {"register": {"__typename": "InvalidInput", **told}}})
-
-
-@cache
-def _snake_case(name: str) -> str:
-    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 async def collector(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Of which kinds businesses are."""
+"""The types of business that a tenant can be."""
 
 import unicodedata
 from enum import Enum
@@ -28,9 +28,9 @@ class BusinessType(Enum):
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """The type that a text names; the old system wrote `Cafetería` where this one has `CAFETERIA`."""
+        """The type with this name, or None. Ignores case and accents: the old system stored `Cafetería`."""
         if (known := cls.__members__.get(text)) is not None:
             return known
-        plain = unicodedata.normalize("NFKD", text.strip().upper())
-        plain = "".join(character for character in plain if not unicodedata.combining(character))
-        return cls.__members__.get(plain)
+        decomposed = unicodedata.normalize("NFKD", text.strip().upper())
+        name = "".join(character for character in decomposed if not unicodedata.combining(character))
+        return cls.__members__.get(name)

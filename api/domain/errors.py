@@ -1,4 +1,4 @@
-"""What a client can do wrong. An error carries data; how it is told, and in which language, is not here."""
+"""Errors that a client can act on. They carry data; messages and HTTP statuses are elsewhere."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -8,26 +8,26 @@ from api.domain.roles import Role
 
 
 class DomainError(Exception):
-    """A failure that is the client's doing. `code` is stable and the same in every language."""
+    """An error caused by the client. `code` is stable and the same in every language."""
 
     code: str
 
     @property
     def message_code(self) -> str:
-        """Which sentence tells of it: the code, and the reason where that makes a difference."""
+        """The code of the message: `code`, followed by the reason where each reason has its own message."""
         return self.code
 
     @property
     def values(self) -> dict[str, Any]:
-        """What fills that sentence."""
+        """The values that the message contains, by placeholder."""
         return {}
 
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """What is wrong with one input field.
+    """The problem of one input field.
 
-    `name` is the field's name as the API spells it; `limits` fill the message, such as {"max": 60}.
+    `name` is the field's name in the API; `limits` are the values of the message, such as {"max": 60}.
     """
 
     name: str
@@ -36,7 +36,7 @@ class FieldProblem:
 
 
 class InvalidInput(DomainError):
-    """One or more fields are not acceptable; all of them are listed."""
+    """One or more fields are not valid; `problems` lists all of them."""
 
     code = "INVALID_INPUT"
 
@@ -46,7 +46,7 @@ class InvalidInput(DomainError):
 
 
 class BetaKeyRejection(Enum):
-    """Why a key admits nobody."""
+    """Why a key cannot be used."""
 
     NOT_FOUND = "NOT_FOUND"
     USED = "USED"
@@ -80,7 +80,7 @@ class WrongCredentials(DomainError):
 
 
 class WrongPassword(WrongCredentials):
-    """Somebody who is signed in does not know their own password."""
+    """A signed-in user gave a wrong current password."""
 
     @property
     def message_code(self) -> str:
@@ -96,13 +96,13 @@ class TenantSuspended(DomainError):
 
 
 class WrongCode(DomainError):
-    """A one-time code or token that is wrong, used, expired, or tried too often."""
+    """A one-time code or token is wrong, used, expired, or was tried too often."""
 
     code = "WRONG_CODE"
 
 
 class RateLimited(DomainError):
-    """Too often within a time; `retry_after_seconds`, at least 1, is when it may be tried again."""
+    """Too many requests within a period; retry after `retry_after_seconds`, which is at least 1."""
 
     code = "RATE_LIMITED"
 
@@ -120,13 +120,13 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """The thing is not in a state that allows this."""
+    """The state of the object does not allow this."""
 
     code = "CONFLICT"
 
 
 class NoSeat(DomainError):
-    """The tenant has `max` seats for that role, and none is free."""
+    """The tenant has `max` seats for the role, and none is free."""
 
     code = "NO_SEAT"
 
@@ -145,7 +145,7 @@ class NoSeat(DomainError):
 
 
 class InvalidArgument(DomainError):
-    """An argument of a query is not acceptable; `problem` says why."""
+    """An argument is not valid; `problem` is the code of the reason."""
 
     code = "INVALID_ARGUMENT"
 
@@ -165,12 +165,12 @@ class InvalidArgument(DomainError):
 
 
 class Unauthenticated(DomainError):
-    """Nobody is signed in."""
+    """The request has no valid session."""
 
     code = "UNAUTHENTICATED"
 
 
 class Forbidden(DomainError):
-    """Whoever is signed in may not do this."""
+    """The signed-in user is not allowed to do this."""
 
     code = "FORBIDDEN"

@@ -1,14 +1,18 @@
-"""Input fields: what people type, made into what is stored, or a problem that names the field."""
+"""Fields of input: each cleaner returns the value to store, or raises `Problem`.
+
+The field types below are what forms are made of (see `api.domain.forms`); each rule is written here once.
+"""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BeforeValidator, Field
 from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError as TaxIdError
 
@@ -19,8 +23,8 @@ from api.settings import get_settings
 T = TypeVar("T")
 
 
-class Problem(Exception):
-    """One value is not acceptable; `Fields` adds whose it is."""
+class Problem(ValueError):
+    """A value is not valid; `limits` fill the message of `code`, such as {"max": 60}."""
 
     def __init__(self, code: str, **limits: int) -> None:
         super().__init__(code)
@@ -29,27 +33,21 @@ class Problem(Exception):
 
 
 class Fields:
-    """Collects the problems of one input, so that all of them are told at once.
+    """Collects the problems of one input, so that `check()` reports all of them in one `InvalidInput`."""
 
-    `read("email", email, given.email)` is the cleaned value, or None with the problem kept;
-    `read.check()` raises `InvalidInput` if there was any.
-    """
-
-    def __init__(self, problems: Iterable[FieldProblem] = ()) -> None:
-        self._problems = list(problems)
+    def __init__(self) -> None:
+        self._problems: list[FieldProblem] = []
 
     def __call__(self, name: str, clean: Callable[[Any], T], value: Any) -> T:
         try:
             return clean(value)
         except Problem as problem:
-            # A field that was unreadable is told as that, and not as empty too.
-            if all(name != known.name for known in self._problems):
-                self._problems.append(FieldProblem(name, problem.code, problem.limits))
-            # Never used: check() raises before anything is done with the values.
+            self._problems.append(FieldProblem(name, problem.code, problem.limits))
+            # Never used: `check` raises before.
             return None  # pyright: ignore[reportReturnType]
 
     def optional(self, name: str, clean: Callable[[Any], T], value: Any) -> T | None:
-        """As for any field, but absent and blank both mean that there is no value."""
+        """As a call; None and blank text both give None."""
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         return self(name, clean, value)
@@ -60,7 +58,7 @@ class Fields:
 
 
 def argument(name: str, clean: Callable[[str], T], value: str) -> T:
-    """An argument that stands by itself, cleaned. Raises `InvalidArgument`."""
+    """Clean one argument that belongs to no form. Raises `InvalidArgument`."""
     try:
         return clean(value)
     except Problem as problem:
@@ -68,17 +66,17 @@ def argument(name: str, clean: Callable[[str], T], value: str) -> T:
 
 
 def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
-    """One line of text of `min_length` to `max_length` characters, in NFC, with its white space tidied."""
+    """One line of `min_length` to `max_length` characters, in NFC, with white space collapsed."""
 
     def clean(value: str) -> str:
-        # Measured before anything walks over it: normalising a huge text is work for nothing.
+        # Checked first, so that a huge text is not normalised before it is refused.
         if len(value) > 4 * max_length:
             raise Problem("TOO_LONG", max=max_length)
         value = unicodedata.normalize("NFC", value).strip()
         if not _all_printable(value):
             raise Problem("INVALID_CHARACTERS")
         value = " ".join(value.split())
-        if not any(map(_shows, value)):
+        if not any(map(_is_visible, value)):
             raise Problem("REQUIRED")
         if len(value) < min_length:
             raise Problem("TOO_SHORT", min=min_length)
@@ -90,11 +88,11 @@ def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
 
 
 def _all_printable(value: str) -> bool:
-    # Character by character takes long in a file of a million lines, most of which are plain.
+    # Importing a million lines spends most of its time here; most lines are ASCII.
     return (value.isascii() and value.isprintable()) or all(map(_is_printable, value))
 
 
-# Zero-width (non-)joiners spell words of Persian, Hindi and others; alone they show nothing.
+# Persian, Hindi and others spell words with zero-width (non-)joiners; alone they are invisible.
 _JOINERS = "\u200c\u200d"
 
 
@@ -104,22 +102,22 @@ def _is_printable(character: str) -> bool:
         case "Cc" | "Cf" | "Cn" | "Co" | "Cs" | "Zl" | "Zp" | "Me":
             return character in _JOINERS
         case "So":
-            # Below the arrows stand signs that addresses and company names use: ° © ® № ™.
+            # Symbols before the arrows occur in addresses and company names: ° © ® № ™.
             return character < "\u2190"
         case "Sk" | "Mn":
-            # Skin tones and the variation selectors that turn a sign into an emoji.
+            # Refuses skin tones and the variation selectors that turn a symbol into an emoji.
             return character < "\ufe00" or "\ufe20" <= character < "\U0001f000"
         case _:
             return True
 
 
 def can_be_stored(value: str) -> bool:
-    """Whether PostgreSQL takes a text at all: it knows neither NUL nor lone surrogates."""
+    """Whether PostgreSQL can store a text: it rejects NUL and lone surrogates."""
     return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _shows(character: str) -> bool:
-    """Whether a character leaves ink; Hangul has fillers that count as letters and leave none."""
+def _is_visible(character: str) -> bool:
+    """Whether a character is visible; the Hangul fillers are letters by category, but blank."""
     return unicodedata.category(character)[0] in "LNPS" and character not in "\u115f\u1160\u3164\uffa0"
 
 
@@ -152,7 +150,7 @@ def _normalized_email(value: str) -> str:
     plain = _PLAIN_EMAIL.fullmatch(value)
     if plain is None or len(plain[1]) > 64:
         return validate_email(value, check_deliverability=False).normalized
-    # The rules for domains take most of the time, and a file of a million addresses has few domains.
+    # Domain rules take most of the time, and an imported file of a million addresses has few domains.
     return f"{plain[1]}@{_normalized_domain(plain[2])}"
 
 
@@ -161,40 +159,40 @@ def _normalized_domain(domain: str) -> str:
     return validate_email(f"x@{domain}", check_deliverability=False).domain
 
 
-def instant(written: str) -> datetime:
-    """A moment in ISO 8601, such as 2027-01-31 or 2027-01-31T12:00Z; in UTC unless it says otherwise."""
+def instant(value: str) -> datetime:
+    """A time in ISO 8601, such as 2027-01-31 or 2027-01-31T12:00Z; UTC where it has no offset."""
     try:
-        moment = datetime.fromisoformat(written.strip())
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(value.strip())
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        # At the ends of the calendar a moment with an offset may be of no year in UTC.
+        # In the years 1 and 9999, conversion to UTC can leave the range of `datetime`.
         raise Problem("INVALID_TIME") from None
 
 
 def future(value: datetime) -> datetime:
-    """A moment that is still to come."""
+    """A time in the future."""
     if value <= datetime.now(UTC):
         raise Problem("IN_THE_PAST")
     return value
 
 
-def whole_number(least: int, most: int) -> Callable[[int], int]:
-    """A number from `least` to `most`."""
+def whole_number(minimum: int, maximum: int) -> Callable[[int], int]:
+    """An integer from `minimum` to `maximum`, both included."""
 
     def clean(value: int) -> int:
-        if value < least:
-            raise Problem("TOO_SMALL", min=least)
-        if value > most:
-            raise Problem("TOO_LARGE", max=most)
+        if value < minimum:
+            raise Problem("TOO_SMALL", min=minimum)
+        if value > maximum:
+            raise Problem("TOO_LARGE", max=maximum)
         return value
 
     return clean
 
 
 def email_as_registered(value: str) -> str:
-    """An address as registration stores it; an adopted database may hold it as it was typed."""
+    """The address as registration stores it; adopted databases hold invalid ones, which stay as typed."""
     try:
-        return email(120)(value)
+        return user_email(value)
     except Problem:
         return value.strip()
 
@@ -203,8 +201,8 @@ _PHONE = re.compile(r"\+?[\d \xa0().\-/\u2010-\u2015]+", re.ASCII)
 
 
 def phone(value: str) -> str:
-    """A phone number in E.164; one without a country code is of `PHONE_REGION`."""
-    # The library reads a number out of almost any text.
+    """A phone number in E.164; without a country code, it belongs to `PHONE_REGION`."""
+    # `phonenumbers` finds a number in almost any text.
     if len(value) > 40 or not _PHONE.fullmatch(value.strip(" \xa0")):
         raise Problem("INVALID_PHONE")
     try:
@@ -226,9 +224,9 @@ def business_type(value: str) -> str:
 
 
 def tax_id(value: str) -> str:
-    """A tax id as letters and digits alone, so that `900.123.456-8` and `900123456-8` are one.
+    """A tax id without punctuation, so that `900.123.456-8` and `900123456-8` are equal.
 
-    With `TAX_ID_COUNTRY` it must be one of that country, check digit included.
+    With `TAX_ID_COUNTRY` set, it must be valid in that country, check digit included.
     """
     value = text(max_length=50, min_length=3)(value)
     country = get_settings().tax_id_country
@@ -237,8 +235,8 @@ def tax_id(value: str) -> str:
             value = cast("Any", get_cc_module(country, "vat")).validate(value)
         except TaxIdError:
             raise Problem("INVALID_TAX_ID") from None
-    # Folded after all else, because a sharp s grows when it is capitalised.
     compact = letters_and_digits(value)
+    # Measured again, because folding changes the length: ß becomes SS.
     if len(compact) < 3:
         raise Problem("TOO_SHORT", min=3)
     if len(compact) > 50:
@@ -247,7 +245,7 @@ def tax_id(value: str) -> str:
 
 
 def letters_and_digits(text: str) -> str:
-    """`text` in capitals, without all that is neither letter nor digit; full-width digits are digits."""
+    """The letters and digits of `text` in NFKC and upper case, so that full-width digits become ASCII."""
     folded = unicodedata.normalize("NFKC", text).upper()
     return "".join(character for character in folded if character.isalnum())
 
@@ -266,3 +264,29 @@ def password(value: str) -> str:
     ):
         raise Problem("WEAK_PASSWORD")
     return value
+
+
+# The rules of single fields and arguments, each written once.
+
+user_email = email(120)
+reason = text(500)
+
+BusinessName = Annotated[str, AfterValidator(text(200))]
+BusinessTypeName = Annotated[str, AfterValidator(business_type)]
+TaxId = Annotated[str, AfterValidator(tax_id)]
+Address = Annotated[str, AfterValidator(text(500))]
+BusinessEmail = Annotated[str, AfterValidator(email(100))]
+PersonName = Annotated[str, AfterValidator(text(60))]
+DocumentId = Annotated[str, AfterValidator(text(20))]
+UserEmail = Annotated[str, AfterValidator(user_email)]
+Phone = Annotated[str, AfterValidator(phone)]
+# Left out of the form's repr, which may reach a log.
+Password = Annotated[str, AfterValidator(password), Field(repr=False)]
+
+
+def _none_if_blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+NoneIfBlank = Annotated[T | None, BeforeValidator(_none_if_blank)]
+"""An optional field: null and blank text both mean that it has no value."""

@@ -1,4 +1,4 @@
-"""Pages of a listing, by keyset: page 10,000 costs what page 1 costs."""
+"""Keyset pagination of listings: page 10,000 costs as much as page 1."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ MAX_PAGE = 100
 
 
 class Position(NamedTuple):
-    """A place in a listing that is ordered by time; the id tells rows of one moment apart."""
+    """The position of a row in a listing ordered by time; the id orders rows of equal time."""
 
     created_at: datetime
     id: UUID
@@ -26,11 +26,11 @@ class Page(Generic[T]):
 
 
 def check_page_size(first: int) -> None:
-    """Raises `InvalidArgument`."""
+    """Raises `InvalidArgument` unless `first` is from 1 to `MAX_PAGE`."""
     if not 1 <= first <= MAX_PAGE:
         raise InvalidArgument("first", "OUT_OF_RANGE", min=1, max=MAX_PAGE)
 
 
 def cut(items: list[T], first: int) -> Page[T]:
-    """The page of a query that asked for one more than `first`, to see whether there is more."""
+    """The page of `first` items; the query selects one more, which shows that there is a next page."""
     return Page(items[:first], has_next=len(items) > first)

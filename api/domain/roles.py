@@ -1,4 +1,4 @@
-"""People: what part they play."""
+"""The roles of users."""
 
 from enum import Enum
 

@@ -7,9 +7,9 @@ import strawberry
 
 import tables
 from api.domain import registration
-from api.domain.registration import RegistrationRequest
 from api.schema.context import Info
 from api.schema.error_types import BetaKeyRejected, EmailTaken, InvalidInput, NitTaken, RateLimited, WrongCode
+from api.schema.inputs import given
 from api.schema.tenants import BusinessType, Tenant
 from api.schema.users import User
 
@@ -50,25 +50,7 @@ RegisterResult = Annotated[
 
 
 async def register(info: Info, input: RegisterInput) -> RegisterResult:  # noqa: A002
-    opened = await registration.register(
-        RegistrationRequest(
-            beta_key=input.beta_key,
-            business_name=input.business_name,
-            nit=input.nit,
-            business_type=input.business_type.value,
-            address=input.address,
-            business_phone=input.business_phone or None,
-            business_email=input.business_email or None,
-            first_name=input.first_name,
-            last_name=input.last_name,
-            email=input.email,
-            password=input.password,
-            document_id=input.document_id or None,
-            phone_number=input.phone_number or None,
-            email_verification_token=input.email_verification_token or None,
-        ),
-        info.context.client,
-    )
+    opened = await registration.register(given(input), info.context.client)
     # A registration has a tenant; only operators, who sign in by password, have none.
     tenant = Tenant.of(cast("tables.Tenant", opened.tenant))
     return Registration(

@@ -7,7 +7,6 @@ import strawberry
 import tables
 from api.domain.pagination import Page, Position
 from api.domain.tenants import staff
-from api.domain.tenants.staff import NewStaff
 from api.schema.context import Info
 from api.schema.error_types import Conflict, EmailTaken, InvalidInput, NoSeat, NotFound
 from api.schema.inputs import given, uuid_of
@@ -53,17 +52,8 @@ CreateStaffResult = Annotated[
 
 
 async def create_staff(info: Info, input: CreateStaffInput) -> CreateStaffResult:  # noqa: A002
-    form = NewStaff(
-        email=input.email,
-        first_name=input.first_name,
-        last_name=input.last_name,
-        role=input.role.value,
-        password=input.password,
-        document_id=input.document_id or None,
-        phone_number=input.phone_number or None,
-    )
     viewer = await info.context.signed_in()
-    user, tenant = await staff.create_staff(viewer, form, info.context.client)
+    user, tenant = await staff.create_staff(viewer, given(input))
     info.context.loaders.clear()
     return User.of(user, Tenant.of(tenant))
 
@@ -89,7 +79,7 @@ async def update_staff(
     input: UpdateStaffInput,  # noqa: A002
 ) -> UpdateStaffResult:
     viewer = await info.context.signed_in()
-    user, tenant = await staff.update_staff(viewer, uuid_of(id), given(input), info.context.client)
+    user, tenant = await staff.update_staff(viewer, uuid_of(id), given(input))
     info.context.loaders.clear()
     return User.of(user, Tenant.of(tenant))
 
@@ -98,6 +88,6 @@ RemoveStaffResult = Annotated[Done | NotFound | Conflict, strawberry.union("Remo
 
 
 async def remove_staff(info: Info, id: strawberry.ID) -> RemoveStaffResult:  # noqa: A002
-    await staff.remove_staff(await info.context.signed_in(), uuid_of(id), info.context.client)
+    await staff.remove_staff(await info.context.signed_in(), uuid_of(id))
     info.context.loaders.clear()
     return Done(message=info.context.say("STAFF_REMOVED"))

@@ -111,6 +111,6 @@ UpdateTenantResult = Annotated[Tenant | InvalidInput, strawberry.union("UpdateTe
 
 async def update_tenant(info: Info, input: UpdateTenantInput) -> UpdateTenantResult:  # noqa: A002
     viewer = await info.context.signed_in()
-    changed = await details.update_tenant(viewer, given(input), info.context.client)
+    changed = await details.update_tenant(viewer, given(input))
     info.context.loaders.clear()
     return Tenant.of(changed)

@@ -1,10 +1,14 @@
-"""The end of a tenant: hidden at once, erased after a time in which it can be had back."""
+"""Deletion of a tenant: hidden at once, it can be restored for `DELETION_GRACE_DAYS`, and is then erased."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError
+from piccolo.custom_types import Combinable
+from piccolo.query import Select
+from piccolo.querystring import QueryString
 
+from api.database.row_writes import NOW
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
@@ -20,14 +24,14 @@ from tables import Session, Tenant, User
 logger = get_logger()
 
 BATCH = 1000
-"""Rows a statement: one for all would take longer than a statement may."""
+"""Rows that one DELETE erases; for all rows at once it would exceed the statement timeout."""
 
 
 async def request_tenant_deletion(actor: Actor, tenant_id: UUID) -> datetime:
-    """Mail a code to the operator who asks; returns when it expires.
+    """Mail a code to the operator; returns when it expires.
 
-    It is good for this tenant, and for this operator alone. Raises `InvalidInput` for an id that no tenant
-    has, and `RateLimited`.
+    The code is valid for this tenant and this operator only. Raises `InvalidInput` for the id of no tenant,
+    and `RateLimited`.
     """
     address = actor.email or ""
     tenant = await find_any_tenant(tenant_id)
@@ -53,14 +57,14 @@ async def request_tenant_deletion(actor: Actor, tenant_id: UUID) -> datetime:
 
 
 async def delete_tenant_with_code(actor: Actor, tenant_id: UUID, code: str) -> None:
-    """Delete a tenant with the code that was mailed to this operator for it.
+    """Delete a tenant with the code of `request_tenant_deletion`.
 
-    Raises `NotFound`, `WrongCode`, and `Conflict` for a tenant that is deleted already.
+    Raises `NotFound`, `WrongCode`, and `Conflict` for a deleted tenant.
     """
-    await _refuse_unless_there(tenant_id)
+    await _require_undeleted(tenant_id)
     proven = await prove_code(code, Purpose.TENANT_DELETION, actor.email or "", tenant_id=tenant_id)
     if proven.user_id != actor.id:
-        # Somebody else had that address when the code was mailed.
+        # The code was mailed to another operator, who had this email address before.
         raise WrongCode
     async with platform_scope():
         await consume_code(proven)
@@ -68,13 +72,13 @@ async def delete_tenant_with_code(actor: Actor, tenant_id: UUID, code: str) -> N
 
 
 async def delete_tenant(actor: Actor, tenant_id: UUID) -> None:
-    """Delete a tenant at once. Raises `NotFound`, and `Conflict` for one that is deleted already."""
-    await _refuse_unless_there(tenant_id)
+    """Delete a tenant without a code. Raises `NotFound`, and `Conflict` for a deleted tenant."""
+    await _require_undeleted(tenant_id)
     async with platform_scope():
         await _hide(actor, tenant_id)
 
 
-async def _refuse_unless_there(tenant_id: UUID) -> None:
+async def _require_undeleted(tenant_id: UUID) -> None:
     rows = await read_platform('SELECT "deletedAt" FROM tenants WHERE id = {}', tenant_id)
     if not rows:
         raise NotFound
@@ -82,29 +86,28 @@ async def _refuse_unless_there(tenant_id: UUID) -> None:
         raise Conflict
 
 
-# Whether it was suspended is kept, for when it is had back; an old system may not have noted since when.
+# A deleted tenant has a `suspendedAt` if it was suspended, so that restoring it keeps it suspended. An
+# adopted database may lack the time of a suspension: then it is the time of deletion.
 _HIDE = """
 UPDATE tenants SET "deletedAt" = now(), "isActive" = false, "updatedAt" = now(),
        "suspendedAt" = CASE WHEN NOT "isActive" THEN coalesce("suspendedAt", now()) END
  WHERE id = {} AND "deletedAt" IS NULL RETURNING "businessName", nit
 """
 
-# Before their sessions, as everybody locks them who ends several; otherwise two could wait for one another.
-_LOCK_PEOPLE = 'SELECT id FROM users WHERE "tenantId" = {} ORDER BY id FOR NO KEY UPDATE'
-
-_SIGN_OUT = """
-UPDATE sessions SET "revokedAt" = now() FROM users u
- WHERE u.id = sessions."userId" AND u."tenantId" = {} AND sessions."revokedAt" IS NULL
-"""
+# Every transaction that ends the sessions of a user locks that user first, and several users in the order of
+# their ids. If this one locked the sessions first, it could deadlock with a sign-in or a password change.
+_LOCK_USERS = 'SELECT id FROM users WHERE "tenantId" = {} ORDER BY id FOR NO KEY UPDATE'
 
 
 async def _hide(actor: Actor, tenant_id: UUID) -> None:
-    """Hide a tenant and sign its people out, in the transaction that is open."""
+    """Hide a tenant and end the sessions of its users, in the open transaction."""
     hidden = await Tenant.raw(_HIDE, tenant_id)
     if not hidden:
         raise Conflict
-    await User.raw(_LOCK_PEOPLE, tenant_id)
-    await Session.raw(_SIGN_OUT, tenant_id)
+    await User.raw(_LOCK_USERS, tenant_id)
+    await Session.update({Session.revoked_at: NOW}).where(
+        Session.user_id.is_in(_user_ids(tenant_id)), Session.revoked_at.is_null()
+    )
     await record_event(
         "tenant.deleted",
         actor,
@@ -114,16 +117,26 @@ async def _hide(actor: Actor, tenant_id: UUID) -> None:
     )
 
 
-async def restore_tenant(actor: Actor, tenant_id: UUID) -> None:
-    """Have a deleted tenant back as it was; its people sign in again.
+def _user_ids(tenant_id: UUID) -> Select[User]:
+    return User.select(User.id).where(User.tenant_id == tenant_id)
 
-    Raises `NotFound`, after the erasure too, and `Conflict` for one that is not deleted.
+
+async def restore_tenant(actor: Actor, tenant_id: UUID) -> None:
+    """Undo the deletion of a tenant, suspended or not as before; its users have to sign in again.
+
+    Raises `NotFound`, also for an erased tenant, and `Conflict` for a tenant that is not deleted.
     """
     async with platform_scope():
-        restored = await Tenant.raw(
-            'UPDATE tenants SET "deletedAt" = NULL, "isActive" = "suspendedAt" IS NULL, "updatedAt" = now()'
-            ' WHERE id = {} AND "deletedAt" IS NOT NULL RETURNING id',
-            tenant_id,
+        restored = await (
+            Tenant.update(
+                {
+                    Tenant.deleted_at: None,
+                    Tenant.is_active: QueryString('"suspendedAt" IS NULL'),
+                    Tenant.updated_at: NOW,
+                }
+            )
+            .where(Tenant.id == tenant_id, Tenant.deleted_at.is_not_null())
+            .returning(Tenant.id)
         )
         if not restored:
             raise Conflict if await Tenant.exists().where(Tenant.id == tenant_id) else NotFound
@@ -131,21 +144,22 @@ async def restore_tenant(actor: Actor, tenant_id: UUID) -> None:
 
 
 async def erase_deleted_tenants() -> None:
-    """Erase the tenants whose `DELETION_GRACE_DAYS` are over, each whole or not at all.
+    """Erase each tenant that was deleted more than `DELETION_GRACE_DAYS` ago, in a transaction of its own.
 
-    One to whose people a table of an old system refers cannot be erased: the log names it, and it stays for
-    the next time. The others do not wait for it.
+    In an adopted database, tables of the old system may refer to a tenant's users. Such a tenant cannot be
+    erased: it is logged, skipped, and tried again at the next clean-up.
     """
     grace = timedelta(days=get_settings().deletion_grace_days)
     tried: list[UUID] = []
-    while due := await read_platform(_DUE, grace, tried):
-        tried.append(due[0]["id"])
+    while rows := await read_platform(_DUE, grace, tried):
+        (tenant_id,) = rows[0].values()
+        tried.append(tenant_id)
         try:
-            await _erase(due[0]["id"], grace)
+            await _erase(tenant_id, grace)
         except ForeignKeyViolationError as error:
             logger.error(
-                "a deleted tenant cannot be erased: another table refers to its people",
-                tenant=str(due[0]["id"]),
+                "a deleted tenant cannot be erased: another table refers to its users",
+                tenant=str(tenant_id),
                 table=getattr(error, "table_name", None),
             )
 
@@ -159,30 +173,23 @@ _LOCK_DUE = """
 SELECT id FROM tenants WHERE id = {} AND "deletedAt" <= now() - {}::interval FOR UPDATE SKIP LOCKED
 """
 
-# In this order, because whoever is erased takes along what is left of the next kind.
-_ERASE = (
-    (
-        Session,
-        'DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s JOIN users u ON u.id = s."userId"'
-        ' WHERE u."tenantId" = {} LIMIT {}) RETURNING id',
-    ),
-    (
-        User,
-        'DELETE FROM users WHERE id IN (SELECT id FROM users WHERE "tenantId" = {} LIMIT {}) RETURNING id',
-    ),
-)
-
 
 async def _erase(tenant_id: UUID, grace: timedelta) -> None:
     async with platform_scope():
         if not await Tenant.raw(_LOCK_DUE, tenant_id, grace):
-            # Another clean-up is at it, or somebody has had it back.
+            # Another process erases it now, or an operator has restored it.
             return
-        await User.raw(_LOCK_PEOPLE, tenant_id)
-        for table, statement in _ERASE:
-            while len(await table.raw(statement, tenant_id, BATCH)) == BATCH:
-                pass
-        await Tenant.raw("DELETE FROM tenants WHERE id = {}", tenant_id)
-        # Nothing here tells who that was.
+        await User.raw(_LOCK_USERS, tenant_id)
+        # Before their users, whose deletion would cascade to them without a limit of rows.
+        await _delete_in_batches(Session, Session.user_id.is_in(_user_ids(tenant_id)))
+        await _delete_in_batches(User, User.tenant_id == tenant_id)
+        await Tenant.delete().where(Tenant.id == tenant_id)
+        # Without a detail: nothing that identifies an erased tenant remains.
         await record_event("tenant.erased", SYSTEM_ACTOR, tenant_id=tenant_id, subject_id=tenant_id)
     logger.info("erased a deleted tenant", tenant=str(tenant_id))
+
+
+async def _delete_in_batches(table: type[Session] | type[User], condition: Combinable) -> None:
+    batch = table.select(table.id).where(condition).limit(BATCH)
+    while len(await table.delete().where(table.id.is_in(batch)).returning(table.id)) == BATCH:
+        pass

@@ -1,18 +1,17 @@
-"""Businesses: found, changed by their administrators, and locked for whatever is done to them."""
+"""A tenant's details: reading them, and changing them as one of its admins."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
-from api.database.rows import read_optional_row, select_list
+from api.database.row_writes import update_row
+from api.database.rows import read_row, select_list
 from api.database.scopes import read_platform, tenant_scope
-from api.domain import fields
-from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
-from api.domain.changes import Editable, apply_changes, read_changes
 from api.domain.errors import Forbidden
+from api.domain.fields import Address, BusinessEmail, BusinessName, BusinessTypeName, NoneIfBlank, Phone
+from api.domain.forms import Changes
 from api.domain.roles import Role
-from api.domain.tenants.locks import lock_tenant, save_changes
+from api.domain.tenants.locks import lock_tenant
 from api.domain.viewer import Viewer
 from tables import Tenant, User
 
@@ -22,7 +21,7 @@ SELECT {select_list(Tenant, "t")} FROM tenants t WHERE t.id = {{}} AND t."delete
 
 
 async def find_tenant(viewer: Viewer, tenant_id: UUID) -> Tenant | None:
-    """A tenant that the viewer may see: operators see any, staff their own."""
+    """A tenant that the viewer may see: operators see every tenant, staff their own."""
     if viewer.tenant is not None:
         return viewer.tenant if str(viewer.tenant.id) == str(tenant_id) else None
     if viewer.user.role != Role.SUPER_ADMIN.value:
@@ -31,36 +30,37 @@ async def find_tenant(viewer: Viewer, tenant_id: UUID) -> Tenant | None:
 
 
 async def find_any_tenant(tenant_id: UUID) -> Tenant | None:
-    """A tenant, whosever it is, unless it is deleted."""
+    """The tenant with this id, unless it is deleted."""
     rows = await read_platform(_BY_ID, tenant_id)
-    return read_optional_row(Tenant, "t", rows[0]) if rows else None
+    return read_row(Tenant, "t", rows[0]) if rows else None
 
 
-EDITABLE = {
-    "businessName": Editable("business_name", fields.text(200)),
-    "businessType": Editable("business_type", fields.business_type),
-    "address": Editable("address", fields.text(500)),
-    "phone": Editable("phone", fields.phone, required=False),
-    "email": Editable("email", fields.email(100), required=False),
-}
+class TenantChanges(Changes):
+    """What an admin may change of their tenant."""
+
+    business_name: BusinessName = ""
+    business_type: BusinessTypeName = ""
+    address: Address = ""
+    phone: NoneIfBlank[Phone] = None
+    email: NoneIfBlank[BusinessEmail] = None
 
 
-async def update_tenant(viewer: Viewer, given: Mapping[str, Any], client: Client) -> Tenant:
-    """Change the viewer's business; `given` are the fields of the API that the client wrote.
+async def update_tenant(viewer: Viewer, values: Mapping[str, object]) -> Tenant:
+    """Change the viewer's tenant; `values` are the fields of `TenantChanges`.
 
-    Raises `Forbidden` for all but its admins, and `InvalidInput`.
+    Raises `InvalidInput`, and `Forbidden` unless the viewer is one of its admins.
     """
-    tenant_id = _administers(viewer.user)
-    changes = read_changes(given, EDITABLE)
+    tenant_id = _administered_tenant_id(viewer.user)
+    changes = TenantChanges.read(values)
     async with tenant_scope(tenant_id):
-        tenant, actor = await lock_tenant(tenant_id, viewer)
-        _administers(actor)
-        differences = apply_changes(tenant, changes, EDITABLE)
+        tenant, user = await lock_tenant(tenant_id, viewer)
+        _administered_tenant_id(user)
+        differences = changes.apply(tenant)
         if differences:
-            await save_changes(tenant, [EDITABLE[name].column for name in differences])
+            await update_row(tenant, changes.columns)
             await record_event(
                 "tenant.updated",
-                Actor.of(actor, client),
+                viewer.actor,
                 tenant_id=tenant_id,
                 subject_id=tenant_id,
                 detail={"changes": differences},
@@ -68,8 +68,8 @@ async def update_tenant(viewer: Viewer, given: Mapping[str, Any], client: Client
     return tenant
 
 
-def _administers(user: User) -> UUID:
-    """The tenant that this user is an admin of. Raises `Forbidden`."""
+def _administered_tenant_id(user: User) -> UUID:
+    """The id of the tenant that `user` is an admin of. Raises `Forbidden`."""
     if user.tenant_id is None or user.role != Role.ADMIN.value:
         raise Forbidden
     return user.tenant_id

@@ -1,10 +1,10 @@
-"""Tenants as operators see them: pages under filters, counted, and found by what is typed."""
+"""Tenants for operators: filtered pages, counts, and one tenant by its id or tax id."""
 
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from api.database.rows import read_optional_row, select_list
+from api.database.rows import read_row, select_list
 from api.database.scopes import read_platform
 from api.domain.errors import NotFound
 from api.domain.fields import can_be_stored, letters_and_digits
@@ -14,21 +14,21 @@ from tables import Tenant
 
 @dataclass(frozen=True, slots=True)
 class TenantFilter:
-    """Which tenants; without `is_active` those that are suspended too."""
+    """The tenants to list. `is_active` None includes suspended tenants."""
 
     is_active: bool | None = None
     search: str | None = None
-    """Part of the name, the tax id, or the email of the business or its owner, in any case."""
+    """Part of the name, the tax id, or the email of the business or its owner; ignores case."""
     is_deleted: bool = False
-    """Those that wait to be erased, and no others."""
+    """True lists only deleted tenants, which can be restored until they are erased."""
 
 
 _TENANT = select_list(Tenant, "t")
 
 
-async def list_tenants(wanted: TenantFilter, first: int, after: Position | None = None) -> Page[Tenant]:
-    """The `first` tenants that come after `after`, the newest first."""
-    conditions, values = _conditions(wanted)
+async def list_tenants(criteria: TenantFilter, first: int, after: Position | None = None) -> Page[Tenant]:
+    """The `first` tenants after the position `after`, newest first."""
+    conditions, values = _conditions(criteria)
     if after is not None:
         conditions.append('(t."createdAt", t.id) < ({}, {})')
         values += after
@@ -38,30 +38,30 @@ async def list_tenants(wanted: TenantFilter, first: int, after: Position | None 
         *values,
         first + 1,
     )
-    found = (read_optional_row(Tenant, "t", row) for row in rows)
-    return cut([tenant for tenant in found if tenant is not None], first)
+    return cut([read_row(Tenant, "t", row) for row in rows], first)
 
 
-async def count_tenants(wanted: TenantFilter) -> int:
-    """How many tenants a filter finds."""
-    conditions, values = _conditions(wanted)
+async def count_tenants(criteria: TenantFilter) -> int:
+    """The number of tenants that match a filter."""
+    conditions, values = _conditions(criteria)
     query = f"SELECT count(*) FROM tenants t WHERE {' AND '.join(conditions)}"
     (row,) = await read_platform(query, *values)
     return row["count"]
 
 
-def _conditions(wanted: TenantFilter) -> tuple[list[str], list[Any]]:
-    """Conditions, and a value for each place in them."""
-    conditions = [f't."deletedAt" IS {"NOT NULL" if wanted.is_deleted else "NULL"}']
+def _conditions(criteria: TenantFilter) -> tuple[list[str], list[Any]]:
+    """SQL conditions, and the values of their placeholders."""
+    conditions = [f't."deletedAt" IS {"NOT NULL" if criteria.is_deleted else "NULL"}']
     values: list[Any] = []
-    if wanted.is_active is not None:
-        conditions.append('t."isActive"' if wanted.is_active else 'NOT t."isActive"')
-    if wanted.search is not None and not can_be_stored(wanted.search):
+    if criteria.is_active is not None:
+        conditions.append('t."isActive"' if criteria.is_active else 'NOT t."isActive"')
+    search = criteria.search
+    if search is not None and not can_be_stored(search):
         conditions.append("false")
-    elif wanted.search:
+    elif search:
         conditions.append(_SEARCH)
-        # Tax ids are stored without their dots and dashes.
-        values += [wanted.search, wanted.search, letters_and_digits(wanted.search) or None, wanted.search]
+        # Tax ids are stored without punctuation.
+        values += [search, search, letters_and_digits(search) or None, search]
     return conditions, values
 
 
@@ -74,7 +74,7 @@ _SEARCH = """
 
 
 async def show_tenant(typed: str) -> Tenant:
-    """The tenant of an id, or of a tax id however it is written; a deleted one too. Raises `NotFound`."""
+    """The tenant with this id, or this tax id in any punctuation, deleted or not. Raises `NotFound`."""
     try:
         tenant_id = UUID(typed)
     except ValueError:
@@ -84,8 +84,6 @@ async def show_tenant(typed: str) -> Tenant:
         tenant_id,
         *[letters_and_digits(typed) if can_be_stored(typed) else None] * 2,
     )
-    for row in rows:
-        tenant = read_optional_row(Tenant, "t", row)
-        if tenant is not None:
-            return tenant
-    raise NotFound
+    if not rows:
+        raise NotFound
+    return read_row(Tenant, "t", rows[0])

@@ -1,17 +1,20 @@
 """Seats: how many active staff of each role a tenant may have."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import AfterValidator
+
+from api.database.row_writes import update_row
 from api.database.scopes import platform_scope, read_tenants
 from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
-from api.domain.changes import Editable, apply_changes, read_changes
 from api.domain.errors import Conflict, NoSeat
+from api.domain.forms import Changes
 from api.domain.roles import Role
-from api.domain.tenants.locks import lock_any_tenant, save_changes
+from api.domain.tenants.locks import lock_any_tenant
 from tables import Tenant, User
 
 
@@ -24,7 +27,7 @@ def max_seats(tenant: Tenant) -> dict[Role, int]:
 
 
 async def count_seats(tenant_ids: Sequence[UUID]) -> dict[UUID, dict[Role, int]]:
-    """How many seats of each role the active staff of each tenant hold."""
+    """The seats that the active staff of each tenant occupy, by role; a role without staff is absent."""
     used: dict[UUID, dict[Role, int]] = {tenant_id: {} for tenant_id in tenant_ids}
     for row in await read_tenants(tenant_ids, _SEATS, tenant_ids):
         used[row["tenantId"]][Role(row["role"])] = row["used"]
@@ -37,58 +40,59 @@ SELECT "tenantId", role, count(*) AS used
 """
 
 
-async def find_seat(tenant: Tenant, role: Role) -> None:
-    """Raises `NoSeat` where there is none at this moment; somebody else may take it meanwhile."""
-    seats = await count_seats([tenant.id])
-    _refuse_without_seat(tenant, seats[tenant.id], role)
+async def check_free_seat(tenant: Tenant, role: Role) -> None:
+    """Raises `NoSeat` if no seat is free now. It reserves none: see `require_free_seat`."""
+    used = await count_seats([tenant.id])
+    _require_free_seat(tenant, used[tenant.id], role)
 
 
-async def take_seat(tenant: Tenant, role: Role) -> None:
-    """Raises `NoSeat`; the tenant is locked, so nobody else takes the seat meanwhile."""
-    _refuse_without_seat(tenant, await _used(tenant), role)
+async def require_free_seat(tenant: Tenant, role: Role) -> None:
+    """Raises `NoSeat`. The caller has locked the tenant, so a free seat stays free until its commit."""
+    _require_free_seat(tenant, await _count_seats_in_transaction(tenant), role)
 
 
-async def _used(tenant: Tenant) -> dict[Role, int]:
-    """As of the transaction that is open."""
+async def _count_seats_in_transaction(tenant: Tenant) -> dict[Role, int]:
     rows = await User.raw(_SEATS, [tenant.id])
     return {Role(row["role"]): row["used"] for row in rows}
 
 
-def _refuse_without_seat(tenant: Tenant, used: Mapping[Role, int], role: Role) -> None:
-    most = max_seats(tenant)[role]
-    if used.get(role, 0) >= most:
-        raise NoSeat(role, most)
+def _require_free_seat(tenant: Tenant, used: Mapping[Role, int], role: Role) -> None:
+    maximum = max_seats(tenant)[role]
+    if used.get(role, 0) >= maximum:
+        raise NoSeat(role, maximum)
 
 
-MAX_SEATS = 100_000
-
-_EDITABLE = {
-    "maxAdmins": Editable("max_admins", fields.whole_number(0, MAX_SEATS)),
-    "maxManagers": Editable("max_managers", fields.whole_number(0, MAX_SEATS)),
-    "maxCashiers": Editable("max_cashiers", fields.whole_number(0, MAX_SEATS)),
-}
+_SeatCount = Annotated[int, AfterValidator(fields.whole_number(0, 100_000))]
 
 
-async def set_seats(actor: Actor, tenant_id: UUID, given: Mapping[str, Any]) -> Tenant:
-    """Change how many seats a tenant has; `given` are the fields of the API that the client wrote.
+class SeatChanges(Changes):
+    """How many seats of each role an operator gives a tenant."""
 
-    Raises `InvalidInput`, `NotFound`, and `Conflict` where more of a role are active than it would have.
+    max_admins: _SeatCount = 0
+    max_managers: _SeatCount = 0
+    max_cashiers: _SeatCount = 0
+
+
+async def set_seats(actor: Actor, tenant_id: UUID, values: Mapping[str, object]) -> Tenant:
+    """Change how many seats a tenant has; `values` are the fields of `SeatChanges`.
+
+    Raises `InvalidInput`, `NotFound`, and `Conflict` if a role has more active staff than its new seats.
     """
-    changes = read_changes(given, _EDITABLE)
+    changes = SeatChanges.read(values)
     async with platform_scope():
-        # Whoever takes a seat locks the tenant too, and sees this change or is counted here.
+        # Acts that take a seat lock the tenant too: they run before and are counted, or after and see this.
         tenant = await lock_any_tenant(tenant_id)
-        differences = apply_changes(tenant, changes, _EDITABLE)
-        used = await _used(tenant)
-        # A role that is not changed may have too many, as in a database of the old system.
+        before = max_seats(tenant)
+        differences = changes.apply(tenant)
+        used = await _count_seats_in_transaction(tenant)
+        # A role that does not change may exceed its seats, as it can in an adopted database.
         if any(
-            used.get(role, 0) > most
-            for (role, most), name in zip(max_seats(tenant).items(), _EDITABLE, strict=True)
-            if name in differences
+            maximum != before[role] and used.get(role, 0) > maximum
+            for role, maximum in max_seats(tenant).items()
         ):
             raise Conflict
         if differences:
-            await save_changes(tenant, [_EDITABLE[name].column for name in differences])
+            await update_row(tenant, changes.columns)
             await record_event(
                 "tenant.seats_set",
                 actor,

@@ -1,50 +1,46 @@
-"""Suspension: a tenant is kept out, and let in again, at the very next request of each of its people.
+"""Suspension: the users of a suspended tenant have no access, from their next request on.
 
-Nobody's account is touched: who was deactivated before stays so, and who had a session goes on with it.
+Their accounts and sessions do not change, so reactivation gives each user the access of before.
 """
 
-from datetime import UTC, datetime
 from uuid import UUID
 
+from api.database.row_writes import NOW, update_row
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict
-from api.domain.tenants.locks import lock_any_tenant, save_changes
+from api.domain.tenants.locks import lock_any_tenant
 from tables import Tenant
-
-_COLUMNS = ["is_active", "suspended_at", "suspended_reason"]
 
 
 async def suspend_tenant(actor: Actor, tenant_id: UUID, reason: str) -> Tenant:
-    """Keep all people of a tenant out; they are told the reason.
+    """Refuse access to all users of a tenant; they see the reason.
 
-    Raises `InvalidArgument`, `NotFound`, and `Conflict` for one that is suspended.
+    Raises `InvalidArgument`, `NotFound`, and `Conflict` for a suspended tenant.
     """
-    reason = fields.argument("reason", fields.text(500), reason)
+    reason = fields.argument("reason", fields.reason, reason)
     async with platform_scope():
         tenant = await lock_any_tenant(tenant_id)
         if not tenant.is_active:
             raise Conflict
-        tenant.is_active, tenant.suspended_at, tenant.suspended_reason = False, datetime.now(UTC), reason
-        await save_changes(tenant, _COLUMNS)
+        await update_row(tenant, {"is_active": False, "suspended_at": NOW, "suspended_reason": reason})
         await _record("tenant.suspended", actor, tenant_id, reason)
     return tenant
 
 
 async def reactivate_tenant(actor: Actor, tenant_id: UUID) -> Tenant:
-    """Let the people of a suspended tenant in again.
+    """Give the users of a suspended tenant access again.
 
-    Raises `NotFound`, and `Conflict` for one that is not suspended.
+    Raises `NotFound`, and `Conflict` for a tenant that is not suspended.
     """
     async with platform_scope():
         tenant = await lock_any_tenant(tenant_id)
         if tenant.is_active:
             raise Conflict
         reason = tenant.suspended_reason
-        tenant.is_active, tenant.suspended_at, tenant.suspended_reason = True, None, None
-        await save_changes(tenant, _COLUMNS)
+        await update_row(tenant, {"is_active": True, "suspended_at": None, "suspended_reason": None})
         await _record("tenant.reactivated", actor, tenant_id, reason)
     return tenant
 
