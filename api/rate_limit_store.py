@@ -1,4 +1,4 @@
-"""Counting within moving windows: in the memory of this process, or in a Redis that several share."""
+"""Moving-window counters: in the memory of one process, or in a Redis that several processes share."""
 
 import asyncio
 import logging
@@ -16,21 +16,21 @@ from redis.exceptions import RedisError
 logger = logging.getLogger("gatehouse")
 
 MAX_WINDOWS = 100_000
-"""Windows of one rate that are kept in memory, so that no flood of addresses fills it."""
+"""Windows of one rate in memory, so that a flood of addresses cannot exhaust it."""
 
-STORE_TIMEOUT = 0.5
-"""Seconds that Redis may take for one answer before it counts as away."""
+REDIS_TIMEOUT = 0.5
+"""Seconds for one answer, after which Redis is considered unavailable."""
 
-STORE_PAUSE = 5.0
-"""Seconds in which a Redis that was away is not asked again."""
+REDIS_RETRY_INTERVAL = 5.0
+"""Seconds between two attempts to reach an unavailable Redis."""
 
-STORE_CONNECTIONS = 20
-"""Connections to Redis, for each server process."""
+REDIS_POOL_SIZE = 20
+"""Connections of each server process."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rate:
-    """So many hits within so many seconds, for each of those who are counted under `name`."""
+    """At most `amount` hits in `seconds`, for each subject. Counts of different `name`s are separate."""
 
     name: str
     item: RateLimitItem
@@ -39,54 +39,54 @@ class Rate:
 
 
 def rate(name: str, notation: str) -> Rate:
-    """A rate in the notation of `limits`: `5/15 minutes`."""
+    """The rate of a text in the notation of the library `limits`: `5/15 minutes`."""
     item = parse(notation)
     return Rate(name, item, item.amount, item.get_expiry())
 
 
 class Counter(Protocol):
-    """Both answer 0 for yes; for no, the seconds until the next hit would be counted."""
+    """Counts hits. `hit` and `test` return 0 within the rate; over it, the seconds until a hit is allowed."""
 
-    async def hit(self, rate: Rate, who: str) -> float:
-        """Count one more, if the rate allows it; what it does not allow is not counted."""
+    async def hit(self, rate: Rate, subject: str) -> float:
+        """Count a hit, unless it exceeds the rate."""
         ...
 
-    async def test(self, rate: Rate, who: str) -> float:
-        """Whether the rate would allow one more."""
+    async def test(self, rate: Rate, subject: str) -> float:
+        """As `hit`, but count nothing."""
         ...
 
     async def close(self) -> None: ...
 
 
 class MemoryCounter:
-    """The counts of one process.
+    """Counts in the memory of one process.
 
-    The storages in memory that `limits` brings look at all windows again and again: with a thousand
-    addresses at 5,000 hits a second that takes 50 µs (the one with threads) or 190 µs (the one with tasks)
-    for each hit, and the former never forgets an address. Here a hit takes 1 µs however many there are.
+    The memory storages of `limits` scan all windows periodically. With a thousand addresses at 5,000 hits a
+    second a hit costs 50 µs (the threaded one) or 190 µs (the asynchronous one), and the former never drops
+    an address. Here a hit costs 1 µs, whatever the number of windows.
     """
 
     def __init__(self) -> None:
         self._windows: dict[Rate, OrderedDict[str, deque[float]]] = {}
 
-    async def hit(self, rate: Rate, who: str) -> float:
+    async def hit(self, rate: Rate, subject: str) -> float:
         now = time.monotonic()
         windows = self._windows.get(rate)
         if windows is None:
             windows = self._windows[rate] = OrderedDict()
-        hits = windows.get(who)
+        hits = windows.get(subject)
         if hits is None:
-            hits = windows[who] = deque()
+            hits = windows[subject] = deque()
         elif wait := _wait(hits, rate, now):
             return wait
         else:
-            windows.move_to_end(who)
+            windows.move_to_end(subject)
         hits.append(now)
-        _forget(windows, now - rate.seconds)
+        _drop_old(windows, now - rate.seconds)
         return 0
 
-    async def test(self, rate: Rate, who: str) -> float:
-        hits = self._windows.get(rate, {}).get(who)
+    async def test(self, rate: Rate, subject: str) -> float:
+        hits = self._windows.get(rate, {}).get(subject)
         return 0 if hits is None else _wait(hits, rate, time.monotonic())
 
     async def close(self) -> None:
@@ -94,14 +94,15 @@ class MemoryCounter:
 
 
 def _wait(hits: deque[float], rate: Rate, now: float) -> float:
-    begins = now - rate.seconds
-    while hits and hits[0] <= begins:
+    """Drop the hits before the window; returns the seconds until the next hit is allowed."""
+    start = now - rate.seconds
+    while hits and hits[0] <= start:
         hits.popleft()
-    return hits[0] - begins if len(hits) >= rate.amount else 0
+    return hits[0] - start if len(hits) >= rate.amount else 0
 
 
-def _forget(windows: OrderedDict[str, deque[float]], before: float) -> None:
-    """Drop two at most of the windows that were hit longest ago: one hit adds one, so this keeps up."""
+def _drop_old(windows: OrderedDict[str, deque[float]], before: float) -> None:
+    """Drop at most two expired or surplus windows: a hit adds at most one, so their number is bounded."""
     for _ in range(2):
         hits = next(iter(windows.values()))
         if len(windows) <= MAX_WINDOWS and hits and hits[-1] > before:
@@ -110,16 +111,16 @@ def _forget(windows: OrderedDict[str, deque[float]], before: float) -> None:
 
 
 class RedisCounter:
-    """The counts of all who use this Redis, by the scripts that `limits` runs there.
+    """Counts in a Redis that several processes share, by the Lua scripts of `limits`.
 
-    While it is away nothing is refused. The log says so once, and once more when it is back; meanwhile one
-    hit every `STORE_PAUSE` seconds finds out, so that the others do not wait for it.
+    While Redis is unavailable every hit is allowed. The outage and its end are logged once each. During an
+    outage one hit every `REDIS_RETRY_INTERVAL` seconds tries Redis again, and the others do not wait for it.
     """
 
     def __init__(self, url: str) -> None:
-        # `limits` insists on a port in an address; the pool takes the address as Redis's own client does.
+        # A pool of our own, because `limits` requires a port in the address and the Redis client does not.
         self._pool = BlockingConnectionPool.from_url(
-            url, max_connections=STORE_CONNECTIONS, timeout=STORE_TIMEOUT
+            url, max_connections=REDIS_POOL_SIZE, timeout=REDIS_TIMEOUT
         )
         storage = RedisStorage(
             "async+redis://",
@@ -128,47 +129,48 @@ class RedisCounter:
             connection_pool=self._pool,  # pyright: ignore[reportArgumentType]
         )
         self._windows = MovingWindowRateLimiter(storage)
-        self._is_away = False
-        self._asked_again_at = 0.0
+        self._is_unavailable = False
+        self._retry_at = 0.0
 
-    async def hit(self, rate: Rate, who: str) -> float:
-        return await self._ask(rate, who, counting=True)
+    async def hit(self, rate: Rate, subject: str) -> float:
+        return await self._try(rate, subject, counting=True)
 
-    async def test(self, rate: Rate, who: str) -> float:
-        return await self._ask(rate, who, counting=False)
+    async def test(self, rate: Rate, subject: str) -> float:
+        return await self._try(rate, subject, counting=False)
 
-    async def _ask(self, rate: Rate, who: str, *, counting: bool) -> float:
-        if self._is_away:
-            if time.monotonic() < self._asked_again_at:
+    async def _try(self, rate: Rate, subject: str, *, counting: bool) -> float:
+        if self._is_unavailable:
+            if time.monotonic() < self._retry_at:
                 return 0
-            self._asked_again_at = time.monotonic() + STORE_PAUSE
+            self._retry_at = time.monotonic() + REDIS_RETRY_INTERVAL
         try:
-            # Around all of it, because the client has a timeout for each of its steps and tries them again.
-            async with asyncio.timeout(STORE_TIMEOUT):
-                wait = await self._wait(rate, who, counting=counting)
+            # One timeout for the whole answer: the timeouts of the client hold for each step and for each
+            # retry.
+            async with asyncio.timeout(REDIS_TIMEOUT):
+                wait = await self._wait(rate, subject, counting=counting)
         except (RedisError, OSError, TimeoutError) as error:
-            self._note_away(error)
+            self._record_outage(error)
             return 0
-        if self._is_away:
-            self._is_away = False
-            logger.warning("the store of the rate limits is back; requests are counted again")
+        if self._is_unavailable:
+            self._is_unavailable = False
+            logger.warning("the rate-limit store is available again; requests are limited")
         return wait
 
-    async def _wait(self, rate: Rate, who: str, *, counting: bool) -> float:
-        if counting and await self._windows.hit(rate.item, rate.name, who):
+    async def _wait(self, rate: Rate, subject: str, *, counting: bool) -> float:
+        if counting and await self._windows.hit(rate.item, rate.name, subject):
             return 0
-        window = await self._windows.get_window_stats(rate.item, rate.name, who)
+        window = await self._windows.get_window_stats(rate.item, rate.name, subject)
         if window.remaining > 0 and not counting:
             return 0
         return max(window.reset_time - time.time(), 0.001)
 
-    def _note_away(self, error: Exception) -> None:
-        self._asked_again_at = time.monotonic() + STORE_PAUSE
-        # All the requests of the moment notice at once; one line is enough.
-        if not self._is_away:
-            self._is_away = True
+    def _record_outage(self, error: Exception) -> None:
+        self._retry_at = time.monotonic() + REDIS_RETRY_INTERVAL
+        # Concurrent requests fail at the same time; the outage is logged once.
+        if not self._is_unavailable:
+            self._is_unavailable = True
             logger.error(
-                "the store of the rate limits is not available; requests pass uncounted until it is back: %s",
+                "the rate-limit store is unavailable; until it is available again, nothing is limited: %s",
                 type(error).__name__,
             )
 

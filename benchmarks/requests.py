@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from api.domain.beta_keys.issue import ALPHABET
+from api.key_shape import ALPHABET, SYMBOLS, format_key
 
 VALIDATE = "query Validate($key: String!) { validateBetaKey(key: $key) { valid message } }"
 
@@ -64,8 +64,7 @@ def make_keys(count: int, seed: int) -> list[str]:
     choices = random.Random(seed).choices
     keys: dict[str, None] = {}
     while len(keys) < count:
-        symbols = "".join(choices(ALPHABET, k=10))
-        keys[f"BETA-{symbols[:5]}-{symbols[5:]}"] = None
+        keys[format_key("".join(choices(ALPHABET, k=SYMBOLS)))] = None
     return list(keys)
 
 

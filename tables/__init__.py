@@ -1,4 +1,4 @@
-"""What is stored: one Piccolo table a file, columns only."""
+"""The tables of the database: one Piccolo table in each file, columns only."""
 
 from tables.audit_event import AuditEvent
 from tables.beta_key import BetaKey

@@ -3,9 +3,9 @@ from piccolo.table import Table
 
 
 class AuditEvent(Table, tablename="audit_events"):
-    """Who did what, when, from where; written in the transaction of what it records.
+    """Who did what, when, from where; inserted in the transaction of the act.
 
-    It refers to nothing by foreign key: the record outlives what it tells of.
+    There are no foreign keys, because an event outlives the rows it refers to.
     """
 
     id = UUID(primary_key=True)

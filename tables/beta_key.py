@@ -6,9 +6,10 @@ from tables.tenant import Tenant
 
 
 class BetaKey(Table, tablename="beta_keys"):
-    """Admits one business: issued, then used, or expired, or revoked.
+    """A key that admits one business.
 
-    `expired_at` is when the expiry was noticed, some time after `expires_at`: see `api.domain.cleanup`.
+    `expired_at` is when the clean-up marked the key as expired, some time after `expires_at`: see
+    `api.domain.beta_keys.expiry`.
     """
 
     id = UUID(primary_key=True)

@@ -3,9 +3,10 @@ from piccolo.table import Table
 
 
 class Mail(Table, tablename="mails"):
-    """A mail that is to be sent, or could not be. What was sent is not kept.
+    """A mail that is waiting or failed permanently. Sent mails are deleted.
 
-    `values` fill the template, and may hold a one-time code; they are erased when the mail is given up.
+    `values` fill the template, and may contain a one-time code. They are erased when the mail fails
+    permanently.
     """
 
     id = UUID(primary_key=True)

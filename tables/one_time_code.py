@@ -7,7 +7,7 @@ from tables.user import User
 
 
 class OneTimeCode(Table, tablename="one_time_codes"):
-    """A code that was mailed, or the token that one was changed for. Only a digest of it is kept."""
+    """A mailed code, or the token that was returned for one. Only its digest is stored."""
 
     id = UUID(primary_key=True)
     purpose = Varchar(length=40, default=None)

@@ -7,6 +7,6 @@ from tables import AuditEvent, BetaKey, Mail, OneTimeCode, Session, Tenant, User
 APP_CONFIG = AppConfig(
     app_name="gatehouse",
     migrations_folder_path=str(Path(__file__).resolve().parent.parent / "migrations"),
-    # Named one by one: Piccolo's table_finder finds nothing in a package that re-exports its tables.
+    # A list, because Piccolo's table_finder finds nothing in a package that re-exports its tables.
     table_classes=[Tenant, User, BetaKey, Session, AuditEvent, Mail, OneTimeCode],
 )

@@ -6,7 +6,7 @@ from tables.user import User
 
 
 class Session(Table, tablename="sessions"):
-    """A signed-in device. Its token is given once; only the token's SHA-256 is kept."""
+    """A signed-in device. Only the SHA-256 of its token is stored."""
 
     id = UUID(primary_key=True)
     user_id = ForeignKey(

@@ -8,7 +8,7 @@ from tables.tenant import Tenant
 class User(Table, tablename="users"):
     """A person who signs in: an operator (no tenant) or staff of one tenant.
 
-    Unique on `lower(email)`, by the generated column `emailLower`, which only SQL sees.
+    `lower(email)` is unique, by the generated column `emailLower`, which exists only in SQL.
     """
 
     id = UUID(primary_key=True)

@@ -115,8 +115,8 @@ def lines(server: GatehouseProcess, says: str) -> int:
     return server.log.read_text().count(says)
 
 
-AWAY = "the store of the rate limits is not available"
-BACK = "the store of the rate limits is back"
+AWAY = "the rate-limit store is unavailable"
+BACK = "the rate-limit store is available again"
 
 
 def test_two_servers_share_one_count(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:

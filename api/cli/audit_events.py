@@ -52,15 +52,15 @@ def _instant(written: str | None) -> datetime | None:
 
 async def _show(follow: bool, tenant: str | None, wanted: "EventFilter", limit: int, as_json: bool) -> None:
     from api.database.driver_errors import DISCONNECTED
-    from api.domain.audit_events.listing import Following
+    from api.domain.audit_events.listing import AuditTail
 
-    following = Following(replace(wanted, tenant_id=await _tenant_id(tenant)))
-    _print(await following.begin(limit), as_json)
+    tail = AuditTail(replace(wanted, tenant_id=await _tenant_id(tenant)))
+    _print(await tail.start(limit), as_json)
     away = False
     while follow:
         await asyncio.sleep(PAUSE)
         try:
-            _print(await following.news(), as_json)
+            _print(await tail.read_new(), as_json)
         except DISCONNECTED:
             # Whoever follows wants to see what happens after a night's outage too.
             if not away:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from api.domain.actors import Actor
-    from api.domain.beta_keys.issue import NewKey, Terms
+    from api.domain.beta_keys.issue import IssueOptions, NewKey
     from api.domain.beta_keys.listing import ListedKey
     from api.domain.beta_keys.status import BetaKeyStatus
 
@@ -64,33 +64,33 @@ def keys_issue(
     if count > MAX_PRINTED and csv is None and not json:
         raise typer.BadParameter(f"more than {MAX_PRINTED:,} keys want a file: --csv keys.csv")
     from api.domain.actors import SYSTEM_ACTOR
-    from api.domain.beta_keys.issue import issue_keys, read_terms
+    from api.domain.beta_keys.issue import issue_keys, read_options
 
-    terms = read_terms(
+    options = read_options(
         count,
         notes=notes,
         batch=batch,
         recipient_email=recipient,
         expires_at=None if expires is None else _instant(expires),
     )
-    issue = partial(issue_keys, SYSTEM_ACTOR, count, terms)
+    issue = partial(issue_keys, SYSTEM_ACTOR, count, options)
     if csv is not None:
-        _issue_csv(csv, count, terms, issue)
+        _issue_csv(csv, count, options, issue)
         typer.echo(f"{count} keys in {csv}")
     elif json:
-        _issue_json(terms, issue)
+        _issue_json(options, issue)
     else:
         issued: list[NewKey] = []
         run(issue(issued.extend))
-        _show_keys([_as_new(new, terms) for new in issued], json)
+        _show_keys([_as_new(new, options) for new in issued], json)
 
 
-def _issue_csv(path: Path, count: int, terms: "Terms", issue: "Issue") -> None:
+def _issue_csv(path: Path, count: int, options: "IssueOptions", issue: "Issue") -> None:
     """Nothing is issued that is not on the disk by then, and the file gets its name once it is issued."""
     from api.domain.beta_keys.file_export import formula_safe
 
-    common = [formula_safe(text or "") for text in (terms.notes, terms.batch, terms.recipient_email)]
-    expires = terms.expires_at.isoformat() if terms.expires_at else ""
+    common = [formula_safe(text or "") for text in (options.notes, options.batch, options.recipient_email)]
+    expires = options.expires_at.isoformat() if options.expires_at else ""
     left, issued = count, False
     try:
         with new_file(path) as file, progress(count) as advance:
@@ -113,13 +113,13 @@ def _issue_csv(path: Path, count: int, terms: "Terms", issue: "Issue") -> None:
         raise CommandError(f"the keys are issued, but {failed}; see: gatehouse keys export") from None
 
 
-def _issue_json(terms: "Terms", issue: "Issue") -> None:
+def _issue_json(options: "IssueOptions", issue: "Issue") -> None:
     """Print rows in constant memory, and none of them before all are there."""
     with tempfile.TemporaryFile() as spool:
 
         def take(keys: "list[NewKey]") -> None:
             for new in keys:
-                spool.write((b",\n" if spool.tell() else b"[") + json_of(_as_new(new, terms)))
+                spool.write((b",\n" if spool.tell() else b"[") + json_of(_as_new(new, options)))
 
         run(issue(take))
         spool.write(b"]\n")
@@ -128,22 +128,22 @@ def _issue_json(terms: "Terms", issue: "Issue") -> None:
         shutil.copyfileobj(spool, sys.stdout.buffer)
 
 
-def _as_new(new: "NewKey", terms: "Terms") -> dict[str, Any]:
+def _as_new(new: "NewKey", options: "IssueOptions") -> dict[str, Any]:
     """With the field names of the API."""
     return {
         "id": new.id,
         "key": new.key,
         "status": "AVAILABLE",
-        "notes": terms.notes,
-        "batch": terms.batch,
-        "recipientEmail": terms.recipient_email,
-        "expiresAt": terms.expires_at,
+        "notes": options.notes,
+        "batch": options.batch,
+        "recipientEmail": options.recipient_email,
+        "expiresAt": options.expires_at,
         "sentAt": None,
         "usedAt": None,
         "usedBy": None,
         "revokedAt": None,
         "revokedReason": None,
-        "createdAt": terms.issued_at,
+        "createdAt": new.created_at,
     }
 
 

@@ -1,4 +1,4 @@
-"""Rows of a join, read as the objects of the tables that were joined."""
+"""Rows of joins as objects of the joined tables."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,9 +11,9 @@ T = TypeVar("T", bound=Table)
 
 
 def select_list(table: type[Table], alias: str, *, leave_out: tuple[Column, ...] = ()) -> str:
-    """The columns of `table` for a SELECT that calls it `alias`, each named so that `read_row` finds it.
+    """The columns of `table` for a SELECT with the table alias `alias`, named for `read_row`.
 
-    Named one by one, because a prepared `SELECT *` fails once a migration has added a column.
+    They are listed, because a prepared `SELECT *` fails when a migration adds a column.
     """
     return ", ".join(
         f'{alias}."{column._meta.db_column_name}" AS "{alias}.{column._meta.name}"'
@@ -21,24 +21,24 @@ def select_list(table: type[Table], alias: str, *, leave_out: tuple[Column, ...]
     )
 
 
-def read_optional_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T | None:
-    """As `read_row`; None where an outer join found no row of `table`."""
-    return None if row[f"{alias}.id"] is None else read_row(table, alias, row)
-
-
 def read_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T:
     """The object of `table` in a row of `select_list`; columns that were left out are None."""
-    # Piccolo's constructor works out the default of each column, which takes longer than the query.
-    found = table.__new__(table)
-    found._exists_in_db = True
-    found._was_created = None
-    vars(found).update([(name, row.get(key)) for name, key in _names(table, alias)])
-    return found
+    # Not by Piccolo's constructor: it computes the default of each column, which takes longer than the query.
+    instance = table.__new__(table)
+    instance._exists_in_db = True
+    instance._was_created = None
+    vars(instance).update([(name, row.get(key)) for name, key in _names(table, alias)])
+    return instance
+
+
+def read_optional_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T | None:
+    """As `read_row`; None if an outer join has no row of `table`."""
+    return None if row[f"{alias}.id"] is None else read_row(table, alias, row)
 
 
 @cache
 def _names(table: type[Table], alias: str) -> list[tuple[str, str]]:
-    """Each column's name in Python, and in a row of `select_list`."""
+    """The name of each column in Python, and its key in a row of `select_list`."""
     return [(column._meta.name, f"{alias}.{column._meta.name}") for column in table._meta.columns]
 
 

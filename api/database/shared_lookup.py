@@ -1,4 +1,4 @@
-"""Look-ups of concurrent requests that share one query."""
+"""Batching the look-ups of concurrent requests into one query."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,14 +9,14 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 on_behalf: Callable[[Sequence[Context]], AbstractContextManager[object]] | None = None
-"""What each query runs within, made of the contexts of its callers; set by whoever traces them."""
+"""Makes a context manager around each query from the contexts of its callers; set by tracing."""
 
 
 class SharedLookup(Generic[V]):
-    """While one query is under way, the keys that are asked for gather; the next query asks for all of them.
+    """Collects the requested keys while one query runs; the next query looks all of them up.
 
-    `query` gets the distinct keys and answers a dictionary of those it found. A caller never joins a query
-    that has been sent already, so it sees everything that was committed before it asked.
+    `query` takes the distinct keys and returns a dictionary of those it found. A caller never joins a query
+    that was sent before its call, so it sees everything that was committed before its call.
     """
 
     def __init__(self, query: Callable[[list[str]], Awaitable[dict[str, V]]]) -> None:
@@ -26,13 +26,13 @@ class SharedLookup(Generic[V]):
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> V | None:
-        """What is stored under `key`, or None. Raises what the query raises."""
+        """The value of `key`, or None. Raises the error of the query."""
         task = self._task
         if task is None or task.done():
-            # An empty context, because the query must not join a transaction that the caller has open.
+            # An empty context, because the query must not join an open transaction of the caller.
             task = self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
-        # One future a caller: a shared one would be cancelled for all when one of them goes away. The task
-        # knows the loop; to look for the running one takes Python 3.11 a call of the system.
+        # One future for each caller: cancelling one request would cancel a shared future for all. The loop
+        # comes from the task, because asyncio.get_running_loop() costs a system call in Python 3.11.
         future: asyncio.Future[V | None] = task.get_loop().create_future()
         self._waiting.setdefault(key, []).append(future)
         if on_behalf is not None:
@@ -41,25 +41,26 @@ class SharedLookup(Generic[V]):
 
     async def _run(self) -> None:
         while self._waiting:
-            asked, self._waiting = self._waiting, {}
+            batch, self._waiting = self._waiting, {}
             callers, self._callers = self._callers, []
             try:
                 with nullcontext() if on_behalf is None else on_behalf(callers):
-                    found = await self._query(list(asked))
+                    found = await self._query(list(batch))
             except BaseException as error:
-                # The callers get the error, whatever it is: without it they would wait for ever. So do those
-                # who gathered meanwhile: behind a database that hangs they would wait for a second query.
-                gathered, self._waiting = self._waiting, {}
-                for future in _open_futures(asked) + _open_futures(gathered):
+                # Every error goes to the callers, or they would wait forever. The callers that arrived during
+                # the query get it too: with a database that hangs, they would wait for the timeout of a
+                # second query.
+                later, self._waiting = self._waiting, {}
+                for future in _open_futures(batch) + _open_futures(later):
                     future.set_exception(error)
                 if not isinstance(error, Exception):
                     raise
             else:
-                for key, futures in asked.items():
+                for key, futures in batch.items():
                     for future in futures:
                         if not future.done():
                             future.set_result(found.get(key))
 
 
-def _open_futures(asked: dict[str, list[asyncio.Future[V | None]]]) -> list[asyncio.Future[V | None]]:
-    return [future for futures in asked.values() for future in futures if not future.done()]
+def _open_futures(batch: dict[str, list[asyncio.Future[V | None]]]) -> list[asyncio.Future[V | None]]:
+    return [future for futures in batch.values() for future in futures if not future.done()]

@@ -1,4 +1,4 @@
-"""The actor of an act, and the client that the request came from."""
+"""Who acts, and from where."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from tables import User
 
 
 class Client(NamedTuple):
-    """Where a request comes from, as far as it can be told, and which language it wants: `en` or `es`."""
+    """The program that sent a request, as far as it is known. `language` is `en` or `es`."""
 
     ip_address: str | None = None
     user_agent: str | None = None
@@ -17,7 +17,7 @@ class Client(NamedTuple):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts, and from where."""
+    """The user, or the unauthenticated address, that an act is recorded for, and the client it came from."""
 
     id: UUID | None
     email: str | None
@@ -25,8 +25,9 @@ class Actor:
 
     @classmethod
     def of(cls, user: User, client: Client) -> "Actor":
+        """The actor of a user's act."""
         return cls(user.id, user.email, client)
 
 
 SYSTEM_ACTOR = Actor(None, None, Client())
-"""Whoever types the commands: they need no account, only the database."""
+"""The actor of commands and of the worker, which have the database and no account."""

@@ -1,4 +1,4 @@
-"""What is over goes: expired sessions, codes and tokens, old failures and events, deleted tenants."""
+"""The hourly clean-up: expired sessions and codes, old failed mails and audit events, deleted tenants."""
 
 from api.database.scopes import platform_scope
 from api.domain.beta_keys.expiry import mark_expired
@@ -10,37 +10,41 @@ from tables import AuditEvent, Mail, OneTimeCode, Session
 logger = get_logger()
 
 BATCH = 1000
-"""Rows a statement: one for all would take longer than a statement may."""
+"""Rows of one statement. A statement without a limit would exceed the statement timeout."""
 
-KEPT_FAILURES = "90 days"
+FAILED_MAIL_RETENTION = "90 days"
 
-RETENTION = "gatehouse.audit_retention_days"
-"""The trigger that keeps the events lets those go that are older than this says."""
+AUDIT_RETENTION = "gatehouse.audit_retention_days"
+"""The PostgreSQL setting by which the trigger on `audit_events` allows the deletion of old events."""
 
-_OVER = (
+_DELETABLE = (
     (Session, "sessions", '"expiresAt" <= now()'),
     (OneTimeCode, "one_time_codes", '"expiresAt" <= now()'),
-    (Mail, "mails", f"\"failedAt\" <= now() - interval '{KEPT_FAILURES}'"),
-    (AuditEvent, "audit_events", f"at <= now() - current_setting('{RETENTION}')::int * interval '1 day'"),
+    (Mail, "mails", f"\"failedAt\" <= now() - interval '{FAILED_MAIL_RETENTION}'"),
+    (
+        AuditEvent,
+        "audit_events",
+        f"at <= now() - current_setting('{AUDIT_RETENTION}')::int * interval '1 day'",
+    ),
 )
 
 
 async def clean_up() -> None:
-    """Erase it, and note which keys have expired, as often as anybody likes and wherever else it is done."""
+    """Delete what is out of date, and mark expired keys. Several processes can run it at the same time."""
     while await mark_expired(BATCH) == BATCH:
         pass
     days = str(get_settings().audit_retention_days)
-    for table, name, over in _OVER:
-        erased = BATCH
-        while erased == BATCH:
+    for table, name, condition in _DELETABLE:
+        deleted = BATCH
+        while deleted == BATCH:
             async with platform_scope():
-                await AuditEvent.raw("SELECT set_config({}, {}, true)", RETENTION, days)
+                await AuditEvent.raw("SELECT set_config({}, {}, true)", AUDIT_RETENTION, days)
                 rows = await table.raw(
-                    f"DELETE FROM {name} WHERE id IN"
-                    f" (SELECT id FROM {name} WHERE {over} LIMIT {BATCH} FOR UPDATE SKIP LOCKED) RETURNING id"
+                    f"DELETE FROM {name} WHERE id IN (SELECT id FROM {name} WHERE {condition}"
+                    f" LIMIT {BATCH} FOR UPDATE SKIP LOCKED) RETURNING id"
                 )
-            erased = len(rows)
-            if erased:
-                logger.info("cleaned up", table=name, rows=erased)
-    # The last, because it takes the longest, and whatever stops it must not keep the rest from going.
+            deleted = len(rows)
+            if deleted:
+                logger.info("cleaned up", table=name, rows=deleted)
+    # Last, because it takes the longest, and an error in it must not stop the rest.
     await erase_deleted_tenants()

@@ -1,6 +1,6 @@
-"""How often: which acts are counted, whom for, and what happens to those who do too much.
+"""Rate limits: which acts are counted, and for which address or account.
 
-An act is counted in the domain function that does it, so that no door can forget to.
+An act is counted in the domain function that performs it, so that every interface is limited.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from api.settings import get_settings
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """`setting` names the setting that holds the rate."""
+    """An act that is counted. Its rate is the setting of the name `setting`."""
 
     setting: str
 
@@ -34,40 +34,43 @@ CODES = Limit("rate_limit_codes")
 MAILBOX_CODES = Limit("rate_limit_mailbox_codes")
 
 
-async def count(limit: Limit, who: str) -> None:
-    """Count an act of `who`. Raises `RateLimited`, and then it is not counted and must not be done."""
+async def count(limit: Limit, subject: str) -> None:
+    """Count an act of `subject`, an `address_of` or an `account_of`.
+
+    Raises `RateLimited` over the limit: the act is then not counted, and the caller must not perform it.
+    """
     counter = _counter()
-    if counter is not None and (wait := await counter.hit(_rate(limit), who)):
+    if counter is not None and (wait := await counter.hit(_rate(limit), subject)):
         raise RateLimited(math.ceil(wait))
 
 
-async def check(limit: Limit, who: str) -> None:
+async def check(limit: Limit, subject: str) -> None:
     """Raises `RateLimited` if `count` would."""
     counter = _counter()
-    if counter is not None and (wait := await counter.test(_rate(limit), who)):
+    if counter is not None and (wait := await counter.test(_rate(limit), subject)):
         raise RateLimited(math.ceil(wait))
 
 
-def settle_guess(limit: Limit, who: str, *, wrong: bool) -> Awaitable[None]:
-    """Count a guess that turned out wrong, before anybody is told how it turned out.
+def settle_guess(limit: Limit, subject: str, *, wrong: bool) -> Awaitable[None]:
+    """Count a wrong guess. Called before the client gets the outcome of any guess.
 
-    Once wrong guesses have used the limit up, this raises `RateLimited` for right ones too, those that were
-    made at the same moment included: the answer tells nothing. `check` before the guess saves its work.
+    When wrong guesses have exhausted the limit, right ones raise `RateLimited` too, also those that began
+    before: the answer reveals nothing more. A `check` before the guess saves its work.
     """
-    return (count if wrong else check)(limit, who)
+    return (count if wrong else check)(limit, subject)
 
 
 async def count_code(client: Client, email: str) -> None:
-    """Count a one-time code that somebody asks to be sent to `email`.
+    """Count a request for a one-time code, for the client and for the mailbox.
 
-    Raises `RateLimited`. It counts alike for addresses that nobody has, and so tells nothing of them.
+    Raises `RateLimited`. Unknown addresses are counted too, so that the limit reveals no account.
     """
     await count(CODES, address_of(client))
     await count(MAILBOX_CODES, account_of(email))
 
 
 def address_of(client: Client) -> str:
-    """Where a client counts: its IPv4 address, or the /64 of its IPv6 address, of which it has 2^64."""
+    """The network that a client is counted by: its IPv4 address, or the /64 of its IPv6 address."""
     return _network(client.ip_address)
 
 
@@ -85,10 +88,10 @@ def _network(address: str | None) -> str:
 
 
 def account_of(email: str) -> str:
-    """Under which name an address is counted, whether there is such an account or not.
+    """The name that an email address is counted by, whether the account exists or not.
 
-    However an address is written, it counts as one: what PostgreSQL takes for the same, by its own rules
-    of capitals, must not have two counts. It is a digest, because the store need not know addresses.
+    All spellings of an address share one count: two that `lower()` of PostgreSQL makes equal must not have
+    two. The name is a digest, so that the store contains no addresses.
     """
     letters = unicodedata.normalize("NFKD", fields.email_as_registered(email)[:1000]).casefold()
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
@@ -96,7 +99,7 @@ def account_of(email: str) -> str:
 
 
 async def close_counter() -> None:
-    """Let go of the store; what is counted later opens it again."""
+    """Close the connections to the store. The next count opens new ones."""
     counter = _counter()
     _counter.cache_clear()
     _rate.cache_clear()

@@ -1,4 +1,4 @@
-"""The signed-in user of a request, found by the token of a session."""
+"""The viewer: the signed-in user of a request, found by the token of a session."""
 
 import hashlib
 import re
@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from api.database.engine import Transaction
-from api.database.rows import read_optional_row, select_list
+from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.database.shared_lookup import SharedLookup
 from api.domain.actors import Actor, Client
 from tables import Tenant, User
 
 SEEN_EVERY = timedelta(minutes=1)
-"""How exact `lastSeenAt` is: writing it at each request would turn every read into a write."""
+"""Precision of `lastSeenAt`. Updating it at each request would turn every read into a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Viewer:
 
     @property
     def actor(self) -> Actor:
-        """Who an act of the viewer is recorded for."""
+        """The actor that an act of the viewer is recorded for."""
         return Actor.of(self.user, self.client)
 
 
@@ -45,6 +45,7 @@ SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::inter
 
 
 async def _select_viewers(digests: list[str]) -> dict[str, dict[str, Any]]:
+    """Rows of `_BY_TOKEN` by the digest of their token in hexadecimal."""
     rows = await read_platform(_BY_TOKEN, SEEN_EVERY, [bytes.fromhex(digest) for digest in digests])
     return {row["tokenDigest"].hex(): row for row in rows}
 
@@ -53,20 +54,25 @@ _lookup: SharedLookup[dict[str, Any]] = SharedLookup(_select_viewers)
 
 
 async def find_viewer(token: str, client: Client) -> Viewer | None:
-    """Whose token this is; None for one that is unknown, expired, or ended in any way."""
+    """The viewer of a token; None unless the session is open, and its user and tenant are active."""
     if not _TOKEN.fullmatch(token):
         return None
     row = await _lookup.get(token_digest(token).hex())
-    user = None if row is None else read_optional_row(User, "u", row)
-    if row is None or user is None:
+    if row is None:
         return None
     if row["seen_long_ago"]:
-        session_id = UUID(str(row["session_id"]))
-        await write_platform(f"""UPDATE sessions SET "lastSeenAt" = now() WHERE id = '{session_id}'""")
-    return Viewer(row["session_id"], user, read_optional_row(Tenant, "t", row), client)
+        await write_platform('UPDATE sessions SET "lastSeenAt" = now() WHERE id = {}', row["session_id"])
+    user, tenant = read_row(User, "u", row), read_optional_row(Tenant, "t", row)
+    return Viewer(row["session_id"], user, tenant, client)
+
+
+def token_digest(token: str) -> bytes:
+    """The SHA-256 of a token, which the database stores in its place."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 async def read_in_scope(viewer: Viewer, query: str, *arguments: Any) -> list[dict[str, Any]]:
+    """The rows of one SELECT in the scope of the viewer: their tenant, or the platform for operators."""
     tenant_id = viewer.user.tenant_id
     if tenant_id is None:
         return await read_platform(query, *arguments)
@@ -74,9 +80,6 @@ async def read_in_scope(viewer: Viewer, query: str, *arguments: Any) -> list[dic
 
 
 def scope_of(viewer: Viewer) -> Transaction:
+    """A transaction in the scope of the viewer: their tenant, or the platform for operators."""
     tenant_id = viewer.user.tenant_id
     return platform_scope() if tenant_id is None else tenant_scope(tenant_id)
-
-
-def token_digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from email_validator import validate_email
 
-from api.domain.mails import TakenMail
+from api.domain.mails import ClaimedMail
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("api.mail"),
@@ -20,7 +20,7 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def compose(mail: TakenMail, sender: Address) -> EmailMessage:
+def compose(mail: ClaimedMail, sender: Address) -> EmailMessage:
     """The message, HTML and plain text. However often it is composed, its Message-ID is the same one.
 
     The first line of the plain text is the subject, which no value fills.
@@ -42,7 +42,7 @@ def compose(mail: TakenMail, sender: Address) -> EmailMessage:
     return message
 
 
-def _render(mail: TakenMail, kind: str, values: dict[str, Any]) -> str:
+def _render(mail: ClaimedMail, kind: str, values: dict[str, Any]) -> str:
     template = _TEMPLATES.get_template(f"{mail.language}/{mail.template.value}.{kind}")
     return template.render(values)
 

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 
-from api.domain.mails import TakenMail
+from api.domain.mails import ClaimedMail
 from api.settings import Settings
 
 REPLY_TIMEOUT = 600
@@ -29,7 +29,7 @@ class Refused(Exception):
     """The server will never take this mail; trying again is of no use."""
 
 
-async def deliver(mail: TakenMail, message: EmailMessage, settings: Settings, accepted: Accepted) -> None:
+async def deliver(mail: ClaimedMail, message: EmailMessage, settings: Settings, accepted: Accepted) -> None:
     """Hand the message over, and call `accepted` at the very moment when somebody else answers for it.
 
     Raises `Refused`, or whatever went wrong this time.
@@ -41,7 +41,7 @@ async def deliver(mail: TakenMail, message: EmailMessage, settings: Settings, ac
         await _send(message, urlsplit(settings.smtp_url.get_secret_value()), accepted)
 
 
-def _write(mail: TakenMail, message: EmailMessage, outbox: Path) -> None:
+def _write(mail: ClaimedMail, message: EmailMessage, outbox: Path) -> None:
     """One file a mail, whose name tells its age; written once more, it is the same file."""
     outbox.mkdir(parents=True, exist_ok=True)
     path = outbox / f"{mail.created_at:%Y-%m-%dT%H-%M-%S}-{mail.id}.eml"

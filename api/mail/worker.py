@@ -13,7 +13,7 @@ from api.database.driver_errors import DISCONNECTED
 from api.database.engine import get_engine
 from api.domain import mails
 from api.domain.cleanup import clean_up
-from api.domain.mails import TakenMail
+from api.domain.mails import ClaimedMail
 from api.mail.compose import compose
 from api.mail.delivery import Refused, deliver, describe_refusal
 from api.observability.error_descriptions import describe_error
@@ -98,7 +98,7 @@ async def _send_mails(stop: asyncio.Event) -> None:
     pause = POLL
     while not stop.is_set():
         try:
-            taken = await mails.take_mails(AT_ONCE - len(sending)) if len(sending) < AT_ONCE else []
+            taken = await mails.claim_mails(AT_ONCE - len(sending)) if len(sending) < AT_ONCE else []
             sending |= {asyncio.create_task(_send(mail)) for mail in taken}
             pause = POLL
         except Exception as error:  # noqa: BLE001
@@ -123,36 +123,36 @@ async def _wait(
     return {task for task in sending if not task.done()}
 
 
-async def _send(mail: TakenMail) -> None:
+async def _send(mail: ClaimedMail) -> None:
     if mail.expired:
-        await _settle(lambda: mails.give_up(mail, "it was of no use any more before it could be sent"))
+        await _settle(lambda: mails.mark_failed(mail, "it was of no use any more before it could be sent"))
     elif mail.tries > len(PAUSES) + 1:
-        await _settle(lambda: mails.give_up(mail, "the worker ended while it was being sent, each time"))
+        await _settle(lambda: mails.mark_failed(mail, "the worker ended while it was being sent, each time"))
     else:
         await _try(mail)
 
 
-async def _try(mail: TakenMail) -> None:
+async def _try(mail: ClaimedMail) -> None:
     settings = get_settings()
     renewing = asyncio.create_task(_renew(mail))
     try:
         message = compose(mail, settings.sender)
-        await deliver(mail, message, settings, lambda: _settle(lambda: mails.forget_sent(mail)))
+        await deliver(mail, message, settings, lambda: _settle(lambda: mails.delete_sent(mail)))
     except Exception as error:  # noqa: BLE001
         await _fail(mail, error)
     finally:
         renewing.cancel()
 
 
-async def _renew(mail: TakenMail) -> None:
+async def _renew(mail: ClaimedMail) -> None:
     """A mail that takes long is still this worker's; a lease leaves time for a renewal that fails."""
     while True:
         await asyncio.sleep(mails.LEASE.total_seconds() / 3)
         with contextlib.suppress(Exception):
-            await mails.renew(mail)
+            await mails.renew_lease(mail)
 
 
-async def _fail(mail: TakenMail, error: Exception) -> None:
+async def _fail(mail: ClaimedMail, error: Exception) -> None:
     # What the server said stands with the mail: an answer may repeat what was in it, the log must not.
     final = isinstance(error, Refused) or mail.tries > len(PAUSES)
     logger.warning(
@@ -163,11 +163,11 @@ async def _fail(mail: TakenMail, error: Exception) -> None:
         error=type(error.__cause__ or error).__name__,
     )
     if final:
-        await _settle(lambda: mails.give_up(mail, describe_refusal(error.__cause__ or error)))
+        await _settle(lambda: mails.mark_failed(mail, describe_refusal(error.__cause__ or error)))
     else:
         # Not all at once, when a server comes back that was away for all of them.
         pause = PAUSES[mail.tries - 1] * random.uniform(0.9, 1.1)  # noqa: S311
-        await _settle(lambda: mails.put_off(mail, describe_refusal(error), timedelta(seconds=pause)))
+        await _settle(lambda: mails.schedule_retry(mail, describe_refusal(error), timedelta(seconds=pause)))
 
 
 async def _settle(outcome: Callable[[], Awaitable[None]]) -> None:

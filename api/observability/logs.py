@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from api.key_shape import GROUP_PATTERN, PREFIX
 from api.settings import get_settings
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
@@ -99,7 +100,7 @@ def _one_line(text: str) -> str:
 
 
 _SECRETS = re.compile(
-    r"(?P<key>\bBETA-)[0-9A-Z]{5}-[0-9A-Z]{5}\b"
+    rf"(?P<key>\b{PREFIX}-){GROUP_PATTERN}-{GROUP_PATTERN}\b"
     # 256 bits in the alphabet of URLs: the token of a session.
     r"|(?P<token>(?<![\w-]))[\w-]{43}(?![\w-])"
     r"|(?P<address>://[^\s/:@\"]*:)[^\s@\"]+(?=@)",

@@ -7,7 +7,7 @@ import strawberry
 
 from api.domain import pagination
 from api.domain.beta_keys import editing, invitations, issue, listing, lookup
-from api.domain.beta_keys.issue import NewKey, Terms
+from api.domain.beta_keys.issue import IssueOptions, NewKey
 from api.domain.beta_keys.listing import KeyFilter, ListedKey
 from api.domain.beta_keys.status import BetaKeyStatus as Status
 from api.domain.errors import NotFound as DomainNotFound
@@ -71,21 +71,21 @@ class BetaKey:
         )
 
     @classmethod
-    def of_new(cls, new: NewKey, terms: Terms) -> "BetaKey":
+    def of_new(cls, new: NewKey, options: IssueOptions) -> "BetaKey":
         return cls(
             id=strawberry.ID(str(new.id)),
             key=new.key,
             status=Status.AVAILABLE,
-            notes=terms.notes,
-            batch=terms.batch,
-            recipient_email=terms.recipient_email,
-            expires_at=terms.expires_at,
+            notes=options.notes,
+            batch=options.batch,
+            recipient_email=options.recipient_email,
+            expires_at=options.expires_at,
             sent_at=None,
             used_at=None,
             used_by=None,
             revoked_at=None,
             revoked_reason=None,
-            created_at=terms.issued_at,
+            created_at=new.created_at,
         )
 
 
@@ -189,17 +189,17 @@ IssueBetaKeysResult = Annotated[IssuedBetaKeys | InvalidInput, strawberry.union(
 
 async def issue_beta_keys(info: Info, input: IssueBetaKeysInput) -> IssueBetaKeysResult:  # noqa: A002
     actor = await info.context.operator()
-    terms = issue.read_terms(
+    options = issue.read_options(
         input.count,
-        at_most=issue.MAX_AT_ONCE,
+        max_count=issue.MAX_PER_REQUEST,
         notes=input.notes or None,
         batch=input.batch or None,
         expires_at=input.expires_at or None,
         recipient_email=input.recipient_email or None,
     )
     issued: list[NewKey] = []
-    await issue.issue_keys(actor, input.count, terms, issued.extend)
-    return IssuedBetaKeys(keys=[BetaKey.of_new(new, terms) for new in issued])
+    await issue.issue_keys(actor, input.count, options, issued.extend)
+    return IssuedBetaKeys(keys=[BetaKey.of_new(new, options) for new in issued])
 
 
 @strawberry.input

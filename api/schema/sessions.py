@@ -45,7 +45,7 @@ async def login(info: Info, input: LoginInput) -> LoginResult:  # noqa: A002
 
 
 async def logout(info: Info) -> Done:
-    await sessions.sign_out(await info.context.signed_in(), info.context.client)
+    await sessions.sign_out(await info.context.signed_in())
     return Done(message=info.context.say("SIGNED_OUT"))
 
 
@@ -79,7 +79,7 @@ RevokeSessionResult = Annotated[Done | NotFound, strawberry.union("RevokeSession
 
 
 async def revoke_session(info: Info, id: strawberry.ID) -> RevokeSessionResult:  # noqa: A002
-    await sessions.revoke_session(await info.context.signed_in(), uuid_of(id), info.context.client)
+    await sessions.revoke_session(await info.context.signed_in(), uuid_of(id))
     return Done(message=info.context.say("SESSION_REVOKED"))
 
 
@@ -96,7 +96,5 @@ ChangePasswordResult = Annotated[
 
 async def change_password(info: Info, input: ChangePasswordInput) -> ChangePasswordResult:  # noqa: A002
     viewer = await info.context.signed_in()
-    await password_change.change_password(
-        viewer, input.current_password, input.new_password, info.context.client
-    )
+    await password_change.change_password(viewer, input.current_password, input.new_password)
     return Done(message=info.context.say("PASSWORD_CHANGED"))

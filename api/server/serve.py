@@ -21,7 +21,7 @@ from api.deploy.migrations.apply import apply_pending
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.pending import pending_migrations
 from api.domain.actors import SYSTEM_ACTOR
-from api.domain.beta_keys.issue import NewKey, Terms, any_key, issue_keys
+from api.domain.beta_keys.issue import IssueOptions, NewKey, any_key, issue_keys
 from api.observability.error_descriptions import describe_error
 from api.observability.logs import configure_logging, get_logger
 from api.server.worker_process import worker_process
@@ -109,7 +109,7 @@ async def _prepare(settings: Settings) -> None:
         async with migration_lock(get_engine(), settings.migration_lock_timeout):
             if not await any_key():
                 issued: list[NewKey] = []
-                await issue_keys(SYSTEM_ACTOR, 1, Terms(notes="the first start"), issued.extend)
+                await issue_keys(SYSTEM_ACTOR, 1, IssueOptions(notes="the first start"), issued.extend)
                 sys.stdout.write(f"A beta key to try: {issued[0].key}\n")
         sys.stdout.flush()
         return

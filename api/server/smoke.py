@@ -8,12 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from api.command_error import CommandError
+from api.key_shape import UNISSUED_KEY
 
 SECONDS = 10
 """How long each answer may take."""
-
-UNISSUED_KEY = "BETA-TEST-12345"
-"""A key that nobody issued: asking for it changes nothing."""
 
 
 def run_smoke(url: str) -> list[str]:

@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 import pytest
 
-from api.domain.beta_keys.issue import ALPHABET
+from api.key_shape import ALPHABET
 from tests.support import GATEHOUSE, PASSWORD, ROOT, Api, free_port, issue_key, registration
 
 pytestmark = pytest.mark.anyio

@@ -203,6 +203,16 @@ async def test_within_a_transaction_a_statement_of_another_scope_is_refused(two_
         assert len(await User.objects()) == 1
 
 
+async def test_a_statement_over_all_tenants_takes_ids_and_no_other_text(
+    database: asyncpg.Connection, two_tenants: list[UUID]
+) -> None:
+    await write_platform("UPDATE tenants SET phone = '1' WHERE id IN ({}, {})", *two_tenants)
+    with pytest.raises(ValueError, match="UUID"):
+        await write_platform("DELETE FROM tenants WHERE id = {}", "x' OR 'x' = 'x")  # pyright: ignore[reportArgumentType]
+
+    assert await database.fetchval("SELECT count(*) FROM tenants WHERE phone = '1'") == 2
+
+
 async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.Connection) -> None:
     async def fail() -> None:
         async with platform_scope():

@@ -11,7 +11,7 @@ from uuid import uuid4
 import jinja2
 import pytest
 
-from api.domain.mails import TakenMail, Template
+from api.domain.mails import ClaimedMail, Template
 from api.mail.compose import compose
 from api.messages import LANGUAGES
 from tests.support import ROOT
@@ -38,8 +38,8 @@ VALUES: dict[Template, dict[str, Any]] = {
 }
 
 
-def mail(template: Template, language: str = "en", to: str = "ana@example.com", **values: Any) -> TakenMail:
-    return TakenMail(
+def mail(template: Template, language: str = "en", to: str = "ana@example.com", **values: Any) -> ClaimedMail:
+    return ClaimedMail(
         id=uuid4(),
         template=template,
         recipient=to,
@@ -51,7 +51,7 @@ def mail(template: Template, language: str = "en", to: str = "ana@example.com", 
     )
 
 
-def received(one: TakenMail) -> EmailMessage:
+def received(one: ClaimedMail) -> EmailMessage:
     """The message as it arrives."""
     message = message_from_bytes(compose(one, SENDER).as_bytes(), policy=default)
     assert isinstance(message, EmailMessage)

@@ -9,6 +9,7 @@ from typing import Any
 from api.deploy.schema.catalog import Catalog, Column
 from api.domain.fields import letters_and_digits
 from api.domain.roles import Role
+from api.key_shape import KEY_PATTERN
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ SELECT 'users with the email ' || min(lower({_EMAIL})) || ', written in more tha
 """
 
 # Whoever types a key of this shape in small letters means the one in capitals; other keys stay as they are.
-_KEY = "CASE WHEN key::text ~* '^BETA-[0-9A-Z]{5}-[0-9A-Z]{5}$' THEN upper(key::text) ELSE key::text END"
+_KEY = f"CASE WHEN key::text ~* '^{KEY_PATTERN}$' THEN upper(key::text) ELSE key::text END"
 
 UNTIDY_KEYS = f"SELECT id, {_KEY} FROM beta_keys WHERE key::text <> {_KEY}"
 """The ids of beta keys, and the keys as they are looked up."""

@@ -1,4 +1,4 @@
-"""Verified addresses: a code goes to a mailbox, and comes back from whoever reads it."""
+"""Verifying an email address: a mailed code is exchanged for a token, which registration requires."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from api.domain.mails import Template, queue_mail
 
 
 async def request_email_verification(email: str, client: Client) -> datetime:
-    """Mail a code to an address, whoever has it; returns when the code expires.
+    """Mail a code to an address, registered or not; returns when the code expires.
 
     Raises `InvalidInput` and `RateLimited`.
     """
@@ -28,21 +28,21 @@ async def request_email_verification(email: str, client: Client) -> datetime:
     await rate_limits.count_code(client, address)
     new = await make_code()
     async with platform_scope():
-        await store_code(new, Purpose.EMAIL_VERIFICATION, address)
+        expires_at = await store_code(new, Purpose.EMAIL_VERIFICATION, address)
         await queue_mail(
             Template.VERIFICATION_CODE,
             to=address,
             language=client.language,
-            expires_at=new.expires_at,
+            expires_at=expires_at,
             code=new.code,
             minutes=new.minutes,
         )
         await record_event("email.verification_requested", Actor(None, address, client))
-    return new.expires_at
+    return expires_at
 
 
 async def verify_email(email: str, code: str, client: Client) -> str:
-    """Change a code for a token, with which this address may be registered once.
+    """Exchange a code for a token, with which one registration of this address succeeds.
 
     Raises `WrongCode` and `RateLimited`.
     """

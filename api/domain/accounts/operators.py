@@ -1,4 +1,4 @@
-"""Operators: the people of no tenant who issue keys and look after tenants."""
+"""Operators: users without a tenant, who issue beta keys and manage tenants."""
 
 import secrets
 import string
@@ -17,14 +17,14 @@ from tables import User
 
 
 def as_operator(viewer: Viewer) -> Actor:
-    """The viewer, about to do what only operators may. Raises `Forbidden`."""
+    """The viewer as the actor of an operator's act. Raises `Forbidden` for staff."""
     if viewer.user.role != Role.SUPER_ADMIN.value:
         raise Forbidden
     return viewer.actor
 
 
 async def add_operator(email: str, password: str) -> User:
-    """Make an operator. Raises `InvalidInput` and `EmailTaken`."""
+    """Create an operator. Raises `InvalidInput` and `EmailTaken`."""
     read = fields.Fields()
     address = read("email", fields.email(120), email)
     read("password", fields.password, password)
@@ -48,9 +48,10 @@ async def add_operator(email: str, password: str) -> User:
 
 
 def generate_password() -> str:
-    """A password of 20 characters that meets the rules; about 120 bits."""
+    """A random password of 20 characters that meets the password rules; about 120 bits."""
     symbols = [
-        secrets.choice(kind) for kind in (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+        secrets.choice(alphabet)
+        for alphabet in (string.ascii_lowercase, string.ascii_uppercase, string.digits)
     ]
     symbols += [secrets.choice(string.ascii_letters + string.digits) for _ in range(16)]
     secrets.SystemRandom().shuffle(symbols)
@@ -58,7 +59,7 @@ def generate_password() -> str:
 
 
 async def list_operators() -> list[User]:
-    """All operators, the first one first."""
+    """All operators, in the order in which they were added."""
     async with platform_scope():
         return (
             await User.objects().where(User.role == Role.SUPER_ADMIN.value).order_by(User.created_at, User.id)

@@ -1,26 +1,28 @@
-"""Changing the password of the viewer."""
+"""Changing the viewer's password."""
 
+from api.database.clock import NOW
 from api.domain import fields, rate_limits
 from api.domain.accounts.passwords import hash_password, verify_password
-from api.domain.accounts.sessions import end_sessions, record_session_event
-from api.domain.actors import Client
+from api.domain.accounts.sessions import end_sessions
+from api.domain.audit_events.recording import record_event
 from api.domain.errors import WrongPassword
 from api.domain.mails import Template, queue_mail
 from api.domain.viewer import Viewer, read_in_scope, scope_of
 from tables import User
 
 
-async def change_password(viewer: Viewer, current: str, new: str, client: Client) -> None:
-    """Give the viewer another password, and end every session but this one.
+async def change_password(viewer: Viewer, current: str, new: str) -> None:
+    """Set a new password, and end every session of the viewer but the one of this request.
 
     Raises `InvalidInput`, `WrongPassword` and `RateLimited`.
     """
     read = fields.Fields()
     read("newPassword", fields.password, new)
     read.check()
-    account = rate_limits.account_of(viewer.user.email)
+    user = viewer.user
+    account = rate_limits.account_of(user.email)
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-    rows = await read_in_scope(viewer, "SELECT password FROM users WHERE id = {}", viewer.user.id)
+    rows = await read_in_scope(viewer, "SELECT password FROM users WHERE id = {}", user.id)
     stored = rows[0]["password"] if rows else None
     valid = await verify_password(current, stored)
     await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
@@ -28,21 +30,19 @@ async def change_password(viewer: Viewer, current: str, new: str, client: Client
         raise WrongPassword
     password_hash = await hash_password(new)
     async with scope_of(viewer):
-        changed = await User.raw(
-            'UPDATE users SET password = {}, "updatedAt" = now()'
-            " WHERE id = {} AND password = {} RETURNING id",
-            password_hash,
-            viewer.user.id,
-            stored,
+        changed = await (
+            User.update({User.password: password_hash, User.updated_at: NOW})
+            .where(User.id == user.id, User.password == stored)
+            .returning(User.id)
         )
-        # Of two changes at once the second one does not know the password that is current by then.
+        # Of two concurrent changes the second fails: `current` is no longer the current password.
         if not changed:
             raise WrongPassword
-        await end_sessions(viewer.user.id, but=viewer.session_id)
-        await record_session_event("password.changed", viewer.user, client)
+        await end_sessions(user.id, except_id=viewer.session_id)
+        await record_event("password.changed", viewer.actor, tenant_id=user.tenant_id, subject_id=user.id)
         await queue_mail(
             Template.PASSWORD_CHANGED,
-            to=viewer.user.email,
-            language=client.language,
-            firstName=viewer.user.first_name,
+            to=user.email,
+            language=viewer.client.language,
+            firstName=user.first_name,
         )

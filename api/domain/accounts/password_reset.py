@@ -1,7 +1,8 @@
-"""A new password for whoever has lost the old one, and reads the mailbox of the account."""
+"""Resetting a forgotten password with a code that is mailed to the account."""
 
 from datetime import datetime
 
+from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import fields, rate_limits
 from api.domain.accounts.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
@@ -16,21 +17,23 @@ from tables import User
 
 
 async def request_password_reset(email: str, client: Client) -> datetime:
-    """Mail a code to the user of an address, if there is one; returns when it expires, or would.
+    """Mail a code to the active user of an address; returns when the code expires.
 
-    An unknown address costs the same work and gets the same answer. Raises `InvalidInput` for what is no
-    address, and `RateLimited`.
+    For an unknown address the work and the answer are the same, and no mail is sent. Raises `InvalidInput`
+    for a text that is not an address, and `RateLimited`.
     """
     read = fields.Fields()
     address = read("email", fields.email(120), email)
     read.check()
     await rate_limits.count_code(client, address)
     new = await make_code()
-    found = await find_by_email(address)
-    user = found[0] if found is not None and found[0].is_active else None
+    user, _ = await find_by_email(address) or (None, None)
+    if user is not None and not user.is_active:
+        user = None
     async with platform_scope():
-        # All of it for nobody, too: the answer must not come a round trip earlier where there is no account.
-        await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
+        # The same statements without a user: a missing round trip would reveal that the account does not
+        # exist.
+        expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
         await record_event(
             "password.reset_requested",
             Actor(None, address, client),
@@ -41,18 +44,18 @@ async def request_password_reset(email: str, client: Client) -> datetime:
             Template.PASSWORD_RESET_CODE,
             to=user.email if user else None,
             language=client.language,
-            expires_at=new.expires_at,
+            expires_at=expires_at,
             firstName=user.first_name if user else None,
             code=new.code,
             minutes=new.minutes,
         )
-    return new.expires_at
+    return expires_at
 
 
 async def reset_password(email: str, code: str, new_password: str, client: Client) -> None:
-    """Set a new password and end every session, all or nothing.
+    """Set a new password and end every session of the user, all or nothing.
 
-    Raises `InvalidInput`, which costs no try, `WrongCode` and `RateLimited`.
+    Raises `InvalidInput`, which costs no try of the code, `WrongCode` and `RateLimited`.
     """
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
     read = fields.Fields()
@@ -61,13 +64,12 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
     proven = await prove_code(code, Purpose.PASSWORD_RESET, fields.email_as_registered(email))
     password_hash = await hash_password(new_password)
     async with platform_scope():
-        # The user before the code, as whoever removes a user locks them; otherwise the two could wait for
-        # one another, and it would be the removal that fails.
-        changed = await User.raw(
-            'UPDATE users SET password = {}, "updatedAt" = now() WHERE id = {} AND "isActive"'
-            ' RETURNING id, email, "firstName", "tenantId"',
-            password_hash,
-            proven.user_id,
+        # Locks the user before the code, as the removal of a user does. In the other order the two could
+        # deadlock.
+        changed = await (
+            User.update({User.password: password_hash, User.updated_at: NOW})
+            .where(User.id == proven.user_id, User.is_active.eq(True))
+            .returning(User.id, User.email, User.first_name, User.tenant_id)
         )
         if not changed:
             raise WrongCode

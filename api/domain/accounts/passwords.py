@@ -27,30 +27,32 @@ _ARGON2 = Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)
 _HASHES = PasswordHash((_ARGON2, BcryptHasher()))
 
 BCRYPT_BYTES = 72
-"""bcrypt reads no further; the library that made the old hashes cut a longer password off without a word."""
+"""bcrypt reads no more of a password. The old system cut the rest off; the library used here raises."""
 
 
 async def hash_password(password: str) -> str:
+    """The argon2id hash of a password."""
     return await _off_the_loop(_HASHES.hash, password)
 
 
 async def verify_password(password: str, stored: str | None) -> bool:
-    """Whether `password` made the hash `stored`.
+    """Whether `stored` is the hash of `password`.
 
-    For a user who does not exist `stored` is None; it takes the same time, so that the time tells nothing.
+    For an unknown user `stored` is None. A hash is verified all the same, so that the time reveals no
+    account.
     """
     try:
         if stored is not None:
             return await _off_the_loop(_verify, password, stored)
     except (UnknownHashError, ValueError, VerificationError):
-        # A row that no hasher wrote lets nobody in, and must not be told from a user who does not exist.
+        # An adopted database may contain texts that are not hashes. To the client they are unknown users.
         logger.warning("a stored password is not a hash; its user can only sign in after a reset")
-    await _off_the_loop(_verify, password, await _hash_of_nobody())
+    await _off_the_loop(_verify, password, await _decoy_hash())
     return False
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether a hash is of another kind, or cheaper, than those that are made now."""
+    """Whether a hash has another algorithm, or a lower cost, than `hash_password` uses."""
     return not _ARGON2.identify(stored) or _ARGON2.check_needs_rehash(stored)
 
 
@@ -59,14 +61,14 @@ def _verify(password: str, stored: str) -> bool:
     return _HASHES.verify(password.encode()[:BCRYPT_BYTES] if is_bcrypt else password, stored)
 
 
-_nobody: str | None = None
+_decoy: str | None = None
 
 
-async def _hash_of_nobody() -> str:
-    global _nobody
-    if _nobody is None:
-        _nobody = await hash_password(os.urandom(16).hex())
-    return _nobody
+async def _decoy_hash() -> str:
+    global _decoy
+    if _decoy is None:
+        _decoy = await hash_password(os.urandom(16).hex())
+    return _decoy
 
 
 async def _off_the_loop(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
@@ -76,7 +78,7 @@ async def _off_the_loop(work: Callable[P, T], *arguments: P.args, **options: P.k
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """As many hashes at once as there are cores: more would only make each of them slower."""
+    """One thread for each core: more hashes at once would only make each slower."""
     return ThreadPoolExecutor(
         max_workers=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         thread_name_prefix="password",
@@ -85,8 +87,8 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _yield_to_the_event_loop() -> None:
-    """Let requests that hash nothing go first; without it a burst of registrations holds them all up."""
+    """Lower the priority of this thread, or a burst of registrations delays requests that hash nothing."""
     if sys.platform == "linux":
-        # On Linux a thread has a priority of its own; without privileges it can only be lowered.
+        # Linux has a priority for each thread. Without privileges it can only be lowered.
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, max(10, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -1,10 +1,11 @@
-"""Sessions: signed-in devices, opened, listed and ended."""
+"""Sessions of signed-in devices: opening, listing and ending them."""
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -16,7 +17,7 @@ from tables import Session, Tenant, User
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A session that was opened just now. `token` is told here and never again."""
+    """A new session. `token` exists only here; the database stores its digest."""
 
     token: str
     expires_at: datetime
@@ -27,50 +28,59 @@ class OpenedSession:
 async def open_session(
     user: User, tenant: Tenant | None, client: Client, *, rehashed: str | None = None
 ) -> OpenedSession | None:
-    """Sign `user`, whose password was verified, in, on record, in the transaction that is open.
+    """Open and record a session of `user`, whose password was verified, in the open transaction.
 
-    None if the user is gone or inactive by now, has another password, or the tenant is kept out: whoever does
-    that ends all sessions, and one that is opened at that very moment would outlive it. The row of the user
-    stays locked against such a change. `rehashed` is stored in the place of a hash that is outdated.
+    None if meanwhile the user was removed, was deactivated or got another password, or if the tenant was
+    suspended or deleted: those acts end all sessions, and one that is opened beside them would outlive them.
+    The lock on the row of the user makes them wait. `rehashed` replaces an outdated hash.
     """
     if rehashed is None:
-        statement, values = _LOCK, ()
+        is_unchanged = await User.raw(_LOCK_UNCHANGED, user.id, user.password)
     else:
-        statement, values = _REHASH, (rehashed,)
-    if not await User.raw(statement, *values, user.id, user.password):
+        is_unchanged = await (
+            User.update({User.password: rehashed})
+            .where(User.id == user.id, User.password == user.password, User.is_active.eq(True))
+            .returning(User.id)
+        )
+    if not is_unchanged:
         return None
-    # Asked once the user is locked, as they all are by whoever deletes the tenant.
-    if tenant is not None and not await Tenant.raw(_ACTIVE, tenant.id):
+    # After the lock on the user: the deletion of a tenant locks its users before it ends their sessions.
+    if tenant is not None and not await _is_open(tenant):
         return None
-    await record_session_event("session.opened", user, client)
+    await record_event("session.opened", Actor.of(user, client), tenant_id=user.tenant_id, subject_id=user.id)
     return await insert_session(user, tenant, client)
 
 
-_LOCK = 'SELECT id FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
-_ACTIVE = 'SELECT id FROM tenants WHERE id = {} AND "isActive" AND "deletedAt" IS NULL'
-_REHASH = 'UPDATE users SET password = {} WHERE id = {} AND password = {} AND "isActive" RETURNING id'
+_LOCK_UNCHANGED = 'SELECT id FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
+
+
+async def _is_open(tenant: Tenant) -> bool:
+    """Whether the tenant is neither suspended nor deleted now."""
+    return await Tenant.exists().where(
+        Tenant.id == tenant.id, Tenant.is_active.eq(True), Tenant.deleted_at.is_null()
+    )
 
 
 async def insert_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
-    """Add a session to the transaction that is open; the caller records what it comes of."""
+    """Insert a session in the open transaction. The caller records the act that opens it."""
     token = secrets.token_urlsafe(32)
-    expires_at = datetime.now(UTC) + timedelta(days=get_settings().session_days)
-    await Session.raw(
+    # Raw, because every registration runs it: Piccolo takes 150 µs to build such a query.
+    (row,) = await Session.raw(
         'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
-        " VALUES ({}, {}, {}, {}, {})",
+        ' VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"',
         user.id,
         token_digest(token),
-        expires_at,
+        timedelta(days=get_settings().session_days),
         client.user_agent,
         client.ip_address,
     )
-    return OpenedSession(token, expires_at, user, tenant)
+    return OpenedSession(token, row["expiresAt"], user, tenant)
 
 
-MAX_DEVICES = 100
-"""Sessions that `list_sessions` tells of; a program that signs in anew for each call makes many."""
+MAX_LISTED = 100
+"""Sessions of one listing. A program that signs in for each call makes many."""
 
-_DEVICES = """
+_OPEN_SESSIONS = """
 SELECT id, "createdAt" AS created_at, "lastSeenAt" AS last_seen_at, "expiresAt" AS expires_at,
        "userAgent" AS user_agent, "ipAddress" AS ip_address, id = {} AS is_current
   FROM sessions WHERE "userId" = {} AND "revokedAt" IS NULL AND "expiresAt" > now()
@@ -80,7 +90,7 @@ SELECT id, "createdAt" AS created_at, "lastSeenAt" AS last_seen_at, "expiresAt" 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A session that is open, as its user sees it."""
+    """An open session, as its user sees it."""
 
     id: UUID
     created_at: datetime
@@ -92,58 +102,54 @@ class Device:
 
 
 async def list_sessions(viewer: Viewer) -> list[Device]:
-    """The sessions of the viewer that are open: this one, then the one that was seen last, and so on."""
-    rows = await read_in_scope(viewer, _DEVICES, viewer.session_id, viewer.user.id, MAX_DEVICES)
+    """The open sessions of the viewer: the one of this request, then the most recently seen first."""
+    rows = await read_in_scope(viewer, _OPEN_SESSIONS, viewer.session_id, viewer.user.id, MAX_LISTED)
     return [Device(**row) for row in rows]
 
 
-async def revoke_session(viewer: Viewer, session_id: UUID, client: Client) -> None:
-    """End one of the viewer's sessions; its token is nobody's at the very next request.
+async def revoke_session(viewer: Viewer, session_id: UUID) -> None:
+    """End one of the viewer's sessions. Its token is invalid from the next request on.
 
-    Raises `NotFound` for one that has ended, and for one of somebody else.
+    Raises `NotFound` for a session that has ended, and for one of another user.
     """
     async with scope_of(viewer):
-        ended = await Session.raw(
-            'UPDATE sessions SET "revokedAt" = now() WHERE id = {} AND "userId" = {}'
-            ' AND "revokedAt" IS NULL AND "expiresAt" > now() RETURNING id',
-            session_id,
-            viewer.user.id,
+        revoked = await (
+            Session.update({Session.revoked_at: NOW})
+            .where(
+                Session.id == session_id,
+                Session.user_id == viewer.user.id,
+                Session.revoked_at.is_null(),
+                Session.expires_at > NOW,
+            )
+            .returning(Session.id)
         )
-        if not ended:
+        if not revoked:
             raise NotFound
-        await record_session_event("session.revoked", viewer.user, client, subject_id=session_id)
+        await record_event(
+            "session.revoked", viewer.actor, tenant_id=viewer.user.tenant_id, subject_id=session_id
+        )
 
 
-async def end_sessions(user_id: UUID, *, but: UUID | None = None) -> None:
-    """End all sessions of a user, or all but one, in the transaction that is open.
+async def end_sessions(user_id: UUID, *, except_id: UUID | None = None) -> None:
+    """End all sessions of a user, or all but one, in the open transaction.
 
-    That transaction has to change the user first, so that no session is opened beside it.
+    The transaction must change the user first: that lock makes `open_session` wait and then refuse.
     """
-    await Session.raw(
-        'UPDATE sessions SET "revokedAt" = now()'
-        ' WHERE "userId" = {} AND "revokedAt" IS NULL AND id IS DISTINCT FROM {}::uuid',
-        user_id,
-        but,
+    ending = Session.update({Session.revoked_at: NOW}).where(
+        Session.user_id == user_id, Session.revoked_at.is_null()
     )
+    await (ending if except_id is None else ending.where(Session.id != except_id))
 
 
-async def sign_out(viewer: Viewer, client: Client) -> None:
-    """End the session of this request; its token is nobody's at the very next one."""
+async def sign_out(viewer: Viewer) -> None:
+    """End the session of this request. Its token is invalid from the next request on."""
     async with platform_scope():
-        closed = await Session.raw(
-            'UPDATE sessions SET "revokedAt" = now() WHERE id = {} AND "revokedAt" IS NULL RETURNING id',
-            viewer.session_id,
+        closed = await (
+            Session.update({Session.revoked_at: NOW})
+            .where(Session.id == viewer.session_id, Session.revoked_at.is_null())
+            .returning(Session.id)
         )
         if closed:
-            await record_session_event("session.closed", viewer.user, client)
-
-
-async def record_session_event(
-    action: str, user: User, client: Client, *, subject_id: UUID | None = None
-) -> None:
-    await record_event(
-        action,
-        Actor.of(user, client),
-        tenant_id=user.tenant_id,
-        subject_id=subject_id or user.id,
-    )
+            await record_event(
+                "session.closed", viewer.actor, tenant_id=viewer.user.tenant_id, subject_id=viewer.user.id
+            )

@@ -1,6 +1,6 @@
 """Signing in with an email address and a password."""
 
-from api.database.rows import read_optional_row, select_list
+from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import fields, rate_limits
 from api.domain.accounts.passwords import hash_password, is_outdated, verify_password
@@ -12,23 +12,23 @@ from tables import Tenant, User
 
 
 async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
-    """Open a session for whoever knows the password.
+    """Open a session for the user of an address and a password.
 
-    Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after
-    the same work, `TenantSuspended` for staff who know their password, and `RateLimited`.
+    Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after the
+    same work, so that neither the answer nor its time reveals an account; `TenantSuspended` only with the
+    right password; and `RateLimited`.
     """
     account = rate_limits.account_of(email)
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
     while True:
-        found = await find_by_email(email)
-        user, tenant = found or (None, None)
+        user, tenant = await find_by_email(email) or (None, None)
         valid = await verify_password(password, user.password if user else None)
         wrong = user is None or not valid or not user.is_active
         await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
         if user is None or wrong:
-            why = "unknown address" if user is None else "inactive" if valid else "wrong password"
-            await _record_refusal(why, email, user, client)
+            reason = "unknown address" if user is None else "inactive" if valid else "wrong password"
+            await _record_refusal(reason, email, user, client)
             raise WrongCredentials
         if tenant is not None and not tenant.is_active:
             await _record_refusal("tenant suspended", email, user, client)
@@ -38,23 +38,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
             opened = await open_session(user, tenant, client, rehashed=rehashed)
         if opened is not None:
             return opened
-        # While the cores worked, somebody changed the user: whatever is true now decides.
-
-
-async def _record_refusal(why: str, typed: str, user: User | None, client: Client) -> None:
-    """Note a sign-in that failed. A field for emails may hold a password, so only what is one is kept."""
-    try:
-        address = fields.email(120)(typed)
-    except fields.Problem:
-        address = None
-    async with platform_scope():
-        await record_event(
-            "session.refused",
-            Actor(None, address, client),
-            tenant_id=user.tenant_id if user else None,
-            subject_id=user.id if user else None,
-            detail={"reason": why},
-        )
+        # The user or the tenant changed while the password was verified: decide again by their new state.
 
 
 _BY_EMAIL = f"""
@@ -65,12 +49,25 @@ SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
 
 
 async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
-    """The user of an address, however it is typed; nobody of a tenant that is deleted."""
-    # No address holds control characters, and PostgreSQL cannot even be asked about NUL.
+    """The user of an address in any spelling, with their tenant; None if that is deleted."""
+    # No address contains control characters, and PostgreSQL rejects NUL.
     if not email.isprintable():
         return None
-    for row in await read_platform(_BY_EMAIL, email.strip(), fields.email_as_registered(email)):
-        user = read_optional_row(User, "u", row)
-        if user is not None:
-            return user, read_optional_row(Tenant, "t", row)
-    return None
+    rows = await read_platform(_BY_EMAIL, email.strip(), fields.email_as_registered(email))
+    return (read_row(User, "u", rows[0]), read_optional_row(Tenant, "t", rows[0])) if rows else None
+
+
+async def _record_refusal(reason: str, typed: str, user: User | None, client: Client) -> None:
+    """Record a failed sign-in. A text that is not an address is left out: it may be a password."""
+    try:
+        address = fields.email(120)(typed)
+    except fields.Problem:
+        address = None
+    async with platform_scope():
+        await record_event(
+            "session.refused",
+            Actor(None, address, client),
+            tenant_id=user.tenant_id if user else None,
+            subject_id=user.id if user else None,
+            detail={"reason": reason},
+        )

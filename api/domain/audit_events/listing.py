@@ -1,4 +1,4 @@
-"""The record as it is read: page by page, and by whoever follows it."""
+"""Reading audit events: page by page, and as a tail of new events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ from api.domain.viewer import Viewer
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events; `since` belongs to the span, `until` does not."""
+    """Which events to list; None does not filter. The span includes `since` and excludes `until`."""
 
     action: str | None = None
     tenant_id: UUID | None = None
     actor_email: str | None = None
-    """In any case."""
+    """In upper or lower case."""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -41,24 +41,25 @@ class Event:
 
 
 async def list_events_for(
-    viewer: Viewer, wanted: EventFilter, first: int, after: Position | None = None
+    viewer: Viewer, event_filter: EventFilter, first: int, after: Position | None = None
 ) -> Page[Event]:
-    """A page of all events for operators, of their tenant's for admins. Raises `Forbidden`."""
+    """A page of all events for operators, and of their tenant's events for admins. Raises `Forbidden`."""
     if viewer.user.role == Role.SUPER_ADMIN.value:
-        return await list_events(wanted, first, after)
+        return await list_events(event_filter, first, after)
     if viewer.user.role != Role.ADMIN.value or viewer.tenant is None:
         raise Forbidden
-    return await list_events(wanted, first, after, within=viewer.tenant.id)
+    return await list_events(event_filter, first, after, within=viewer.tenant.id)
 
 
 async def list_events(
-    wanted: EventFilter, first: int, after: Position | None = None, within: UUID | None = None
+    event_filter: EventFilter, first: int, after: Position | None = None, within: UUID | None = None
 ) -> Page[Event]:
-    """The `first` events that come after `after`, the newest first; with `within`, of that tenant alone."""
-    if after is not None and wanted.until is not None and after.created_at < wanted.until:
-        # Of two bounds PostgreSQL begins at the one that it likes, and passes over all between them.
-        wanted = replace(wanted, until=None)
-    conditions, values = _conditions(wanted)
+    """The next `first` events after `after`, the newest first; with `within`, only those of that tenant."""
+    if after is not None and event_filter.until is not None and after.created_at < event_filter.until:
+        # `after` implies `until`. Given both bounds, PostgreSQL may start its scan at the later one and skip
+        # all events between them.
+        event_filter = replace(event_filter, until=None)
+    conditions, values = _conditions(event_filter)
     if within is not None:
         conditions.append('"tenantId" = {}')
         values.append(within)
@@ -81,67 +82,70 @@ SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "su
 """
 
 
-def _conditions(wanted: EventFilter) -> tuple[list[str], list[Any]]:
-    """Conditions, and a value for each place in them."""
-    given = {
-        "action = {}": wanted.action,
-        '"tenantId" = {}': wanted.tenant_id,
-        'lower("actorEmail") = lower({})': wanted.actor_email,
-        "at >= {}": wanted.since,
-        "at < {}": wanted.until,
+def _conditions(event_filter: EventFilter) -> tuple[list[str], list[Any]]:
+    """SQL conditions, and a value for each `{}` in them."""
+    every = {
+        "action = {}": event_filter.action,
+        '"tenantId" = {}': event_filter.tenant_id,
+        'lower("actorEmail") = lower({})': event_filter.actor_email,
+        "at >= {}": event_filter.since,
+        "at < {}": event_filter.until,
     }
-    found = {condition: value for condition, value in given.items() if value is not None}
-    if not all(can_be_stored(value) for value in found.values() if isinstance(value, str)):
+    used = {condition: value for condition, value in every.items() if value is not None}
+    if not all(can_be_stored(value) for value in used.values() if isinstance(value, str)):
         return ["false"], []
-    return ["true", *found], list(found.values())
+    return ["true", *used], list(used.values())
 
 
 def _event(row: Mapping[str, Any]) -> Event:
     return Event(**{**row, "detail": orjson.loads(row["detail"])})
 
 
-class Following:
-    """Tells each event once, however late its transaction ends.
+class AuditTail:
+    """Returns each new event exactly once, like `tail -f`.
 
-    An event bears the time at which its transaction began, so that one may turn up behind others that were
-    told before. Therefore each reading goes back to the oldest transaction that was open at the one before.
+    The time of an event is when its transaction began, so a long transaction commits events that are older
+    than ones returned before. Each read therefore starts at the oldest transaction that was open at the
+    previous read, and skips the events that were returned already.
     """
 
-    def __init__(self, wanted: EventFilter) -> None:
-        self._wanted = wanted
+    def __init__(self, event_filter: EventFilter) -> None:
+        self._filter = event_filter
         self._oldest_open = 0
-        self._told: set[UUID] = set()
+        self._returned: set[UUID] = set()
 
-    async def begin(self, count: int) -> list[Event]:
-        """The last `count` events until now, the oldest first; what comes after them is news."""
+    async def start(self, count: int) -> list[Event]:
+        """The latest `count` events, the oldest first. `read_new` continues after them."""
         self._oldest_open = await self._find_oldest_open()
-        # Beside a long transaction there may be more of them than are told, and these are no news either.
-        before = await self._since(self._oldest_open)
-        events = (await list_events(self._wanted, count)).items[::-1]
-        self._told = {event.id for event in (*before, *events)}
+        # With a long transaction open, more than `count` events may be newer than it. None of them is new.
+        before = await self._committed_since(self._oldest_open)
+        events = (await list_events(self._filter, count)).items[::-1]
+        self._returned = {event.id for event in (*before, *events)}
         return events
 
-    async def news(self) -> list[Event]:
-        """What has been committed since the last time, the oldest first."""
+    async def read_new(self) -> list[Event]:
+        """The events that were committed since the previous read, the oldest first."""
         oldest_open = await self._find_oldest_open()
-        events = await self._since(self._oldest_open)
-        news = [event for event in events if event.id not in self._told]
-        self._oldest_open, self._told = oldest_open, {event.id for event in events}
-        return news
-
-    async def _since(self, oldest_open: int) -> list[Event]:
-        """What that transaction and those after it wrote, as far as it is committed."""
-        conditions, values = _conditions(self._wanted)
-        query = f"{_EVENTS} WHERE {' AND '.join([*conditions, _SINCE])} ORDER BY at, id"
-        return [_event(row) for row in await read_platform(query, *values, oldest_open)]
+        events = await self._committed_since(self._oldest_open)
+        new = [event for event in events if event.id not in self._returned]
+        self._oldest_open, self._returned = oldest_open, {event.id for event in events}
+        return new
 
     async def _find_oldest_open(self) -> int:
+        """The number of the oldest open transaction."""
         (row,) = await read_platform("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest")
         return row["oldest"]
 
+    async def _committed_since(self, transaction: int) -> list[Event]:
+        """The committed events of that transaction and of later ones."""
+        conditions, values = _conditions(self._filter)
+        query = f"{_EVENTS} WHERE {' AND '.join([*conditions, _SINCE])} ORDER BY at, id"
+        return [_event(row) for row in await read_platform(query, *values, transaction)]
 
-# A row knows the lower half of the number of its transaction, which is compared as on a clock's face. The day
-# is there for the index; no transaction lasts as long.
+
+# A row has the lower 32 bits of the number of its transaction, which wrap around: hence modulo 2^32, where
+# less than half the circle ahead is later. The condition on `at` is for the index; no transaction lasts a
+# day.
 _SINCE = """
 at > now() - interval '1 day'
 AND ((xmin::text::bigint - {}::bigint) & 4294967295) < 2147483648

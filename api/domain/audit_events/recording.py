@@ -1,4 +1,4 @@
-"""The record: what was done, by whom, from where."""
+"""Recording audit events: what was done, by whom, from where."""
 
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,11 @@ async def record_event(
     subject_id: UUID | None = None,
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Add an event to the transaction that is open, so that it exists exactly when what it tells of does."""
+    """Insert an event in the open transaction, so that it exists only if the act is committed.
+
+    `detail` is stored as JSON and must contain no secrets.
+    """
+    # Raw, because every registration runs it twice: Piccolo takes 150 µs to build such a query.
     await AuditEvent.raw(
         "INSERT INTO audit_events"
         ' ("actorId", "actorEmail", "tenantId", action, "subjectId", detail, "ipAddress")'

@@ -1,4 +1,4 @@
-"""Using a beta key: one statement, which one of any number of transactions wins."""
+"""Claiming a beta key: the statement that marks it used by exactly one tenant."""
 
 from uuid import UUID
 
@@ -7,10 +7,11 @@ from tables import BetaKey
 
 
 async def claim_key(key_id: UUID, tenant_id: UUID, email: str) -> None:
-    """Use the key for `tenant_id`, whose owner has this address, in the transaction that is open.
+    """Mark the key used by `tenant_id`, whose owner has the address `email`, in the open transaction.
 
-    Of any number of transactions that try, one gets it; the others raise `BetaKeyRejected`.
+    Of any number of concurrent transactions exactly one succeeds; the others raise `BetaKeyRejected`.
     """
+    # Raw, because every registration runs it: Piccolo takes 150 µs to build such a query.
     claimed = await BetaKey.raw(
         'UPDATE beta_keys SET "isUsed" = true, "usedByTenantId" = {}, "usedAt" = now(), "updatedAt" = now()'
         ' WHERE id = {} AND NOT "isUsed" AND "revokedAt" IS NULL'

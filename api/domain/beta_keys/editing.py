@@ -1,10 +1,10 @@
 """Changing and revoking a beta key."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
@@ -20,39 +20,38 @@ EDITABLE = {
 
 
 async def update_key(actor: Actor, key_id: UUID, given: Mapping[str, Any]) -> None:
-    """Change a key; `given` are the fields of the API that the client wrote.
+    """Change a key; `given` maps the API's field names to the values that the client sent.
 
     Raises `InvalidInput` and `NotFound`.
     """
     changes = read_changes(given, EDITABLE)
-    if "expires_at" in changes:
-        # Whoever notices expiries looks at it anew.
-        changes["expired_at"] = None
     async with platform_scope():
         key = await BetaKey.objects().where(BetaKey.id == key_id).lock_rows("UPDATE").first()
         if key is None:
             raise NotFound
         differences = apply_changes(key, changes, EDITABLE)
-        if differences:
-            key.expired_at = changes.get("expired_at", key.expired_at)
-            key.updated_at = datetime.now(UTC)
-            await key.save([BetaKey.notes, BetaKey.expires_at, BetaKey.expired_at, BetaKey.updated_at])
-            await record_event("beta_key.updated", actor, subject_id=key_id, detail={"changes": differences})
+        if not differences:
+            return
+        columns = {BetaKey.notes: key.notes, BetaKey.expires_at: key.expires_at, BetaKey.updated_at: NOW}
+        if "expires_at" in changes:
+            # A key with another expiry is not expired until `mark_expired` finds it again.
+            columns[BetaKey.expired_at] = None
+        await BetaKey.update(columns).where(BetaKey.id == key_id)
+        await record_event("beta_key.updated", actor, subject_id=key_id, detail={"changes": differences})
 
 
 async def revoke_key(actor: Actor, key_id: UUID, reason: str | None) -> None:
-    """Make an unused key admit nobody. It stays on record.
+    """Revoke an unused key. Its row stays, with the reason.
 
-    Raises `InvalidArgument`, `NotFound`, or `Conflict` where it was used or revoked before.
+    Raises `InvalidArgument`, `NotFound`, and `Conflict` for a used or revoked key.
     """
     if reason is not None:
         reason = fields.argument("reason", fields.text(500), reason)
     async with platform_scope():
-        revoked = await BetaKey.raw(
-            'UPDATE beta_keys SET "revokedAt" = now(), "revokedReason" = {}, "updatedAt" = now()'
-            ' WHERE id = {} AND NOT "isUsed" AND "revokedAt" IS NULL RETURNING id',
-            reason,
-            key_id,
+        revoked = await (
+            BetaKey.update({BetaKey.revoked_at: NOW, BetaKey.revoked_reason: reason, BetaKey.updated_at: NOW})
+            .where(BetaKey.id == key_id, BetaKey.is_used.eq(False), BetaKey.revoked_at.is_null())
+            .returning(BetaKey.id)
         )
         if not revoked:
             raise Conflict if await BetaKey.exists().where(BetaKey.id == key_id) else NotFound

@@ -1,17 +1,21 @@
-"""Recording which beta keys have expired, so that an index can find them."""
+"""Recording the expiry of beta keys.
+
+An index cannot depend on the clock. With `expiredAt` written, the indexes of expired and of open keys can be
+partial ones, and a page of either costs the same however many keys have expired.
+"""
 
 from api.database.scopes import platform_scope
 from tables import BetaKey
 
 
-async def mark_expired(at_most: int) -> int:
-    """Note which keys have expired, so that an index can tell; returns how many it noted, `at_most`."""
+async def mark_expired(limit: int) -> int:
+    """Set `expiredAt` of at most `limit` expired keys; returns of how many."""
     async with platform_scope():
-        marked = await BetaKey.raw(_MARK, at_most)
+        marked = await BetaKey.raw(_MARK_EXPIRED, limit)
     return len(marked)
 
 
-_MARK = """
+_MARK_EXPIRED = """
 UPDATE beta_keys SET "expiredAt" = now() FROM (
     SELECT id FROM beta_keys
      WHERE NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL AND "expiresAt" <= now()

@@ -1,47 +1,48 @@
-"""Beta keys written out by the million, in memory that does not grow with them."""
+"""Exporting beta keys as CSV or JSON: streamed by COPY, in constant memory."""
 
 from collections.abc import Awaitable, Callable
 from typing import IO
 
 from api.database.scopes import copy_query, platform_scope
-from api.domain.beta_keys.listing import KeyFilter, can_be_found, conditions_of
+from api.domain.beta_keys.listing import KeyFilter, can_match, conditions_of
 from api.domain.beta_keys.status import STATUS
 from tables import BetaKey
 
-FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""A spreadsheet runs a cell that begins with one of these, unless an apostrophe stands before it; in Japan
-also with those as wide as a letter there (=, +, - and @), which it takes for the narrow ones."""
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Characters that start a formula in a spreadsheet, unless an apostrophe precedes them. The last four are the
+full-width forms of =, +, - and @, which Japanese spreadsheets read as the ASCII ones."""
 
 
 def formula_safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula; `from_formula_safe` is the way back."""
+    """The cell with formulas escaped by an apostrophe; `from_formula_safe` is the inverse."""
     return f"'{cell}" if _looks_like_formula(cell) else cell
 
 
 def from_formula_safe(cell: str) -> str:
+    """The cell as it was before `formula_safe`."""
     return cell[1:] if cell.startswith("'") and _looks_like_formula(cell) else cell
 
 
 def _looks_like_formula(cell: str) -> bool:
-    # However many apostrophes stand before it, because otherwise the way back would take one too many.
-    return cell.lstrip("'").startswith(FORMULA_BEGINNINGS)
+    # A cell that already has apostrophes gets one more, so that the inverse removes exactly that one.
+    return cell.lstrip("'").startswith(FORMULA_PREFIXES)
 
 
-async def export_csv(wanted: KeyFilter, output: IO[bytes]) -> int:
-    """Write keys as CSV with a heading, in no order; returns how many."""
-    query, values = _filled(_CSV, wanted)
+async def export_csv(key_filter: KeyFilter, output: IO[bytes]) -> int:
+    """Write keys as CSV with a heading, in no particular order; returns how many."""
+    query, values = _with_conditions(_CSV, key_filter)
     async with platform_scope():
         await BetaKey.raw(_SETTINGS)
         return await copy_query(query, *values, output=output, format="csv", header=True)
 
 
-async def export_json(wanted: KeyFilter, output: IO[bytes]) -> int:
-    """Write keys as an array of objects with the field names of the API, in no order; returns how many."""
-    query, values = _filled(_JSON, wanted)
+async def export_json(key_filter: KeyFilter, output: IO[bytes]) -> int:
+    """Write keys as a JSON array with the API's field names, in no particular order; returns how many."""
+    query, values = _with_conditions(_JSON, key_filter)
     output.write(b"[")
     async with platform_scope():
         await BetaKey.raw(_SETTINGS)
-        # With a quote and a delimiter that JSON never has as they are, each line is one object as it is.
+        # JSON escapes \x01 and \x02, so as quote and delimiter they never occur, and CSV changes no object.
         count = await copy_query(
             query, *values, output=_with_commas(output), format="csv", quote="\x01", delimiter="\x02"
         )
@@ -49,23 +50,24 @@ async def export_json(wanted: KeyFilter, output: IO[bytes]) -> int:
     return count
 
 
-# Spelling JSON is work for each row, which PostgreSQL shares out among processes if that costs nothing.
+# row_to_json costs CPU for each row. With parallel_tuple_cost 0 PostgreSQL shares that work among processes.
 _SETTINGS = "SELECT set_config('TimeZone', 'UTC', true), set_config('parallel_tuple_cost', '0', true)"
 
 
-def _filled(query: str, wanted: KeyFilter) -> tuple[str, list[str]]:
-    if not can_be_found(wanted):
+def _with_conditions(query: str, key_filter: KeyFilter) -> tuple[str, list[str]]:
+    """The query with `$1`, `$2`, … for the values."""
+    if not can_match(key_filter):
         return query.format(where="false"), []
-    conditions, values = conditions_of(wanted)
-    if wanted.status is not None:
+    conditions, values = conditions_of(key_filter)
+    if key_filter.status is not None:
         conditions.append(f"{STATUS} = {{}}")
-        values.append(wanted.status.value)
+        values.append(key_filter.status.value)
     where = " AND ".join(["true", *conditions]).format(*(f"${place}" for place in range(1, len(values) + 1)))
     return query.format(where=where), values
 
 
 def _with_commas(output: IO[bytes]) -> Callable[[bytes], Awaitable[None]]:
-    """Takes lines, cut anywhere, of which each is an object, and puts a comma after all but the last."""
+    """Write JSON objects, one a line, with a comma after each but the last. Chunks may end within a line."""
     line_ended = False
 
     async def write(chunk: bytes) -> None:
@@ -78,10 +80,10 @@ def _with_commas(output: IO[bytes]) -> Callable[[bytes], Awaitable[None]]:
     return write
 
 
-def _safe(column: str) -> str:
+def _escaped(column: str) -> str:
     """`formula_safe` in SQL."""
-    beginnings = ", ".join(str(ord(character)) for character in FORMULA_BEGINNINGS)
-    formula = f"ascii(ltrim({column}, '''')) IN ({beginnings})"
+    prefixes = ", ".join(str(ord(character)) for character in FORMULA_PREFIXES)
+    formula = f"ascii(ltrim({column}, '''')) IN ({prefixes})"
     return f"CASE WHEN {formula} THEN '''' || {column} ELSE {column} END"
 
 
@@ -91,10 +93,10 @@ _FROM = """
 """
 
 _CSV = f"""
-SELECT k.id, {_safe("key")} AS key, {STATUS} AS status, {_safe("notes")} AS notes, {_safe("batch")} AS batch,
-       {_safe('"recipientEmail"')} AS "recipientEmail", "expiresAt", "sentAt", "usedAt",
-       {_safe('t."businessName"')} AS "usedBy", "revokedAt", {_safe('"revokedReason"')} AS "revokedReason",
-       k."createdAt"
+SELECT k.id, {_escaped("key")} AS key, {STATUS} AS status, {_escaped("notes")} AS notes,
+       {_escaped("batch")} AS batch, {_escaped('"recipientEmail"')} AS "recipientEmail", "expiresAt",
+       "sentAt", "usedAt", {_escaped('t."businessName"')} AS "usedBy", "revokedAt",
+       {_escaped('"revokedReason"')} AS "revokedReason", k."createdAt"
 {_FROM}
 """
 

@@ -1,9 +1,10 @@
-"""Invitations: a beta key mailed to whoever is to use it."""
+"""Invitations: a beta key mailed to its recipient, who alone can use it from then on."""
 
 from datetime import datetime, timedelta
 from urllib.parse import quote
 from uuid import UUID
 
+from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
@@ -14,47 +15,47 @@ from api.domain.mails import Template, queue_mail
 from api.settings import get_settings
 from tables import AuditEvent, BetaKey
 
-PAUSE = timedelta(minutes=5)
-"""Between two invitations with the same key."""
+RESEND_INTERVAL = timedelta(minutes=5)
+"""Least time between two invitations with the same key."""
 
-AN_HOUR = timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
-MAX_AN_HOUR = 200
-"""Invitations: more at once look like spam to the servers that receive them."""
+MAX_PER_HOUR = 200
+"""Invitations. Mail servers take larger bursts for spam."""
 
 
 async def send_key(actor: Actor, key_id: UUID, email: str) -> None:
-    """Mail an invitation with a key, which from then on is for that address alone.
+    """Mail an invitation with a key, and make the address its recipient.
 
-    In the language of the actor, as nobody knows the recipient's. Raises `InvalidInput`, `NotFound`,
-    `Conflict` for a key that admits nobody, or that is somebody else's, and `RateLimited` within `PAUSE` of
-    the last invitation with this key, or when there were `MAX_AN_HOUR` within an hour.
+    The mail is in the language of the actor, because the recipient's is unknown. Raises `InvalidInput`,
+    `NotFound`, `Conflict` for a key that is not available or has another recipient, and `RateLimited` within
+    `RESEND_INTERVAL` of the last invitation with this key, or after `MAX_PER_HOUR` invitations in an hour.
     """
     read = fields.Fields()
     address = read("email", fields.email(120), email)
     read.check()
     async with platform_scope():
-        await _wait_for_turn()
+        await _lock_invitations()
         await _send(actor, key_id, address)
 
 
 async def invite(actor: Actor, batch: str, email: str) -> bool:
-    """Mail somebody a key of a batch that is nobody else's, unless one of it was sent to them before.
+    """Mail an address a key of a batch, unless it was sent one before; returns whether a key was sent now.
 
-    Tells whether one was sent now. Raises `InvalidInput`, `NotFound` when no key of the batch is left, and
-    `RateLimited` when there were `MAX_AN_HOUR` invitations within an hour.
+    Raises `InvalidInput`, `NotFound` when the batch has no key left, and `RateLimited` after `MAX_PER_HOUR`
+    invitations in an hour.
     """
     read = fields.Fields()
     address = read("email", fields.email(120), email)
     read.check()
     async with platform_scope():
-        await _wait_for_turn()
+        await _lock_invitations()
         if await BetaKey.raw(_SENT, address, batch):
             return False
-        found = await BetaKey.raw(_THEIRS, address, batch) or await BetaKey.raw(_FREE, batch)
-        if not found:
+        rows = await BetaKey.raw(_ASSIGNED, address, batch) or await BetaKey.raw(_UNASSIGNED, batch)
+        if not rows:
             raise NotFound
-        await _send(actor, found[0]["id"], address)
+        await _send(actor, rows[0]["id"], address)
     return True
 
 
@@ -63,45 +64,44 @@ SELECT id FROM beta_keys
  WHERE lower("recipientEmail") = lower({}) AND batch = {} AND "sentAt" IS NOT NULL LIMIT 1
 """
 
-_ADMITS = f"{STATUS} = 'AVAILABLE'"
+_IS_AVAILABLE = f"{STATUS} = 'AVAILABLE'"
 
-_THEIRS = f"""
+_ASSIGNED = f"""
 SELECT id FROM beta_keys
- WHERE lower("recipientEmail") = lower({{}}) AND batch = {{}} AND {_ADMITS} LIMIT 1 FOR NO KEY UPDATE
+ WHERE lower("recipientEmail") = lower({{}}) AND batch = {{}} AND {_IS_AVAILABLE} LIMIT 1 FOR NO KEY UPDATE
 """
 
-# Passing by one that a business is using at this moment.
-_FREE = f"""
+# SKIP LOCKED, because a key that a registration has locked is about to be used. The conditions on columns
+# repeat what the status says, so that the partial index of open keys serves.
+_UNASSIGNED = f"""
 SELECT id FROM beta_keys
  WHERE batch = {{}} AND NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL
-   AND "recipientEmail" IS NULL AND {_ADMITS}
+   AND "recipientEmail" IS NULL AND {_IS_AVAILABLE}
  ORDER BY "createdAt", id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
 
 
-async def _wait_for_turn() -> None:
-    """Of several who send at once one goes first, and the next one sees what it did."""
+async def _lock_invitations() -> None:
+    """Serialize invitations, so that concurrent ones can exceed no limit and cannot pick the same key."""
     await AuditEvent.raw("SELECT pg_advisory_xact_lock(hashtext('gatehouse invitations'))")
 
 
 async def _send(actor: Actor, key_id: UUID, address: str) -> None:
-    """Send, in the transaction that is open. Raises as `send_key` does."""
+    """Send a key in the open transaction. Raises as `send_key` does."""
     rows = await BetaKey.raw(_LOCK, key_id)
     if not rows:
         raise NotFound
     (key,) = rows
-    theirs = key["recipientEmail"] is None or key["recipientEmail"].lower() == address.lower()
-    if key["status"] != BetaKeyStatus.AVAILABLE.value or not theirs:
+    is_for_other = key["recipientEmail"] is not None and key["recipientEmail"].lower() != address.lower()
+    if key["status"] != BetaKeyStatus.AVAILABLE.value or is_for_other:
         raise Conflict
-    if key["sentAt"] is not None and key["sentAt"] + PAUSE > key["now"]:
-        raise RateLimited(_seconds_until(key["sentAt"] + PAUSE, key["now"]))
-    for row in await AuditEvent.raw(_OLDEST_THAT_COUNTS, AN_HOUR, MAX_AN_HOUR - 1):
-        raise RateLimited(_seconds_until(row["at"] + AN_HOUR, key["now"]))
-    await BetaKey.raw(
-        'UPDATE beta_keys SET "sentAt" = now(), "recipientEmail" = {}, "updatedAt" = now() WHERE id = {}',
-        address,
-        key_id,
-    )
+    if key["sentAt"] is not None and key["sentAt"] + RESEND_INTERVAL > key["now"]:
+        raise RateLimited(_seconds_until(key["sentAt"] + RESEND_INTERVAL, key["now"]))
+    if sent := await AuditEvent.raw(_SENT_BEFORE_LIMIT, HOUR, MAX_PER_HOUR - 1):
+        raise RateLimited(_seconds_until(sent[0]["at"] + HOUR, key["now"]))
+    await BetaKey.update(
+        {BetaKey.sent_at: NOW, BetaKey.recipient_email: address, BetaKey.updated_at: NOW}
+    ).where(BetaKey.id == key_id)
     await record_event("beta_key.sent", actor, subject_id=key_id, detail={"recipientEmail": address})
     await queue_mail(
         Template.BETA_KEY_INVITATION,
@@ -120,8 +120,9 @@ SELECT key, {STATUS} AS status, "recipientEmail", "sentAt", "expiresAt", stateme
 """
 
 
-# statement_timestamp(), because now() stands still while the transaction waits for its turn.
-_OLDEST_THAT_COUNTS = """
+# The invitation that has to be an hour old before the next one. statement_timestamp(), because now() is when
+# the transaction began, and it may have waited for the lock.
+_SENT_BEFORE_LIMIT = """
 SELECT at FROM audit_events WHERE action = 'beta_key.sent' AND at > statement_timestamp() - {}::interval
  ORDER BY at DESC OFFSET {} LIMIT 1
 """
@@ -132,7 +133,7 @@ def _seconds_until(moment: datetime, now: datetime) -> int:
 
 
 def _link(key: str) -> str | None:
-    """Where the recipient can register, with the key filled in."""
+    """The registration page with the key filled in; None without the setting REGISTER_URL."""
     url = get_settings().register_url
     if url is None:
         return None

@@ -1,9 +1,9 @@
-"""Making beta keys: any number, all or none."""
+"""Issuing beta keys: any number in one transaction, all or none."""
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -13,63 +13,61 @@ from api.database.scopes import copy_rows, platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
+from api.key_shape import ALPHABET, SYMBOLS, format_key
 from tables import BetaKey
 
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""30 symbols that nobody mistakes for one another: no 0 O 1 I L U."""
-
 CHUNK = 5000
-"""Keys that one COPY makes."""
+"""Keys of one COPY."""
 
-MAX_AT_ONCE = 10_000
-"""Keys of one request, whose answer holds them all."""
+MAX_PER_REQUEST = 10_000
+"""Keys that one API request may issue, because its answer contains them all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What the keys of one issue have in common."""
+class IssueOptions:
+    """What all keys of one issue have in common."""
 
     notes: str | None = None
     batch: str | None = None
     expires_at: datetime | None = None
     recipient_email: str | None = None
-    """The one who may use the key; there is one key then."""
-    issued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """The only address that can use the key. Requires a count of 1."""
 
 
 class NewKey(NamedTuple):
     id: UUID
     key: str
+    created_at: datetime
 
 
-def read_terms(
+def read_options(
     count: int,
     *,
-    at_most: int | None = None,
+    max_count: int | None = None,
     notes: str | None = None,
     batch: str | None = None,
     expires_at: datetime | None = None,
     recipient_email: str | None = None,
-) -> Terms:
-    """Raises `InvalidInput` with all that is wrong, `count` included."""
+) -> IssueOptions:
+    """Validate the options and `count`. Raises `InvalidInput` with every problem."""
     read = fields.Fields()
-    read("count", _between(1, at_most), count)
-    terms = Terms(
+    read("count", _between(1, max_count), count)
+    options = IssueOptions(
         notes=read.optional("notes", fields.text(500), notes),
         batch=read.optional("batch", fields.text(60), batch),
         expires_at=read.optional("expiresAt", fields.future, expires_at),
         recipient_email=read.optional("recipientEmail", _recipient(count), recipient_email),
     )
     read.check()
-    return terms
+    return options
 
 
-def _between(least: int, most: int | None) -> Callable[[int], int]:
+def _between(minimum: int, maximum: int | None) -> Callable[[int], int]:
     def check(value: int) -> int:
-        if value < least:
-            raise fields.Problem("TOO_SMALL", min=least)
-        if most is not None and value > most:
-            raise fields.Problem("TOO_LARGE", max=most)
+        if value < minimum:
+            raise fields.Problem("TOO_SMALL", min=minimum)
+        if maximum is not None and value > maximum:
+            raise fields.Problem("TOO_LARGE", max=maximum)
         return value
 
     return check
@@ -85,70 +83,67 @@ def _recipient(count: int) -> Callable[[str], str]:
     return check
 
 
-async def issue_keys(actor: Actor, count: int, terms: Terms, take: Callable[[list[NewKey]], object]) -> None:
-    """Make `count` keys, all or none. `take` is given them, some thousands at a time, before they are issued.
+async def issue_keys(
+    actor: Actor, count: int, options: IssueOptions, receive: Callable[[list[NewKey]], object]
+) -> None:
+    """Issue `count` keys, all or none.
 
-    What it raises leaves none.
+    `receive` is called with at most `CHUNK` keys at a time, before the commit. An error that it raises rolls
+    all keys back.
     """
     issued, new = 0, []
     async with platform_scope() as transaction:
+        (clock,) = await BetaKey.raw("SELECT now()")
         while issued < count:
-            new = [NewKey(uuid4(), key) for key in generate_keys(min(CHUNK, count - issued))]
+            new = [NewKey(uuid4(), key, clock["now"]) for key in generate_keys(min(CHUNK, count - issued))]
             savepoint = await transaction.savepoint()
             try:
-                await _store(new, terms, actor)
+                await _insert(new, options, actor)
             except UniqueViolationError:
-                # Of a million keys one in a thousand times one is there already: these are drawn again.
+                # Random keys can exist already: one issue of a million keys in a thousand meets such a key.
                 await savepoint.rollback_to()
                 continue
             await savepoint.release()
             issued += len(new)
-            take(new)
+            receive(new)
         await record_event(
             "beta_key.issued",
             actor,
             subject_id=new[0].id if count == 1 else None,
             detail={
                 "count": count,
-                "notes": terms.notes,
-                "batch": terms.batch,
-                "expiresAt": terms.expires_at,
-                "recipientEmail": terms.recipient_email,
+                "notes": options.notes,
+                "batch": options.batch,
+                "expiresAt": options.expires_at,
+                "recipientEmail": options.recipient_email,
             },
         )
 
 
 def generate_keys(count: int) -> Iterable[str]:
-    """Keys of `BETA-` and two groups of five symbols, each drawn by itself: 49 bits a key."""
+    """Random keys from the operating system's generator."""
     symbols = ""
-    while len(symbols) < 10 * count:
-        # Bytes that would make some symbols likelier than others are left out.
-        drawn = secrets.token_bytes(11 * count + 50).translate(_SYMBOLS, _LEFT_OUT)
-        symbols += drawn.decode()
-    return (
-        f"BETA-{symbols[start : start + 5]}-{symbols[start + 5 : start + 10]}"
-        for start in range(0, 10 * count, 10)
-    )
+    while len(symbols) < SYMBOLS * count:
+        drawn = secrets.token_bytes((SYMBOLS + 1) * count + 50)
+        symbols += drawn.translate(_SYMBOL_OF_BYTE, _BIASED_BYTES).decode()
+    return (format_key(symbols[start : start + SYMBOLS]) for start in range(0, SYMBOLS * count, SYMBOLS))
 
 
-_EVEN = 256 - 256 % len(ALPHABET)
-_SYMBOLS = bytes(ord(ALPHABET[byte % len(ALPHABET)]) for byte in range(256))
-_LEFT_OUT = bytes(range(_EVEN, 256))
+# 256 is no multiple of 30. Without the last bytes every symbol is equally likely.
+_UNBIASED = 256 - 256 % len(ALPHABET)
+_SYMBOL_OF_BYTE = bytes(ord(ALPHABET[byte % len(ALPHABET)]) for byte in range(256))
+_BIASED_BYTES = bytes(range(_UNBIASED, 256))
 
 
-async def _store(keys: Iterable[NewKey], terms: Terms, actor: Actor) -> None:
-    common = (
-        terms.notes, terms.batch, terms.expires_at, terms.recipient_email,
-        actor.id, terms.issued_at, terms.issued_at,
-    )  # fmt: skip
+async def _insert(keys: Iterable[NewKey], options: IssueOptions, actor: Actor) -> None:
     columns = [
-        "id", "key", "notes", "batch", "expiresAt", "recipientEmail",
-        "issuedById", "createdAt", "updatedAt",
+        "id", "key", "createdAt", "updatedAt",
+        "notes", "batch", "expiresAt", "recipientEmail", "issuedById",
     ]  # fmt: skip
-    await copy_rows("beta_keys", columns, (key + common for key in keys))
+    common = (options.notes, options.batch, options.expires_at, options.recipient_email, actor.id)
+    await copy_rows("beta_keys", columns, ((*key, key.created_at, *common) for key in keys))
 
 
 async def any_key() -> bool:
-    """Whether a key was ever issued."""
-    (row,) = await BetaKey.raw("SELECT EXISTS (SELECT FROM beta_keys) AS one")
-    return row["one"]
+    """Whether any key was ever issued."""
+    return await BetaKey.exists()

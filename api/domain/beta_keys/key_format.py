@@ -1,31 +1,33 @@
-"""The shape of a beta key, and the spellings that mean the same key."""
+"""Reading a typed beta key: which stored keys it can mean."""
 
 import re
 import unicodedata
 
-MAX_KEY_LENGTH = 20
-"""Characters of the longest key; those of an old system may have other shapes than ours."""
+from api.key_shape import GROUP_PATTERN, KEY_PATTERN, MAX_LENGTH, PREFIX, format_key
+
+MAX_TYPED_LENGTH = 10 * MAX_LENGTH
+"""Characters of the longest text that is searched for a key: a key with many spaces and dashes."""
+
+_STORED = re.compile(KEY_PATTERN)
+
+_COMPACT = re.compile(f"{PREFIX}({GROUP_PATTERN}{GROUP_PATTERN})")
 
 
-def canonical(key: str) -> str | None:
-    """A key as it is stored, so that whoever types it finds it; None for what cannot be one."""
-    found = spellings(key)
-    return found[0] if found else None
+def canonical(typed: str) -> str | None:
+    """The key as it is stored, or None for a text that cannot be a key."""
+    candidates = candidate_keys(typed)
+    return candidates[0] if candidates else None
 
 
-_OUR_KEY = re.compile(r"BETA-[0-9A-Z]{5}-[0-9A-Z]{5}")
+def candidate_keys(typed: str) -> list[str]:
+    """The stored keys that `typed` can mean, the most likely first.
 
-_OUR_SHAPE = re.compile(r"BETA([0-9A-Z]{5})([0-9A-Z]{5})")
-
-
-def spellings(typed: str) -> list[str]:
-    """The keys that `typed` may mean, the likeliest first.
-
-    Anything that cannot be a key is left out, because PostgreSQL takes neither NUL nor lone surrogates.
+    Case, spaces and dashes of a key of our shape are ignored. A key of another shape is looked up as typed
+    and in capitals. Texts that cannot be a key give none: PostgreSQL rejects NUL and lone surrogates.
     """
-    if _OUR_KEY.fullmatch(typed):
+    if _STORED.fullmatch(typed):
         return [typed]
-    if len(typed) > 10 * MAX_KEY_LENGTH:
+    if len(typed) > MAX_TYPED_LENGTH:
         return []
     typed = typed.strip()
     compact = "".join(
@@ -34,6 +36,6 @@ def spellings(typed: str) -> list[str]:
         if not character.isspace() and unicodedata.category(character) != "Pd"
     )
     candidates = [typed, typed.upper()]
-    if ours := _OUR_SHAPE.fullmatch(compact):
-        candidates.insert(0, f"BETA-{ours[1]}-{ours[2]}")
-    return [key for key in dict.fromkeys(candidates) if 0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()]
+    if match := _COMPACT.fullmatch(compact):
+        candidates.insert(0, format_key(match[1]))
+    return [key for key in dict.fromkeys(candidates) if 0 < len(key) <= MAX_LENGTH and key.isprintable()]

@@ -1,11 +1,11 @@
-"""Beta keys as operators see them: pages under filters, one by one, and counted."""
+"""Listing, searching and counting beta keys, for operators."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from api.database.rows import read_optional_row, select_list
+from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import read_platform
 from api.domain.beta_keys.lookup import find_key
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
@@ -17,124 +17,121 @@ from tables import BetaKey, Tenant
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """Which keys; those of every status, or of every batch, where it does not say."""
+    """Which keys to list. None does not filter."""
 
     status: BetaKeyStatus | None = None
     batch: str | None = None
     search: str | None = None
-    """Part of the key, the notes or the recipient, in any case."""
+    """Part of the key, the notes or the recipient, in upper or lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """A key, its status at that moment, and the business that used it, if that is still there."""
+    """A key, its status at the time of the query, and the tenant that used it, unless that is deleted."""
 
     row: BetaKey
     status: BetaKeyStatus
     used_by: Tenant | None
 
 
-async def list_keys(wanted: KeyFilter, first: int, after: Position | None = None) -> Page[ListedKey]:
-    """The `first` keys that come after `after`, the newest first."""
-    if not can_be_found(wanted):
+async def list_keys(key_filter: KeyFilter, first: int, after: Position | None = None) -> Page[ListedKey]:
+    """The next `first` keys after `after`, the newest first."""
+    if not can_match(key_filter):
         return Page([], has_next=False)
-    conditions, values = conditions_of(wanted)
-    # The indexes of batches have another expression for the moment than those of all keys.
-    moment = "{}" if wanted.batch is None else "({} AT TIME ZONE 'UTC')"
-    created = moment.format('"createdAt"')
+    conditions, values = conditions_of(key_filter)
+    # PostgreSQL reads a page in the order of an index only for the expression of that index. The indexes of
+    # batches have the time in UTC, the others have the column.
+    time = "{}" if key_filter.batch is None else "({} AT TIME ZONE 'UTC')"
+    created = time.format('"createdAt"')
     if after is not None:
-        conditions.append(f"({created}, id) < ({moment.format('{}::timestamptz')}, {{}})")
+        conditions.append(f"({created}, id) < ({time.format('{}::timestamptz')}, {{}})")
         values += after
-    # Each of these finds its page in an index that holds no others.
-    parts = [
-        f"(SELECT * FROM {' AND '.join([of_status, *conditions])}"
-        f" ORDER BY {created} DESC, id DESC LIMIT {{}})"
-        for of_status in _OF_STATUS[wanted.status]
+    # One SELECT for each partial index, so that each reads no more rows than a page has.
+    selects = [
+        f"(SELECT * FROM {' AND '.join([source, *conditions])} ORDER BY {created} DESC, id DESC LIMIT {{}})"
+        for source in _SOURCES[key_filter.status]
     ]
-    query = _page(" UNION ALL ".join(parts))
-    rows = await read_platform(query, *[*values, first + 1] * len(parts), first + 1)
+    query = _page(" UNION ALL ".join(selects))
+    rows = await read_platform(query, *[*values, first + 1] * len(selects), first + 1)
     return cut([_listed(row) for row in rows], first)
 
 
 _OPEN = 'NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL'
 
-# Taken for themselves, from the index of those that will expire. PostgreSQL believes them to be many, and
-# would otherwise look for them among all open keys in the order of the page.
-_UNNOTICED = f"""(SELECT * FROM beta_keys WHERE {_OPEN} AND "expiresAt" <= now() OFFSET 0) unnoticed"""
+# Expired keys that `mark_expired` has not marked yet. They are few, and the index of expiries finds them.
+# OFFSET 0 makes PostgreSQL use it: it overestimates their number, and would search all open keys in the order
+# of the page.
+_UNMARKED = f"""(SELECT * FROM beta_keys WHERE {_OPEN} AND "expiresAt" <= now() OFFSET 0) unmarked"""
 
-_OF_STATUS: Mapping[BetaKeyStatus | None, tuple[str, ...]] = {
+_SOURCES: Mapping[BetaKeyStatus | None, tuple[str, ...]] = {
     None: ("beta_keys WHERE true",),
     BetaKeyStatus.USED: ('beta_keys WHERE "isUsed"',),
     BetaKeyStatus.REVOKED: ('beta_keys WHERE NOT "isUsed" AND "revokedAt" IS NOT NULL',),
-    # Those that nobody has noticed yet are few, and the others are known without looking at the clock.
     BetaKeyStatus.EXPIRED: (
         'beta_keys WHERE NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NOT NULL',
-        f"{_UNNOTICED} WHERE true",
+        f"{_UNMARKED} WHERE true",
     ),
     BetaKeyStatus.AVAILABLE: (f'beta_keys WHERE {_OPEN} AND ("expiresAt" IS NULL OR "expiresAt" > now())',),
 }
-"""Where the keys of each status are found, with conditions as the indexes have them; each key once."""
+"""The FROM and WHERE of each status, with the conditions of the partial indexes; they do not overlap."""
 
 
-def can_be_found(wanted: KeyFilter) -> bool:
-    return all(text is None or can_be_stored(text) for text in (wanted.batch, wanted.search))
+def can_match(key_filter: KeyFilter) -> bool:
+    """Whether any key can match. No stored text contains NUL or lone surrogates, which PostgreSQL rejects."""
+    return all(text is None or can_be_stored(text) for text in (key_filter.batch, key_filter.search))
 
 
-def conditions_of(wanted: KeyFilter) -> tuple[list[str], list[Any]]:
-    """Conditions with a place for each of the values, but for the status."""
+def conditions_of(key_filter: KeyFilter) -> tuple[list[str], list[Any]]:
+    """SQL conditions for all but the status, and a value for each `{}` in them."""
     conditions: list[str] = []
     values: list[Any] = []
-    if wanted.batch is not None:
+    if key_filter.batch is not None:
         conditions.append("batch = {}")
-        values.append(wanted.batch)
-    if wanted.search:
+        values.append(key_filter.batch)
+    if key_filter.search:
         conditions.append(_SEARCH)
-        values.append(wanted.search)
+        values.append(key_filter.search)
     return conditions, values
 
 
-# A search that finds little walks over all keys, a second for millions. An index for it would hold
-# every three letters of every key: issuing took eight times as long with one.
+# A search with few results reads all keys: a second for millions. A trigram index would avoid that, but made
+# issuing eight times as slow.
 _SEARCH = """
 strpos(lower(concat_ws(E'\\n', key, notes, "recipientEmail")), lower({})) > 0
 """
 
 
-def _page(found: str) -> str:
+def _page(keys: str) -> str:
+    """The query for a page of the keys that the query `keys` selects, with their status and tenant."""
     return f"""
 SELECT {select_list(BetaKey, "k")}, {STATUS} AS status, {select_list(Tenant, "t")}
-  FROM (SELECT * FROM ({found}) found ORDER BY "createdAt" DESC, id DESC LIMIT {{}}) k
+  FROM (SELECT * FROM ({keys}) keys ORDER BY "createdAt" DESC, id DESC LIMIT {{}}) k
        LEFT JOIN tenants t ON t.id = k."usedByTenantId" AND t."deletedAt" IS NULL
  ORDER BY k."createdAt" DESC, k.id DESC
 """
 
 
 def _listed(row: Mapping[str, Any]) -> ListedKey:
-    key = read_optional_row(BetaKey, "k", row)
-    if key is None:
-        raise LookupError("a key without an id")
-    return ListedKey(key, BetaKeyStatus(row["status"]), read_optional_row(Tenant, "t", row))
+    status = BetaKeyStatus(row["status"])
+    return ListedKey(read_row(BetaKey, "k", row), status, read_optional_row(Tenant, "t", row))
 
 
-async def count_keys(wanted: KeyFilter) -> int:
-    """How many keys a filter finds. Without a search, an index alone tells."""
-    if not can_be_found(wanted):
+async def count_keys(key_filter: KeyFilter) -> int:
+    """How many keys match. Without a search, PostgreSQL counts in an index alone."""
+    if not can_match(key_filter):
         return 0
-    conditions, values = conditions_of(wanted)
-    if wanted.status is not None:
+    conditions, values = conditions_of(key_filter)
+    if key_filter.status is not None:
         conditions.append(f"{STATUS} = {{}}")
-        values.append(wanted.status.value)
+        values.append(key_filter.status.value)
     where = " AND ".join(["true", *conditions])
-    ((count,),) = [row.values() for row in await BetaKey.raw(_COUNT.format(where), *values)]
-    return count
-
-
-_COUNT = "SELECT count(*) FROM beta_keys WHERE {}"
+    (row,) = await BetaKey.raw(f"SELECT count(*) FROM beta_keys WHERE {where}", *values)
+    return row["count"]
 
 
 @dataclass(frozen=True, slots=True)
 class KeyStats:
-    """How many keys there are of each status, and how many were mailed to somebody."""
+    """How many keys have each status, and how many were sent as an invitation."""
 
     total: int
     available: int
@@ -145,19 +142,19 @@ class KeyStats:
 
     @property
     def usage_percentage(self) -> float:
-        """From 0 to 100, to two places."""
+        """Used keys in percent of all, from 0 to 100, with two decimals."""
         return round(100 * self.used / self.total, 2) if self.total else 0.0
 
 
-_STATS = f"""
-SELECT count(*) AS total, count("sentAt") AS sent,
-       {", ".join(f"count(*) FILTER (WHERE {STATUS} = '{one.name}') AS {one.name}" for one in BetaKeyStatus)}
-  FROM beta_keys
-"""
+_OF_EACH_STATUS = ", ".join(
+    f"count(*) FILTER (WHERE {STATUS} = '{name}') AS {name}" for name in BetaKeyStatus.__members__
+)
+
+_STATS = f'SELECT count(*) AS total, count("sentAt") AS sent, {_OF_EACH_STATUS} FROM beta_keys'
 
 
 async def key_stats(batch: str | None = None) -> KeyStats:
-    """Of all keys, or of one batch."""
+    """The numbers of all keys, or of one batch."""
     if batch is None:
         rows = await BetaKey.raw(_STATS)
     else:
@@ -166,13 +163,13 @@ async def key_stats(batch: str | None = None) -> KeyStats:
 
 
 async def find_listed(key_id: UUID) -> ListedKey | None:
-    """One key by its id."""
+    """The key of an id, or None."""
     rows = await read_platform(_page("SELECT * FROM beta_keys WHERE id = {}"), key_id, 1)
     return _listed(rows[0]) if rows else None
 
 
 async def show_key(typed: str) -> ListedKey:
-    """One key, as somebody typed it. Raises `NotFound`."""
+    """The key that a person typed, whatever its case, spaces and dashes. Raises `NotFound`."""
     state = await find_key(typed)
     listed = None if state is None else await find_listed(state.id)
     if listed is None:

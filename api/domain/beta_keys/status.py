@@ -1,4 +1,4 @@
-"""The status of a beta key, decided by PostgreSQL from its columns and its clock."""
+"""The status of a beta key, computed by PostgreSQL from the columns of the key and its own clock."""
 
 from enum import Enum
 
@@ -14,3 +14,4 @@ STATUS = """
 CASE WHEN "isUsed" THEN 'USED' WHEN "revokedAt" IS NOT NULL THEN 'REVOKED'
      WHEN "expiresAt" <= now() THEN 'EXPIRED' ELSE 'AVAILABLE' END
 """
+"""An SQL expression over `beta_keys`. Its text is the name of a `BetaKeyStatus`."""

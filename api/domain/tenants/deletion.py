@@ -40,12 +40,14 @@ async def request_tenant_deletion(actor: Actor, tenant_id: UUID) -> datetime:
     await rate_limits.count_code(actor.client, address)
     new = await make_code()
     async with platform_scope():
-        await store_code(new, Purpose.TENANT_DELETION, address, user_id=actor.id, tenant_id=tenant_id)
+        expires_at = await store_code(
+            new, Purpose.TENANT_DELETION, address, user_id=actor.id, tenant_id=tenant_id
+        )
         await queue_mail(
             Template.TENANT_DELETION_CODE,
             to=address,
             language=actor.client.language,
-            expires_at=new.expires_at,
+            expires_at=expires_at,
             businessName=tenant.business_name,
             nit=tenant.nit,
             code=new.code,
@@ -53,7 +55,7 @@ async def request_tenant_deletion(actor: Actor, tenant_id: UUID) -> datetime:
             days=get_settings().deletion_grace_days,
         )
         await record_event("tenant.deletion_requested", actor, tenant_id=tenant_id, subject_id=tenant_id)
-    return new.expires_at
+    return expires_at
 
 
 async def delete_tenant_with_code(actor: Actor, tenant_id: UUID, code: str) -> None:

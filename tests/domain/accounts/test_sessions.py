@@ -1,6 +1,7 @@
 """Signing in, being signed in, and signing out."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -284,6 +285,13 @@ async def test_a_user_sees_the_devices_that_are_signed_in(api: Api, database: as
     ]
     assert [session["id"] for session in from_laptop] == [session["id"] for session in reversed(seen)]
     assert seen[0]["createdAt"] < seen[0]["expiresAt"]
+
+
+async def test_the_expiry_that_is_answered_is_the_stored_one(api: Api, database: asyncpg.Connection) -> None:
+    answer = await api.register(registration(await issue_key(database)))
+
+    stored = await database.fetchval('SELECT "expiresAt" FROM sessions')
+    assert datetime.fromisoformat(answer["expiresAt"]) == stored
 
 
 async def test_a_lost_device_is_signed_out_from_another(api: Api, database: asyncpg.Connection) -> None:

@@ -5,7 +5,8 @@ import re
 import asyncpg
 import pytest
 
-from api.domain.beta_keys.issue import ALPHABET, generate_keys
+from api.domain.beta_keys.issue import generate_keys
+from api.key_shape import ALPHABET
 from tests.support import Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
