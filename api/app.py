@@ -30,7 +30,7 @@ from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
 from api.observability.middleware import watch_fields, watching, watching_process
 from api.schema.context import Context
-from api.schema.error_formatting import present_errors
+from api.schema.error_formatting import format_errors
 from api.schema.schema import schema
 from api.settings import get_settings
 
@@ -45,7 +45,7 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> ASGIApp:
     graphql = GraphQLView(
         schema,
         get_context=Context,
-        on_errors=present_errors,
+        on_errors=format_errors,
         graphiql=True,
         max_body=MAX_BODY,
         limits=DocumentLimits(tokens=2000, levels=10, aliases=15),

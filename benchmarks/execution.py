@@ -26,8 +26,7 @@ from api.schema.error_types import FieldError, InvalidInput
 from api.schema.pagination import Edge, PageInfo
 from api.schema.registration import Registration
 from api.schema.schema import schema
-from api.schema.tenants import Tenant
-from api.schema.users import User
+from api.schema.tenant_types import Tenant, User
 from benchmarks.load import Clients, Load
 from benchmarks.report import show, title
 from benchmarks.requests import (
@@ -112,7 +111,7 @@ def _cases() -> dict[str, Case]:
         revoked_reason=None, created_at=_NOW,
     )  # fmt: skip
     page = PageInfo(has_next_page=True, has_previous_page=False, start_cursor="a", end_cursor="b")
-    keys = BetaKeyConnection(edges=[Edge(cursor="a", node=key)] * 100, page_info=page, wanted=KeyFilter())
+    keys = BetaKeyConnection(edges=[Edge(cursor="a", node=key)] * 100, page_info=page, filter=KeyFilter())
     registered = Registration(access_token="t", expires_at=_NOW, user=user, tenant=tenant)
     problems = [FieldError(field=f"field{n}", code="INVALID", message="Not acceptable.") for n in range(5)]
     refused = InvalidInput(code="INVALID_INPUT", message="Some fields are not acceptable.", fields=problems)

@@ -1,6 +1,7 @@
-"""The record: who did what, when, from where."""
+"""Audit events: who did what, when, and from where."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
@@ -9,21 +10,73 @@ from api.domain.audit_events import listing
 from api.domain.audit_events.listing import Event, EventFilter
 from api.domain.pagination import Page, Position
 from api.schema.context import Info
+from api.schema.descriptions import list_codes
 from api.schema.inputs import uuid_of
-from api.schema.pagination import Connection, edges_of, page_info_of, read_cursor
+from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
 from api.schema.scalars import Json
 
+ACTIONS = {
+    "beta_key.issued": "an operator issued beta keys; the subject is the key if it was one.",
+    "beta_key.imported": "beta keys were imported from a file.",
+    "beta_key.updated": "notes or expiry of a beta key were changed.",
+    "beta_key.sent": "a beta key was mailed to its recipient.",
+    "beta_key.revoked": "a beta key was revoked.",
+    "beta_key.used": "a business registered with a beta key.",
+    "tenant.registered": "a business registered.",
+    "tenant.updated": "the details of a tenant were changed.",
+    "tenant.suspended": "a tenant was suspended.",
+    "tenant.reactivated": "the suspension of a tenant ended.",
+    "tenant.seats_set": "the number of seats of a tenant was changed.",
+    "tenant.deletion_requested": "an operator requested a code to delete a tenant.",
+    "tenant.deleted": "a tenant was deleted; it can be restored until it is erased.",
+    "tenant.restored": "a deleted tenant was restored.",
+    "tenant.erased": "the data of a deleted tenant was erased.",
+    "staff.created": "a user of a tenant was created.",
+    "staff.updated": "a user of a tenant was changed.",
+    "staff.removed": "a user of a tenant was deleted.",
+    "session.opened": "a user signed in.",
+    "session.refused": "a sign-in failed; `detail.reason` says why.",
+    "session.closed": "a user signed out.",
+    "session.revoked": "a user ended another of their sessions.",
+    "password.changed": "a user changed their password.",
+    "password.reset_requested": "a code for a new password was requested.",
+    "password.reset": "a user set a new password with a code.",
+    "email.verification_requested": "a code to verify an email address was requested.",
+    "email.verified": "an email address was verified.",
+    "operator.added": "an operator was created.",
+}
 
-@strawberry.type
+
+@strawberry.type(
+    description="A record of an act. It never changes. Operators see all events, admins those of their "
+    "tenant."
+)
 class AuditEvent:
-    id: strawberry.ID
-    at: datetime
-    action: str
-    actor_email: str | None
-    tenant_id: strawberry.ID | None
-    subject_id: strawberry.ID | None
-    detail: Json
-    ip_address: str | None
+    id: strawberry.ID = strawberry.field(description="A UUID.")
+    at: datetime = strawberry.field(description="When it happened.")
+    action: str = strawberry.field(
+        description=list_codes("What happened. Later versions may add actions:", ACTIONS)
+    )
+    actor_email: str | None = strawberry.field(
+        description="The email address of the user who acted, or the address that was typed to sign in or to "
+        "request a code. Null for the server itself and its commands."
+    )
+    tenant_id: strawberry.ID | None = strawberry.field(
+        description="The `id` of the tenant that the event belongs to, which may be erased by now. "
+        "Null if it belongs to none."
+    )
+    subject_id: strawberry.ID | None = strawberry.field(
+        description="The `id` of the key, tenant, user or session that the act concerns. Null if there is "
+        "none, or several."
+    )
+    detail: Json = strawberry.field(
+        description="An object with more about the act, such as `changes`: the old and the new value of each "
+        "field. Its fields depend on `action`."
+    )
+    ip_address: str | None = strawberry.field(
+        description="The IPv4 or IPv6 address that the request came from. Null for the server and its "
+        "commands, or if it is unknown."
+    )
 
     @classmethod
     def of(cls, event: Event) -> "AuditEvent":
@@ -39,15 +92,25 @@ class AuditEvent:
         )
 
 
-@strawberry.input
+@strawberry.input(description="Which audit events to list: those that meet every condition that is set.")
 class AuditEventFilter:
-    action: str | None = strawberry.UNSET
-    tenant_id: strawberry.ID | None = strawberry.UNSET
-    actor_email: str | None = strawberry.UNSET
-    since: datetime | None = strawberry.UNSET
-    until: datetime | None = strawberry.UNSET
+    action: str | None = strawberry.field(
+        default=strawberry.UNSET, description="An action, such as `staff.created`."
+    )
+    tenant_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The `id` of a tenant."
+    )
+    actor_email: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The whole `actorEmail`; case does not matter."
+    )
+    since: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="The earliest `at`, inclusive."
+    )
+    until: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="The latest `at`, exclusive."
+    )
 
-    def read(self) -> EventFilter:
+    def to_domain(self) -> EventFilter:
         return EventFilter(
             action=self.action or None,
             tenant_id=uuid_of(self.tenant_id) if self.tenant_id else None,
@@ -57,23 +120,30 @@ class AuditEventFilter:
         )
 
 
-@strawberry.type
+@strawberry.type(description="A page of audit events.")
 class AuditEventConnection(Connection[AuditEvent]):
     @classmethod
     def of(cls, page: Page[Event], after: str | None) -> "AuditEventConnection":
-        edges = edges_of(page, position=lambda event: Position(event.at, event.id), present=AuditEvent.of)
+        edges = edges_of(page, position=lambda event: Position(event.at, event.id), node=AuditEvent.of)
         return cls(edges=edges, page_info=page_info_of(page, edges, after))
 
 
-async def list_audit_events(
+@strawberry.field(
+    description="Audit events, the newest first. Operators see all; admins their tenant's. Events are "
+    "stored for 730 days, unless the deployment sets another time."
+)
+async def audit_events(
     info: Info,
-    first: int = 20,
-    after: str | None = strawberry.UNSET,
-    filter: AuditEventFilter | None = strawberry.UNSET,  # noqa: A002
+    first: First = 20,
+    after: After = strawberry.UNSET,
+    filter: Annotated[
+        AuditEventFilter | None, strawberry.argument("Which events to list; omit it for all.")
+    ] = strawberry.UNSET,
 ) -> AuditEventConnection:
     viewer = await info.context.signed_in()
-    wanted = filter.read() if filter else EventFilter()
+    event_filter = filter.to_domain() if filter else EventFilter()
     pagination.check_page_size(first)
     after = after or None
-    page = await listing.list_events_for(viewer, wanted, first, read_cursor("after", after))
+    position = read_cursor("after", after)
+    page = await listing.list_events_for(viewer, event_filter, first, position)
     return AuditEventConnection.of(page, after)

@@ -1,4 +1,4 @@
-"""Beta keys."""
+"""Beta keys: their public validation, and what operators see of them."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,50 +6,78 @@ from typing import Annotated
 import strawberry
 
 from api.domain import pagination
-from api.domain.beta_keys import editing, invitations, issue, listing, lookup
+from api.domain.beta_keys import listing, lookup
 from api.domain.beta_keys.issue import IssueOptions, NewKey
 from api.domain.beta_keys.listing import KeyFilter, ListedKey
-from api.domain.beta_keys.status import BetaKeyStatus as Status
-from api.domain.errors import NotFound as DomainNotFound
 from api.domain.pagination import Page, Position
 from api.schema.context import Info
-from api.schema.error_types import BetaKeyRejection, Conflict, InvalidInput, NotFound, RateLimited
-from api.schema.inputs import given, uuid_of
-from api.schema.pagination import Connection, edges_of, page_info_of, read_cursor
-from api.schema.tenants import Tenant
+from api.schema.enums import BetaKeyRejection, BetaKeyStatus
+from api.schema.inputs import uuid_of
+from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
+from api.schema.tenant_types import Tenant
 
-BetaKeyStatus = strawberry.enum(Status, name="BetaKeyStatus")
+KeyId = Annotated[strawberry.ID, strawberry.argument("The `id` of a `BetaKey`.")]
 
 
-@strawberry.type
+@strawberry.type(description="Whether a business can register with a beta key now.")
 class BetaKeyValidation:
-    valid: bool
-    reason: BetaKeyRejection | None = strawberry.field(description="Null when valid.")  # pyright: ignore[reportInvalidTypeForm]
-    message: str
-
-
-async def validate_beta_key(info: Info, key: str) -> BetaKeyValidation:
-    reason = await lookup.validate_key(key, info.context.client)
-    return BetaKeyValidation(
-        valid=reason is None, reason=reason, message=info.context.say(lookup.message_code(reason))
+    valid: bool = strawberry.field(description="Whether a business can register with the key now.")
+    reason: BetaKeyRejection | None = strawberry.field(description="Why it cannot. Null when valid.")
+    message: str = strawberry.field(
+        description="The result as a sentence for people, in the language of the request."
     )
 
 
-@strawberry.type
+@strawberry.field(
+    description="Whether a beta key would admit a business now. Public. A valid key is not reserved. "
+    "Too many requests get the error `RATE_LIMITED`."
+)
+async def validate_beta_key(
+    info: Info,
+    key: Annotated[
+        str,
+        strawberry.argument("The key as a person typed it; case, spaces and dashes do not matter."),
+    ],
+) -> BetaKeyValidation:
+    reason = await lookup.validate_key(key, info.context.client)
+    message_code = lookup.message_code(reason)
+    return BetaKeyValidation(valid=reason is None, reason=reason, message=info.context.message(message_code))
+
+
+@strawberry.type(description="A beta key: one business can register with it. Operators only.")
 class BetaKey:
-    id: strawberry.ID
-    key: str
-    status: BetaKeyStatus  # pyright: ignore[reportInvalidTypeForm]
-    notes: str | None
-    batch: str | None
-    recipient_email: str | None
-    expires_at: datetime | None
-    sent_at: datetime | None
-    used_at: datetime | None
-    used_by: Tenant | None
-    revoked_at: datetime | None
-    revoked_reason: str | None
-    created_at: datetime
+    id: strawberry.ID = strawberry.field(description="A UUID.")
+    key: str = strawberry.field(
+        description="The text that a business types: `BETA-XXXXX-XXXXX`; keys of an older system may look "
+        "different."
+    )
+    status: BetaKeyStatus = strawberry.field(description="The state of the key at the time of the request.")
+    notes: str | None = strawberry.field(description="What operators noted about the key. Null if nothing.")
+    batch: str | None = strawberry.field(
+        description="The name of a group of keys, such as a campaign. Null if the key belongs to none."
+    )
+    recipient_email: str | None = strawberry.field(
+        description="The address that the key is reserved for: only an owner with this address can register "
+        "with it. Null if it is not reserved."
+    )
+    expires_at: datetime | None = strawberry.field(
+        description="When an unused key expires. Null if it never expires."
+    )
+    sent_at: datetime | None = strawberry.field(
+        description="When the key was last mailed to its recipient. Null if never."
+    )
+    used_at: datetime | None = strawberry.field(
+        description="When a business registered with the key, or null."
+    )
+    used_by: Tenant | None = strawberry.field(
+        description="The business that registered with the key. Null for an unused key, and after the "
+        "tenant was deleted."
+    )
+    revoked_at: datetime | None = strawberry.field(description="When an operator revoked the key, or null.")
+    revoked_reason: str | None = strawberry.field(
+        description="Why the operator revoked it. Null if no reason was given."
+    )
+    created_at: datetime = strawberry.field(description="When the key was issued or imported.")
 
     @classmethod
     def of(cls, listed: ListedKey) -> "BetaKey":
@@ -75,7 +103,7 @@ class BetaKey:
         return cls(
             id=strawberry.ID(str(new.id)),
             key=new.key,
-            status=Status.AVAILABLE,
+            status=BetaKeyStatus.AVAILABLE,
             notes=options.notes,
             batch=options.batch,
             recipient_email=options.recipient_email,
@@ -85,75 +113,88 @@ class BetaKey:
             used_by=None,
             revoked_at=None,
             revoked_reason=None,
-            created_at=new.created_at,
+            created_at=options.issued_at,
         )
 
 
-# Reading
-
-
-@strawberry.input
+@strawberry.input(description="Which beta keys to list: those that meet every condition that is set.")
 class BetaKeyFilter:
-    status: BetaKeyStatus | None = strawberry.UNSET  # pyright: ignore[reportInvalidTypeForm]
-    batch: str | None = strawberry.UNSET
+    status: BetaKeyStatus | None = strawberry.field(default=strawberry.UNSET, description="The status.")
+    batch: str | None = strawberry.field(default=strawberry.UNSET, description="The whole name of a batch.")
     search: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Part of the key, the notes or the recipient."
+        default=strawberry.UNSET,
+        description="Part of the key, the notes or the recipient. Case does not matter.",
     )
 
-    def read(self) -> KeyFilter:
+    def to_domain(self) -> KeyFilter:
         return KeyFilter(self.status or None, self.batch or None, self.search or None)
 
 
-@strawberry.type
+@strawberry.type(description="A page of beta keys. Operators only.")
 class BetaKeyConnection(Connection[BetaKey]):
-    wanted: strawberry.Private[KeyFilter]
+    filter: strawberry.Private[KeyFilter]
 
     @classmethod
-    def of(cls, page: Page[ListedKey], after: str | None, wanted: KeyFilter) -> "BetaKeyConnection":
+    def of(cls, page: Page[ListedKey], after: str | None, filter: KeyFilter) -> "BetaKeyConnection":
         edges = edges_of(
             page,
             position=lambda listed: Position(listed.row.created_at, listed.row.id),
-            present=BetaKey.of,
+            node=BetaKey.of,
         )
-        return cls(edges=edges, page_info=page_info_of(page, edges, after), wanted=wanted)
+        return cls(edges=edges, page_info=page_info_of(page, edges, after), filter=filter)
 
-    @strawberry.field
+    @strawberry.field(description="The number of keys on all pages.")
     async def total_count(self) -> int:
-        return await listing.count_keys(self.wanted)
+        return await listing.count_keys(self.filter)
 
 
-async def list_beta_keys(
+@strawberry.field(description="Beta keys, the newest first. Operators only.")
+async def beta_keys(
     info: Info,
-    first: int = 20,
-    after: str | None = strawberry.UNSET,
-    filter: BetaKeyFilter | None = strawberry.UNSET,  # noqa: A002
+    first: First = 20,
+    after: After = strawberry.UNSET,
+    filter: Annotated[
+        BetaKeyFilter | None, strawberry.argument("Which keys to list; omit it for all.")
+    ] = strawberry.UNSET,
 ) -> BetaKeyConnection:
     await info.context.operator()
     pagination.check_page_size(first)
-    wanted = filter.read() if filter else KeyFilter()
+    key_filter = filter.to_domain() if filter else KeyFilter()
     after = after or None
-    page = await listing.list_keys(wanted, first, read_cursor("after", after))
-    return BetaKeyConnection.of(page, after, wanted)
+    position = read_cursor("after", after)
+    page = await listing.list_keys(key_filter, first, position)
+    return BetaKeyConnection.of(page, after, key_filter)
 
 
-async def beta_key(info: Info, id: strawberry.ID) -> BetaKey | None:  # noqa: A002
+@strawberry.field(description="One beta key; null for an unknown id. Operators only.")
+async def beta_key(info: Info, id: KeyId) -> BetaKey | None:
     await info.context.operator()
     listed = await listing.find_listed(uuid_of(id))
     return BetaKey.of(listed) if listed is not None else None
 
 
-@strawberry.type
+@strawberry.type(description="How many beta keys there are, by status. Operators only.")
 class BetaKeyStats:
-    total: int
-    available: int
-    used: int
-    expired: int
-    revoked: int
-    sent: int
-    usage_percentage: float
+    total: int = strawberry.field(description="The number of all keys.")
+    available: int = strawberry.field(description="The number of keys with the status `AVAILABLE`.")
+    used: int = strawberry.field(description="The number of keys with the status `USED`.")
+    expired: int = strawberry.field(description="The number of keys with the status `EXPIRED`.")
+    revoked: int = strawberry.field(description="The number of keys with the status `REVOKED`.")
+    sent: int = strawberry.field(
+        description="The number of keys that were mailed to a recipient, of any status."
+    )
+    usage_percentage: float = strawberry.field(
+        description="`used` in percent of `total`: 0 to 100, with two decimals; 0 if there are no keys."
+    )
 
 
-async def beta_key_stats(info: Info, batch: str | None = strawberry.UNSET) -> BetaKeyStats:
+@strawberry.field(description="How many beta keys there are, by status. Operators only.")
+async def beta_key_stats(
+    info: Info,
+    batch: Annotated[
+        str | None, strawberry.argument("The whole name of a batch; omit it to count all keys.")
+    ] = strawberry.UNSET,
+) -> BetaKeyStats:
     await info.context.operator()
     stats = await listing.key_stats(batch or None)
     return BetaKeyStats(
@@ -165,85 +206,3 @@ async def beta_key_stats(info: Info, batch: str | None = strawberry.UNSET) -> Be
         sent=stats.sent,
         usage_percentage=stats.usage_percentage,
     )
-
-
-# Acts
-
-
-@strawberry.input
-class IssueBetaKeysInput:
-    count: int = 1
-    notes: str | None = strawberry.UNSET
-    batch: str | None = strawberry.UNSET
-    expires_at: datetime | None = strawberry.UNSET
-    recipient_email: str | None = strawberry.UNSET
-
-
-@strawberry.type
-class IssuedBetaKeys:
-    keys: list[BetaKey]
-
-
-IssueBetaKeysResult = Annotated[IssuedBetaKeys | InvalidInput, strawberry.union("IssueBetaKeysResult")]
-
-
-async def issue_beta_keys(info: Info, input: IssueBetaKeysInput) -> IssueBetaKeysResult:  # noqa: A002
-    actor = await info.context.operator()
-    options = issue.read_options(
-        input.count,
-        max_count=issue.MAX_PER_REQUEST,
-        notes=input.notes or None,
-        batch=input.batch or None,
-        expires_at=input.expires_at or None,
-        recipient_email=input.recipient_email or None,
-    )
-    issued: list[NewKey] = []
-    await issue.issue_keys(actor, input.count, options, issued.extend)
-    return IssuedBetaKeys(keys=[BetaKey.of_new(new, options) for new in issued])
-
-
-@strawberry.input
-class UpdateBetaKeyInput:
-    notes: str | None = strawberry.UNSET
-    expires_at: datetime | None = strawberry.UNSET
-
-
-UpdateBetaKeyResult = Annotated[BetaKey | InvalidInput | NotFound, strawberry.union("UpdateBetaKeyResult")]
-
-
-async def update_beta_key(
-    info: Info,
-    id: strawberry.ID,  # noqa: A002
-    input: UpdateBetaKeyInput,  # noqa: A002
-) -> UpdateBetaKeyResult:
-    await editing.update_key(await info.context.operator(), uuid_of(id), given(input))
-    return await _changed(id)
-
-
-RevokeBetaKeyResult = Annotated[BetaKey | NotFound | Conflict, strawberry.union("RevokeBetaKeyResult")]
-
-
-async def revoke_beta_key(
-    info: Info,
-    id: strawberry.ID,  # noqa: A002
-    reason: str | None = strawberry.UNSET,
-) -> RevokeBetaKeyResult:
-    await editing.revoke_key(await info.context.operator(), uuid_of(id), reason or None)
-    return await _changed(id)
-
-
-SendBetaKeyResult = Annotated[
-    BetaKey | InvalidInput | NotFound | Conflict | RateLimited, strawberry.union("SendBetaKeyResult")
-]
-
-
-async def send_beta_key(info: Info, id: strawberry.ID, email: str) -> SendBetaKeyResult:  # noqa: A002
-    await invitations.send_key(await info.context.operator(), uuid_of(id), email)
-    return await _changed(id)
-
-
-async def _changed(id: strawberry.ID) -> BetaKey:  # noqa: A002
-    listed = await listing.find_listed(uuid_of(id))
-    if listed is None:
-        raise DomainNotFound
-    return BetaKey.of(listed)

@@ -1,4 +1,4 @@
-"""What a resolver knows of the request it works for."""
+"""The context of a request, which every resolver gets as `info.context`."""
 
 import asyncio
 from typing import TypeAlias
@@ -16,7 +16,7 @@ from api.schema.loaders import Loaders
 
 
 class Context:
-    """One request: who asks, from where, in which language."""
+    """The client, the viewer and the data loaders of one request, each made on first use."""
 
     __slots__ = ("_client", "_loaders", "_scope", "_viewer")
 
@@ -33,7 +33,7 @@ class Context:
         return self._client
 
     async def viewer(self) -> Viewer | None:
-        """The signed-in user, looked up once and only if somebody asks."""
+        """The signed-in user; None without a valid token. Looked up at most once a request."""
         if self._viewer is None:
             token = bearer_token(self._scope)
             if token is None:
@@ -54,12 +54,11 @@ class Context:
 
     @property
     def loaders(self) -> Loaders:
-        # Made when they are first asked for, because most requests ask for nothing of a tenant.
         if self._loaders is None:
             self._loaders = Loaders()
         return self._loaders
 
-    def say(self, code: str, **values: object) -> str:
+    def message(self, code: str, **values: object) -> str:
         """The message for a code in the language of the request."""
         return message(code, self.client.language, **values)
 

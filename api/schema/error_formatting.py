@@ -1,4 +1,4 @@
-"""Errors of the GraphQL answer itself: logged, and masked where they are not the client's doing."""
+"""The `errors` of a GraphQL response: logged, and masked where the client did not cause them."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,43 @@ from api.observability.error_reporting import error_code, report_error
 from api.observability.logs import get_logger
 from api.observability.request_outcome import record_outcome
 from api.schema.context import Context
+from api.schema.descriptions import list_codes
 
 logger = get_logger()
 
+ERRORS_DESCRIPTION = list_codes(
+    "Entries of `errors` in a response have `extensions.code`, unless the document or its variables are not "
+    "valid:",
+    {
+        "UNAUTHENTICATED": "the field requires a signed-in user; "
+        "the request has no token, or one that is no longer valid.",
+        "FORBIDDEN": "the signed-in user may not use this field.",
+        "INVALID_ARGUMENT": "an argument is not valid; the message names it.",
+        "RATE_LIMITED": "too many requests; `extensions.retryAfterSeconds` says when to try again.",
+        "TIMEOUT": "the request took too long and was cancelled.",
+        "UNAVAILABLE": "the database is not available at the moment; try again.",
+        "INTERNAL": "the server failed.",
+    },
+)
+"""The part of the description of `Query` and `Mutation` that lists the codes of this module."""
 
-def present_errors(context: Context, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """The errors as the client may see them; one line of the log, with the request's id, tells of all."""
+
+def format_errors(context: Context, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """The errors as the client may see them. Logs one line for all of them, with the request id."""
     failures = [cause for error in errors if (cause := _failure(error)) is not None]
     if failures:
         record_outcome(report_error(failures[0], more=len(failures) - 1))
     else:
         record_outcome(_outcome(errors[0]))
-        # Kinds and places only: the messages of graphql-core repeat values, and those may be passwords.
-        logger.info("graphql refused", errors=[_kind(error) for error in errors[:5]])
-    return [_present(context, error) for error in errors]
+        # Without the messages: those of graphql-core quote values, which may be passwords.
+        logger.info("graphql refused", errors=[_summary(error) for error in errors[:5]])
+    return [_format(context, error) for error in errors]
+
+
+def _failure(error: GraphQLError) -> Exception | None:
+    """The exception that a resolver, or graphql-core after it, did not expect."""
+    cause = error.original_error
+    return None if isinstance(cause, DomainError | GraphQLError) else cause
 
 
 def _outcome(error: GraphQLError) -> str:
@@ -32,35 +55,30 @@ def _outcome(error: GraphQLError) -> str:
     return "TIMEOUT" if isinstance(error, RequestTimeout) else "INVALID_REQUEST"
 
 
-def _failure(error: GraphQLError) -> Exception | None:
-    """The exception that escaped from a resolver, or from graphql-core completing what one returned."""
-    cause = error.original_error
-    return None if isinstance(cause, DomainError | GraphQLError) else cause
-
-
-def _present(context: Context, error: GraphQLError) -> GraphQLError:
-    cause = error.original_error
-    if isinstance(cause, DomainError):
-        told = _coded(error, context.say(cause.message_code, **cause.values), cause.code)
-        if isinstance(cause, RateLimited):
-            told.extensions = {**(told.extensions or {}), "retryAfterSeconds": cause.retry_after_seconds}
-        return told
-    if isinstance(error, RequestTimeout):
-        return _coded(error, context.say("TIMEOUT", seconds=f"{error.seconds:g}"), "TIMEOUT")
-    if (failure := _failure(error)) is not None:
-        code = error_code(failure)
-        return _coded(error, context.say(code), code)
-    return error
-
-
-def _coded(error: GraphQLError, message: str, code: str) -> GraphQLError:
-    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})
-
-
-def _kind(error: GraphQLError) -> str:
+def _summary(error: GraphQLError) -> str:
     if isinstance(error, RequestError):
         return f"{error.status} {error.message}"
     if isinstance(error.original_error, DomainError):
         return error.original_error.code
     places = " ".join(f"{place.line}:{place.column}" for place in error.locations or ())
     return f"invalid document or variables at {places or 'no place'}"
+
+
+def _format(context: Context, error: GraphQLError) -> GraphQLError:
+    cause = error.original_error
+    if isinstance(cause, DomainError):
+        formatted = _with_code(error, context.message(cause.message_code, **cause.values), cause.code)
+        if isinstance(cause, RateLimited):
+            extensions = formatted.extensions or {}
+            formatted.extensions = {**extensions, "retryAfterSeconds": cause.retry_after_seconds}
+        return formatted
+    if isinstance(error, RequestTimeout):
+        return _with_code(error, context.message("TIMEOUT", seconds=f"{error.seconds:g}"), "TIMEOUT")
+    if (failure := _failure(error)) is not None:
+        code = error_code(failure)
+        return _with_code(error, context.message(code), code)
+    return error
+
+
+def _with_code(error: GraphQLError, message: str, code: str) -> GraphQLError:
+    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})

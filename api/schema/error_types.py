@@ -1,4 +1,4 @@
-"""The error types of the API, and the one place where domain errors become them."""
+"""The GraphQL types of errors, and the handlers that convert domain errors to them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,93 +9,149 @@ from strawberry.schema.exception_handlers import ExceptionHandler
 from api.domain import errors
 from api.observability.request_outcome import record_outcome
 from api.schema.context import Context, Info
-from api.schema.roles import Role
+from api.schema.descriptions import list_codes
+from api.schema.enums import BetaKeyRejection, Role
 
-BetaKeyRejection = strawberry.enum(errors.BetaKeyRejection, name="BetaKeyRejection")
+ERROR_CODES = {
+    "INVALID_INPUT": "`InvalidInput`",
+    "BETA_KEY_REJECTED": "`BetaKeyRejected`",
+    "EMAIL_TAKEN": "`EmailTaken`",
+    "NIT_TAKEN": "`NitTaken`",
+    "WRONG_CREDENTIALS": "`WrongCredentials`",
+    "TENANT_SUSPENDED": "`TenantSuspended`",
+    "NOT_FOUND": "`NotFound`",
+    "CONFLICT": "`Conflict`",
+    "NO_SEAT": "`NoSeat`",
+    "WRONG_CODE": "`WrongCode`",
+    "RATE_LIMITED": "`RateLimited`",
+}
+
+FIELD_CODES = {
+    "REQUIRED": "the field is empty.",
+    "TOO_SHORT": "the text has too few characters.",
+    "TOO_LONG": "the text has too many characters.",
+    "TOO_SMALL": "the number is too small.",
+    "TOO_LARGE": "the number is too large.",
+    "INVALID_CHARACTERS": "the text has control characters or emoji.",
+    "INVALID_EMAIL": "not an email address.",
+    "INVALID_PHONE": "not a phone number.",
+    "INVALID_TAX_ID": "not a tax id of the country of this deployment.",
+    "INVALID_CHOICE": "the value is not allowed here, such as the role `SUPER_ADMIN` for staff.",
+    "WEAK_PASSWORD": "the password lacks a lower-case letter, an upper-case letter, a digit "
+    "or a special character.",
+    "IN_THE_PAST": "the instant is not in the future.",
+    "ONE_KEY_EACH": "a key with a recipient was requested together with other keys.",
+    "NOT_FOUND": "no object has this id.",
+}
 
 
 @strawberry.interface(
-    description="Whatever went wrong: a stable code for programs, a message for people "
-    "(Accept-Language: en, es)."
+    description="An error that a client can act on, as a member of the union that a mutation returns."
 )
 class Error:
-    code: str
-    message: str
+    code: str = strawberry.field(
+        description=list_codes(
+            "A stable code for programs, the same in every language. Each type has one code:", ERROR_CODES
+        )
+    )
+    message: str = strawberry.field(
+        description="A sentence for people, in the language of the request's `Accept-Language`: "
+        "English or Spanish."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="An error in one field of an input.")
 class FieldError:
     field: str = strawberry.field(description='The input field\'s name, as the client wrote it: "email".')
-    code: str
-    message: str
+    code: str = strawberry.field(
+        description=list_codes("A stable code for programs, the same in every language:", FIELD_CODES)
+    )
+    message: str = strawberry.field(
+        description="A sentence for people, in the language of the request, with the limit "
+        "where there is one, such as the number of characters."
+    )
 
 
-@strawberry.type(description="One or more fields are not acceptable; all of them are listed.")
+@strawberry.type(description="One or more fields are not valid. Nothing was changed.")
 class InvalidInput(Error):
-    fields: list[FieldError]
+    code: str = strawberry.field(description="Always `INVALID_INPUT`.")
+    fields: list[FieldError] = strawberry.field(description="All fields that are not valid.")
 
 
-@strawberry.type
+@strawberry.type(description="A business cannot register with this beta key.")
 class BetaKeyRejected(Error):
-    reason: BetaKeyRejection  # pyright: ignore[reportInvalidTypeForm]
+    code: str = strawberry.field(description="Always `BETA_KEY_REJECTED`.")
+    reason: BetaKeyRejection = strawberry.field(description="Why the key was rejected.")
 
 
-@strawberry.type
+@strawberry.type(description="Another user has this email address. Case does not matter.")
 class EmailTaken(Error):
-    pass
+    code: str = strawberry.field(description="Always `EMAIL_TAKEN`.")
 
 
-@strawberry.type
+@strawberry.type(description="Another tenant has this tax id. Case, dots, dashes and spaces do not matter.")
 class NitTaken(Error):
-    pass
-
-
-@strawberry.type
-class WrongCredentials(Error):
-    pass
-
-
-@strawberry.type
-class TenantSuspended(Error):
-    reason: str | None
-
-
-@strawberry.type
-class NotFound(Error):
-    pass
+    code: str = strawberry.field(description="Always `NIT_TAKEN`.")
 
 
 @strawberry.type(
-    description="The thing is not in a state that allows this "
-    "(a used key cannot be revoked, the owner not removed)."
+    description="The password is wrong. At sign-in also: the email address is unknown, or the user is "
+    "inactive; the answer does not say which."
+)
+class WrongCredentials(Error):
+    code: str = strawberry.field(description="Always `WRONG_CREDENTIALS`.")
+
+
+@strawberry.type(description="An operator suspended the tenant of this user; its staff cannot sign in.")
+class TenantSuspended(Error):
+    code: str = strawberry.field(description="Always `TENANT_SUSPENDED`.")
+    reason: str | None = strawberry.field(
+        description="The reason as the operator wrote it; null if none is stored."
+    )
+
+
+@strawberry.type(description="No object that the viewer may change has this id.")
+class NotFound(Error):
+    code: str = strawberry.field(description="Always `NOT_FOUND`.")
+
+
+@strawberry.type(
+    description="The object is in a state that does not allow this: a used key cannot be revoked, "
+    "the owner of a tenant cannot be removed."
 )
 class Conflict(Error):
-    pass
+    code: str = strawberry.field(description="Always `CONFLICT`.")
 
 
 @strawberry.type(description="The tenant has no free seat for that role.")
 class NoSeat(Error):
-    role: Role  # pyright: ignore[reportInvalidTypeForm]
-    max: int
+    code: str = strawberry.field(description="Always `NO_SEAT`.")
+    role: Role = strawberry.field(description="The role whose seats are all taken.")
+    max: int = strawberry.field(description="The number of seats that the tenant has for this role.")
 
 
 @strawberry.type(description="The one-time code is wrong, used, expired, or tried too often.")
 class WrongCode(Error):
-    pass
+    code: str = strawberry.field(description="Always `WRONG_CODE`.")
 
 
-@strawberry.type
+@strawberry.type(description="Too many requests of this kind from this address or for this account.")
 class RateLimited(Error):
-    retry_after_seconds: int
+    code: str = strawberry.field(description="Always `RATE_LIMITED`.")
+    retry_after_seconds: int = strawberry.field(
+        description="Seconds until a request of this kind is accepted again; at least 1."
+    )
 
 
 def _invalid_input(error: errors.InvalidInput, context: Context) -> InvalidInput:
     return InvalidInput(
         code=error.code,
-        message=context.say(error.code),
+        message=context.message(error.code),
         fields=[
             FieldError(
-                field=problem.name, code=problem.code, message=context.say(problem.code, **problem.limits)
+                field=problem.name,
+                code=problem.code,
+                message=context.message(problem.code, **problem.limits),
             )
             for problem in error.problems
         ],
@@ -103,17 +159,17 @@ def _invalid_input(error: errors.InvalidInput, context: Context) -> InvalidInput
 
 
 def _beta_key_rejected(error: errors.BetaKeyRejected, context: Context) -> BetaKeyRejected:
-    return BetaKeyRejected(code=error.code, message=context.say(error.message_code), reason=error.reason)
+    return BetaKeyRejected(code=error.code, message=context.message(error.message_code), reason=error.reason)
 
 
 def _tenant_suspended(error: errors.TenantSuspended, context: Context) -> TenantSuspended:
-    return TenantSuspended(code=error.code, message=context.say(error.code), reason=error.reason)
+    return TenantSuspended(code=error.code, message=context.message(error.code), reason=error.reason)
 
 
 def _no_seat(error: errors.NoSeat, context: Context) -> NoSeat:
     return NoSeat(
         code=error.code,
-        message=context.say(error.message_code, **error.values),
+        message=context.message(error.message_code, **error.values),
         role=error.role,
         max=error.max,
     )
@@ -122,25 +178,28 @@ def _no_seat(error: errors.NoSeat, context: Context) -> NoSeat:
 def _rate_limited(error: errors.RateLimited, context: Context) -> RateLimited:
     return RateLimited(
         code=error.code,
-        message=context.say(error.code, **error.values),
+        message=context.message(error.code, **error.values),
         retry_after_seconds=error.retry_after_seconds,
     )
 
 
-def _plain(error_type: type[Error]) -> Callable[[Any, Context], Error]:
-    return lambda error, context: error_type(code=error.code, message=context.say(error.message_code))
+def _plain(graphql_type: type[Error]) -> Callable[[Any, Context], Error]:
+    """The conversion to a type that has no fields of its own."""
+    return lambda error, context: graphql_type(code=error.code, message=context.message(error.message_code))
 
 
 def _handler(
-    exception: type[errors.DomainError], graphql_type: type[Error], tell: Callable[[Any, Context], Error]
+    domain_error: type[errors.DomainError],
+    graphql_type: type[Error],
+    convert: Callable[[Any, Context], Error],
 ) -> ExceptionHandler[Any]:
     class Handler(strawberry.ExceptionHandler):
-        exception_type = exception
+        exception_type = domain_error
         error_type = graphql_type
 
         def handle(self, exception: Any, *, field: Any, info: Info) -> Error:  # noqa: ARG002
             record_outcome(exception.code)
-            return tell(exception, info.context)
+            return convert(exception, info.context)
 
     return Handler()
 
@@ -158,4 +217,5 @@ EXCEPTION_HANDLERS = (
     _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.RateLimited, RateLimited, _rate_limited),
 )
-"""Each turns a domain error into the member of the field's union that tells of it."""
+"""A handler converts a domain error where the union of the field has its type; elsewhere the error is one of
+the `errors` of the response."""

@@ -1,4 +1,4 @@
-"""Arguments, made into what the domain takes."""
+"""Conversion of arguments and inputs to the types of the domain."""
 
 from dataclasses import fields
 from enum import Enum
@@ -12,19 +12,22 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 NIL_UUID = UUID(int=0)
-"""An id that nothing has."""
+"""An id that no row has."""
 
 
-def uuid_of(id: strawberry.ID) -> UUID:  # noqa: A002
-    """The id; a text that cannot be one finds nothing, and is told like any other id that finds nothing."""
+def uuid_of(id: strawberry.ID) -> UUID:
+    """The id as a UUID; `NIL_UUID` for other texts, so that they get the answer of an unknown id."""
     try:
         return UUID(id)
     except ValueError:
         return NIL_UUID
 
 
-def given(input: "DataclassInstance") -> dict[str, Any]:  # noqa: A002
-    """The fields of an update that the client wrote, null included, by their names in the API."""
+def provided_fields(input: "DataclassInstance") -> dict[str, Any]:
+    """The fields of an input that the client sent, null included, by their names in the API.
+
+    An enum is given by its value.
+    """
     values = {field.name: getattr(input, field.name) for field in fields(input)}
     return {
         to_camel_case(name): value.value if isinstance(value, Enum) else value

@@ -1,4 +1,4 @@
-"""What the tenants of one answer need, asked for together: one query for all of them."""
+"""Data loaders: one query for what several tenants of a response need."""
 
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class StaffPage(NamedTuple):
-    """Which page of which tenant."""
+    """The key of a page of a tenant's staff."""
 
     tenant_id: UUID
     first: int
@@ -24,47 +24,49 @@ class StaffPage(NamedTuple):
 
 
 class Loaders:
-    """Made for one request, because they remember what they have loaded; each when it is first asked."""
+    """The loaders of one request. They cache what they load, so no two requests may share them."""
 
     @cached_property
     def seats(self) -> DataLoader[UUID, dict[Role, int]]:
-        return DataLoader(_each(seats.count_seats))
+        return DataLoader(_in_order(seats.count_seats))
 
     @cached_property
     def owner(self) -> DataLoader[UUID, User | None]:
-        return DataLoader(_each(staff.find_owners))
+        return DataLoader(_in_order(staff.find_owners))
 
     @cached_property
     def staff_count(self) -> DataLoader[UUID, int]:
-        return DataLoader(_each(staff.count_staff))
+        return DataLoader(_in_order(staff.count_staff))
 
     @cached_property
     def staff(self) -> DataLoader[StaffPage, Page[User]]:
         return DataLoader(_load_staff)
 
     def clear(self) -> None:
-        """Forget everything: a mutation may have changed it."""
+        """Drop all that is cached; call it after a mutation that changes staff or tenants."""
         vars(self).clear()
 
 
-def _each(
+def _in_order(
     load: Callable[[list[UUID]], Awaitable[dict[UUID, T]]],
 ) -> Callable[[list[UUID]], Awaitable[list[T]]]:
+    """`load`, with its results in the order of the ids, as `DataLoader` requires."""
+
     async def load_in_order(tenant_ids: list[UUID]) -> list[T]:
-        found = await load(tenant_ids)
-        return [found[tenant_id] for tenant_id in tenant_ids]
+        loaded = await load(tenant_ids)
+        return [loaded[tenant_id] for tenant_id in tenant_ids]
 
     return load_in_order
 
 
 async def _load_staff(pages: list[StaffPage]) -> list[Page[User]]:
-    """One query for each kind of page; the tenants of a listing are all asked for the same."""
-    kinds: dict[tuple[int, Position | None], list[UUID]] = {}
+    """One query for all tenants whose pages have the same arguments, as those of one listing do."""
+    tenants_by_arguments: dict[tuple[int, Position | None], list[UUID]] = {}
     for page in pages:
-        kinds.setdefault((page.first, page.after), []).append(page.tenant_id)
-    found = {
+        tenants_by_arguments.setdefault((page.first, page.after), []).append(page.tenant_id)
+    loaded = {
         StaffPage(tenant_id, first, after): people
-        for (first, after), tenant_ids in kinds.items()
+        for (first, after), tenant_ids in tenants_by_arguments.items()
         for tenant_id, people in (await staff.list_staff(tenant_ids, first, after)).items()
     }
-    return [found[page] for page in pages]
+    return [loaded[page] for page in pages]

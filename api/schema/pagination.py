@@ -1,11 +1,11 @@
-"""Pages of a listing, as Relay's connections have them."""
+"""Pages of a listing, in the shape of Relay's connections."""
 
 import base64
 import binascii
 import struct
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -16,35 +16,51 @@ from api.domain.pagination import Page, Position
 T = TypeVar("T")
 Row = TypeVar("Row")
 
+First = Annotated[
+    int,
+    strawberry.argument("The size of the page: 1 to 100. Other numbers get the error `INVALID_ARGUMENT`."),
+]
+After = Annotated[
+    str | None,
+    strawberry.argument(
+        "The `endCursor` of the previous page; omit it for the first page. "
+        "A text that is no cursor gets the error `INVALID_ARGUMENT`."
+    ),
+]
 
-@strawberry.type
+
+@strawberry.type(description="The position of a page in its listing.")
 class PageInfo:
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    has_next_page: bool = strawberry.field(description="Whether items follow this page.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether the page was requested with `after`, so that items precede it."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the first item; null for an empty page."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last item, the `after` of the next page; null for an empty page."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="An item of a page, with its cursor.")
 class Edge(Generic[T]):
-    cursor: str
-    node: T
+    cursor: str = strawberry.field(description="The position of the item. Opaque: clients must not parse it.")
+    node: T = strawberry.field(description="The item.")
 
 
-@strawberry.type
+@strawberry.type(description="A page of a listing.")
 class Connection(Generic[T]):
-    edges: list[Edge[T]]
-    page_info: PageInfo
+    edges: list[Edge[T]] = strawberry.field(description="The items of this page, in order.")
+    page_info: PageInfo = strawberry.field(description="Where the page ends and how to get the next one.")
 
 
-def edges_of(
-    page: Page[Row], position: Callable[[Row], Position], present: Callable[[Row], T]
-) -> list[Edge[T]]:
-    return [Edge(cursor=write_cursor(position(row)), node=present(row)) for row in page.items]
+def edges_of(page: Page[Row], position: Callable[[Row], Position], node: Callable[[Row], T]) -> list[Edge[T]]:
+    return [Edge(cursor=write_cursor(position(row)), node=node(row)) for row in page.items]
 
 
 def page_info_of(page: Page[Row], edges: Iterable[Edge[T]], after: str | None) -> PageInfo:
-    """`after` is the cursor that was asked for: whatever it stood for comes before this page."""
+    """`after` is the argument of the request; its item precedes this page."""
     cursors = [edge.cursor for edge in edges]
     return PageInfo(
         has_next_page=page.has_next,
@@ -54,7 +70,7 @@ def page_info_of(page: Page[Row], edges: Iterable[Edge[T]], after: str | None) -
     )
 
 
-# Microseconds since 1970, then the id: 24 bytes, which base64 writes without padding.
+# Microseconds since 1970, then the id: 24 bytes, which base64 encodes without padding.
 _CURSOR = struct.Struct(">q16s")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,12 +83,12 @@ def write_cursor(position: Position) -> str:
     return base64.urlsafe_b64encode(packed).decode()
 
 
-def read_cursor(name: str, cursor: str | None) -> Position | None:
-    """The place that a cursor marks; `name` is the argument. Raises `InvalidArgument`."""
+def read_cursor(argument: str, cursor: str | None) -> Position | None:
+    """The position that a cursor encodes. Raises `InvalidArgument`, which names the `argument`."""
     if cursor is None:
         return None
     try:
         microseconds, id_bytes = _CURSOR.unpack(base64.b64decode(cursor, altchars=b"-_", validate=True))
         return Position(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=id_bytes))
     except (ValueError, OverflowError, binascii.Error, struct.error):
-        raise InvalidArgument(name, "INVALID_CURSOR") from None
+        raise InvalidArgument(argument, "INVALID_CURSOR") from None

@@ -1,4 +1,4 @@
-"""Registration."""
+"""Registration: a beta key becomes a tenant with its owner."""
 
 from datetime import datetime
 from typing import Annotated, cast
@@ -8,50 +8,82 @@ import strawberry
 import tables
 from api.domain import registration
 from api.schema.context import Info
+from api.schema.descriptions import ACCESS_TOKENS, PASSWORDS, PHONE_NUMBERS
+from api.schema.enums import BusinessType
 from api.schema.error_types import BetaKeyRejected, EmailTaken, InvalidInput, NitTaken, RateLimited, WrongCode
-from api.schema.inputs import given
-from api.schema.tenants import BusinessType, Tenant
-from api.schema.users import User
+from api.schema.inputs import provided_fields
+from api.schema.tenant_types import Tenant, User
 
 
-@strawberry.input
+@strawberry.input(
+    description="A registration: a beta key, the business, and the owner, who becomes its first user."
+)
 class RegisterInput:
-    beta_key: str
-    business_name: str
-    nit: str = strawberry.field(description="Tax id (in Colombia, the NIT).")
-    business_type: BusinessType  # pyright: ignore[reportInvalidTypeForm]
-    address: str
-    business_phone: str | None = strawberry.UNSET
-    business_email: str | None = strawberry.UNSET
-    first_name: str
-    last_name: str
-    email: str
-    password: str
-    document_id: str | None = strawberry.UNSET
-    phone_number: str | None = strawberry.UNSET
+    beta_key: str = strawberry.field(
+        description="The beta key, such as `BETA-7QX4M-9HKTR`; case, spaces and dashes do not matter."
+    )
+    business_name: str = strawberry.field(description="The name of the business; 1 to 200 characters.")
+    nit: str = strawberry.field(
+        description="Tax id (in Colombia, the NIT). 3 to 50 letters and digits; dots, dashes and spaces are "
+        "removed. No other tenant may have it."
+    )
+    business_type: BusinessType = strawberry.field(description="The line of business.")
+    address: str = strawberry.field(description="The postal address in one line; 1 to 500 characters.")
+    business_phone: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=f"Of the business. {PHONE_NUMBERS}",
+    )
+    business_email: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The email address of the business; at most 100 characters."
+    )
+    first_name: str = strawberry.field(description="The first name of the owner; 1 to 60 characters.")
+    last_name: str = strawberry.field(description="The last name of the owner; 1 to 60 characters.")
+    email: str = strawberry.field(
+        description="The address that the owner signs in with; at most 120 characters. No other user may "
+        "have it."
+    )
+    password: str = strawberry.field(description=f"The password of the owner. {PASSWORDS}")
+    document_id: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The number of an identity document of the owner; at most 20 characters.",
+    )
+    phone_number: str | None = strawberry.field(
+        default=strawberry.UNSET, description=f"Of the owner. {PHONE_NUMBERS}"
+    )
     email_verification_token: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="From verifyEmail; required only where the deployment demands verified addresses.",
     )
 
 
-@strawberry.type
+@strawberry.type(description="A new tenant, its owner, and a session of the owner.")
 class Registration:
-    access_token: str
-    expires_at: datetime
-    user: User
-    tenant: Tenant
+    access_token: str = strawberry.field(description=ACCESS_TOKENS)
+    expires_at: datetime = strawberry.field(description="When the session ends, unless it is ended before.")
+    user: User = strawberry.field(description="The owner.")
+    tenant: Tenant = strawberry.field(description="The tenant.")
 
 
 RegisterResult = Annotated[
     Registration | InvalidInput | BetaKeyRejected | EmailTaken | NitTaken | WrongCode | RateLimited,
-    strawberry.union("RegisterResult"),
+    strawberry.union(
+        "RegisterResult",
+        description="The registration, or the reason why there is none. After an error nothing is stored "
+        "and the key is unused. `WrongCode` for a missing or invalid `emailVerificationToken`, where one is "
+        "required.",
+    ),
 ]
 
 
-async def register(info: Info, input: RegisterInput) -> RegisterResult:  # noqa: A002
-    opened = await registration.register(given(input), info.context.client)
-    # A registration has a tenant; only operators, who sign in by password, have none.
+@strawberry.mutation(
+    description="Turns a beta key into a tenant, its owner and a session, all or nothing. Public; safe to "
+    "repeat: the same key, owner, tax id and password return the same tenant with a new session."
+)
+async def register(
+    info: Info, input: Annotated[RegisterInput, strawberry.argument("The registration.")]
+) -> RegisterResult:
+    opened = await registration.register(provided_fields(input), info.context.client)
+    # A registration has a tenant; only the session of an operator has none.
     tenant = Tenant.of(cast("tables.Tenant", opened.tenant))
     return Registration(
         access_token=opened.token,

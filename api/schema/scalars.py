@@ -1,4 +1,4 @@
-"""Scalars of the contract."""
+"""The custom scalars: DateTime and JSON."""
 
 from datetime import UTC, datetime
 from typing import NewType
@@ -6,14 +6,14 @@ from typing import NewType
 import strawberry
 
 
-def _write(value: datetime) -> str:
+def _serialize(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _read(written: object) -> datetime:
-    """Raises `ValueError`, for a time without an offset too: it could be meant in any zone."""
+def _parse(value: object) -> datetime:
+    """Raises `ValueError`, also for a time without an offset, because its time zone is unknown."""
     try:
-        if isinstance(written, str) and (instant := datetime.fromisoformat(written)).tzinfo is not None:
+        if isinstance(value, str) and (instant := datetime.fromisoformat(value)).tzinfo is not None:
             return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
@@ -22,11 +22,18 @@ def _read(written: object) -> datetime:
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
-    description="An instant, RFC 3339, UTC.",
-    serialize=_write,
-    parse_value=_read,
+    description="An instant, RFC 3339, UTC. Output ends in `Z` and has up to six decimals of a second; "
+    "input may have any offset, but must have one.",
+    specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+    serialize=_serialize,
+    parse_value=_parse,
 )
 
 Json = NewType("Json", object)
 
-JSON = strawberry.scalar(name="JSON", description="Any JSON value.", serialize=lambda value: value)
+JSON = strawberry.scalar(
+    name="JSON",
+    description="Any JSON value.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+    serialize=lambda value: value,
+)

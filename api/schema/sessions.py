@@ -1,66 +1,83 @@
-"""Signing in and out, the devices that are signed in, and the password."""
+"""Sessions: sign-in, sign-out, the list of signed-in devices, and the change of the password."""
 
 from datetime import datetime
 from typing import Annotated
 
 import strawberry
 
-from api.domain.accounts import password_change, sessions, sign_in
+from api.domain.accounts import password_change, sign_in
+from api.domain.accounts import sessions as domain_sessions
 from api.schema.context import Info
+from api.schema.descriptions import ACCESS_TOKENS, PASSWORDS
+from api.schema.done import Done
 from api.schema.error_types import InvalidInput, NotFound, RateLimited, TenantSuspended, WrongCredentials
 from api.schema.inputs import uuid_of
-from api.schema.users import User, with_tenant
+from api.schema.tenant_types import User
 
 
-@strawberry.input
+@strawberry.input(description="The credentials of a user.")
 class LoginInput:
-    email: str
-    password: str
+    email: str = strawberry.field(description="The email address of the user; case does not matter.")
+    password: str = strawberry.field(description="The password.")
 
 
-@strawberry.type
+@strawberry.type(description="A new session.")
 class SignedIn:
-    access_token: str
-    expires_at: datetime
-    user: User
-
-
-@strawberry.type
-class Done:
-    message: str
+    access_token: str = strawberry.field(description=ACCESS_TOKENS)
+    expires_at: datetime = strawberry.field(description="When the session ends, unless it is ended before.")
+    user: User = strawberry.field(description="The user who signed in.")
 
 
 LoginResult = Annotated[
-    SignedIn | WrongCredentials | TenantSuspended | RateLimited, strawberry.union("LoginResult")
+    SignedIn | WrongCredentials | TenantSuspended | RateLimited,
+    strawberry.union("LoginResult", description="The new session, or the reason why there is none."),
 ]
 
 
-async def login(info: Info, input: LoginInput) -> LoginResult:  # noqa: A002
+@strawberry.mutation(description="Signs a user in with email address and password. Public.")
+async def login(
+    info: Info, input: Annotated[LoginInput, strawberry.argument("The credentials.")]
+) -> LoginResult:
     opened = await sign_in.sign_in(input.email, input.password, info.context.client)
     return SignedIn(
         access_token=opened.token,
         expires_at=opened.expires_at,
-        user=with_tenant(opened.user, opened.tenant),
+        user=User.of_rows(opened.user, opened.tenant),
     )
 
 
+@strawberry.mutation(
+    description="Ends the session of this request; its token is no longer valid. Requires a signed-in user."
+)
 async def logout(info: Info) -> Done:
-    await sessions.sign_out(await info.context.signed_in())
-    return Done(message=info.context.say("SIGNED_OUT"))
+    viewer = await info.context.signed_in()
+    await domain_sessions.sign_out(viewer)
+    return Done(message=info.context.message("SIGNED_OUT"))
 
 
-@strawberry.type(description="A signed-in device.")
+@strawberry.type(description="A signed-in device. Only its user sees it.")
 class Session:
-    id: strawberry.ID
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime
-    user_agent: str | None
-    ip_address: str | None
-    is_current: bool
+    id: strawberry.ID = strawberry.field(description="A UUID. It is not the token.")
+    created_at: datetime = strawberry.field(description="When the user signed in.")
+    last_seen_at: datetime = strawberry.field(
+        description="When the device sent its last request, to the minute."
+    )
+    expires_at: datetime = strawberry.field(description="When the session ends, unless it is ended before.")
+    user_agent: str | None = strawberry.field(
+        description="The `User-Agent` header of the sign-in; null if it had none."
+    )
+    ip_address: str | None = strawberry.field(
+        description="The IPv4 or IPv6 address of the sign-in; null if it is unknown."
+    )
+    is_current: bool = strawberry.field(description="Whether this request belongs to the session.")
 
 
-async def list_sessions(info: Info) -> list[Session]:
+@strawberry.field(
+    description="The viewer's devices: the current session first, then the others by `lastSeenAt`, the "
+    "latest first; at most 100. Requires a signed-in user."
+)
+async def sessions(info: Info) -> list[Session]:
+    viewer = await info.context.signed_in()
     return [
         Session(
             id=strawberry.ID(str(device.id)),
@@ -71,30 +88,52 @@ async def list_sessions(info: Info) -> list[Session]:
             ip_address=device.ip_address,
             is_current=device.is_current,
         )
-        for device in await sessions.list_sessions(await info.context.signed_in())
+        for device in await domain_sessions.list_sessions(viewer)
     ]
 
 
-RevokeSessionResult = Annotated[Done | NotFound, strawberry.union("RevokeSessionResult")]
-
-
-async def revoke_session(info: Info, id: strawberry.ID) -> RevokeSessionResult:  # noqa: A002
-    await sessions.revoke_session(await info.context.signed_in(), uuid_of(id))
-    return Done(message=info.context.say("SESSION_REVOKED"))
-
-
-@strawberry.input
-class ChangePasswordInput:
-    current_password: str
-    new_password: str
-
-
-ChangePasswordResult = Annotated[
-    Done | InvalidInput | WrongCredentials | RateLimited, strawberry.union("ChangePasswordResult")
+RevokeSessionResult = Annotated[
+    Done | NotFound,
+    strawberry.union(
+        "RevokeSessionResult",
+        description="The sign-out of the device. `NotFound` for an unknown or ended session, and for one of "
+        "another user.",
+    ),
 ]
 
 
-async def change_password(info: Info, input: ChangePasswordInput) -> ChangePasswordResult:  # noqa: A002
+@strawberry.mutation(description="Signs one of the viewer's devices out. Requires a signed-in user.")
+async def revoke_session(
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument("The `id` of a `Session` of the viewer.")]
+) -> RevokeSessionResult:
+    viewer = await info.context.signed_in()
+    await domain_sessions.revoke_session(viewer, uuid_of(id))
+    return Done(message=info.context.message("SESSION_REVOKED"))
+
+
+@strawberry.input(description="The current and the new password of the viewer.")
+class ChangePasswordInput:
+    current_password: str = strawberry.field(description="The password that the viewer has now.")
+    new_password: str = strawberry.field(description=PASSWORDS)
+
+
+ChangePasswordResult = Annotated[
+    Done | InvalidInput | WrongCredentials | RateLimited,
+    strawberry.union(
+        "ChangePasswordResult",
+        description="The change, or the reason why the password is still the same. "
+        "`WrongCredentials` for a wrong current password.",
+    ),
+]
+
+
+@strawberry.mutation(
+    description="Changes the viewer's password and ends all of their other sessions. Requires a signed-in "
+    "user."
+)
+async def change_password(
+    info: Info, input: Annotated[ChangePasswordInput, strawberry.argument("Both passwords.")]
+) -> ChangePasswordResult:
     viewer = await info.context.signed_in()
     await password_change.change_password(viewer, input.current_password, input.new_password)
-    return Done(message=info.context.say("PASSWORD_CHANGED"))
+    return Done(message=info.context.message("PASSWORD_CHANGED"))

@@ -1,93 +1,127 @@
-"""The people of a tenant."""
+"""The staff of a tenant: created, changed and removed by its admins and managers."""
 
 from typing import Annotated
 
 import strawberry
 
-import tables
-from api.domain.pagination import Page, Position
 from api.domain.tenants import staff
 from api.schema.context import Info
+from api.schema.descriptions import PASSWORDS, PHONE_NUMBERS
+from api.schema.done import Done
+from api.schema.enums import Role
 from api.schema.error_types import Conflict, EmailTaken, InvalidInput, NoSeat, NotFound
-from api.schema.inputs import given, uuid_of
-from api.schema.pagination import Connection, edges_of, page_info_of
-from api.schema.roles import Role
-from api.schema.sessions import Done
-from api.schema.tenants import Tenant
-from api.schema.users import User
+from api.schema.inputs import provided_fields, uuid_of
+from api.schema.tenant_types import User
+
+StaffId = Annotated[strawberry.ID, strawberry.argument("The `id` of a `User` of the viewer's tenant.")]
 
 
-@strawberry.type
-class UserConnection(Connection[User]):
-    tenant: strawberry.Private[Tenant]
-
-    @classmethod
-    def of(cls, page: Page[tables.User], after: str | None, tenant: Tenant) -> "UserConnection":
-        edges = edges_of(
-            page,
-            position=lambda user: Position(user.created_at, user.id),
-            present=lambda user: User.of(user, tenant),
-        )
-        return cls(edges=edges, page_info=page_info_of(page, edges, after), tenant=tenant)
-
-    @strawberry.field
-    async def total_count(self, info: Info) -> int:
-        return await info.context.loaders.staff_count.load(self.tenant.row.id)
-
-
-@strawberry.input
+@strawberry.input(description="A new user of the viewer's tenant.")
 class CreateStaffInput:
-    email: str
-    first_name: str
-    last_name: str
-    role: Role  # pyright: ignore[reportInvalidTypeForm]
-    password: str
-    document_id: str | None = strawberry.UNSET
-    phone_number: str | None = strawberry.UNSET
+    email: str = strawberry.field(
+        description="The address to sign in with; at most 120 characters. No other user may have it."
+    )
+    first_name: str = strawberry.field(description="First name; 1 to 60 characters.")
+    last_name: str = strawberry.field(description="Last name; 1 to 60 characters.")
+    role: Role = strawberry.field(description="`ADMIN`, `MANAGER` or `CASHIER`. Takes a seat of this role.")
+    password: str = strawberry.field(description=PASSWORDS)
+    document_id: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The number of an identity document; at most 20 characters.",
+    )
+    phone_number: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=PHONE_NUMBERS,
+    )
 
 
 CreateStaffResult = Annotated[
-    User | InvalidInput | EmailTaken | NoSeat, strawberry.union("CreateStaffResult")
+    User | InvalidInput | EmailTaken | NoSeat,
+    strawberry.union("CreateStaffResult", description="The new user, or the reason why none was created."),
 ]
 
 
-async def create_staff(info: Info, input: CreateStaffInput) -> CreateStaffResult:  # noqa: A002
+@strawberry.mutation(
+    description="Creates a user in the viewer's tenant. Admins, for all roles; managers, for cashiers only."
+)
+async def create_staff(
+    info: Info, input: Annotated[CreateStaffInput, strawberry.argument("The new user.")]
+) -> CreateStaffResult:
     viewer = await info.context.signed_in()
-    user, tenant = await staff.create_staff(viewer, given(input))
+    user, tenant = await staff.create_staff(viewer, provided_fields(input))
     info.context.loaders.clear()
-    return User.of(user, Tenant.of(tenant))
+    return User.of_rows(user, tenant)
 
 
-@strawberry.input
+@strawberry.input(
+    description="Changes of a user. An omitted field keeps its value. Null clears `documentId` and "
+    "`phoneNumber`; elsewhere it gets the error `REQUIRED`."
+)
 class UpdateStaffInput:
-    first_name: str | None = strawberry.UNSET
-    last_name: str | None = strawberry.UNSET
-    role: Role | None = strawberry.UNSET  # pyright: ignore[reportInvalidTypeForm]
-    is_active: bool | None = strawberry.UNSET
-    document_id: str | None = strawberry.UNSET
-    phone_number: str | None = strawberry.UNSET
+    first_name: str | None = strawberry.field(
+        default=strawberry.UNSET, description="First name; 1 to 60 characters."
+    )
+    last_name: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Last name; 1 to 60 characters."
+    )
+    role: Role | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="`ADMIN`, `MANAGER` or `CASHIER`. An active user takes a seat of the new role.",
+    )
+    is_active: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="False ends all sessions of the user and frees the seat; true takes a seat.",
+    )
+    document_id: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The number of an identity document; at most 20 characters.",
+    )
+    phone_number: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=PHONE_NUMBERS,
+    )
 
 
 UpdateStaffResult = Annotated[
-    User | InvalidInput | NotFound | NoSeat | Conflict, strawberry.union("UpdateStaffResult")
+    User | InvalidInput | NotFound | NoSeat | Conflict,
+    strawberry.union(
+        "UpdateStaffResult",
+        description="The changed user, or the reason why nothing was changed. `Conflict` for a change of the "
+        "role or of `isActive` of the owner or of the viewer.",
+    ),
 ]
 
 
+@strawberry.mutation(
+    description="Changes a user of the viewer's tenant. Admins, for all roles; managers, for cashiers. "
+    "Only the owner changes the owner."
+)
 async def update_staff(
-    info: Info,
-    id: strawberry.ID,  # noqa: A002
-    input: UpdateStaffInput,  # noqa: A002
+    info: Info, id: StaffId, input: Annotated[UpdateStaffInput, strawberry.argument("The changes.")]
 ) -> UpdateStaffResult:
     viewer = await info.context.signed_in()
-    user, tenant = await staff.update_staff(viewer, uuid_of(id), given(input))
+    changes = provided_fields(input)
+    user, tenant = await staff.update_staff(viewer, uuid_of(id), changes)
     info.context.loaders.clear()
-    return User.of(user, Tenant.of(tenant))
+    return User.of_rows(user, tenant)
 
 
-RemoveStaffResult = Annotated[Done | NotFound | Conflict, strawberry.union("RemoveStaffResult")]
+RemoveStaffResult = Annotated[
+    Done | NotFound | Conflict,
+    strawberry.union(
+        "RemoveStaffResult",
+        description="The removal, or the reason why the user remains. `Conflict` for the owner, for the "
+        "viewer, and for a user to whom other data refers; such a user can be deactivated.",
+    ),
+]
 
 
-async def remove_staff(info: Info, id: strawberry.ID) -> RemoveStaffResult:  # noqa: A002
-    await staff.remove_staff(await info.context.signed_in(), uuid_of(id))
+@strawberry.mutation(
+    description="Deletes a user of the viewer's tenant and their sessions. Admins, for all roles; managers, "
+    "for cashiers. The email address can be used again."
+)
+async def remove_staff(info: Info, id: StaffId) -> RemoveStaffResult:
+    viewer = await info.context.signed_in()
+    await staff.remove_staff(viewer, uuid_of(id))
     info.context.loaders.clear()
-    return Done(message=info.context.say("STAFF_REMOVED"))
+    return Done(message=info.context.message("STAFF_REMOVED"))

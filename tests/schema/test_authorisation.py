@@ -1,6 +1,6 @@
-"""Who may ask what: each field that is not for everybody, asked as everybody.
+"""Who may use each restricted root field: requested by every role, and without a token.
 
-A new field must join one of the two tables.
+A new root field must be in one of the two tables.
 """
 
 from uuid import uuid4
@@ -41,7 +41,7 @@ RESTRICTED = {
     ),
     "deleteTenant": (OPERATOR, 'mutation($id: ID!) { deleteTenant(id: $id, code: "123456") { __typename } }'),
 }
-"""Who is let in, and a document that asks; `$id` is an id that nobody has."""
+"""The roles that may use a field, and a document that uses it; `$id` is an id that no row has."""
 
 OWN = {
     "validateBetaKey",
@@ -62,7 +62,7 @@ OWN = {
     "updateStaff",
     "removeStaff",
 }
-"""Public, or about the viewer's own: `test_isolation` and `test_staff` tell who may do what there."""
+"""Fields that are public, or limited to the viewer's own data; see `test_isolation` and `test_staff`."""
 
 
 def test_every_field_is_in_one_table() -> None:
@@ -71,19 +71,19 @@ def test_every_field_is_in_one_table() -> None:
 
 
 @pytest.mark.parametrize("field", RESTRICTED)
-async def test_a_field_lets_in_whom_the_table_names(
+async def test_a_field_admits_the_roles_of_the_table(
     api: Api, database: asyncpg.Connection, field: str
 ) -> None:
     allowed, document = RESTRICTED[field]
-    answer = await api.register(registration(await issue_key(database)))
-    tenant_id = answer["tenant"]["id"]
-    tokens = {"nobody": None, "admin": answer["accessToken"]}
+    registered = await api.register(registration(await issue_key(database)))
+    tenant_id = registered["tenant"]["id"]
+    tokens = {"public": None, "admin": registered["accessToken"]}
     for role in ("MANAGER", "CASHIER"):
         tokens[role.lower()] = (await hire(database, tenant_id, role)).token
     tokens["operator"] = (await hire(database, None, "SUPER_ADMIN")).token
 
-    for who, token in tokens.items():
+    for role, token in tokens.items():
         variables = {"id": str(uuid4())} if "$id" in document else {}
-        told = await api.post(document, token, **variables)
-        codes = [error["extensions"]["code"] for error in told.get("errors", [])]
-        assert codes == ([] if who in allowed else ["FORBIDDEN" if token else "UNAUTHENTICATED"]), who
+        response = await api.post(document, token, **variables)
+        codes = [error["extensions"]["code"] for error in response.get("errors", [])]
+        assert codes == ([] if role in allowed else ["FORBIDDEN" if token else "UNAUTHENTICATED"]), role

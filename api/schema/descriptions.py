@@ -1,0 +1,21 @@
+"""Descriptions that several fields share, and descriptions that list codes."""
+
+from collections.abc import Mapping
+
+PASSWORDS = (
+    "8 to 128 characters with a lower-case letter, an upper-case letter, a digit and a special character."
+)
+
+PHONE_NUMBERS = (
+    "A phone number in any notation; without a country code it is of the country of this deployment."
+)
+
+ACCESS_TOKENS = (
+    "The token of the session, an opaque text. Send it with each request: `Authorization: Bearer <token>`. "
+    "The server does not show it again."
+)
+
+
+def list_codes(introduction: str, codes: Mapping[str, str]) -> str:
+    """A description in Markdown: `introduction`, then a line for each code with its meaning."""
+    return "\n".join([introduction, *(f"- `{code}`: {meaning}" for code, meaning in codes.items())])

@@ -1,0 +1,164 @@
+"""Tenant and User, with Seats and UserConnection. They refer to each other, so they share a module."""
+
+from datetime import datetime
+
+import strawberry
+
+import tables
+from api.domain import pagination
+from api.domain.pagination import Page, Position
+from api.domain.tenants.seats import max_seats
+from api.schema.context import Info
+from api.schema.enums import BusinessType, Role
+from api.schema.loaders import StaffPage
+from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
+
+
+@strawberry.type(description="The seats of a tenant for one role.")
+class Seats:
+    role: Role = strawberry.field(description="`ADMIN`, `MANAGER` or `CASHIER`.")
+    used: int = strawberry.field(description="The number of active users with this role.")
+    max: int = strawberry.field(
+        description="The number of active users with this role that the tenant may have."
+    )
+
+
+@strawberry.type(
+    description="A registered business. Its staff and operators see it, with all fields and all of its staff."
+)
+class Tenant:
+    id: strawberry.ID = strawberry.field(description="A UUID.")
+    business_name: str = strawberry.field(description="The name of the business; at most 200 characters.")
+    nit: str = strawberry.field(
+        description="The tax id (in Colombia, the NIT) in capital letters and digits alone: `9001234568`. "
+        "Unique."
+    )
+    business_type: BusinessType = strawberry.field(description="The line of business.")
+    address: str = strawberry.field(description="The postal address in one line; at most 500 characters.")
+    phone: str | None = strawberry.field(
+        description="The phone number of the business in E.164: `+573001234567`. Null if it gave none."
+    )
+    email: str | None = strawberry.field(
+        description="The email address of the business, not of its owner. Null if it gave none."
+    )
+    is_active: bool = strawberry.field(
+        description="False while the tenant is suspended: its staff cannot sign in."
+    )
+    suspended_reason: str | None = strawberry.field(
+        description="Why an operator suspended the tenant; null unless it is suspended."
+    )
+    created_at: datetime = strawberry.field(description="When the business registered.")
+    row: strawberry.Private[tables.Tenant]
+
+    @classmethod
+    def of(cls, tenant: tables.Tenant) -> "Tenant":
+        return cls(
+            id=strawberry.ID(str(tenant.id)),
+            business_name=tenant.business_name,
+            nit=tenant.nit,
+            # An adopted database may hold a type that this enum lacks.
+            business_type=BusinessType.read(tenant.business_type) or BusinessType.OTRO,
+            address=tenant.address,
+            phone=tenant.phone,
+            email=tenant.email,
+            is_active=tenant.is_active,
+            suspended_reason=tenant.suspended_reason,
+            created_at=tenant.created_at,
+            row=tenant,
+        )
+
+    @strawberry.field(
+        description="The user who registered the tenant. Null only for a tenant of an older system without "
+        "one."
+    )
+    async def owner(self, info: Info) -> "User | None":
+        owner = await info.context.loaders.owner.load(self.row.id)
+        return User.of(owner, self) if owner is not None else None
+
+    @strawberry.field(
+        description="The seats of the tenant: one entry each for admins, managers and cashiers."
+    )
+    async def seats(self, info: Info) -> list[Seats]:
+        used = await info.context.loaders.seats.load(self.row.id)
+        return [
+            Seats(role=role, used=used.get(role, 0), max=maximum)
+            for role, maximum in max_seats(self.row).items()
+        ]
+
+    @strawberry.field(
+        description="The users of the tenant, the owner and inactive ones included, in the order in which "
+        "they were created."
+    )
+    async def staff(self, info: Info, first: First = 20, after: After = strawberry.UNSET) -> "UserConnection":
+        pagination.check_page_size(first)
+        after = None if after is strawberry.UNSET else after
+        position = read_cursor("after", after)
+        page = await info.context.loaders.staff.load(StaffPage(self.row.id, first, position))
+        return UserConnection.of(page, after, self)
+
+
+@strawberry.type(
+    description="A person who can sign in: an operator, or staff of one tenant. "
+    "Users see themselves and the staff of their tenant; operators see all users of all tenants."
+)
+class User:
+    id: strawberry.ID = strawberry.field(description="A UUID.")
+    email: str = strawberry.field(
+        description="The address that the user signs in with. Unique; case does not matter."
+    )
+    first_name: str = strawberry.field(description="First name; at most 60 characters.")
+    last_name: str = strawberry.field(
+        description="Last name; at most 60 characters. May be empty for operators."
+    )
+    role: Role = strawberry.field(description="What the user may do.")
+    is_owner: bool = strawberry.field(
+        description="Whether the user registered the tenant. "
+        "The owner cannot be removed, deactivated, or given another role."
+    )
+    is_active: bool = strawberry.field(description="False for a user who cannot sign in and holds no seat.")
+    document_id: str | None = strawberry.field(
+        description="The number of an identity document; at most 20 characters. Null if none was given."
+    )
+    phone_number: str | None = strawberry.field(
+        description="The phone number in E.164: `+573001234567`. Null if none was given."
+    )
+    created_at: datetime = strawberry.field(description="When the user was created.")
+    tenant: Tenant | None = strawberry.field(description="The tenant of the user. Null for operators.")
+
+    @classmethod
+    def of(cls, user: tables.User, tenant: Tenant | None) -> "User":
+        return cls(
+            id=strawberry.ID(str(user.id)),
+            email=user.email,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            role=Role(user.role),
+            is_owner=user.is_owner,
+            is_active=user.is_active,
+            document_id=user.document_id,
+            phone_number=user.phone_number,
+            created_at=user.created_at,
+            tenant=tenant,
+        )
+
+    @classmethod
+    def of_rows(cls, user: tables.User, tenant: tables.Tenant | None) -> "User":
+        return cls.of(user, Tenant.of(tenant) if tenant is not None else None)
+
+
+@strawberry.type(description="A page of the users of a tenant.")
+class UserConnection(Connection[User]):
+    tenant: strawberry.Private[Tenant]
+
+    @classmethod
+    def of(cls, page: Page[tables.User], after: str | None, tenant: Tenant) -> "UserConnection":
+        edges = edges_of(
+            page,
+            position=lambda user: Position(user.created_at, user.id),
+            node=lambda user: User.of(user, tenant),
+        )
+        return cls(edges=edges, page_info=page_info_of(page, edges, after), tenant=tenant)
+
+    @strawberry.field(description="The number of users of the tenant, inactive ones included.")
+    async def total_count(self, info: Info) -> int:
+        return await info.context.loaders.staff_count.load(self.tenant.row.id)
