@@ -21,9 +21,8 @@ from api import rest
 from api.database.engine import get_engine
 from api.deploy.migrations.pending import pending_migrations
 from api.domain.rate_limits import close_counter
-from api.execution.document_limits import DocumentLimits
 from api.http.graphql_view import GraphQLView
-from api.http.limits import MAX_BODY_BYTES, MAX_REQUEST_SECONDS
+from api.http.limits import MAX_REQUEST_SECONDS
 from api.http.metrics_port import metrics_port, metrics_routes
 from api.http.request_ids import RequestIds
 from api.observability.error_reporting import report_error
@@ -75,8 +74,6 @@ def _create_view(max_seconds: float, *, plan_first_request: bool) -> GraphQLView
         get_context=Context,
         on_errors=present_errors,
         graphiql=True,
-        max_body_bytes=MAX_BODY_BYTES,
-        limits=DocumentLimits(tokens=2000, levels=10, aliases=15),
         max_seconds=max_seconds,
         plans=settings.execution_plans,
         plan_first_request=plan_first_request,

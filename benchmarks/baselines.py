@@ -132,7 +132,7 @@ async def bare_invalid(scope: Scope, receive: Receive, send: Send) -> None:
         return
     form = orjson.loads(await _read_body(receive))["variables"].get("input")
     if form is None:
-        await _respond(send, {"errors": [{"message": "There is no form."}]})
+        await _respond(send, {"errors": [{"message": "The form is missing."}]})
         return
     try:
         await register(

@@ -216,8 +216,8 @@ def environment(database: Database) -> dict[str, str]:
     # Without the settings of the developer's shell, so that all runs are comparable.
     removed = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
     removed_prefixes = ("RATE_LIMIT", "METRICS", "OTEL", "LOG")
-    kept = (name for name in os.environ if name not in removed and not name.startswith(removed_prefixes))
-    return {name: os.environ[name] for name in kept} | {"DATABASE_URL": database.dsn}
+    names = (name for name in os.environ if name not in removed and not name.startswith(removed_prefixes))
+    return {name: os.environ[name] for name in names} | {"DATABASE_URL": database.dsn}
 
 
 def _free_port() -> int:

@@ -57,7 +57,7 @@ class ResponsePosition:
         return completed
 
     async def await_completed(self, run: Run, path: KeyPath, completed: Any) -> Any:
-        """Await a value whose completion has begun."""
+        """Await a value that `complete` returned as an awaitable."""
         try:
             return await completed
         except Exception as error:  # noqa: BLE001

@@ -23,6 +23,7 @@ from api.execution.documents import DocumentCache
 from api.http.body import Headers, HttpError, read_body, require_json
 from api.http.deadlines import Deadlines
 from api.http.graphql_parameters import Parameters, has_query, parse_body, parse_query_string
+from api.http.limits import MAX_BODY_BYTES, MAX_REQUEST_SECONDS
 from api.http.media_types import GRAPHQL_RESPONSE, HTML, JSON, accepts_html, choose_media_type
 
 _NOT_AWAITABLE = (ExecutionResult, list)
@@ -75,9 +76,9 @@ class GraphQLView:
         get_context: Callable[[Scope], Any],
         on_errors: Callable[[Any, list[GraphQLError]], Iterable[GraphQLError]],
         graphiql: bool = False,
-        max_body_bytes: int = 64 * 1024,
+        max_body_bytes: int = MAX_BODY_BYTES,
         limits: DocumentLimits | None = None,
-        max_seconds: float = 30,
+        max_seconds: float = MAX_REQUEST_SECONDS,
         plans: bool = True,
         plan_first_request: bool = False,
         max_documents: int = 1000,

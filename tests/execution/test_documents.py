@@ -162,6 +162,16 @@ def test_a_document_of_several_operations_has_a_plan_for_each() -> None:
     assert {name: plan is not None for name, plan in kept.plans.items()} == {"A": True, "B": True, "C": False}
 
 
+def test_the_first_request_has_a_plan_if_that_is_asked_for() -> None:
+    documents = DocumentCache(SCHEMA, plan_first_request=True)
+
+    prepared = documents.get(document(1))
+
+    assert isinstance(prepared, Document)
+    assert prepared.plans[None] is not None
+    assert documents.get(document(1)) is prepared
+
+
 def test_no_plan_is_made_where_they_are_switched_off() -> None:
     documents = DocumentCache(SCHEMA, plans=False)
 
