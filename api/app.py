@@ -21,14 +21,13 @@ from api import rest
 from api.database.engine import get_engine
 from api.deploy.migrations.pending import pending_migrations
 from api.domain.rate_limits import close_counter
-from api.execution.document_limits import DocumentLimits
-from api.http.client import MAX_BODY, MAX_SECONDS
 from api.http.graphql_view import GraphQLView
+from api.http.limits import MAX_REQUEST_SECONDS
 from api.http.metrics_port import metrics_port, metrics_routes
 from api.http.request_ids import RequestIds
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
-from api.observability.middleware import watch_fields, watching, watching_process
+from api.observability.middleware import instrument_schema, observability_lifespan, observe_route
 from api.schema.context import Context
 from api.schema.error_formatting import format_errors
 from api.schema.schema import schema
@@ -37,24 +36,15 @@ from api.settings import get_settings
 logger = get_logger()
 
 
-def create_app(*, max_seconds: float = MAX_SECONDS) -> ASGIApp:
-    """The application; a request that takes longer than `max_seconds` is given up and rolled back."""
+def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: bool = False) -> ASGIApp:
+    """The application. A request that takes longer than `max_seconds` is cancelled and rolled back.
+
+    `plan_first_request` makes the plans of a document within its first request instead of its second.
+    """
     configure_logging()
-    watch_fields(schema)
-    settings = get_settings()
-    graphql = GraphQLView(
-        schema,
-        get_context=Context,
-        on_errors=format_errors,
-        graphiql=True,
-        max_body=MAX_BODY,
-        limits=DocumentLimits(tokens=2000, levels=10, aliases=15),
-        max_seconds=max_seconds,
-        plans=settings.execution_plans,
-        max_documents=settings.document_cache_entries,
-        max_document_bytes=settings.document_cache_bytes,
-    )
-    graphql_route = Route("/graphql", graphql, middleware=watching())
+    instrument_schema(schema)
+    view = _create_view(max_seconds, plan_first_request=plan_first_request)
+    graphql_route = Route("/graphql", view, middleware=observe_route())
     app: ASGIApp = Starlette(
         routes=[
             graphql_route,
@@ -66,10 +56,10 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> ASGIApp:
         exception_handlers={404: rest.http_error, 405: rest.http_error},
         lifespan=lifespan,
     )
-    # Around Starlette, and not within it, because a request for GraphQL need not go through Starlette at all.
+    # These wrap Starlette instead of being its middleware, because GraphQL requests bypass Starlette.
     for middleware in (
-        Middleware(_Shortcut, graphql_route),
-        *_cross_origin(),
+        Middleware(_DirectRoute, graphql_route),
+        *_cors(),
         *metrics_port(),
         Middleware(RequestIds),
     ):
@@ -77,11 +67,25 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> ASGIApp:
     return app
 
 
-class _Shortcut:
-    """ASGI middleware: goes to a route without asking Starlette.
+def _create_view(max_seconds: float, *, plan_first_request: bool) -> GraphQLView:
+    settings = get_settings()
+    return GraphQLView(
+        schema,
+        get_context=Context,
+        on_errors=format_errors,
+        graphiql=True,
+        max_seconds=max_seconds,
+        plans=settings.execution_plans,
+        plan_first_request=plan_first_request,
+        max_documents=settings.document_cache_entries,
+        max_document_bytes=settings.document_cache_bytes,
+    )
 
-    Its router and its handlers of exceptions take a fifth of what a short query takes, and have nothing to do
-    for a route that finds an answer to everything by itself.
+
+class _DirectRoute:
+    """ASGI middleware: calls a route without Starlette's router and exception handlers.
+
+    Those take a fifth of the time of a short query. The GraphQL view handles its own exceptions.
     """
 
     def __init__(self, app: ASGIApp, route: Route) -> None:
@@ -95,10 +99,10 @@ class _Shortcut:
         return self._app(scope, receive, send)
 
 
-def _cross_origin() -> list[Middleware]:
-    """Lets pages of the origins of `CORS_ORIGINS` read answers; without any, browsers keep all others out.
+def _cors() -> list[Middleware]:
+    """Lets pages of the origins in CORS_ORIGINS read responses. Browsers block all other origins.
 
-    Credentials are not allowed: a token travels in a header that the page sets, and never by itself.
+    Credentials are not allowed: no cookie authenticates a request, only a header that the page sets.
     """
     origins = get_settings().cors_origins
     if not origins:
@@ -116,16 +120,16 @@ def _cross_origin() -> list[Middleware]:
 
 
 async def healthz(_request: Request) -> Response:
-    """The process answers."""
+    """Liveness: the process responds."""
     return PlainTextResponse("ok")
 
 
 async def readyz(_request: Request) -> Response:
-    """The database answers and has seen every migration; 503 and the reason otherwise."""
+    """Readiness: the database responds and no migration is pending. If not, 503 and the reason."""
     try:
         pending = await pending_migrations()
     except Exception as error:  # noqa: BLE001
-        # Whatever keeps the database from answering, the one who asks should not get requests to it yet.
+        # After any error the load balancer must send no requests to this instance yet.
         code = report_error(error)
         reason = "database unavailable" if code == "UNAVAILABLE" else "see the log"
         return _not_ready({"reason": reason, "code": code})
@@ -135,32 +139,33 @@ async def readyz(_request: Request) -> Response:
     return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
 
 
-def _not_ready(why: dict[str, object]) -> Response:
-    return Response(orjson.dumps({"status": "unavailable", **why}), 503, media_type="application/json")
+def _not_ready(details: dict[str, object]) -> Response:
+    return Response(orjson.dumps({"status": "unavailable", **details}), 503, media_type="application/json")
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    _end_with_parent()
+    _exit_with_parent()
     await get_engine().start_connection_pool()
-    # Modules and schema live as long as the process. Looking for garbage among them again and again holds
-    # every request up: the slowest of the look-ups beside a load of registrations took four times as long.
+    # Modules and schema live as long as the process, so garbage collections need not scan them. Without this
+    # the slowest key look-ups during a load of registrations took four times as long.
     gc.collect()
     gc.freeze()
-    # The objects of requests that wait are more than the 700 that are looked at for garbage as Python comes.
+    # Concurrent requests hold more objects than Python's default threshold of 700, so each would cause a
+    # collection.
     gc.set_threshold(10_000)
     try:
-        async with watching_process():
+        async with observability_lifespan():
             yield
     finally:
         await close_counter()
         await get_engine().close_connection_pool()
 
 
-def _end_with_parent() -> None:
-    """Of several server processes none outlives the one that started them.
+def _exit_with_parent() -> None:
+    """Stop this server process when uvicorn's parent process ends, even by SIGKILL.
 
-    Killed alone, that one would leave workers behind that answer on, and keep its port from the next start.
+    Orphaned server processes would go on responding, and keep the port from the next start.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

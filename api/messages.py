@@ -1,6 +1,5 @@
 """What people are told, in English and Spanish. Programs go by the codes, which no language changes."""
 
-from functools import lru_cache
 from typing import Any
 
 LANGUAGES = ("en", "es")
@@ -139,26 +138,3 @@ def message(code: str, language: str, **values: Any) -> str:
     """The sentence for a code in one of `LANGUAGES`; `values` fill it."""
     told = _MESSAGES[code][LANGUAGES.index(language)]
     return told.format(**values) if values else told
-
-
-@lru_cache(maxsize=512)
-def preferred_language(accept_language: str | None) -> str:
-    """The language of `LANGUAGES` that an Accept-Language header (RFC 9110) likes best; English otherwise."""
-    best, best_weight = LANGUAGES[0], 0.0
-    for part in (accept_language or "")[:500].split(","):
-        name, _, parameters = part.strip().partition(";")
-        weight = _weight(parameters)
-        language = name.strip().lower().partition("-")[0]
-        if language in LANGUAGES and weight > best_weight:
-            best, best_weight = language, weight
-    return best
-
-
-def _weight(parameters: str) -> float:
-    name, _, value = parameters.strip().partition("=")
-    if name.strip().lower() != "q":
-        return 1.0
-    try:
-        return float(value)
-    except ValueError:
-        return 0.0

@@ -20,11 +20,12 @@ from api.domain.accounts.sessions import OpenedSession
 from api.domain.beta_keys import lookup
 from api.domain.errors import DomainError, FieldProblem, InvalidInput
 from api.http.body import HttpError, read_body, require_json
-from api.http.client import MAX_BODY, client_of
+from api.http.client import client_of
+from api.http.limits import MAX_BODY_BYTES
 from api.messages import message
 from api.observability.error_reporting import report_error
 from api.observability.logs import get_logger
-from api.observability.middleware import watching
+from api.observability.middleware import observe_route
 from api.observability.request_outcome import record_outcome
 from tables import Tenant, User
 
@@ -55,7 +56,7 @@ async def _read_object(request: Request) -> dict[str, Any]:
     """The JSON object of the body."""
     headers = request.headers
     require_json(headers.get("content-type", "").encode("latin-1"))
-    body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY)
+    body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
     try:
         values = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -235,7 +236,10 @@ def routes(*, max_seconds: float) -> list[Route]:
     ]
     return [
         Route(
-            path, _door(answer, max_seconds), methods=[method], middleware=watching(f"REST {answer.__name__}")
+            path,
+            _door(answer, max_seconds),
+            methods=[method],
+            middleware=observe_route(f"REST {answer.__name__}"),
         )
         for method, path, answer in doors
     ]

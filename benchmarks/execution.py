@@ -1,4 +1,4 @@
-"""Execution plans, beside graphql-core's interpreter and beside the least that answers the same."""
+"""Execution plans compared with graphql-core's interpreter and with the JSON encoding alone."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,32 +28,32 @@ from api.schema.registration import Registration
 from api.schema.schema import schema
 from api.schema.tenant_types import Tenant, User
 from benchmarks.load import Clients, Load
-from benchmarks.report import show, title
+from benchmarks.report import print_heading, print_row
 from benchmarks.requests import (
+    INVALID,
     IS_FULL_PAGE,
-    IS_REFUSED,
+    IS_INVALID,
     IS_TEN_TIMES_VALID,
     KEYS,
-    REFUSED,
     REGISTER,
     TEN_LOOK_UPS,
     VALIDATE,
-    WHO,
+    VIEWER_AND_TENANT,
+    invalid_registrations,
     key_pages,
     make_tokens,
-    refusals,
     registrations,
     ten_look_ups,
 )
-from benchmarks.servers import Database, floor, gatehouse
+from benchmarks.servers import Database, baseline, gatehouse
 
-TURNS = 3
+ROUNDS = 3
 
 # Over HTTP
 
 
 def measure_documents(clients: Clients, server: EmbeddedServer, keys: list[str]) -> None:
-    """Larger answers than that of one look-up, with all that stands around them."""
+    """Larger responses than that of one key look-up, over HTTP."""
     database = Database(server, "documents").migrate("all")
     database.add_keys(keys)
     (token,) = make_tokens(1)
@@ -61,20 +61,20 @@ def measure_documents(clients: Clients, server: EmbeddedServer, keys: list[str])
     workloads = {
         "a page of 100 keys, all fields": ("bare_keys", key_pages(token), IS_FULL_PAGE),
         "ten aliases": ("bare_ten", ten_look_ups(keys), IS_TEN_TIMES_VALID),
-        "five field errors": ("bare_refusal", refusals(keys[:100]), IS_REFUSED),
+        "five field errors": ("bare_invalid", invalid_registrations(keys[:100]), IS_INVALID),
     }
     with ExitStack() as stack:
         ours = stack.enter_context(gatehouse(database))
         interpreted = stack.enter_context(gatehouse(database, EXECUTION_PLANS="off"))
-        title("answers/s at 32 connections", "Gatehouse", "theirs")
+        print_heading("answers/s at 32 connections", "Gatehouse", "theirs")
         for name, (application, requests, expected) in workloads.items():
             load = partial(Load, requests=requests, expected=expected)
-            with floor(application, database) as bare:
+            with baseline(application, database) as bare:
                 servers = (bare, ours, interpreted)
-                turns = [[clients.run(load(port=s.port)).rate for s in servers] for _ in range(TURNS)]
-            bare_rates, our_rates, interpreted_rates = zip(*turns, strict=True)
-            show(f"{name}: bare function", our_rates, bare_rates)
-            show(f"{name}: graphql-core", our_rates, interpreted_rates)
+                rounds = [[clients.run(load(port=s.port)).rate for s in servers] for _ in range(ROUNDS)]
+            bare_rates, our_rates, interpreted_rates = zip(*rounds, strict=True)
+            print_row(f"{name}: bare function", our_rates, bare_rates)
+            print_row(f"{name}: graphql-core", our_rates, interpreted_rates)
 
 
 # Execution alone
@@ -84,7 +84,7 @@ class Case(NamedTuple):
     document: str
     variables: dict[str, Any]
     field: str
-    """The root field, whose resolver is replaced by one that has the answer ready."""
+    """The root field. A resolver that returns `answer` at once replaces its own."""
     answer: object
     at_least: float | None = None
 
@@ -114,33 +114,33 @@ def _cases() -> dict[str, Case]:
     keys = BetaKeyConnection(edges=[Edge(cursor="a", node=key)] * 100, page_info=page, filter=KeyFilter())
     registered = Registration(access_token="t", expires_at=_NOW, user=user, tenant=tenant)
     problems = [FieldError(field=f"field{n}", code="INVALID", message="Not acceptable.") for n in range(5)]
-    refused = InvalidInput(code="INVALID_INPUT", message="Some fields are not acceptable.", fields=problems)
+    invalid = InvalidInput(code="INVALID_INPUT", message="Some fields are not acceptable.", fields=problems)
     (form,) = (orjson.loads(body.partition(b"\r\n\r\n")[2])["variables"] for body in registrations(["x"], 1))
     return {
         "one look-up": Case(VALIDATE, {"key": "x"}, "validateBetaKey", valid),
         "ten aliases": Case(TEN_LOOK_UPS, {f"k{n}": "x" for n in range(10)}, "validateBetaKey", valid),
-        "the viewer and a tenant": Case(WHO, {}, "viewer", user),
+        "the viewer and a tenant": Case(VIEWER_AND_TENANT, {}, "viewer", user),
         "a page of 100 keys, all fields": Case(KEYS, {}, "betaKeys", keys, at_least=5),
         "register's answer": Case(REGISTER, form, "register", registered),
-        "five field errors": Case(REFUSED, form, "register", refused),
+        "five field errors": Case(INVALID, form, "register", invalid),
     }
 
 
 def measure_execution() -> None:
-    """How long an answer takes, from coerced variables to JSON, when resolvers have theirs ready."""
+    """Execution from variables to JSON, with resolvers that return at once."""
     rows: dict[str, tuple[list[float], list[float], list[float]]] = uvloop.run(_time_cases())
-    title("execution alone, answers/s", "Gatehouse", "theirs")
+    print_heading("execution alone, answers/s", "Gatehouse", "theirs")
     for name, (ours, interpreted, bare) in rows.items():
-        show(f"{name}: graphql-core", ours, interpreted, at_least=_cases()[name].at_least)
-        show(f"{name}: the JSON alone", ours, bare)
-    title("a document, documents/s", "plan", "validated")
+        print_row(f"{name}: graphql-core", ours, interpreted, at_least=_cases()[name].at_least)
+        print_row(f"{name}: the JSON alone", ours, bare)
+    print_heading("a document, documents/s", "plan", "validated")
     for name, case in _cases().items():
-        plans, validations = zip(*(_time_compiling(case) for _ in range(TURNS)), strict=True)
-        show(f"compiled for: {name}", plans, validations, at_least=1 / 3)
-    title("a flood of documents, documents/s", "plans", "none")
-    floods = [(_time_flood(plans=True), _time_flood(plans=False)) for _ in range(3 * TURNS)]
+        plans, validations = zip(*(_time_compiling(case) for _ in range(ROUNDS)), strict=True)
+        print_row(f"compiled for: {name}", plans, validations, at_least=1 / 3)
+    print_heading("a flood of documents, documents/s", "plans", "none")
+    floods = [(_time_flood(plans=True), _time_flood(plans=False)) for _ in range(3 * ROUNDS)]
     flooded, plain = zip(*floods, strict=True)
-    show("each sent once", flooded, plain, at_least=1 / 1.1)
+    print_row("each sent once", flooded, plain, at_least=1 / 1.1)
 
 
 async def _time_cases() -> dict[str, tuple[list[float], list[float], list[float]]]:
@@ -149,10 +149,10 @@ async def _time_cases() -> dict[str, tuple[list[float], list[float], list[float]
 
 async def _time_case(case: Case) -> tuple[list[float], list[float], list[float]]:
     document = parse(case.document)
-    with _ready(case):
+    with _replaced_resolver(case):
         plan = make_plan(schema._schema, document, executor_class=schema.execution_context_class)
         if plan is None:
-            raise RuntimeError(f"there is no plan for {case.document}")
+            raise RuntimeError(f"no plan can run {case.document}")
 
         async def planned() -> Any:
             result: Any = plan.run(None, case.variables)
@@ -174,16 +174,16 @@ async def _time_case(case: Case) -> tuple[list[float], list[float], list[float]]
         async def bare() -> Any:
             return result
 
-        turns = [[await _rate(answer) for answer in (planned, interpreted, bare)] for _ in range(TURNS)]
-    ours, theirs, least = zip(*turns, strict=True)
-    return [*ours], [*theirs], [*least]
+        rounds = [[await _rate(answer) for answer in (planned, interpreted, bare)] for _ in range(ROUNDS)]
+    ours, theirs, json_alone = zip(*rounds, strict=True)
+    return [*ours], [*theirs], [*json_alone]
 
 
 async def _rate(answer: Callable[[], Awaitable[Any]], seconds: float = 0.5) -> float:
-    """Answers for each second of CPU that this thread takes."""
+    """Responses for each second of CPU of this thread."""
     count = 0
-    begun = time.thread_time()
-    while (used := time.thread_time() - begun) < seconds:
+    started = time.thread_time()
+    while (used := time.thread_time() - started) < seconds:
         for _ in range(20):
             orjson.dumps((await answer()).data)
         count += 20
@@ -191,45 +191,45 @@ async def _rate(answer: Callable[[], Awaitable[Any]], seconds: float = 0.5) -> f
 
 
 @contextmanager
-def _ready(case: Case) -> Iterator[None]:
-    """The root field answers at once, with what it would have answered."""
+def _replaced_resolver(case: Case) -> Iterator[None]:
+    """The root field of a case returns its answer at once."""
 
     async def resolve(_source: object, _info: object, **_arguments: object) -> object:
         return case.answer
 
     types = (schema._schema.query_type, schema._schema.mutation_type)
     (field,) = (type_.fields[case.field] for type_ in types if type_ and case.field in type_.fields)
-    before, field.resolve = field.resolve, resolve
+    original, field.resolve = field.resolve, resolve
     try:
         yield
     finally:
-        field.resolve = before
+        field.resolve = original
 
 
 def _time_compiling(case: Case) -> tuple[float, float]:
-    """Plans made and run for the first time a second, and validations of the same document."""
+    """Plans that are made and run once, and validations of the same document, each for one second of CPU."""
     document = parse(case.document)
 
     async def first_runs(count: int) -> float:
-        begun = time.thread_time()
+        started = time.thread_time()
         for _ in range(count):
             plan = make_plan(schema._schema, document, executor_class=schema.execution_context_class)
             result: Any = plan.run(None, case.variables) if plan is not None else None
             await result
-        return count / (time.thread_time() - begun)
+        return count / (time.thread_time() - started)
 
-    with _ready(case):
+    with _replaced_resolver(case):
         made = uvloop.run(first_runs(100))
-    begun = time.thread_time()
+    started = time.thread_time()
     for _ in range(50):
         validate(schema._schema, document, RULES)
-    return made, 50 / (time.thread_time() - begun)
+    return made, 50 / (time.thread_time() - started)
 
 
 def _time_flood(*, plans: bool) -> float:
-    """Documents a second that nobody has sent before, and nobody sends again."""
+    """The rate of documents that are each sent once."""
     documents = DocumentCache(schema, plans=plans)
-    begun = time.thread_time()
+    started = time.thread_time()
     for number in range(300):
         documents.get(f"{VALIDATE} # {number}")
-    return 300 / (time.thread_time() - begun)
+    return 300 / (time.thread_time() - started)

@@ -1,4 +1,4 @@
-"""A million keys: issued, read in and written out beside a plain COPY, and listed page by page."""
+"""A million keys: issue, import and export compared with a plain COPY, and listings page by page."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ import orjson
 from api.database.embedded import EmbeddedServer
 from api.domain.pagination import Position
 from api.schema.pagination import write_cursor
-from benchmarks.report import show, title
+from benchmarks.report import print_heading, print_row
 from benchmarks.requests import make_tokens
 from benchmarks.servers import PROGRAMS, ROOT, Database, Server, environment, gatehouse
 
@@ -27,37 +27,37 @@ MANY, FEWER = 1_000_000, 100_000
 
 
 class Run(NamedTuple):
-    """What a command took, from its start to its end."""
+    """The duration and the memory of a command."""
 
     seconds: float
     peak: float
-    """MiB of memory that its process held at most."""
+    """Peak memory of its process in MiB."""
 
 
 def measure_key_files(server: EmbeddedServer) -> None:
-    """Rates are of what a command does with its rows, and so without the time that it takes to start."""
+    """Rates do not include the time that a command takes to start."""
     with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as folder:
         fewer, many = (_measure_files(server, Path(folder), count) for count in (FEWER, MANY))
-    title(f"{MANY:,} keys in files, rows/s", "Gatehouse", "COPY")
-    for command, compared in many.items():
-        show(command, compared.ours, compared.floor, at_least=0.5)
-    title("peak of memory, MiB", f"{MANY:,}", f"{FEWER:,}")
+    print_heading(f"{MANY:,} keys in files, rows/s", "Gatehouse", "COPY")
+    for command, comparison in many.items():
+        print_row(command, comparison.ours, comparison.baseline, at_least=0.5)
+    print_heading("peak memory, MiB", f"{MANY:,}", f"{FEWER:,}")
     for command in many:
-        show(command, many[command].peak, fewer[command].peak, at_most=1.1)
+        print_row(command, many[command].peak, fewer[command].peak, at_most=1.1)
 
 
-class Compared(NamedTuple):
+class Comparison(NamedTuple):
     """Rows a second, and MiB."""
 
     ours: list[float]
-    floor: list[float]
+    baseline: list[float]
     peak: list[float]
 
 
-def _measure_files(server: EmbeddedServer, folder: Path, count: int) -> dict[str, Compared]:
+def _measure_files(server: EmbeddedServer, folder: Path, count: int) -> dict[str, Comparison]:
     empty = Database(server, f"empty{count}").migrate("all")
     start = run(empty, ["keys", "export"]).seconds
-    filled, copied, taken = (Database(server, f"{name}{count}", empty.name) for name in ("a", "b", "c"))
+    filled, copied, target = (Database(server, f"{name}{count}", empty.name) for name in ("a", "b", "c"))
     keys, plain = folder / f"keys{count}.csv", folder / f"plain{count}.csv"
     issue = ["keys", "issue", "--count", str(count), "--batch", "launch", "--notes", "feria", "--csv", keys]
     issued = run(filled, issue)
@@ -68,34 +68,34 @@ def _measure_files(server: EmbeddedServer, folder: Path, count: int) -> dict[str
     }
     copied_in = copy_in(copied, plain)
     copied.drop()
-    imported = run(taken, ["keys", "import", keys])
-    taken.drop()
+    imported = run(target, ["keys", "import", keys])
+    target.drop()
     copied_out = median([copied_out, copy_out(filled, plain), copy_out(filled, plain)])
     filled.drop()
 
-    def compared(ours: Run, floor: float) -> Compared:
-        return Compared([count / (ours.seconds - start)], [count / floor], [ours.peak])
+    def compare(ours: Run, baseline: float) -> Comparison:
+        return Comparison([count / (ours.seconds - start)], [count / baseline], [ours.peak])
 
     return {
-        "issue": compared(issued, copied_in),
-        "import": compared(imported, copied_in),
-        "export csv": compared(exported["csv"], copied_out),
-        "export json": compared(exported["json"], copied_out),
+        "issue": compare(issued, copied_in),
+        "import": compare(imported, copied_in),
+        "export csv": compare(exported["csv"], copied_out),
+        "export json": compare(exported["json"], copied_out),
     }
 
 
 def run(database: Database, words: Sequence[str | Path]) -> Run:
-    """`gatehouse …` on a database. Raises `RuntimeError` if it fails."""
-    begun = time.monotonic()
+    """Run `gatehouse …` on a database. Raises `RuntimeError` if it fails."""
+    started = time.monotonic()
     process = subprocess.Popen(
         [PROGRAMS / "gatehouse", *words], cwd=ROOT, env=environment(database), stdout=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{words} failed")
-    # Linux counts it in KiB.
+    # Linux reports KiB.
     return Run(seconds, usage.ru_maxrss / 1024)
 
 
@@ -103,7 +103,7 @@ _COLUMNS = ("id", "key", "notes", "batch", "recipientEmail", "expiresAt", "creat
 
 
 def copy_out(database: Database, file: Path) -> float:
-    """Seconds of a plain COPY of what a file of keys tells."""
+    """Seconds of a plain COPY of the columns of a key file."""
     return asyncio.run(_copy(database, file, out=True))
 
 
@@ -115,19 +115,19 @@ def copy_in(database: Database, file: Path) -> float:
 async def _copy(database: Database, file: Path, *, out: bool) -> float:
     connection = await asyncpg.connect(database.dsn)
     try:
-        begun = time.monotonic()
+        started = time.monotonic()
         if out:
             await connection.copy_from_table("beta_keys", columns=_COLUMNS, output=file, format="csv")
         else:
             await connection.copy_to_table("beta_keys", columns=_COLUMNS, source=file, format="csv")
-        return time.monotonic() - begun
+        return time.monotonic() - started
     finally:
         await connection.close()
 
 
 # Listings
 
-TURNS = 25
+ROUNDS = 25
 
 _PAGE = """
 query($after: String, $filter: BetaKeyFilter) {
@@ -139,7 +139,7 @@ query($after: String, $filter: BetaKeyFilter) {
 _COUNT = "query($filter: BetaKeyFilter) { betaKeys(first: 1, filter: $filter) { totalCount } }"
 _STATS = "{ betaKeyStats { total available used expired revoked sent usagePercentage } }"
 
-# As a beta has them: of some batches, a part of them used, revoked or over, issued over the months.
+# Realistic keys: ten batches, every status, issued over months.
 _ADD_KEYS = """
 INSERT INTO beta_keys (key, batch, notes, "isUsed", "usedAt", "revokedAt", "expiresAt", "expiredAt",
                        "sentAt", "createdAt")
@@ -159,7 +159,7 @@ SELECT id, sha256($1::bytea), now() + interval '1 day' FROM operator
 
 
 def measure_key_listing(server: EmbeddedServer) -> None:
-    database = Database(server, "desk").migrate("all")
+    database = Database(server, "listing").migrate("all")
     (token,) = make_tokens(1)
     middle, end = asyncio.run(_fill(database, token))
     filters = [
@@ -171,14 +171,16 @@ def measure_key_listing(server: EmbeddedServer) -> None:
         {"search": "note 77"},
     ]
     with gatehouse(database) as ours:
-        title(f"pages of 100 of {MANY:,} keys, ms one after the other", "deepest", "first")
-        for wanted in filters:
+        print_heading(f"pages of 100 of {MANY:,} keys, ms, one after the other", "deepest", "first")
+        for key_filter in filters:
             first, *deep = _milliseconds(
-                ours, token, [(_PAGE, {"after": after, "filter": wanted}) for after in (None, middle, end)]
+                ours,
+                token,
+                [(_PAGE, {"after": after, "filter": key_filter}) for after in (None, middle, end)],
             )
-            name = " ".join(wanted.values()) or "all"
-            show(name, max(deep, key=median), first, at_most=2)
-        title(f"counted among {MANY:,} keys, ms", "", "first page")
+            name = " ".join(key_filter.values()) or "all"
+            print_row(name, max(deep, key=median), first, at_most=2)
+        print_heading(f"counted among {MANY:,} keys, ms", "", "first page")
         page, stats, count, count_batch = _milliseconds(
             ours,
             token,
@@ -189,14 +191,14 @@ def measure_key_listing(server: EmbeddedServer) -> None:
                 (_COUNT, {"filter": {"batch": "batch 3", "status": "USED"}}),
             ],
         )
-        show("betaKeyStats", stats, page)
-        show("totalCount", count, page)
-        show("totalCount of a batch, used", count_batch, page)
+        print_row("betaKeyStats", stats, page)
+        print_row("totalCount", count, page)
+        print_row("totalCount of a batch, used", count_batch, page)
     database.drop()
 
 
 async def _fill(database: Database, token: str) -> tuple[str, str]:
-    """Cursors to the middle and near the end of all keys."""
+    """Add the keys. Returns cursors to their middle and to near their end."""
     connection = await asyncpg.connect(database.dsn)
     try:
         await connection.execute("SET gatehouse.scope = 'platform'")
@@ -216,20 +218,20 @@ async def _fill(database: Database, token: str) -> tuple[str, str]:
 def _milliseconds(
     server: Server, token: str, requests: Sequence[tuple[str, dict[str, object]]]
 ) -> list[list[float]]:
-    """What each request took in each of its turns, on one connection."""
+    """The durations of each request in all rounds, on one connection."""
     connection = HTTPConnection("127.0.0.1", server.port)
     headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
     bodies = [orjson.dumps({"query": query, "variables": variables}) for query, variables in requests]
-    taken: list[list[float]] = [[] for _ in bodies]
-    # The first ones of each prepare statements and bring rows into memory.
-    for turn in range(-5, TURNS):
+    durations: list[list[float]] = [[] for _ in bodies]
+    # The first rounds prepare statements and warm the caches. They do not count.
+    for round_number in range(-5, ROUNDS):
         for index, body in enumerate(bodies):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             connection.request("POST", "/graphql", body, headers)
             answer = connection.getresponse().read()
-            if turn >= 0:
-                taken[index].append(1000 * (time.perf_counter() - begun))
+            if round_number >= 0:
+                durations[index].append(1000 * (time.perf_counter() - started))
             if b'"errors"' in answer or b'"edges":[]' in answer:
                 raise RuntimeError(answer[:200])
     connection.close()
-    return taken
+    return durations

@@ -1,7 +1,7 @@
-"""The load client: prebuilt HTTP/1.1 requests over raw connections, every answer looked at.
+"""The load client: sends prebuilt HTTP/1.1 requests over raw connections, and checks every response.
 
-It shares the cores with what it measures, so it does as little as it can; and it runs in a process of its
-own (see `Clients`), so that it never waits for another thread of Python.
+It shares the cores with the server that it measures, so it does as little as possible. It runs in a process
+of its own (see `Clients`), so that it never waits for another Python thread.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ from typing import cast
 
 import uvloop
 
-PATIENCE = 30.0
-"""Seconds that the last answers may take before the run counts as failed."""
+TIMEOUT = 30.0
+"""Seconds for the last responses after the end of the measurement."""
 
 
 class LoadFailed(Exception):
-    """An answer was wrong or did not come, so the rate of this run would mean nothing."""
+    """A response was wrong or missing, so the rate of this run would be meaningless."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What is sent, in order, to a server on this machine.
+    """The requests for a server on this machine, in their order.
 
-    Each connection sends its next request when it has the answer to the last one; with `pace`, in requests
-    a second of all connections together, not before its turn either. Answers count once `warm_up` seconds
-    have passed, for `seconds`; each must have status 200 and hold `expected`.
+    Each connection sends its next request when it has the response to the last one. `pace` limits the
+    requests a second of all connections together. Responses count for `seconds`, after `warm_up` seconds.
+    Each must have status 200 and contain `expected`.
     """
 
     port: int
@@ -42,30 +42,30 @@ class Load:
     warm_up: float = 0.5
     seconds: float = 2.5
     once: bool = False
-    """Whether no request may be sent twice; then there have to be enough of them."""
+    """Send no request twice. Running out of requests is then a `LoadFailed`."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`rate` in answers a second and `p99` in seconds are of the time that counts; `answers` are all."""
+    """`rate` (responses a second) and `p99` (seconds) are without the warm-up; `answers` includes it."""
 
     rate: float
     p99: float
-    begun: float
-    """When counting began, on the clock that all processes share; likewise `ended`."""
+    started: float
+    """When the measurement began, in `time.perf_counter`, which all processes share; likewise `ended`."""
     ended: float
     answers: int
     cpu: float
-    """Seconds of CPU that this client took for all answers."""
+    """Seconds of CPU that this client took for all `answers`."""
 
 
 class Clients:
-    """Processes that put load on a server, two at most at the same time."""
+    """Two processes that run loads."""
 
     def __init__(self) -> None:
-        # Spawned, because a fork would carry along whatever the parent has open.
+        # Spawned, because a forked process inherits the open connections of its parent.
         self._processes = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
-        # Both are brought up now: on busy cores one that starts late would miss the other's load.
+        # Both start now: on busy cores a process that starts late would miss the load of the other.
         wait([self._processes.submit(time.sleep, 0.5) for _ in range(2)])
 
     def __enter__(self) -> "Clients":
@@ -90,38 +90,38 @@ def run(load: Load) -> Outcome:
 
 async def _measure(load: Load) -> Outcome:
     loop = asyncio.get_running_loop()
-    course = _Course(load, loop.create_future())
+    session = _Session(load, loop.create_future())
     connections: list[_Connection] = []
     try:
         for _ in range(load.connections):
-            _, connection = await loop.create_connection(lambda: _Connection(course), "127.0.0.1", load.port)
+            _, connection = await loop.create_connection(lambda: _Connection(session), "127.0.0.1", load.port)
             connections.append(connection)
-        used = time.process_time()
-        course.begin()
+        cpu_before = time.process_time()
+        session.begin()
         for turn, connection in enumerate(connections):
             connection.begin(turn)
-        await asyncio.wait_for(course.finished, load.warm_up + load.seconds + PATIENCE)
-        used = time.process_time() - used
+        await asyncio.wait_for(session.finished, load.warm_up + load.seconds + TIMEOUT)
+        cpu = time.process_time() - cpu_before
     except TimeoutError:
-        raise LoadFailed(f"port {load.port}: no answer for {PATIENCE:.0f} s") from None
+        raise LoadFailed(f"port {load.port}: no response for {TIMEOUT:.0f} s") from None
     finally:
         for connection in connections:
             connection.close()
-    latencies = sorted(course.latencies)
+    latencies = sorted(session.latencies)
     if not latencies:
-        raise LoadFailed(f"port {load.port}: no answer in the time that counts")
+        raise LoadFailed(f"port {load.port}: no response during the measurement")
     return Outcome(
         rate=len(latencies) / load.seconds,
         p99=latencies[math.ceil(0.99 * len(latencies)) - 1],
-        begun=course.counts_from,
-        ended=course.ends,
-        answers=course.answers,
-        cpu=used,
+        started=session.counts_from,
+        ended=session.ends,
+        answers=session.answers,
+        cpu=cpu,
     )
 
 
-class _Course:
-    """What the connections of one run share."""
+class _Session:
+    """The state that the connections of one run share."""
 
     def __init__(self, load: Load, finished: asyncio.Future[None]) -> None:
         self.load = load
@@ -130,30 +130,30 @@ class _Course:
         self.interval = load.connections / load.pace if load.pace else 0.0
         self.latencies: list[float] = []
         self.answers = 0
-        self.begun = self.counts_from = self.ends = 0.0
+        self.started = self.counts_from = self.ends = 0.0
         self._working = load.connections
 
     def begin(self) -> None:
-        self.begun = time.perf_counter()
-        self.counts_from = self.begun + self.load.warm_up
+        self.started = time.perf_counter()
+        self.counts_from = self.started + self.load.warm_up
         self.ends = self.counts_from + self.load.seconds
 
     def done(self) -> None:
-        """A connection has its last answer. Nothing may be under way when the next run begins."""
+        """A connection has its last response. The run ends when all have theirs."""
         self._working -= 1
         if not self._working and not self.finished.done():
             self.finished.set_result(None)
 
-    def fail(self, why: str) -> None:
+    def fail(self, reason: str) -> None:
         if not self.finished.done():
-            self.finished.set_exception(LoadFailed(f"port {self.load.port}: {why}"))
+            self.finished.set_exception(LoadFailed(f"port {self.load.port}: {reason}"))
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, course: _Course) -> None:
-        self._course = course
+    def __init__(self, session: _Session) -> None:
+        self._session = session
         self._received = b""
-        self._asked_at = self._due = 0.0
+        self._requested_at = self._due = 0.0
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -161,27 +161,28 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closing:
-            self._course.fail(f"the server closed a connection ({exc or 'without an error'})")
+            self._session.fail(f"the server closed a connection ({exc or 'without an error'})")
 
     def close(self) -> None:
         self._closing = True
         self._transport.close()
 
     def begin(self, turn: int) -> None:
-        # Paced connections take turns: each has its own place in the interval.
-        self._due = self._course.begun + self._course.interval * turn / self._course.load.connections
-        self._proceed(self._course.begun)
+        # Paced connections start at evenly spaced moments of the interval.
+        self._due = self._session.started + self._session.interval * turn / self._session.load.connections
+        self._proceed(self._session.started)
 
     def _proceed(self, now: float) -> None:
-        course = self._course
-        if now >= course.ends:
-            course.done()
-        elif not course.interval:
+        session = self._session
+        if now >= session.ends:
+            session.done()
+        elif not session.interval:
             self._send(now)
         else:
-            due, self._due = self._due, self._due + course.interval
+            due, self._due = self._due, self._due + session.interval
             if due <= now:
-                # Its turn came while the last answer was out: a person would have waited since then.
+                # It was due while the last response was outstanding. Its latency counts from then, because a
+                # user would have waited since then (coordinated omission).
                 self._send(due)
             else:
                 asyncio.get_running_loop().call_later(due - now, self._send_now)
@@ -189,12 +190,12 @@ class _Connection(asyncio.Protocol):
     def _send_now(self) -> None:
         self._send(time.perf_counter())
 
-    def _send(self, asked_at: float) -> None:
-        request = next(self._course.requests, None)
+    def _send(self, requested_at: float) -> None:
+        request = next(self._session.requests, None)
         if request is None:
-            self._course.fail("there were too few requests to send")
+            self._session.fail("there were too few requests")
             return
-        self._asked_at = asked_at
+        self._requested_at = requested_at
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -204,13 +205,13 @@ class _Connection(asyncio.Protocol):
             self._received = answer
             return
         self._received = b""
-        course = self._course
-        if not answer.startswith(b"HTTP/1.1 200 ") or course.load.expected not in answer:
-            course.fail(f"not the answer that was expected: {answer[:1000]!r}")
+        session = self._session
+        if not answer.startswith(b"HTTP/1.1 200 ") or session.load.expected not in answer:
+            session.fail(f"unexpected response: {answer[:1000]!r}")
             return
-        course.answers += 1
-        if course.counts_from <= now < course.ends:
-            course.latencies.append(now - self._asked_at)
+        session.answers += 1
+        if session.counts_from <= now < session.ends:
+            session.latencies.append(now - self._requested_at)
         self._proceed(now)
 
 

@@ -1,15 +1,15 @@
-"""`make bench-migrations`: what the users of a large database notice of its migrations.
+"""`make bench-migrations`: measures the pauses of clients while a large database is migrated.
 
-A database of 2,000,000 users (or as many as are named: `python -m benchmarks.migrations 100000`) has seen the
-first migration only. While clients use it (see `benchmarks.traffic`), `piccolo migrations forwards all` does
-the others; then, on a copy and beside the same clients, the same statements run as most tools would run
-them: in one transaction, without CONCURRENTLY, NOT VALID and lock_timeout.
+A database has 2,000,000 users (another number: `python -m benchmarks.migrations 100000`) and the first
+migration only. While clients use it (see `benchmarks.traffic`), `piccolo migrations forwards all` applies the
+other migrations. Then, on a copy with the same clients, the same statements run as most tools run them: in
+one transaction, without CONCURRENTLY, NOT VALID and lock_timeout.
 
-No request may fail, and none may take a second; each is timed from the moment at which it was wanted. The
-longest pause is told with the migration that was under way when it began. The line “while nothing was
-migrated” is what the machine and its disk do by themselves: where it comes near the longest pause of all,
-that one tells nothing, and the machine wants to be quieter. How long a migration waits depends on whether it
-meets a report, so each turn begins at another moment of it, and the worst of all turns counts.
+No request may fail or take a second; its time counts from the moment at which it is due. The longest pause is
+printed with the migration that was running when the request was due. The line "without a migration" is the
+noise of the machine and its disk: if it is near the longest pause, repeat the run on a quieter machine. The
+time that a migration waits depends on the report that it meets, so each round starts at another moment of the
+report, and the worst of all rounds counts.
 """
 
 import asyncio
@@ -23,61 +23,63 @@ import asyncpg
 
 from api.deploy.migrations.migration import Index, SqlMigration, all_migrations
 from benchmarks.servers import Database, gatehouse, postgres
-from benchmarks.traffic import IN_SCOPE, KINDS, REPORT_EVERY, Request, Traffic, fill
+from benchmarks.traffic import IN_SCOPE, KINDS, REPORT_INTERVAL, Request, Traffic, fill
 
 USERS = 2_000_000
-FEWEST = 10_000
-"""Users that the clients need, so that they do not meet at one of them."""
+MIN_USERS = 10_000
+"""With fewer users the clients would wait for locks on the same rows."""
 
-TURNS = 3
+ROUNDS = 3
 
-SLOW = 1.0
-"""Seconds that no request should take."""
+MAX_SECONDS = 1.0
+"""No request may take as long."""
 
 BEFORE, AFTER = 3.0, 10.0
-"""Seconds, at least, for which the clients are at work before the first migration and after the last."""
+"""Seconds of traffic before the first migration, at least, and after the last."""
 
 Starts = list[tuple[float, str]]
-"""When each migration began, on the clock that all processes share, and its id."""
+"""When each migration started, in `time.perf_counter`, which all processes share, and its id."""
 
 Apply = Callable[[Database], Starts]
 
 
 def main() -> None:
     users = int(sys.argv[1]) if len(sys.argv) > 1 else USERS
-    if users < FEWEST:
-        sys.exit(f"{users} users are too few; {FEWEST} or more are wanted")
-    begun = time.monotonic()
+    if users < MIN_USERS:
+        sys.exit(f"{users} users are too few; use {MIN_USERS} or more")
+    started = time.monotonic()
     with postgres() as server:
         filled = Database(server, "filled").migrate("gatehouse", "1")
-        # What PostgreSQL would do by itself later is done now, and not in the middle of a measurement.
+        # Now, so that autovacuum does not do it during a measurement.
         filled.execute(fill(users), "VACUUM (ANALYZE) users")
-        print(f"{users:,} users after {time.monotonic() - begun:.0f} s", flush=True)
+        print(f"{users:,} users after {time.monotonic() - started:.0f} s", flush=True)
         guarded, plain = Runs("Gatehouse"), Runs("plain")
-        for turn in range(TURNS):
-            before = BEFORE + REPORT_EVERY * turn / TURNS
-            guarded.measure(Database(server, f"guarded{turn}", filled.name), users, before, apply_guarded)
-            plain.measure(Database(server, f"plain{turn}", filled.name), users, before, apply_plain)
-    show(guarded, plain)
-    print(f"\ndone after {time.monotonic() - begun:.0f} s")
+        for round_number in range(ROUNDS):
+            before = BEFORE + REPORT_INTERVAL * round_number / ROUNDS
+            guarded.measure(
+                Database(server, f"guarded{round_number}", filled.name), users, before, apply_guarded
+            )
+            plain.measure(Database(server, f"plain{round_number}", filled.name), users, before, apply_plain)
+    print_results(guarded, plain)
+    print(f"\ndone after {time.monotonic() - started:.0f} s")
 
 
 class Runs:
-    """What was measured in all turns of one way to migrate."""
+    """The measurements of all rounds of one way to migrate."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seconds: list[float] = []
         self.requests: list[Request] = []
-        self.apart: list[Request] = []
-        """Those among `requests` that no migration can have held up."""
-        self.longest_was = ""
+        self.undisturbed: list[Request] = []
+        """The requests that were finished before the first migration or due after the last."""
+        self.longest_description = ""
 
     def measure(self, database: Database, users: int, before: float, apply: Apply) -> None:
-        database.settle()
+        database.flush()
         with gatehouse(database) as api, Traffic(database.dsn, users, api.port) as traffic:
             time.sleep(before)
-            begun = time.perf_counter()
+            started = time.perf_counter()
             starts = apply(database)
             ended = time.perf_counter()
             time.sleep(AFTER)
@@ -85,15 +87,19 @@ class Runs:
         database.drop()
         for kind in KINDS:
             if not any(request.kind == kind for request in requests):
-                raise RuntimeError(f"no client came to {kind}")
+                raise RuntimeError(f"no client did {kind}")
         longest = max(requests, key=lambda request: request.seconds)
         if longest.seconds > longest_of(self.requests):
             steps = [(0.0, "before the first migration"), *starts, (ended, "after the last migration")]
             step = [what for start, what in steps if start <= longest.due][-1]
-            self.longest_was = f"“{longest.kind}”, {longest.due - begun:.1f} s in, {step}"
-        self.seconds.append(ended - begun)
+            self.longest_description = (
+                f"“{longest.kind}”, {longest.due - started:.1f} s after the start, {step}"
+            )
+        self.seconds.append(ended - started)
         self.requests += requests
-        self.apart += [each for each in requests if each.due > ended or each.due + each.seconds < begun]
+        self.undisturbed += [
+            each for each in requests if each.due > ended or each.due + each.seconds < started
+        ]
 
     def of(self, kind: str) -> list[Request]:
         return [request for request in self.requests if request.kind == kind]
@@ -108,16 +114,16 @@ def longest_of(requests: Iterable[Request]) -> float:
 
 def apply_guarded(database: Database) -> Starts:
     starts: Starts = []
-    with database.migrating("all") as process:
+    with database.start_migrating("all") as process:
         assert process.stdout
-        told = ""
-        # It names a migration without ending the line, so that one sees what it is about.
+        output = ""
+        # Read by character: the line of a migration ends when the migration does.
         while character := process.stdout.read(1):
-            told += character
-            if told.endswith(" forwards …"):
-                starts.append((time.perf_counter(), told.split()[-3]))
+            output += character
+            if output.endswith(" forwards …"):
+                starts.append((time.perf_counter(), output.split()[-3]))
     if process.returncode:
-        raise RuntimeError(f"the migrations failed: {told}")
+        raise RuntimeError(f"the migrations failed: {output}")
     return starts
 
 
@@ -144,50 +150,52 @@ async def _apply_plain(dsn: str) -> Starts:
 
 
 def plain_statements(migrations: Iterable[SqlMigration]) -> dict[str, list[str]]:
-    """The steps of each migration, by its id, as they would be had nobody thought of rows and clients."""
+    """The steps of each migration by its id, without CONCURRENTLY, NOT VALID and VALIDATE CONSTRAINT."""
     plain: dict[str, list[str]] = {}
-    later = checks = 0
+    not_valid = validated = 0
     for migration in migrations:
         statements = plain[migration.migration_id] = []
         for step in migration.steps:
             if isinstance(step, Index):
                 statements.append(step.sql(concurrently=False))
             elif "VALIDATE CONSTRAINT" in step:
-                checks += 1
+                validated += 1
             else:
-                later += step.count(" NOT VALID")
+                not_valid += step.count(" NOT VALID")
                 statements.append(step.replace(" NOT VALID", ""))
-    # Otherwise both would go the same way, or not to the same end.
-    if not later or later != checks:
-        raise RuntimeError(f"{later} constraints are added NOT VALID, and {checks} validated")
+    # Without NOT VALID both ways would be the same. With different numbers their results would differ.
+    if not not_valid or not_valid != validated:
+        raise RuntimeError(f"{not_valid} constraints are added NOT VALID, and {validated} validated")
     return plain
 
 
-def show(guarded: Runs, plain: Runs) -> None:
+def print_results(guarded: Runs, plain: Runs) -> None:
     ways = guarded, plain
-    print(f"\n  {f'{TURNS} turns of each':32}{'Gatehouse':>12}{'plain':>12}  expected")
-    row("migrations, s", [f"{median(way.seconds):.1f}" for way in ways])
-    row("requests", [f"{len(way.requests):,}" for way in ways])
+    print(f"\n  {f'{ROUNDS} rounds of each':32}{'Gatehouse':>12}{'plain':>12}  expected")
+    print_row("migrations, s", [f"{median(way.seconds):.1f}" for way in ways])
+    print_row("requests", [f"{len(way.requests):,}" for way in ways])
     for kind in KINDS:
-        row(f"  {kind}", [f"{len(way.of(kind)):,}" for way in ways])
-    row("longest pause, s")
+        print_row(f"  {kind}", [f"{len(way.of(kind)):,}" for way in ways])
+    print_row("longest pause, s")
     for kind in KINDS:
-        row(f"  {kind}", [f"{longest_of(way.of(kind)):.3f}" for way in ways])
-    row("  while nothing was migrated", [f"{longest_of(way.apart):.3f}" for way in ways])
+        print_row(f"  {kind}", [f"{longest_of(way.of(kind)):.3f}" for way in ways])
+    print_row("  without a migration", [f"{longest_of(way.undisturbed):.3f}" for way in ways])
     ours, theirs = (longest_of(way.requests) for way in ways)
-    row("  of all", [f"{ours:.3f}", f"{theirs:.3f}"], expected(f"< {SLOW:g}", ours < SLOW))
-    row("  of all, ratio", [f"{ours / theirs:.2f}", "1"])
-    slow = [sum(request.seconds > SLOW for request in way.requests) for way in ways]
-    row(f"requests that took over {SLOW:g} s", [f"{count:,}" for count in slow])
+    print_row(
+        "  of all", [f"{ours:.3f}", f"{theirs:.3f}"], expected(f"< {MAX_SECONDS:g}", ours < MAX_SECONDS)
+    )
+    print_row("  of all, ratio", [f"{ours / theirs:.2f}", "1"])
+    slow = [sum(request.seconds > MAX_SECONDS for request in way.requests) for way in ways]
+    print_row(f"requests that took over {MAX_SECONDS:g} s", [f"{count:,}" for count in slow])
     failed = [way.failures().total() for way in ways]
-    row("requests failed", [f"{count:,}" for count in failed], expected("0", not failed[0]))
+    print_row("requests failed", [f"{count:,}" for count in failed], expected("0", not failed[0]))
     for way in ways:
-        print(f"\n  {way.name}: the longest pause was that of {way.longest_was}")
+        print(f"\n  {way.name}: the longest pause: {way.longest_description}")
         for failure, count in way.failures().most_common(5):
             print(f"    failed {count:,} times: {failure}")
 
 
-def row(name: str, values: Sequence[str] = (), expected: str = "") -> None:
+def print_row(name: str, values: Sequence[str] = (), expected: str = "") -> None:
     print(f"  {name:32}{''.join(f'{value:>12}' for value in values)}  {expected}".rstrip())
 
 

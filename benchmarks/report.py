@@ -1,14 +1,14 @@
-"""How what was measured is told: a line for each, with its ratio and what is expected of that."""
+"""Prints the results: one line for each comparison, with its ratio and the expected bound."""
 
 from collections.abc import Sequence
 from statistics import median
 
 
-def title(what: str, ours: str, theirs: str) -> None:
-    print(f"\n{what:50}{ours:>11}{theirs:>11}{'ratio':>9}  expected")
+def print_heading(text: str, ours: str, theirs: str) -> None:
+    print(f"\n{text:50}{ours:>11}{theirs:>11}{'ratio':>9}  expected")
 
 
-def show(
+def print_row(
     name: str,
     ours: Sequence[float],
     theirs: Sequence[float],

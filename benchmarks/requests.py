@@ -1,4 +1,4 @@
-"""The requests that are sent, written out before the clock runs."""
+"""The requests of the load client, built before the measurement starts."""
 
 import random
 from collections.abc import Iterable
@@ -21,7 +21,9 @@ mutation Register($input: RegisterInput!) {
 
 VIEWER = "query Viewer { viewer { email tenant { businessName seats { role used max } } } }"
 
-WHO = "{ viewer { id email firstName role isOwner tenant { id businessName nit businessType } } }"
+VIEWER_AND_TENANT = (
+    "{ viewer { id email firstName role isOwner tenant { id businessName nit businessType } } }"
+)
 
 STAFF = """
 query Staff($after: String) {
@@ -43,8 +45,8 @@ TEN_LOOK_UPS = "query Ten(" + ", ".join(f"$k{n}: String!" for n in range(10)) + 
     f"a{n}: validateBetaKey(key: $k{n}) {{ valid message }}" for n in range(10)
 ) + " }"  # fmt: skip
 
-REFUSED = """
-mutation Refused($input: RegisterInput!) {
+INVALID = """
+mutation Invalid($input: RegisterInput!) {
   register(input: $input) {
     __typename ... on Error { code message } ... on InvalidInput { fields { field code message } }
   }
@@ -56,11 +58,11 @@ IS_REGISTRATION = b'"__typename":"Registration"'
 IS_SIGNED_IN = b'"seats":[{"role":"ADMIN","used":1,"max":1}'
 IS_FULL_PAGE = b'"hasNextPage":true'
 IS_TEN_TIMES_VALID = b'"a9":{"valid":true'
-IS_REFUSED = b'"__typename":"InvalidInput"'
+IS_INVALID = b'"__typename":"InvalidInput"'
 
 
 def make_keys(count: int, seed: int) -> list[str]:
-    """`count` different keys, always the same ones. Nobody guesses at them here, so `random` will do."""
+    """`count` different keys, always the same for a seed. They protect nothing, so `random` suffices."""
     choices = random.Random(seed).choices
     keys: dict[str, None] = {}
     while len(keys) < count:
@@ -73,12 +75,12 @@ def validations(keys: Iterable[str]) -> list[bytes]:
 
 
 def registrations(keys: Iterable[str], first: int) -> list[bytes]:
-    """One for each key; their businesses are numbered from `first` on, so that no two are the same."""
+    """One registration for each key; their businesses are numbered from `first`."""
     return [_post(REGISTER, {"input": _business(key, number)}) for number, key in enumerate(keys, first)]
 
 
 def make_tokens(count: int) -> list[str]:
-    """`count` different tokens of sessions; nobody guesses at them either."""
+    """`count` different session tokens."""
     return [f"{number:043}" for number in range(count)]
 
 
@@ -101,14 +103,14 @@ def ten_look_ups(keys: list[str]) -> list[bytes]:
     ]
 
 
-def refusals(keys: Iterable[str]) -> list[bytes]:
-    """Registrations of which five fields are not acceptable."""
-    bad = {"email": "ana", "password": "short", "businessPhone": "1", "firstName": "", "nit": "\n"}
-    return [_post(REFUSED, {"input": {**_business(key, 1), **bad}}) for key in keys]
+def invalid_registrations(keys: Iterable[str]) -> list[bytes]:
+    """Registrations with five invalid fields."""
+    invalid = {"email": "ana", "password": "short", "businessPhone": "1", "firstName": "", "nit": "\n"}
+    return [_post(INVALID, {"input": {**_business(key, 1), **invalid}}) for key in keys]
 
 
 def _business(key: str, number: int) -> dict[str, str]:
-    """Every field filled in: what costs the most to read."""
+    """A registration form with every field, which takes the longest to validate."""
     return {
         "betaKey": key,
         "businessName": f"Tienda {number}",

@@ -1,4 +1,4 @@
-"""Starting and stopping what is measured, and asking Linux what it cost."""
+"""Starts and stops the servers that are measured, and reads their CPU time from Linux."""
 
 import asyncio
 import os
@@ -26,13 +26,13 @@ from benchmarks.requests import VALIDATE
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(sys.executable).parent
 
-PATIENCE = 30.0
-"""Seconds a server may take to answer its first request, or to end."""
+TIMEOUT = 30.0
+"""Seconds for the first response of a server, and for its shutdown."""
 
 
 @contextmanager
 def postgres() -> Iterator[EmbeddedServer]:
-    """An embedded server with nothing in it, gone afterwards."""
+    """An empty embedded server, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as home:
         server = EmbeddedServer(Path(home))
         server.start()
@@ -43,7 +43,7 @@ def postgres() -> Iterator[EmbeddedServer]:
 
 
 class Database:
-    """A database of the application's role on `server`: an empty one, or a copy of `template`."""
+    """A new database of the application's role on `server`: empty, or a copy of `template`."""
 
     def __init__(self, server: EmbeddedServer, name: str, template: str = "template1") -> None:
         self.server = server
@@ -59,18 +59,18 @@ class Database:
     def _as_superuser(self, statement: str) -> None:
         asyncio.run(_execute(self.server.dsn(user=SUPERUSER, database=SUPERUSER), statement))
 
-    def migrate(self, *migrations: str) -> "Database":
-        """Go forwards; `migrations` are what `piccolo migrations forwards` takes. Returns the database."""
-        with self.migrating(*migrations) as process:
+    def migrate(self, *arguments: str) -> "Database":
+        """Run `piccolo migrations forwards` with these arguments. Returns the database."""
+        with self.start_migrating(*arguments) as process:
             output, _ = process.communicate()
         if process.returncode:
             raise RuntimeError(f"{process.args} failed: {output}")
         return self
 
-    def migrating(self, *migrations: str) -> subprocess.Popen[str]:
-        """The same as a process of its own, whose output is there to be read."""
+    def start_migrating(self, *arguments: str) -> subprocess.Popen[str]:
+        """`piccolo migrations forwards` as a process whose output can be read while it runs."""
         return subprocess.Popen(
-            [PROGRAMS / "piccolo", "migrations", "forwards", *migrations],
+            [PROGRAMS / "piccolo", "migrations", "forwards", *arguments],
             cwd=ROOT,
             env=environment(self),
             stdin=subprocess.DEVNULL,
@@ -80,27 +80,27 @@ class Database:
         )
 
     def execute(self, *statements: str) -> None:
-        """Each in a transaction of its own."""
+        """Execute each statement in a transaction of its own."""
         asyncio.run(_execute(self.dsn, *statements))
 
-    def settle(self) -> None:
-        """Write everything to disk now, and not in the middle of a measurement."""
+    def flush(self) -> None:
+        """Write everything to disk, so that this does not happen during a measurement."""
         self._as_superuser("CHECKPOINT")
         os.sync()
 
     def add_keys(self, keys: Iterable[str]) -> None:
-        """Issue these keys, as fast as PostgreSQL takes them."""
+        """Add these keys by COPY."""
         asyncio.run(_add_keys(self.dsn, keys))
 
-    def add_tenants(self, tokens: Sequence[str], people: int) -> str:
-        """For each token a tenant whose owner is signed in with it, and who is one of so many people.
+    def add_tenants(self, tokens: Sequence[str], staff: int) -> str:
+        """Add one tenant for each session token of its owner, with so many staff including the owner.
 
-        Returns a cursor to the last hundred people of the first tenant.
+        Returns a cursor to the last hundred staff of the first tenant.
         """
-        return asyncio.run(_add_tenants(self.dsn, tokens, people))
+        return asyncio.run(_add_tenants(self.dsn, tokens, staff))
 
     def add_operator(self, token: str) -> None:
-        """An operator who is signed in with `token`."""
+        """Add an operator with the session token `token`."""
         asyncio.run(_add_operator(self.dsn, token))
 
 
@@ -117,7 +117,7 @@ async def _add_keys(dsn: str, keys: Iterable[str]) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.copy_records_to_table("beta_keys", columns=["key"], records=((key,) for key in keys))
-        # Otherwise PostgreSQL would do this by itself in the middle of a measurement.
+        # Now, so that autovacuum does not do it during a measurement.
         await connection.execute("VACUUM (ANALYZE) beta_keys")
     finally:
         await connection.close()
@@ -142,18 +142,18 @@ SELECT u.id, sha256(($1::text[])[row_number() OVER (ORDER BY u.id)]::bytea), now
 """
 
 
-async def _add_tenants(dsn: str, tokens: Sequence[str], people: int) -> str:
+async def _add_tenants(dsn: str, tokens: Sequence[str], staff: int) -> str:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SET gatehouse.scope = 'platform'")
-        await connection.execute(_ADD_TENANTS, len(tokens), people)
+        await connection.execute(_ADD_TENANTS, len(tokens), staff)
         await connection.execute(_ADD_SESSIONS, tokens)
         for table in ("tenants", "users", "sessions"):
             await connection.execute(f"VACUUM (ANALYZE) {table}")
         row = await connection.fetchrow(
             """SELECT "createdAt", id FROM users WHERE email LIKE 'BENCH1-%'
                 ORDER BY "createdAt" OFFSET $1 LIMIT 1""",
-            max(0, people - 100),
+            max(0, staff - 100),
         )
     finally:
         await connection.close()
@@ -189,9 +189,9 @@ class Server:
 
 @contextmanager
 def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
-    """The real thing, as it is deployed; its limits are off, as everything comes from one address."""
+    """`gatehouse serve` as it is deployed, without rate limits, because all requests have one address."""
     port = _free_port()
-    # Its mails go to files, which are nobody's.
+    # The mails are written to files of a temporary folder.
     with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as home:
         ours = {"HOST": "127.0.0.1", "PORT": str(port), "GATEHOUSE_HOME": home, "RATE_LIMITS": "off"}
         command = [PROGRAMS / "gatehouse", "serve"]
@@ -200,11 +200,11 @@ def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
 
 
 @contextmanager
-def floor(application: str, database: Database) -> Iterator[Server]:
-    """An application of `benchmarks.floors`, under uvicorn as `gatehouse serve` sets it up."""
+def baseline(application: str, database: Database) -> Iterator[Server]:
+    """An application of `benchmarks.baselines`, with the uvicorn options of `gatehouse serve`."""
     port = _free_port()
     command = [
-        sys.executable, "-m", "uvicorn", f"benchmarks.floors:{application}", "--port", str(port),
+        sys.executable, "-m", "uvicorn", f"benchmarks.baselines:{application}", "--port", str(port),
         "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning",
     ]  # fmt: skip
     with _serving(command, port, environment(database) | {"RATE_LIMITS": "off"}) as server:
@@ -212,12 +212,12 @@ def floor(application: str, database: Database) -> Iterator[Server]:
 
 
 def environment(database: Database) -> dict[str, str]:
-    """Of a process that works on a database."""
-    # Settings of the developer's shell would make this run another one than the next.
-    ours = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
-    families = ("RATE_LIMIT", "METRICS", "OTEL", "LOG")
-    kept = (name for name in os.environ if name not in ours and not name.startswith(families))
-    return {name: os.environ[name] for name in kept} | {"DATABASE_URL": database.dsn}
+    """The environment variables of a process that uses `database`."""
+    # Without the settings of the developer's shell, so that all runs are comparable.
+    removed = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
+    removed_prefixes = ("RATE_LIMIT", "METRICS", "OTEL", "LOG")
+    names = (name for name in os.environ if name not in removed and not name.startswith(removed_prefixes))
+    return {name: os.environ[name] for name in names} | {"DATABASE_URL": database.dsn}
 
 
 def _free_port() -> int:
@@ -230,7 +230,7 @@ def _serving(command: Sequence[str | Path], port: int, environment: dict[str, st
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
-            _wait_until_it_answers(process, port)
+            _wait_for_response(process, port)
             yield Server(port, process.pid)
         except BaseException:
             log.seek(0)
@@ -239,14 +239,14 @@ def _serving(command: Sequence[str | Path], port: int, environment: dict[str, st
         finally:
             process.terminate()
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _wait_for_response(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + TIMEOUT
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
         data=orjson.dumps({"query": VALIDATE, "variables": {"key": "none"}}),
@@ -254,20 +254,20 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
     )
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE):
+            with urllib.request.urlopen(request, timeout=TIMEOUT):
                 return
         except urllib.error.HTTPError:
-            # An answer too: that of a server whose database has yet to be migrated.
+            # A server whose database is not migrated yet responds, too.
             return
         except OSError:
             pass
         time.sleep(0.05)
-    raise RuntimeError(f"{process.args} does not answer")
+    raise RuntimeError(f"{process.args} does not respond")
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """Seconds of CPU: of a server's first thread, which runs the event loop, of its others, of PostgreSQL."""
+    """Seconds of CPU: of a server's first thread, the event loop, of its others, and of PostgreSQL."""
 
     loop: float
     threads: float
@@ -277,22 +277,22 @@ class Cpu:
         return Cpu(self.loop - other.loop, self.threads - other.threads, self.postgres - other.postgres)
 
 
-def cpu_so_far(server: Server, database: Database) -> Cpu:
-    """Linux only."""
+def cpu_time(server: Server, database: Database) -> Cpu:
+    """The CPU time since the start of the processes. Linux only."""
     postmaster = int((database.server.home / "pg" / "postmaster.pid").read_text().split("\n", 1)[0])
-    tasks = _tasks(server.pid)
+    tasks = _thread_times(server.pid)
     return Cpu(
         loop=tasks.pop(server.pid, 0.0),
         threads=sum(tasks.values()),
-        postgres=sum(sum(_tasks(pid).values()) for pid in (postmaster, *_children(postmaster))),
+        postgres=sum(sum(_thread_times(pid).values()) for pid in (postmaster, *_children(postmaster))),
     )
 
 
-def _tasks(pid: int) -> dict[int, float]:
-    """Seconds on a CPU of each thread of a process."""
+def _thread_times(pid: int) -> dict[int, float]:
+    """Seconds of CPU of each thread of a process, by thread id."""
     spent: dict[int, float] = {}
     for task in Path(f"/proc/{pid}/task").glob("*"):
-        # A thread may end between the listing and the reading.
+        # A thread may end between the listing and the read.
         with suppress(OSError):
             spent[int(task.name)] = int((task / "schedstat").read_text().split()[0]) / 1e9
     return spent

@@ -1,11 +1,11 @@
-"""What goes on in a database while it is migrated: each client does what the schema of the moment allows.
+"""Clients that use a database while it is migrated, each as far as the present schema allows.
 
-From the beginning on, applications that speak SQL sign users in, rename them, read them and add new ones, and
-a report pages through users for two seconds of every four, in one transaction: what makes an ALTER TABLE
-wait, and everybody else behind it. Look-ups of keys come through the API once `beta_keys` is as this version
-knows it, registrations once /readyz says so.
+From the start, SQL applications sign users in, rename them, read them and add new ones. A report pages
+through users for two seconds of every four, in one transaction; an ALTER TABLE waits for it, and all other
+clients wait for the ALTER TABLE. Key look-ups use the API as soon as `beta_keys` has all columns of this
+version, registrations as soon as /readyz says that it is ready.
 
-It all runs in a process of its own, so that it never waits for whoever runs the migrations.
+All clients run in a process of their own, so that they never wait for the one that runs the migrations.
 """
 
 import asyncio
@@ -29,22 +29,22 @@ from benchmarks.requests import IS_REGISTRATION, IS_VALID, make_keys, registrati
 from tables import BetaKey
 
 APPLICATIONS, SQL_PACE = 16, 400
-"""Connections of applications that speak SQL, and their requests a second, all together."""
-LOOKERS, LOOK_UP_PACE = 4, 100
-REGISTRARS, REGISTRATION_PACE = 8, 5
-REPORT_EVERY, REPORT_SECONDS = 4.0, 2.0
+"""Connections of SQL applications, and the requests a second of all of them together."""
+LOOK_UP_CLIENTS, LOOK_UP_PACE = 4, 100
+REGISTRATION_CLIENTS, REGISTRATION_PACE = 8, 5
+REPORT_INTERVAL, REPORT_SECONDS = 4.0, 2.0
 
 KINDS = ("sign in", "rename", "read", "add", "report", "look up", "register")
 
-PATIENCE = 60.0
-"""Seconds that the clients may take to begin, and to end."""
+TIMEOUT = 60.0
+"""Seconds for the start and for the end of the clients."""
 
 IN_SCOPE = "SET LOCAL gatehouse.scope = 'platform'"
-"""What an application says to see users in spite of row security, and may say before there is any."""
+"""Row security shows users in this scope. The statement is valid before row security exists, too."""
 
 
 def fill(users: int) -> str:
-    """SQL that makes these users, as long as real ones are; the clients tell their ids from their numbers."""
+    """SQL that adds users with rows of realistic size. Their ids are derived from their numbers."""
     return f"""
         INSERT INTO users (id, email, password, "firstName", "lastName")
         SELECT md5(n::text)::uuid, 'User-' || n || '@example.com', repeat('x', 97), 'María', 'Gómez'
@@ -52,34 +52,34 @@ def fill(users: int) -> str:
     """
 
 
-class Wrong(Exception):
-    """An answer that is none: nobody found, nothing changed, or not what was written."""
+class WrongResponse(Exception):
+    """A response that is not the expected one: no row, another row, or another value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     kind: str
     due: float
-    """When it was wanted, on the clock that all processes share (`time.perf_counter`)."""
+    """When it was due, in `time.perf_counter`, which all processes share."""
     seconds: float
-    """How long whoever wanted it had to wait."""
+    """From `due` to the response."""
     failure: str | None
 
 
 class Traffic:
-    """Clients of the database `dsn`, which holds `users` users, and of the API at `port`."""
+    """Runs the clients of the database `dsn`, which has `users` users, and of the API at `port`."""
 
     def __init__(self, dsn: str, users: int, port: int) -> None:
-        # Spawned, because a fork would carry along whatever the parent has open.
+        # Spawned, because a forked process inherits the open connections of its parent.
         context = multiprocessing.get_context("spawn")
-        self._pipe, self._theirs = context.Pipe()
-        self._process = context.Process(target=_run, args=(self._theirs, dsn, users, port), daemon=True)
+        self._pipe, self._child_pipe = context.Pipe()
+        self._process = context.Process(target=_run, args=(self._child_pipe, dsn, users, port), daemon=True)
 
     def __enter__(self) -> "Traffic":
         self._process.start()
-        # Held here as well, it would hide that the other process has ended.
-        self._theirs.close()
-        self._hear()
+        # With this end open in the parent, too, the end of the child would go unnoticed.
+        self._child_pipe.close()
+        self._receive()
         return self
 
     def __exit__(
@@ -89,42 +89,42 @@ class Traffic:
         self._process.join()
 
     def stop(self) -> list[Request]:
-        """All that was asked."""
+        """Stop the clients. Returns all their requests."""
         self._pipe.send("stop")
-        return self._hear()
+        return self._receive()
 
-    def _hear(self) -> Any:
-        if not self._pipe.poll(PATIENCE):
-            raise RuntimeError(f"the clients said nothing for {PATIENCE:.0f} s")
+    def _receive(self) -> Any:
+        if not self._pipe.poll(TIMEOUT):
+            raise RuntimeError(f"the clients sent no message for {TIMEOUT:.0f} s")
         try:
             return self._pipe.recv()
         except EOFError:
-            raise RuntimeError("the clients have ended; why is told above") from None
+            raise RuntimeError("the clients have ended; the reason is above") from None
 
 
 def _run(pipe: Connection, dsn: str, users: int, port: int) -> None:
-    uvloop.run(_go(pipe, dsn, users, port))
+    uvloop.run(_run_clients(pipe, dsn, users, port))
 
 
-async def _go(pipe: Connection, dsn: str, users: int, port: int) -> None:
-    course = _Course(dsn, port)
+async def _run_clients(pipe: Connection, dsn: str, users: int, port: int) -> None:
+    session = _Session(dsn, port)
     applications = [
-        _Application(course, number, users, await course.connect()) for number in range(APPLICATIONS)
+        _Application(session, number, users, await session.connect()) for number in range(APPLICATIONS)
     ]
     async with asyncio.TaskGroup() as tasks:
         for application in applications:
             tasks.create_task(application.run())
-        tasks.create_task(_report(course))
-        tasks.create_task(_use_api(course))
-        pipe.send("going")
-        # Whatever comes, even the end of the one who asks, it is time to stop.
+        tasks.create_task(_report(session))
+        tasks.create_task(_use_api(session))
+        pipe.send("started")
+        # A message means stop, and so does the end of the parent.
         await asyncio.to_thread(pipe.poll, None)
-        course.stopped = True
-    pipe.send(course.requests)
+        session.stopped = True
+    pipe.send(session.requests)
 
 
-class _Course:
-    """What the clients share."""
+class _Session:
+    """The state that the clients share."""
 
     def __init__(self, dsn: str, port: int) -> None:
         self.dsn = dsn
@@ -135,11 +135,11 @@ class _Course:
     async def connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(self.dsn)
 
-    async def dues(self, interval: float) -> AsyncIterator[float]:
-        """The moments at which a client's requests are due, one each `interval` seconds.
+    async def due_times(self, interval: float) -> AsyncIterator[float]:
+        """The times at which a client's requests are due, every `interval` seconds.
 
-        A moment that passes while the last request is under way comes late, and is not left out: a person
-        would have waited since then.
+        A time that passes during the previous request is late, but not left out: a user would have waited
+        since then (coordinated omission).
         """
         due = time.perf_counter() + random.random() * interval
         while True:
@@ -149,25 +149,25 @@ class _Course:
             yield due
             due += interval
 
-    async def count(self, kind: str, due: float, request: Awaitable[None]) -> None:
+    async def record(self, kind: str, due: float, request: Awaitable[None]) -> None:
         failure = None
         try:
             await request
-        except (Wrong, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError) as error:
+        except (WrongResponse, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError) as error:
             failure = f"{type(error).__name__}: {error}"
         self.requests.append(Request(kind, due, time.perf_counter() - due, failure))
 
 
 class _Application:
-    """Signs a user in, renames it, reads it, adds a new one; and so on, on one connection.
+    """Signs a user in, renames it, reads it, adds a new one, and repeats this, on one connection.
 
-    Its queries are prepared once and used for as long as the connection lives, whatever happens to the
-    schema, as those of Gatehouse are. Like those they name their columns: what PostgreSQL would refuse is
-    a prepared `SELECT *` that has got other columns, and inside a transaction asyncpg cannot mend that.
+    Its statements are prepared once and used during all changes of the schema, like those of Gatehouse. Like
+    those they name their columns: PostgreSQL rejects a prepared `SELECT *` whose columns have changed, and
+    asyncpg cannot prepare it again inside a transaction.
     """
 
-    def __init__(self, course: _Course, number: int, users: int, connection: asyncpg.Connection) -> None:
-        self._course = course
+    def __init__(self, session: _Session, number: int, users: int, connection: asyncpg.Connection) -> None:
+        self._session = session
         self._number = number
         self._users = users
         self._connection = connection
@@ -175,23 +175,23 @@ class _Application:
         self._name = ""
 
     async def run(self) -> None:
-        acts = itertools.cycle(
+        steps = itertools.cycle(
             (("sign in", self._sign_in), ("rename", self._rename), ("read", self._read), ("add", self._add))
         )
-        async for due in self._course.dues(APPLICATIONS / SQL_PACE):
-            kind, act = next(acts)
-            await self._course.count(kind, due, act())
+        async for due in self._session.due_times(APPLICATIONS / SQL_PACE):
+            kind, step = next(steps)
+            await self._session.record(kind, due, step())
         await self._connection.close()
 
     async def _sign_in(self) -> None:
-        # Each has users of its own, so that what it reads is what it wrote.
+        # Each application has users of its own, so that no other one changes what it reads.
         self._user = random.randrange(self._users // APPLICATIONS) * APPLICATIONS + self._number
         found = await self._one(
             'SELECT id, password, role FROM users WHERE "emailLower" = lower($1) AND "isActive"',
             f"user-{self._user}@example.com",
         )
         if found["id"] != self._id:
-            raise Wrong("another user signed in")
+            raise WrongResponse("another user signed in")
 
     async def _rename(self) -> None:
         self._name = f"Name {random.randrange(10**6)}"
@@ -204,7 +204,7 @@ class _Application:
     async def _read(self) -> None:
         found = await self._one('SELECT email, "firstName", "lastName" FROM users WHERE id = $1', self._id)
         if found["firstName"] != self._name:
-            raise Wrong("a user has not the name that it was given")
+            raise WrongResponse("a user does not have its new name")
 
     async def _add(self) -> None:
         self._added += 1
@@ -222,40 +222,40 @@ class _Application:
         return UUID(hashlib.md5(str(self._user).encode()).hexdigest())
 
     async def _one(self, query: str, *values: Any) -> asyncpg.Record:
-        """The one row that `query` must find or touch, in a transaction of its own."""
+        """The one row that `query` must return, in a transaction of its own."""
         async with self._connection.transaction():
             await self._connection.execute(IN_SCOPE)
             rows = await self._connection.fetch(query, *values)
         if len(rows) != 1:
-            raise Wrong(f"{len(rows)} rows: {query}")
+            raise WrongResponse(f"{len(rows)} rows: {query}")
         return rows[0]
 
 
-async def _report(course: _Course) -> None:
-    connection = await course.connect()
-    while not course.stopped:
+async def _report(session: _Session) -> None:
+    connection = await session.connect()
+    while not session.stopped:
         async with connection.transaction():
             await connection.execute(IN_SCOPE)
-            ends = time.perf_counter() + REPORT_SECONDS
-            while (now := time.perf_counter()) < ends:
-                await course.count("report", now, _turn_page(connection))
+            end = time.perf_counter() + REPORT_SECONDS
+            while (now := time.perf_counter()) < end:
+                await session.record("report", now, _read_page(connection))
                 await asyncio.sleep(0.05)
-        await asyncio.sleep(REPORT_EVERY - REPORT_SECONDS)
+        await asyncio.sleep(REPORT_INTERVAL - REPORT_SECONDS)
     await connection.close()
 
 
-async def _turn_page(connection: asyncpg.Connection) -> None:
-    # Most ids are greater than one that begins with four zero bits, so there is a whole page of them.
+async def _read_page(connection: asyncpg.Connection) -> None:
+    # At least 15 of 16 ids are greater than one that begins with four zero bits, so the page is full.
     after = UUID(int=random.getrandbits(124))
     page = 'SELECT id, email, "createdAt" FROM users WHERE id > $1 ORDER BY id LIMIT 100'
     if len(await connection.fetch(page, after)) != 100:
-        raise Wrong("a page of the report is not full")
+        raise WrongResponse("a page of the report is not full")
 
 
-async def _use_api(course: _Course) -> None:
-    connection = await course.connect()
-    while not await _stands(connection):
-        if course.stopped:
+async def _use_api(session: _Session) -> None:
+    connection = await session.connect()
+    while not await _has_all_columns(connection):
+        if session.stopped:
             return
         await asyncio.sleep(0.02)
     keys = make_keys(2000, seed=3)
@@ -264,20 +264,26 @@ async def _use_api(course: _Course) -> None:
     look_ups = itertools.cycle(validations(keys[:1000]))
     new = iter(registrations(keys[1000:], first=0))
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(LOOKERS):
-            tasks.create_task(_ask(course, "look up", look_ups, IS_VALID, LOOKERS / LOOK_UP_PACE))
-        probe = await _Http.connect(course.port)
+        for _ in range(LOOK_UP_CLIENTS):
+            tasks.create_task(
+                _send_requests(session, "look up", look_ups, IS_VALID, LOOK_UP_CLIENTS / LOOK_UP_PACE)
+            )
+        probe = await _Http.connect(session.port)
         while not await probe.is_ready():
-            if course.stopped:
+            if session.stopped:
                 return
             await asyncio.sleep(0.05)
         probe.close()
-        for _ in range(REGISTRARS):
-            tasks.create_task(_ask(course, "register", new, IS_REGISTRATION, REGISTRARS / REGISTRATION_PACE))
+        for _ in range(REGISTRATION_CLIENTS):
+            tasks.create_task(
+                _send_requests(
+                    session, "register", new, IS_REGISTRATION, REGISTRATION_CLIENTS / REGISTRATION_PACE
+                )
+            )
 
 
-async def _stands(connection: asyncpg.Connection) -> bool:
-    """Whether `beta_keys` has every column that this version knows; the table itself is not touched."""
+async def _has_all_columns(connection: asyncpg.Connection) -> bool:
+    """Whether `beta_keys` has all columns of this version. Reads the catalog only and locks no table."""
     rows = await connection.fetch(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('beta_keys') AND NOT attisdropped"
     )
@@ -286,17 +292,17 @@ async def _stands(connection: asyncpg.Connection) -> bool:
     }
 
 
-async def _ask(
-    course: _Course, kind: str, requests: Iterator[bytes], expected: bytes, interval: float
+async def _send_requests(
+    session: _Session, kind: str, requests: Iterator[bytes], expected: bytes, interval: float
 ) -> None:
-    http = await _Http.connect(course.port)
-    async for due in course.dues(interval):
-        await course.count(kind, due, http.expect(next(requests), expected))
+    http = await _Http.connect(session.port)
+    async for due in session.due_times(interval):
+        await session.record(kind, due, http.expect(next(requests), expected))
     http.close()
 
 
 class _Http:
-    """One connection to the API."""
+    """One HTTP connection to the API."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -310,18 +316,18 @@ class _Http:
         self._writer.close()
 
     async def is_ready(self) -> bool:
-        status, _ = await self._answer(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        status, _ = await self._send(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         return status == 200
 
     async def expect(self, request: bytes, expected: bytes) -> None:
-        status, body = await self._answer(request)
+        status, body = await self._send(request)
         if status != 200 or expected not in body:
-            raise Wrong(f"{status} {body[:1000].decode()}")
+            raise WrongResponse(f"{status} {body[:1000].decode()}")
 
-    async def _answer(self, request: bytes) -> tuple[int, bytes]:
+    async def _send(self, request: bytes) -> tuple[int, bytes]:
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"\r\ncontent-length: (\d+)\r\n", head)
         if length is None:
-            raise Wrong(f"an answer without a length: {head.decode()}")
+            raise WrongResponse(f"no Content-Length: {head.decode()}")
         return int(head[9:12]), await self._reader.readexactly(int(length[1]))

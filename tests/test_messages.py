@@ -6,7 +6,8 @@ import pytest
 
 from api.domain.errors import BetaKeyRejection, DomainError, NoSeat, WrongPassword
 from api.domain.roles import Role
-from api.messages import _MESSAGES, LANGUAGES, message, preferred_language
+from api.http.language import preferred_language
+from api.messages import _MESSAGES, LANGUAGES, message
 from tests.support import ROOT
 
 

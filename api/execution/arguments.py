@@ -1,4 +1,4 @@
-"""The arguments of a field: what a document says of them, made ready before there is a request."""
+"""Compiles the arguments of a field: constants are coerced once, the rest for each request."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,39 +10,40 @@ from graphql.language import FieldNode, ListValueNode, ObjectValueNode, ValueNod
 from graphql.pyutils import Undefined
 
 from api.execution.run import Run
-from api.execution.variables import may_be_shared
+from api.execution.variables import is_immutable
 
-Arguments = Callable[[Run], dict[str, Any]]
-"""The keyword arguments of a resolver. Raises what graphql-core raises for arguments that do not coerce."""
+GetArguments = Callable[[Run], dict[str, Any]]
+"""Returns the keyword arguments of a resolver. Raises graphql-core's error for one that cannot be coerced."""
 
 
-class _Step(NamedTuple):
-    """One argument: a constant, or else the value of a variable, or else for graphql-core to coerce."""
+class _Argument(NamedTuple):
+    """One argument: a constant, the value of a variable, or a literal that graphql-core coerces each time."""
 
     name: str
     constant: Any
+    """`Undefined` if the value depends on the request."""
     variable: str | None
     non_null: bool
     coerce: Callable[..., None]
 
 
-def arguments_of(field: GraphQLField, node: FieldNode, *, hide_suggestions: bool) -> Arguments:
-    """What makes the arguments of each request for this field, as `node` asks for it."""
-    given = {argument.name.value: argument for argument in node.arguments or ()}
-    steps: list[_Step] = []
+def compile_arguments(field: GraphQLField, node: FieldNode, *, hide_suggestions: bool) -> GetArguments:
+    """The function that returns the arguments with which `node` calls `field`."""
+    argument_nodes = {argument.name.value: argument for argument in node.arguments or ()}
+    arguments: list[_Argument] = []
     for name, definition in field.args.items():
-        argument = given.get(name)
-        value = argument.value if argument is not None else None
+        argument_node = argument_nodes.get(name)
+        value = argument_node.value if argument_node is not None else None
         coerce = partial(
             coerce_argument,
             node=node,
             arg_name=name,
             arg_def=definition,
-            argument_node=argument,
+            argument_node=argument_node,
             fragment_variable_values=None,
             hide_suggestions=hide_suggestions,
         )
-        step = _Step(
+        argument = _Argument(
             name=definition.out_name or name,
             constant=Undefined,
             variable=value.name.value if isinstance(value, VariableNode) else None,
@@ -50,22 +51,22 @@ def arguments_of(field: GraphQLField, node: FieldNode, *, hide_suggestions: bool
             coerce=coerce,
         )
         if not _has_variables(value):
-            constants = _constants(coerce)
+            constants = _coerce_constant(coerce)
             if constants == {}:
                 continue
             if constants is not None:
-                step = step._replace(constant=constants[step.name])
-        steps.append(step)
-    if all(step.constant is not Undefined for step in steps):
-        constants = {step.name: step.constant for step in steps}
-        # Who calls a resolver with these makes a dictionary of their own of them.
+                argument = argument._replace(constant=constants[argument.name])
+        arguments.append(argument)
+    if all(argument.constant is not Undefined for argument in arguments):
+        constants = {argument.name: argument.constant for argument in arguments}
+        # All requests share this dictionary: it is unpacked into `**arguments`, which copies it.
         return lambda run: constants  # noqa: ARG005
-    return partial(_make, steps)
+    return partial(_get_arguments, arguments)
 
 
-def _make(steps: list[_Step], run: Run) -> dict[str, Any]:
+def _get_arguments(arguments: list[_Argument], run: Run) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, constant, variable, non_null, coerce in steps:
+    for name, constant, variable, non_null, coerce in arguments:
         if constant is not Undefined:
             values[name] = constant
             continue
@@ -86,12 +87,12 @@ def _has_variables(value: ValueNode | None) -> bool:
     return isinstance(value, VariableNode)
 
 
-def _constants(coerce: Callable[..., None]) -> dict[str, Any] | None:
-    """The argument, if it is given or has a default; None if each request has to make its own."""
+def _coerce_constant(coerce: Callable[..., None]) -> dict[str, Any] | None:
+    """The argument by its name; empty if it is absent and has no default; None if it cannot be shared."""
     values: dict[str, Any] = {}
     try:
         coerce(values, variable_values=None)
     except Exception:  # noqa: BLE001
-        # It is for the request to fail with that, in its own place.
+        # Each request coerces it again, and so gets this error at the path of its field.
         return None
-    return values if all(map(may_be_shared, values.values())) else None
+    return values if all(map(is_immutable, values.values())) else None

@@ -1,4 +1,4 @@
-"""Compiles what a document asks of each type of object: its fields, merged, and all that is known of them."""
+"""Compiles the selection sets of an operation, each when the first object of its type is completed."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -29,32 +29,32 @@ from graphql.type import GraphQLTypeResolver
 from graphql.type.introspection import TypeNameMetaFieldDef
 from strawberry.types.field import StrawberryField
 
-from api.execution.arguments import arguments_of
-from api.execution.completion import QUICK, completing, uses_info
-from api.execution.fields import Field, Selection
+from api.execution.arguments import compile_arguments
+from api.execution.completion import PASSTHROUGH_TYPES, compile_completion, needs_resolve_info
+from api.execution.fields import Field, SelectionSet
 
 MAX_FIELDS = 2_000
-"""Fields that are kept of one document.
+"""Compiled fields that one document may have in memory.
 
-A few lines can spread fragments within fragments into millions of fields, and conditions can come out in as
-many ways. Only what requests have come across is compiled, and this bounds what is kept of it.
+A few lines can spread fragments within fragments into millions of fields, and n conditions have 2^n
+combinations of values. Only the selection sets that requests reach are compiled, and this bounds them.
 """
 
 
 class SelectionCache:
-    """What is compiled of the operations of one document. Once it is too much, it is all forgotten.
+    """The compiled root selection sets of one document. It is emptied when it exceeds `MAX_FIELDS`.
 
-    A request that is under way keeps what it works with; the next one begins anew.
+    A request that is running holds references to its selection sets; the next one compiles them again.
     """
 
     def __init__(self) -> None:
         self.fields = 0
-        """How many there are, and what else takes as much memory as one."""
-        self._roots: list[dict[tuple[object, ...], Selection]] = []
+        """Compiled fields, and whatever else takes as much memory as a field."""
+        self._roots: list[dict[tuple[object, ...], SelectionSet]] = []
 
-    def roots(self) -> dict[tuple[object, ...], Selection]:
-        """Where an operation keeps its root fields, by the outcome of its conditions."""
-        roots: dict[tuple[object, ...], Selection] = {}
+    def add_operation(self) -> dict[tuple[object, ...], SelectionSet]:
+        """A new dictionary for the root selection sets of an operation, by the values of its conditions."""
+        roots: dict[tuple[object, ...], SelectionSet] = {}
         self._roots.append(roots)
         return roots
 
@@ -67,10 +67,9 @@ class SelectionCache:
 
 
 class Compiler:
-    """Compiles one operation for one outcome of its conditions; `values` are those of their variables.
+    """Compiles one operation for one combination of `condition_values`, the variables of its conditions.
 
-    The fields of a selection set are merged by graphql-core's own functions, so that they are the same ones,
-    in the same order.
+    graphql-core's own functions collect and merge the fields, so they have the same order as without a plan.
     """
 
     def __init__(
@@ -78,89 +77,94 @@ class Compiler:
         schema: GraphQLSchema,
         operation: OperationDefinitionNode,
         fragments: dict[str, FragmentDefinitionNode],
-        values: VariableValues,
-        kept: SelectionCache,
+        condition_values: VariableValues,
+        cache: SelectionCache,
         *,
         hide_suggestions: bool,
     ) -> None:
         self._schema = schema
         self._operation = operation
         self._fragments = {name: FragmentDetails(fragment) for name, fragment in fragments.items()}
-        self._values = values
-        self._kept = kept
+        self._condition_values = condition_values
+        self._cache = cache
         self._hide_suggestions = hide_suggestions
         type_resolver = cast("GraphQLTypeResolver", default_type_resolver)
-        self.interpreter = Executor[Any](
-            schema, fragments, self._fragments, None, None, operation, values,
+        self.executor = Executor[Any](
+            schema, fragments, self._fragments, None, None, operation, condition_values,
             default_field_resolver, type_resolver, default_field_resolver,
         )  # fmt: skip
 
-    def select_root(self, type_: GraphQLObjectType) -> Selection:
-        """The root fields. Raises `GraphQLError`, as when a condition is null."""
+    def compile_root_fields(self, type_: GraphQLObjectType) -> SelectionSet:
+        """The selection set of the root type. Raises `GraphQLError`, for example for a condition of null."""
         try:
             collected = collect_fields(
-                self._schema, self._fragments, self._values, type_, self._operation, self._hide_suggestions
+                self._schema,
+                self._fragments,
+                self._condition_values,
+                type_,
+                self._operation,
+                self._hide_suggestions,
             )
         except RecursionError:
             collected = None
         if collected is None:
             raise GraphQLError(SELECTIONS_NESTED_TOO_DEEPLY, self._operation)
-        return self._selection(type_, collected.grouped_field_set)
+        return self._compile_selection_set(type_, collected.grouped_field_set)
 
-    def select(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Selection:
-        """The fields of an object of this type, below the field that `details` are of."""
+    def compile_subfields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> SelectionSet:
+        """The selection set of the field with these `details`, for an object of this type."""
         collected = collect_subfields(
             self._schema,
             self._fragments,
-            self._values,
+            self._condition_values,
             self._operation,
             type_,
             details,
             self._hide_suggestions,
         )
-        return self._selection(type_, collected.grouped_field_set)
+        return self._compile_selection_set(type_, collected.grouped_field_set)
 
-    def _selection(self, type_: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
+    def _compile_selection_set(self, type_: GraphQLObjectType, grouped: GroupedFieldSet) -> SelectionSet:
         fields: list[tuple[str, Field | None]] = []
         for key, details in grouped.items():
             definition = self._schema.get_field(type_, details[0].node.name.value)
             if definition is TypeNameMetaFieldDef:
                 fields.append((key, None))
             elif definition is not None:
-                fields.append((key, self._field(key, type_, definition, details)))
-        self._kept.count(len(fields))
-        return Selection(type_.name, fields)
+                fields.append((key, self._compile_field(key, type_, definition, details)))
+        self._cache.count(len(fields))
+        return SelectionSet(type_.name, fields)
 
-    def _field(
+    def _compile_field(
         self, key: str, parent_type: GraphQLObjectType, definition: GraphQLField, details: FieldDetailsList
     ) -> Field:
         nodes = [field.node for field in details]
         type_ = definition.type
-        head = (nodes[0].name.value, nodes, type_, parent_type)
-        inner_type = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+        info_head = (nodes[0].name.value, nodes, type_, parent_type)
+        nullable_type = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         return Field(
             key,
-            head,
-            non_null=inner_type is not type_,
-            read=_reading(definition),
+            info_head,
+            non_null=nullable_type is not type_,
+            read_attribute=_attribute_reader(definition),
             resolve=definition.resolve or default_field_resolver,
-            arguments=arguments_of(definition, nodes[0], hide_suggestions=self._hide_suggestions),
-            complete=completing(type_, details, head, self),
-            needs_info=uses_info(type_),
-            quick=QUICK.get(inner_type),
+            get_arguments=compile_arguments(definition, nodes[0], hide_suggestions=self._hide_suggestions),
+            complete=compile_completion(type_, details, info_head, self),
+            needs_info=needs_resolve_info(type_),
+            passthrough_type=PASSTHROUGH_TYPES.get(nullable_type),
         )
 
 
-def _reading(field: GraphQLField) -> Callable[[Any], Any] | None:
-    """What reads the attribute, if that is all that the field's resolver does."""
+def _attribute_reader(field: GraphQLField) -> Callable[[Any], Any] | None:
+    """The function that reads the field's attribute; None if its resolver does anything more than that."""
     definition = field.extensions.get("strawberry-definition")
     code = getattr(field.resolve, "__code__", None)
     if (
         isinstance(definition, StrawberryField)
-        # A basic field has neither a resolver nor extensions, and so no permission classes; and of those only
-        # the ones that no handler of exceptions is for get this function from Strawberry.
+        # `is_basic_field`: the field has no resolver of its own, no permission classes and no extensions.
         and definition.is_basic_field
-        # Not its own name, which `functools.wraps` gives to whatever is put around it.
+        # Strawberry's resolver for such a field, unless an exception handler wraps it. The name of the code
+        # object cannot be copied, unlike `__name__`, which `functools.wraps` gives to any wrapper.
         and getattr(code, "co_name", None) == "_get_basic_result"
         and type(definition).get_result is StrawberryField.get_result
         and definition.default_resolver is getattr

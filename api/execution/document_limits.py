@@ -1,4 +1,4 @@
-"""How large a document may be, measured before anything costly is done with it."""
+"""Limits the size of documents. They are checked before validation, which costs more."""
 
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode
 
 
 class DocumentLimits(NamedTuple):
-    """At most so many tokens, levels of fields and aliases in one document.
+    """The maximum number of tokens, of nested levels of fields, and of aliases in one document.
 
-    Levels and aliases count wherever a fragment is spread, as if it were written there. Below `__schema` and
-    `__type` levels do not count: the introspection of GraphiQL has 15. There graphql-core's own rule keeps
-    lists from being nested, which is what makes an answer large.
+    The levels and aliases of a fragment count at each of its spreads. Levels below `__schema` and `__type` do
+    not count: GraphiQL's introspection query has 15. There graphql-core's MaxIntrospectionDepthRule forbids
+    nested lists, which make a response large.
     """
 
     tokens: int = 2000
@@ -30,14 +30,14 @@ class _Size(NamedTuple):
     aliases: int
 
 
-def exceeded(document: DocumentNode, limits: DocumentLimits) -> list[GraphQLError]:
-    """What a document has too much of; empty if nothing.
+def check_limits(document: DocumentNode, limits: DocumentLimits) -> list[GraphQLError]:
+    """One error for each limit of levels and aliases that the document exceeds.
 
-    Each fragment is measured once, however often it is spread, so the work is that of reading the document.
+    Each fragment is measured once, however often it is spread, so the time is linear in the document's size.
     """
-    measure = _Measure(document)
+    measurement = _Measurement(document)
     sizes = [
-        measure.selections(definition.selection_set)
+        measurement.measure(definition.selection_set)
         for definition in document.definitions
         if isinstance(definition, OperationDefinitionNode)
     ]
@@ -51,7 +51,7 @@ def exceeded(document: DocumentNode, limits: DocumentLimits) -> list[GraphQLErro
     return errors
 
 
-class _Measure:
+class _Measurement:
     def __init__(self, document: DocumentNode) -> None:
         self._fragments = {
             definition.name.value: definition
@@ -60,32 +60,33 @@ class _Measure:
         }
         self._sizes: dict[str, _Size] = {}
 
-    def selections(self, selection_set: SelectionSetNode) -> _Size:
+    def measure(self, selection_set: SelectionSetNode) -> _Size:
         levels = aliases = 0
         for selection in selection_set.selections:
             match selection:
                 case FieldNode(selection_set=None):
                     size = _Size(1, 0)
                 case FieldNode(selection_set=SelectionSetNode() as inner):
-                    size = self.selections(inner)
+                    size = self.measure(inner)
                     introspects = selection.name.value in ("__schema", "__type")
                     size = _Size(1 if introspects else size.levels + 1, size.aliases)
                 case InlineFragmentNode(selection_set=inner):
-                    size = self.selections(inner)
+                    size = self.measure(inner)
                 case FragmentSpreadNode():
-                    size = self._fragment(selection.name.value)
+                    size = self._measure_fragment(selection.name.value)
                 case _:
-                    raise TypeError(f"{type(selection).__name__} is no selection that this measures")
+                    raise TypeError(f"cannot measure a {type(selection).__name__}")
             levels = max(levels, size.levels)
             aliases += size.aliases + (isinstance(selection, FieldNode) and selection.alias is not None)
         return _Size(levels, aliases)
 
-    def _fragment(self, name: str) -> _Size:
+    def _measure_fragment(self, name: str) -> _Size:
         size = self._sizes.get(name)
         if size is None:
-            # Validation comes later, and refuses a fragment that spreads itself, and one that is not there.
+            # Stops the recursion of a fragment that spreads itself. Validation, which follows, rejects such a
+            # fragment, and a spread of an unknown one.
             self._sizes[name] = _Size(0, 0)
             fragment = self._fragments.get(name)
             if fragment is not None:
-                self._sizes[name] = self.selections(fragment.selection_set)
+                self._sizes[name] = self.measure(fragment.selection_set)
         return self._sizes[name]

@@ -1,4 +1,4 @@
-"""Documents made ready to run: parsed, measured, validated and planned once, then kept in a bounded cache."""
+"""The document cache: each document is parsed, checked, validated and planned once."""
 
 from collections import OrderedDict
 
@@ -16,48 +16,49 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.execution.compiler import SelectionCache
-from api.execution.document_limits import DocumentLimits, exceeded
+from api.execution.document_limits import DocumentLimits, check_limits
 from api.execution.plans import Plan, make_plan
 
-# Strawberry adds these two to the specified ones whenever it validates by itself.
+# Strawberry's own validation adds these two rules to the specified ones.
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
-# Fields of one name are compared each with each. As graphql-core comes, 2,000 tokens that repeat one field
-# keep the process busy for 1.4 s; with a tenth of its budget for 0.2 s, and one may still be there 150 times.
+# This rule compares all fields of one response key in pairs. With graphql-core's default budget, 2,000 tokens
+# that repeat one field block the process for 1.4 s; with a tenth of it for 0.2 s, and a field may still be
+# repeated 150 times.
 overlapping_fields.MAX_COMPLEXITY_BUDGET = 50_000
 
-ABORTED = "Validation aborted."
-"""All that graphql-core says when that budget, or its bound on nested fragments, is used up."""
+VALIDATION_ABORTED = "Validation aborted."
+"""graphql-core's message when that budget, or its limit on nested fragments, is exhausted."""
 
 
 TOKEN_BYTES = 600
-"""What one token of a document takes in memory at most, with its part of the syntax tree."""
+"""Memory of one token with its part of the syntax tree, at most."""
 
 PLAN_BYTES = 6_000
-"""What a plan takes at most, apart from its fields."""
+"""Memory of a plan without its fields, at most."""
 
 FIELD_BYTES = 4_000
-"""What one field of a plan takes at most."""
+"""Memory of one field of a plan, at most."""
 
 
 class Document:
-    """A valid document, and the plans of its operations if it was asked for again."""
+    """A valid document, and the plans of its operations once it is requested a second time."""
 
-    __slots__ = ("_fixed_size", "ast", "counted", "kept", "plans")
+    __slots__ = ("_fixed_size", "ast", "counted_size", "plans", "selections")
 
     def __init__(self, text: str, ast: DocumentNode) -> None:
         self.ast = ast
         self.plans: dict[str | None, Plan | None] = {}
-        """By the names of the operations; one alone is found without a name too."""
-        self.kept = SelectionCache()
-        self.counted = 0
-        """Bytes that the cache has counted it with."""
+        """By operation name. The plan of a single operation stands under None, too."""
+        self.selections = SelectionCache()
+        self.counted_size = 0
+        """The size in bytes that its segment has counted."""
         self._fixed_size = 4 * len(text) + TOKEN_BYTES * _count_tokens(ast)
 
     @property
     def size(self) -> int:
-        """Bytes; it grows while requests come across more and more of what the document may ask for."""
-        return self._fixed_size + PLAN_BYTES * len(self.plans) + FIELD_BYTES * self.kept.fields
+        """Estimated memory in bytes. It grows as requests reach further selection sets."""
+        return self._fixed_size + PLAN_BYTES * len(self.plans) + FIELD_BYTES * self.selections.fields
 
 
 def _count_tokens(ast: DocumentNode) -> int:
@@ -70,15 +71,14 @@ def _count_tokens(ast: DocumentNode) -> int:
 
 
 class DocumentCache:
-    """Keeps the valid documents that are asked for again and again, by their text.
+    """A segmented LRU cache of valid documents, by their text.
 
-    It holds at most `max_entries` documents, which take at most `max_bytes` of memory; what one takes is
-    reckoned by its tokens, and by the fields of its plans. Plans are made, unless `plans` is false, when a
-    document is asked for a second time.
+    It holds at most `max_entries` documents and an estimated `max_bytes` of memory. A new document is in the
+    probation segment; its second request makes its plans, unless `plans` is false, and moves it to the
+    protected segment. With `plan_first_request` this happens within the first request.
 
-    Documents that were asked for only once make room first, as long as they have more than a quarter of
-    the room. So a flood of documents that are each sent once, as by a client that writes values into its
-    documents, leaves those in use where they are, and costs no plan.
+    Eviction takes from probation as long as that holds more than a quarter of the capacity. So a client that
+    writes values into its documents, and never sends one twice, evicts no document in use and costs no plan.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class DocumentCache:
         max_entries: int = 1000,
         max_bytes: int = 32_000_000,
         plans: bool = True,
+        plan_first_request: bool = False,
     ) -> None:
         self._schema = schema._schema
         self._executor_class = schema.execution_context_class
@@ -97,41 +98,45 @@ class DocumentCache:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._plans = plans
-        self._once = _Shelf()
-        self._again = _Shelf()
+        self._plan_first_request = plan_first_request
+        self._probation = _Segment()
+        self._protected = _Segment()
 
     def get(self, text: str) -> Document | list[GraphQLError]:
-        """The document that the text says, or the reasons why there is none to execute."""
-        document = self._again.find(text)
+        """The document with this text, or the syntax and validation errors of the text."""
+        document = self._protected.get(text)
         if document is not None:
-            if self._again.recount(document):
-                self._make_room()
+            if self._protected.update_size(document):
+                self._evict()
             return document
-        document = self._once.take(text)
+        document = self._probation.pop(text)
         if document is None:
-            return self._prepare(text)
+            document = self._prepare(text)
+            if isinstance(document, list):
+                return document
+            if not self._plan_first_request:
+                self._probation.put(text, document)
+                self._evict()
+                return document
         if self._plans:
             document.plans = self._make_plans(document)
-        self._again.put(text, document)
-        self._make_room()
+        self._protected.put(text, document)
+        self._evict()
         return document
 
     def _prepare(self, text: str) -> Document | list[GraphQLError]:
         try:
-            # Comments have a limit of their own, because the parser keeps each of them as a token.
+            # Comments need a limit of their own: they are no lexical tokens, and the parser stores each one.
             ast = parse(text, max_lexical_tokens=self._limits.tokens, max_comments=self._limits.tokens)
         except GraphQLError as error:
             return [error]
-        # Before the rules, because some of them take time that grows with the square of what they look at.
-        if errors := exceeded(ast, self._limits):
+        # Checked before validation, because some rules take quadratic time.
+        if errors := check_limits(ast, self._limits):
             return errors
-        # What is refused is not kept: who sends many of these can as easily make each a new one.
+        # Invalid documents are not cached: a client can vary them without end, at no cost.
         if errors := validate(self._schema, ast, RULES, hide_suggestions=self._hide_suggestions):
-            return [_explained(error) for error in errors]
-        document = Document(text, ast)
-        self._once.put(text, document)
-        self._make_room()
-        return document
+            return [_explain_abort(error) for error in errors]
+        return Document(text, ast)
 
     def _make_plans(self, document: Document) -> dict[str | None, Plan | None]:
         plans: dict[str | None, Plan | None] = {
@@ -141,7 +146,7 @@ class DocumentCache:
                 operation.name.value if operation.name is not None else None,
                 executor_class=self._executor_class,
                 hide_suggestions=self._hide_suggestions,
-                kept=document.kept,
+                cache=document.selections,
             )
             for operation in document.ast.definitions
             if isinstance(operation, OperationDefinitionNode)
@@ -150,66 +155,69 @@ class DocumentCache:
             (plans[None],) = plans.values()
         return plans
 
-    def _make_room(self) -> None:
-        once, again = self._once, self._again
-        while len(once) + len(again) > self._max_entries or once.size + again.size > self._max_bytes:
-            if 4 * len(once) > self._max_entries or 4 * once.size > self._max_bytes:
-                once.drop_oldest()
+    def _evict(self) -> None:
+        probation, protected = self._probation, self._protected
+        while (
+            len(probation) + len(protected) > self._max_entries
+            or probation.size + protected.size > self._max_bytes
+        ):
+            if 4 * len(probation) > self._max_entries or 4 * probation.size > self._max_bytes:
+                probation.drop_oldest()
             else:
-                again.drop_oldest()
+                protected.drop_oldest()
 
     def __contains__(self, text: str) -> bool:
-        return text in self._once or text in self._again
+        return text in self._probation or text in self._protected
 
     def __len__(self) -> int:
-        return len(self._once) + len(self._again)
+        return len(self._probation) + len(self._protected)
 
 
-def _explained(error: GraphQLError) -> GraphQLError:
-    if error.message != ABORTED:
+def _explain_abort(error: GraphQLError) -> GraphQLError:
+    if error.message != VALIDATION_ABORTED:
         return error
     return GraphQLError("The document repeats its fields, or nests its fragments, too often to be checked.")
 
 
-class _Shelf:
-    """Documents in the order of their last use, and how many bytes they take."""
+class _Segment:
+    """A part of the cache: documents in the order of their last use, and their size in bytes."""
 
     def __init__(self) -> None:
         self.size = 0
         self._documents: OrderedDict[str, Document] = OrderedDict()
 
-    def find(self, text: str) -> Document | None:
+    def get(self, text: str) -> Document | None:
         document = self._documents.get(text)
         if document is not None:
             self._documents.move_to_end(text)
         return document
 
-    def recount(self, document: Document) -> bool:
-        """Count one of these with what it takes now; whether that is another number."""
+    def update_size(self, document: Document) -> bool:
+        """Count the present size of a document of this segment. Returns whether it has changed."""
         size = document.size
-        if size == document.counted:
+        if size == document.counted_size:
             return False
-        self.size += size - document.counted
-        document.counted = size
+        self.size += size - document.counted_size
+        document.counted_size = size
         return True
 
-    def take(self, text: str) -> Document | None:
+    def pop(self, text: str) -> Document | None:
         document = self._documents.pop(text, None)
         if document is not None:
-            self._forget(document)
+            self._uncount(document)
         return document
 
-    def _forget(self, document: Document) -> None:
-        self.size -= document.counted
-        document.counted = 0
+    def _uncount(self, document: Document) -> None:
+        self.size -= document.counted_size
+        document.counted_size = 0
 
     def put(self, text: str, document: Document) -> None:
         self._documents[text] = document
-        self.recount(document)
+        self.update_size(document)
 
     def drop_oldest(self) -> None:
         _, document = self._documents.popitem(last=False)
-        self._forget(document)
+        self._uncount(document)
 
     def __contains__(self, text: str) -> bool:
         return text in self._documents

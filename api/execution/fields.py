@@ -1,4 +1,4 @@
-"""The fields of an object, and what it takes to answer them: one after the other, or all at once."""
+"""Executes the fields of an object, concurrently or serially."""
 
 from collections.abc import Callable, Sequence
 from types import CoroutineType
@@ -7,17 +7,25 @@ from typing import Any
 from graphql.error import GraphQLError, located_error
 from graphql.language import FieldNode
 
-from api.execution.run import PLAIN, KeyPath, Run, as_path, is_awaitable, settle_in_background, wait_for
+from api.execution.run import (
+    NOT_AWAITABLE,
+    KeyPath,
+    Run,
+    as_path,
+    await_results,
+    is_awaitable,
+    settle_in_background,
+)
 
-Complete = Callable[[Run, Any, KeyPath, Any], Any]
-"""Makes what a resolver returned into what the client gets: `complete(run, info, path, value)`.
+CompleteValue = Callable[[Run, Any, KeyPath, Any], Any]
+"""Completes the value that a resolver returned: `complete(run, info, path, value)`.
 
-The answer may be an awaitable of it. It raises what the field, or the item of a list, is to fail with.
+Returns the value for the response, or an awaitable of it. Raises the error of the field or of the list item.
 """
 
 
-class Position:
-    """A place in the answer that can fail: a field, or the items of a list."""
+class ResponsePosition:
+    """A position of the response that can have an error: a field, or the items of a list."""
 
     __slots__ = ("nodes", "non_null")
 
@@ -25,170 +33,177 @@ class Position:
         self.nodes = nodes
         self.non_null = non_null
 
-    def fail(self, run: Run, error: Exception, path: KeyPath) -> None:
-        """Note the error, so that null can be the answer here; raises it where null may not."""
-        located = self.located(error, path)
+    def handle_field_error(self, run: Run, error: Exception, path: KeyPath) -> None:
+        """Record the error and return None for a nullable position; raises it for a non-null one."""
+        located = self.locate_error(error, path)
         if self.non_null:
             raise located
         run.add_error(located, path)
 
-    def located(self, error: Exception, path: KeyPath) -> GraphQLError:
+    def locate_error(self, error: Exception, path: KeyPath) -> GraphQLError:
         return located_error(error, [*self.nodes], as_path(path).as_list())
 
-    async def complete_later(
-        self, complete: Complete, run: Run, info: Any, path: KeyPath, awaitable: Any
+    async def complete_awaitable_value(
+        self, complete: CompleteValue, run: Run, info: Any, path: KeyPath, awaitable: Any
     ) -> Any:
+        """Await what a resolver returned, and complete it."""
         try:
             completed = complete(run, info, path, await awaitable)
-            if type(completed) not in PLAIN and is_awaitable(completed):
+            if type(completed) not in NOT_AWAITABLE and is_awaitable(completed):
                 completed = await completed
         except Exception as error:  # noqa: BLE001
-            self.fail(run, error, path)
+            self.handle_field_error(run, error, path)
             return None
         return completed
 
-    async def finish_later(self, run: Run, path: KeyPath, completed: Any) -> Any:
+    async def await_completed(self, run: Run, path: KeyPath, completed: Any) -> Any:
+        """Await a value that `complete` returned as an awaitable."""
         try:
             return await completed
         except Exception as error:  # noqa: BLE001
-            self.fail(run, error, path)
+            self.handle_field_error(run, error, path)
             return None
 
 
-class Field(Position):
-    """A field of an object type, as one document asks for it.
+class Field(ResponsePosition):
+    """A field of an object type, as one document selects it.
 
-    `read` reads an attribute of the source; without it, `resolve` is called, as graphql-core would call it.
-    `head` is the beginning of its info. `quick` is a type whose values need no completing.
+    `info_head` holds the first attributes of its resolve info. `read_attribute` reads an attribute of the
+    source; if it is None, `resolve` is called as graphql-core calls it. A value whose type is
+    `passthrough_type` is its own completed value.
     """
 
     __slots__ = (
-        "_arguments", "_complete", "_head", "_needs_info", "_parent_name", "_resolve", "key", "quick", "read",
+        "_complete", "_get_arguments", "_info_head", "_needs_info", "_parent_name", "_resolve", "key",
+        "passthrough_type", "read_attribute",
     )  # fmt: skip
 
     def __init__(
         self,
         key: str,
-        head: tuple[Any, ...],
+        info_head: tuple[Any, ...],
         *,
         non_null: bool,
-        read: Callable[[Any], Any] | None,
+        read_attribute: Callable[[Any], Any] | None,
         resolve: Callable[..., Any],
-        arguments: Callable[[Run], dict[str, Any]],
-        complete: Complete,
+        get_arguments: Callable[[Run], dict[str, Any]],
+        complete: CompleteValue,
         needs_info: bool,
-        quick: type | None,
+        passthrough_type: type | None,
     ) -> None:
-        _, nodes, _, parent_type = head
+        _, nodes, _, parent_type = info_head
         super().__init__(nodes, non_null=non_null)
         self.key = key
-        self.read = read
-        self.quick = quick
-        self._head = head
+        self.read_attribute = read_attribute
+        self.passthrough_type = passthrough_type
+        self._info_head = info_head
         self._parent_name = parent_type.name
         self._resolve = resolve
-        self._arguments = arguments
+        self._get_arguments = get_arguments
         self._complete = complete
         self._needs_info = needs_info
 
-    def execute(self, run: Run, source: Any, before: KeyPath | None) -> Any:
-        """What the client gets, or an awaitable of it; `before` is the path of the object."""
-        path = (before, self.key, self._parent_name)
+    def execute(self, run: Run, source: Any, parent_path: KeyPath | None) -> Any:
+        """Resolve and complete the field. Returns its value, or an awaitable of it."""
+        path = (parent_path, self.key, self._parent_name)
         try:
-            info = run.info(self._head, path)
-            value = self._resolve(source, info, **self._arguments(run))
+            info = run.build_resolve_info(self._info_head, path)
+            value = self._resolve(source, info, **self._get_arguments(run))
         except Exception as error:  # noqa: BLE001
-            return self.fail(run, error, path)
+            return self.handle_field_error(run, error, path)
         if type(value) is CoroutineType:
-            # Nearly every resolver returns one, and its type is asked for in less time than a call takes.
-            return self.complete_later(self._complete, run, info, path, value)
-        return self._finish(run, info, path, value)
+            # Nearly every resolver returns a coroutine. Comparing its type is faster than a call.
+            return self.complete_awaitable_value(self._complete, run, info, path, value)
+        return self._complete_value(run, info, path, value)
 
-    def finish_read(self, run: Run, value: Any, before: KeyPath | None) -> Any:
-        """The same for a value that has been read already."""
-        path = (before, self.key, self._parent_name)
-        return self._finish(run, run.info(self._head, path) if self._needs_info else None, path, value)
+    def complete_attribute(self, run: Run, value: Any, parent_path: KeyPath | None) -> Any:
+        """Complete a value that `read_attribute` returned."""
+        path = (parent_path, self.key, self._parent_name)
+        info = run.build_resolve_info(self._info_head, path) if self._needs_info else None
+        return self._complete_value(run, info, path, value)
 
-    def _finish(self, run: Run, info: Any, path: KeyPath, value: Any) -> Any:
+    def _complete_value(self, run: Run, info: Any, path: KeyPath, value: Any) -> Any:
         try:
-            if type(value) not in PLAIN and is_awaitable(value):
-                return self.complete_later(self._complete, run, info, path, value)
+            if type(value) not in NOT_AWAITABLE and is_awaitable(value):
+                return self.complete_awaitable_value(self._complete, run, info, path, value)
             completed = self._complete(run, info, path, value)
-            if type(completed) not in PLAIN and is_awaitable(completed):
-                return self.finish_later(run, path, completed)
+            if type(completed) not in NOT_AWAITABLE and is_awaitable(completed):
+                return self.await_completed(run, path, completed)
         except Exception as error:  # noqa: BLE001
-            return self.fail(run, error, path)
+            return self.handle_field_error(run, error, path)
         return completed
 
 
-class Selection:
-    """The fields that a document asks of one object type, in the order of the answer.
+class SelectionSet:
+    """The fields that a document selects on one object type, by response key, in the order of the response.
 
-    A key without a field stands for `__typename`.
+    The field of `__typename` is None.
     """
 
-    __slots__ = ("_fields", "_name", "_steps")
+    __slots__ = ("_fields", "_steps", "_type_name")
 
     def __init__(self, type_name: str, fields: Sequence[tuple[str, Field | None]]) -> None:
-        self._name = type_name
+        self._type_name = type_name
         self._fields = fields
-        # Unpacking a tuple takes a fraction of what reading as many attributes of a field takes.
+        # Unpacking one tuple takes a fraction of the time of reading five attributes.
         self._steps = [
             (key, field, None, None, False)
             if field is None
-            else (key, field, field.read, field.quick, not field.non_null)
+            else (key, field, field.read_attribute, field.passthrough_type, not field.non_null)
             for key, field in fields
         ]
 
-    def execute(self, run: Run, source: Any, path: KeyPath | None) -> Any:
-        """The fields of `source`, all that wait at the same time; or an awaitable of them."""
+    def execute_fields(self, run: Run, source: Any, path: KeyPath | None) -> Any:
+        """Execute all fields of `source` concurrently. Returns their values, or an awaitable of them."""
         results: dict[str, Any] = {}
-        waiting: list[str] = []
+        awaitable_keys: list[str] = []
         try:
-            for key, field, read, quick, nullable in self._steps:
+            for key, field, read_attribute, passthrough_type, nullable in self._steps:
                 if field is None:
-                    results[key] = self._name
+                    results[key] = self._type_name
                     continue
-                if read is None:
+                if read_attribute is None:
                     result = field.execute(run, source, path)
                 else:
                     try:
-                        value = read(source)
+                        value = read_attribute(source)
                     except Exception as error:  # noqa: BLE001
-                        results[key] = field.fail(run, error, (path, key, self._name))
+                        results[key] = field.handle_field_error(run, error, (path, key, self._type_name))
                         continue
-                    if type(value) is quick or (value is None and nullable):
+                    if type(value) is passthrough_type or (value is None and nullable):
                         results[key] = value
                         continue
-                    result = field.finish_read(run, value, path)
+                    result = field.complete_attribute(run, value, path)
                 results[key] = result
-                kind = type(result)
-                if kind is CoroutineType or (kind not in PLAIN and is_awaitable(result)):
-                    waiting.append(key)
+                result_type = type(result)
+                if result_type is CoroutineType or (
+                    result_type not in NOT_AWAITABLE and is_awaitable(result)
+                ):
+                    awaitable_keys.append(key)
         except Exception:
-            if waiting:
-                settle_in_background([results[key] for key in waiting])
+            if awaitable_keys:
+                settle_in_background([results[key] for key in awaitable_keys])
             raise
-        return wait_for(results, waiting) if waiting else results
+        return await_results(results, awaitable_keys) if awaitable_keys else results
 
-    def execute_serially(self, run: Run, source: Any, path: KeyPath | None) -> Any:
-        """The same, but no field begins before the one before it is answered."""
+    def execute_fields_serially(self, run: Run, source: Any, path: KeyPath | None) -> Any:
+        """Execute the fields one after the other. Returns their values, or an awaitable of them."""
         results: dict[str, Any] = {}
-        for number, (key, field) in enumerate(self._fields, 1):
-            result = self._name if field is None else field.execute(run, source, path)
+        for started, (key, field) in enumerate(self._fields, 1):
+            result = self._type_name if field is None else field.execute(run, source, path)
             results[key] = result
-            if type(result) not in PLAIN and is_awaitable(result):
-                return self._go_on_serially(run, source, path, results, number)
+            if type(result) not in NOT_AWAITABLE and is_awaitable(result):
+                return self._continue_serially(run, source, path, results, started)
         return results
 
-    async def _go_on_serially(
-        self, run: Run, source: Any, path: KeyPath | None, results: dict[str, Any], number: int
+    async def _continue_serially(
+        self, run: Run, source: Any, path: KeyPath | None, results: dict[str, Any], started: int
     ) -> dict[str, Any]:
-        """From the field after the first `number` on, of which the last one is still to be waited for."""
-        key, _ = self._fields[number - 1]
+        """Await the last of the `started` fields, then execute the others."""
+        key, _ = self._fields[started - 1]
         results[key] = await results[key]
-        for key, field in self._fields[number:]:
-            results[key] = self._name if field is None else field.execute(run, source, path)
-            if type(results[key]) not in PLAIN and is_awaitable(results[key]):
+        for key, field in self._fields[started:]:
+            results[key] = self._type_name if field is None else field.execute(run, source, path)
+            if type(results[key]) not in NOT_AWAITABLE and is_awaitable(results[key]):
                 results[key] = await results[key]
         return results

@@ -1,4 +1,4 @@
-"""What of a document a plan can run, and on which variables its shape depends."""
+"""Decides whether a plan can run an operation, and finds the variables on which its fields depend."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,12 @@ from graphql import (
 from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode, VariableNode
 
 
-def conditions_of(
+def condition_variables(
     operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]
 ) -> tuple[str, ...] | None:
-    """The variables of `@skip` and `@include`; None if the operation is one for graphql-core.
+    """The variables of `@skip` and `@include`; None if a plan cannot run the operation.
 
-    That is every one with something that a plan does not handle: introspection, subscriptions, any other
-    directive, and variables of fragments.
+    A plan supports neither introspection nor subscriptions, other directives or variables of fragments.
     """
     definitions = operation.variable_definitions or ()
     if operation.operation is OperationType.SUBSCRIPTION or operation.directives:
@@ -26,20 +25,20 @@ def conditions_of(
     if any(definition.directives for definition in definitions):
         return None
     names: dict[str, None] = {}
-    for found in _walk(operation.selection_set, fragments, set()):
-        if isinstance(found, FieldNode):
-            if found.name.value in ("__schema", "__type"):
+    for node in _walk(operation.selection_set, fragments, set()):
+        if isinstance(node, FieldNode):
+            if node.name.value in ("__schema", "__type"):
                 return None
-        elif isinstance(found, FragmentDefinitionNode):
-            if found.directives or found.variable_definitions:
+        elif isinstance(node, FragmentDefinitionNode):
+            if node.directives or node.variable_definitions:
                 return None
-        elif isinstance(found, FragmentSpreadNode):
-            if found.arguments:
+        elif isinstance(node, FragmentSpreadNode):
+            if node.arguments:
                 return None
-        elif isinstance(found, DirectiveNode):
-            if found.name.value not in ("skip", "include"):
+        elif isinstance(node, DirectiveNode):
+            if node.name.value not in ("skip", "include"):
                 return None
-            for condition in found.arguments or ():
+            for condition in node.arguments or ():
                 if isinstance(condition.value, VariableNode):
                     names[condition.value.name.value] = None
     return tuple(names)
@@ -48,7 +47,7 @@ def conditions_of(
 def _walk(
     selection_set: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode], seen: set[str]
 ) -> Iterator[FieldNode | DirectiveNode | FragmentDefinitionNode | FragmentSpreadNode]:
-    """Everything below, and what is spread there; each fragment once."""
+    """All nodes below `selection_set`, and each fragment that is spread there, once."""
     for selection in selection_set.selections:
         yield from selection.directives or ()
         if isinstance(selection, FieldNode):

@@ -1,4 +1,4 @@
-"""Execution plans: what a document asks for, compiled once, so that a request only has to run it."""
+"""Execution plans: an operation compiled once, and run for each request."""
 
 from collections.abc import Awaitable, Mapping
 from typing import Any
@@ -25,10 +25,10 @@ from strawberry.schema.schema import (
 )
 
 from api.execution.compiler import Compiler, SelectionCache
-from api.execution.fields import Selection
-from api.execution.plan_support import conditions_of
+from api.execution.fields import SelectionSet
+from api.execution.plan_support import condition_variables
 from api.execution.run import HELPERS, Run, is_awaitable
-from api.execution.variables import Variables
+from api.execution.variables import VariableCoercer
 
 
 def make_plan(
@@ -38,12 +38,12 @@ def make_plan(
     *,
     executor_class: type[Executor[Any]] = Executor,
     hide_suggestions: bool = False,
-    kept: SelectionCache | None = None,
+    cache: SelectionCache | None = None,
 ) -> "Plan | None":
-    """The plan of that operation of a valid document; None if it is graphql-core's to run.
+    """The plan of an operation of a valid document; None if graphql-core has to execute the operation.
 
-    That is what `conditions_of` says, an operation that the document or the schema does not have, and an
-    executor class that is neither graphql-core's nor Strawberry's, because it may do anything else.
+    That is so if `condition_variables` returns None, if the document or the schema lacks the operation, or if
+    `executor_class` is not one of graphql-core's or Strawberry's, because it may behave in another way.
     """
     operation = get_operation_ast(document, operation_name)
     if operation is None or executor_class not in _EXECUTOR_CLASSES:
@@ -55,7 +55,7 @@ def make_plan(
         if isinstance(definition, FragmentDefinitionNode)
     }
     try:
-        conditions = conditions_of(operation, fragments)
+        conditions = condition_variables(operation, fragments)
     except RecursionError:
         return None
     if root_type is None or conditions is None:
@@ -68,7 +68,7 @@ def make_plan(
         conditions,
         executor_class,
         hide_suggestions,
-        kept or SelectionCache(),
+        cache or SelectionCache(),
     )
 
 
@@ -76,7 +76,7 @@ _EXECUTOR_CLASSES = (Executor, IncrementalExecutor, StrawberryGraphQLCoreExecuti
 
 
 class Plan:
-    """One operation of a document, made ready to run."""
+    """A compiled operation. `conditions` are the variables of its `@skip` and `@include` directives."""
 
     def __init__(
         self,
@@ -87,19 +87,19 @@ class Plan:
         conditions: tuple[str, ...],
         executor_class: type[Executor[Any]],
         hide_suggestions: bool,
-        kept: SelectionCache,
+        cache: SelectionCache,
     ) -> None:
         self._schema = schema
         self._operation = operation
         self._root_type = root_type
         self._fragments = fragments
         self._conditions = conditions
-        self._for_strawberry = executor_class is StrawberryGraphQLCoreExecutionContext
+        self._uses_strawberry = executor_class is StrawberryGraphQLCoreExecutionContext
         self._hide_suggestions = hide_suggestions
-        self._variables = Variables(schema, operation, hide_suggestions=hide_suggestions)
-        self._serially = operation.operation is OperationType.MUTATION
-        self._kept = kept
-        self._roots = kept.roots()
+        self._variables = VariableCoercer(schema, operation, hide_suggestions=hide_suggestions)
+        self._is_mutation = operation.operation is OperationType.MUTATION
+        self._cache = cache
+        self._roots = cache.add_operation()
 
     def run(
         self,
@@ -109,47 +109,47 @@ class Plan:
         root_value: Any = None,
         extensions: dict[str, Any] | None = None,
     ) -> Awaitable[ExecutionResult] | ExecutionResult | list[GraphQLError]:
-        """The result of the operation; or, if nothing was executed at all, a list of the reasons."""
+        """The result of the operation, or the request errors because of which it is not executed."""
         values = self._variables.coerce(variables or {})
         if isinstance(values, list):
             return values
-        run = self._begin(values, context, root_value, extensions)
+        run = self._create_run(values, context, root_value, extensions)
         try:
-            root = self._root(values)
-            execute = root.execute_serially if self._serially else root.execute
+            root = self._find_root_fields(values)
+            execute = root.execute_fields_serially if self._is_mutation else root.execute_fields
             data = execute(run, root_value, None)
         except GraphQLError as error:
-            return run.fail(error)
-        return run.result(data) if type(data) is dict else _result_of(run, data)
+            return run.build_failed_result(error)
+        return run.build_result(data) if type(data) is dict else _await_result(run, data)
 
-    def _begin(
+    def _create_run(
         self, values: VariableValues, context: Any, root_value: Any, extensions: dict[str, Any] | None
     ) -> Run:
-        # From the sixth attribute of GraphQLResolveInfo on.
-        given = (
+        # The attributes of GraphQLResolveInfo after `path`, in their order.
+        info_tail = (
             self._schema,
             self._fragments,
             root_value,
             self._operation,
-            # Strawberry's resolvers are told the values alone.
-            values.coerced if self._for_strawberry else values,
+            # Strawberry gives resolvers a dictionary of the values, graphql-core its VariableValues.
+            values.coerced if self._uses_strawberry else values,
             context,
             is_awaitable,
             None,
             HELPERS,
         )
-        if self._for_strawberry:
-            return Run(values, _OperationContextAwareGraphQLResolveInfo, (*given, extensions))
-        return Run(values, GraphQLResolveInfo, given)
+        if self._uses_strawberry:
+            return Run(values, _OperationContextAwareGraphQLResolveInfo, (*info_tail, extensions))
+        return Run(values, GraphQLResolveInfo, info_tail)
 
-    def _root(self, values: VariableValues) -> Selection:
-        """The root fields, which depend on what the conditions of the document come to."""
+    def _find_root_fields(self, values: VariableValues) -> SelectionSet:
+        """The root fields for the values of the conditions, compiled unless they are in the cache."""
         conditions = self._conditions
-        outcome = tuple([values.coerced.get(name, Undefined) for name in conditions]) if conditions else ()
-        root = self._roots.get(outcome)
+        key = tuple([values.coerced.get(name, Undefined) for name in conditions]) if conditions else ()
+        root = self._roots.get(key)
         if root is None:
-            # Of this request nothing else is kept: other variables may be passwords.
-            decisive = VariableValues(
+            # Only these values stay in memory with the plan: other variables may be passwords.
+            condition_values = VariableValues(
                 {name: values.sources[name] for name in conditions},
                 {name: value for name, value in values.coerced.items() if name in conditions},
             )
@@ -157,19 +157,19 @@ class Plan:
                 self._schema,
                 self._operation,
                 self._fragments,
-                decisive,
-                self._kept,
+                condition_values,
+                self._cache,
                 hide_suggestions=self._hide_suggestions,
             )
-            root = compiler.select_root(self._root_type)
-            # An outcome takes memory of its own, however few fields it has.
-            self._kept.count(1 + len(conditions) // 16)
-            self._roots[outcome] = root
+            root = compiler.compile_root_fields(self._root_type)
+            # A combination takes memory even if it selects no field.
+            self._cache.count(1 + len(conditions) // 16)
+            self._roots[key] = root
         return root
 
 
-async def _result_of(run: Run, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
+async def _await_result(run: Run, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
     try:
-        return run.result(await data)
+        return run.build_result(await data)
     except GraphQLError as error:
-        return run.fail(error)
+        return run.build_failed_result(error)

@@ -1,4 +1,4 @@
-"""One execution of a plan: what its fields share, and what becomes of work that nobody waits for any more."""
+"""One execution of a plan: the state that all its fields share, and how their awaitables are awaited."""
 
 import asyncio
 from asyncio import Future
@@ -14,74 +14,74 @@ from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.execution import optimized_is_awaitable as is_awaitable
 
 KeyPath = tuple[Any, str | int, str | None]
-"""What graphql-core has a `Path` for, as a bare tuple: the path before it, the key, the name of the type.
+"""graphql-core's `Path` as a bare tuple: the path of the parent, the key, the name of the parent type.
 
-A `Path` takes ten times as long to make, and only resolvers and errors ever look at one.
+A `Path` takes ten times as long to make, and only resolvers and errors read one.
 """
 
-PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
-"""Types of values that are never awaitable: looking here first spares the call that asks."""
+NOT_AWAITABLE = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
+"""Types whose values are never awaitable. Looking here first spares most calls of `is_awaitable`."""
 
 
 class Run:
-    """`tail` is what the info of each resolver has after the path; it is made an `info_type`."""
+    """The variables and the errors of one execution, and what the resolve info of every field repeats."""
 
-    __slots__ = ("_errors", "_info_type", "_tail", "variables")
+    __slots__ = ("_errors", "_info_tail", "_info_type", "variables")
 
     def __init__(
-        self, variables: VariableValues, info_type: type[tuple[Any, ...]], tail: tuple[Any, ...]
+        self, variables: VariableValues, info_type: type[tuple[Any, ...]], info_tail: tuple[Any, ...]
     ) -> None:
         self.variables = variables
         self._errors: CollectedErrors | None = None
         self._info_type = info_type
-        self._tail = tail
+        self._info_tail = info_tail
 
-    def info(self, head: tuple[Any, ...], path: KeyPath) -> Any:
-        """What a resolver is told; `head` is what its info has before the path."""
-        name, nodes, return_type, parent_type = head
-        # Each resolver gets a list of its own, as the plan is there for the next request too.
-        values = (name, [*nodes], return_type, parent_type, as_path(path), *self._tail)
+    def build_resolve_info(self, info_head: tuple[Any, ...], path: KeyPath) -> Any:
+        """The resolve info of a field; `info_head` holds its attributes before `path`."""
+        name, nodes, return_type, parent_type = info_head
+        # The list is copied, because the plan serves other requests and a resolver may change its list.
+        values = (name, [*nodes], return_type, parent_type, as_path(path), *self._info_tail)
         return tuple.__new__(self._info_type, values)
 
     def add_error(self, error: GraphQLError, path: KeyPath | None) -> None:
-        """Note what null is the answer for at a path; at None, for the whole."""
+        """Record an error that makes the value at `path` null; None stands for the whole of `data`."""
         if self._errors is None:
             self._errors = CollectedErrors()
         self._errors.add(error, None if path is None else as_path(path))
 
-    def result(self, data: dict[str, Any] | None) -> ExecutionResult:
+    def build_result(self, data: dict[str, Any] | None) -> ExecutionResult:
         return ExecutionResult(data, self._errors.errors if self._errors is not None else None)
 
-    def fail(self, error: GraphQLError) -> ExecutionResult:
-        """The result if an error has come up to the root."""
+    def build_failed_result(self, error: GraphQLError) -> ExecutionResult:
+        """The result when `error` has propagated to the root: `data` is null."""
         self.add_error(error, None)
-        return self.result(None)
+        return self.build_result(None)
 
 
 def as_path(path: KeyPath) -> Path:
-    before, key, typename = path
-    # A named tuple's own constructor takes several times as long, here and where else it is passed over.
-    return tuple.__new__(Path, (None if before is None else as_path(before), key, typename))
+    parent, key, typename = path
+    # `tuple.__new__` takes a fraction of the time of a named tuple's own constructor. Other hot code of this
+    # package uses it for the same reason.
+    return tuple.__new__(Path, (None if parent is None else as_path(parent), key, typename))
 
 
-async def wait_for(results: Any, waiting: Sequence[Any]) -> Any:
-    """A dictionary or a list, once what is at these of its keys or indexes has been waited for."""
-    if len(waiting) == 1:
-        # One alone needs no task.
-        (key,) = waiting
+async def await_results(results: Any, awaitable_keys: Sequence[Any]) -> Any:
+    """Replace the awaitables at these keys of a dictionary, or indexes of a list, by their results."""
+    if len(awaitable_keys) == 1:
+        # A single awaitable needs no task.
+        (key,) = awaitable_keys
         results[key] = await results[key]
     else:
-        values = await gather_with_cancel(*[results[key] for key in waiting])
-        for key, value in zip(waiting, values, strict=True):
+        values = await gather_with_cancel(*[results[key] for key in awaitable_keys])
+        for key, value in zip(awaitable_keys, values, strict=True):
             results[key] = value
     return results
 
 
 def settle_in_background(awaitables: Sequence[Awaitable[Any]]) -> None:
-    """Wait for these beside everything else, so that none of them is orphaned and each error is seen.
+    """Await the fields whose sibling has failed in the background, so that none of them is orphaned.
 
-    They are of fields whose siblings have failed already. Where no event loop runs they never can: those
-    that are coroutines are closed.
+    Without a running event loop they can never be awaited; then coroutines are closed.
     """
     try:
         asyncio.get_running_loop()
@@ -91,7 +91,7 @@ def settle_in_background(awaitables: Sequence[Awaitable[Any]]) -> None:
                 awaitable.close()
         return
     settled = asyncio.gather(*awaitables, return_exceptions=True)
-    # The event loop itself keeps no more than weak references.
+    # The event loop holds weak references only: without this one the future could be collected too early.
     _settling.add(settled)
     settled.add_done_callback(_settling.discard)
 
@@ -109,4 +109,4 @@ def _gather(values: Sequence[Awaitable[Any]]) -> Awaitable[list[Any]]:
 
 
 HELPERS = GraphQLResolveInfoHelpers(gather=_gather, track=_track)
-"""What resolvers find as `async_helpers` in their info."""
+"""The `async_helpers` of every resolve info."""

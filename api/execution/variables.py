@@ -1,7 +1,7 @@
-"""The variables of an operation, coerced by functions that are chosen when its document is compiled.
+"""Coerces the variables of an operation, with one function for each type, chosen when a plan is made.
 
-Whatever these functions do not take is left to graphql-core: it knows every rule, and has the words for what
-is wrong. So they only have to be right about what they do take.
+These functions accept the common valid values only. For all others graphql-core coerces the variables, and
+makes the error messages.
 """
 
 import datetime
@@ -36,7 +36,7 @@ from graphql.utilities.coerce_input_value import (
 )
 
 Coerce = Callable[[Any], Any]
-"""From a value of JSON to what resolvers get; `Undefined` if graphql-core is to look at it."""
+"""Coerces a JSON value for resolvers; returns `Undefined` if graphql-core has to coerce it."""
 
 _IMMUTABLE = (
     type(None), bool, int, float, str, bytes, enum.Enum,
@@ -44,33 +44,33 @@ _IMMUTABLE = (
 )  # fmt: skip
 
 
-def may_be_shared(value: object) -> bool:
-    """Whether one request can do nothing to a value that the next one would notice."""
+def is_immutable(value: object) -> bool:
+    """Whether requests can share a value, because none of them can change it."""
     return isinstance(value, _IMMUTABLE)
 
 
 class _Variable(NamedTuple):
     name: str
     signature: GraphQLVariableSignature
-    absent: VariableValueSource
+    source_of_default: VariableValueSource
     default: Any
-    """`Undefined` if there is none."""
-    may_be_absent: bool
+    """`Undefined` if the variable has no default that requests can share."""
+    is_optional: bool
     coerce: Coerce
 
 
-def _default(value: ValueNode, type_: GraphQLInputType) -> Any:
-    """What a default comes to; `Undefined` if each request has to make its own."""
+def _coerce_default(value: ValueNode, type_: GraphQLInputType) -> Any:
+    """The coerced default value; `Undefined` if requests cannot share it."""
     try:
         default = coerce_input_literal(value, type_)
     except Exception:  # noqa: BLE001
-        # Whatever a scalar of the schema raised, graphql-core tells the request of it.
+        # graphql-core coerces the default of each request again, and reports this error.
         return Undefined
-    return default if may_be_shared(default) else Undefined
+    return default if is_immutable(default) else Undefined
 
 
-class Variables:
-    """`coerce` gives the values of one request, or the reasons why it is not executed."""
+class VariableCoercer:
+    """Coerces the variables of one operation."""
 
     def __init__(
         self, schema: GraphQLSchema, operation: OperationDefinitionNode, *, hide_suggestions: bool
@@ -79,56 +79,58 @@ class Variables:
         self._definitions = operation.variable_definitions or ()
         self._hide_suggestions = hide_suggestions
         self._variables: list[_Variable] = []
-        self._all_known = True
-        known: _Known = {}
+        self._has_valid_types = True
+        coercers: _Coercers = {}
         for definition in self._definitions:
             signature = get_variable_signature(schema, definition)
             if isinstance(signature, GraphQLError):
-                self._all_known = False
+                self._has_valid_types = False
                 return
             default: Any = Undefined
-            may_be_absent = not isinstance(signature.type, GraphQLNonNull)
+            is_optional = not isinstance(signature.type, GraphQLNonNull)
             if definition.default_value is not None:
-                default = _default(definition.default_value, signature.type)
-                may_be_absent = default is not Undefined
+                default = _coerce_default(definition.default_value, signature.type)
+                is_optional = default is not Undefined
             self._variables.append(
                 _Variable(
                     signature.name,
                     signature,
                     VariableValueSource(signature),
                     default,
-                    may_be_absent,
-                    coercing(signature.type, known),
+                    is_optional,
+                    compile_coercion(signature.type, coercers),
                 )
             )
 
-    def coerce(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        return self._coerce_quickly(given) or get_variable_values(
+    def coerce(self, inputs: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+        """The values of one request, or its request errors."""
+        return self._coerce_common_values(inputs) or get_variable_values(
             self._schema,
             self._definitions,
-            dict(given),
+            dict(inputs),
             max_errors=50,
             hide_suggestions=self._hide_suggestions,
         )
 
-    def _coerce_quickly(self, given: Mapping[str, Any]) -> VariableValues | None:
-        if not self._all_known:
+    def _coerce_common_values(self, inputs: Mapping[str, Any]) -> VariableValues | None:
+        """None if graphql-core has to coerce the variables."""
+        if not self._has_valid_types:
             return None
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for name, signature, absent, default, may_be_absent, coerce in self._variables:
-            value = given.get(name, Undefined)
+        for name, signature, source_of_default, default, is_optional, coerce in self._variables:
+            value = inputs.get(name, Undefined)
             if value is Undefined:
-                if not may_be_absent:
+                if not is_optional:
                     return None
-                sources[name] = absent
+                sources[name] = source_of_default
                 if default is not Undefined:
                     coerced[name] = default
                 continue
             try:
                 result = coerce(value)
             except Exception:  # noqa: BLE001
-                # Whatever a scalar of the schema raised, graphql-core tells of it.
+                # A scalar of the schema raised it. graphql-core coerces the value again and reports it.
                 return None
             if result is Undefined:
                 return None
@@ -137,15 +139,15 @@ class Variables:
         return tuple.__new__(VariableValues, (sources, coerced))
 
 
-_Known = dict[GraphQLInputObjectType, Coerce]
-"""What coerces each input object type that has been come across."""
+_Coercers = dict[GraphQLInputObjectType, Coerce]
+"""The functions of the input object types that are compiled already."""
 
 
-def coercing(type_: GraphQLInputType, known: _Known) -> Coerce:
-    """What coerces values of this type."""
+def compile_coercion(type_: GraphQLInputType, coercers: _Coercers) -> Coerce:
+    """The function that coerces values of this type."""
     if isinstance(type_, GraphQLNonNull):
-        return _coercing_given(type_.of_type, known)
-    coerce = _coercing_given(type_, known)
+        return _compile_non_null(type_.of_type, coercers)
+    coerce = _compile_non_null(type_, coercers)
 
     def coerce_nullable(value: Any) -> Any:
         return None if value is None else coerce(value)
@@ -153,17 +155,18 @@ def coercing(type_: GraphQLInputType, known: _Known) -> Coerce:
     return coerce_nullable
 
 
-def _coercing_given(type_: GraphQLInputType, known: _Known) -> Coerce:
-    """The same for values that are there; null makes `Undefined`."""
+def _compile_non_null(type_: GraphQLInputType, coercers: _Coercers) -> Coerce:
+    """The function that coerces values of this type other than null; for null it returns `Undefined`."""
     if isinstance(type_, GraphQLList):
-        return _coercing_list(coercing(type_.of_type, known))
+        return _compile_list(compile_coercion(type_.of_type, coercers))
     if isinstance(type_, GraphQLInputObjectType):
-        if type_ not in known:
-            # Values of a type that holds itself may be nested without end; graphql-core sees to that.
-            known[type_] = _leaving_to_graphql_core
+        if type_ not in coercers:
+            # While the fields of a type are compiled, a field of that same type is left to graphql-core,
+            # because the values of a recursive type can be nested to any depth.
+            coercers[type_] = _defer_to_graphql_core
             if not type_.is_one_of:
-                known[type_] = _coercing_object(type_, known)
-        return known[type_]
+                coercers[type_] = _compile_object(type_, coercers)
+        return coercers[type_]
     if type_ is GraphQLString or type_ is GraphQLID:
         return lambda value: value if type(value) is str else Undefined
     if type_ is GraphQLBoolean:
@@ -175,11 +178,11 @@ def _coercing_given(type_: GraphQLInputType, known: _Known) -> Coerce:
     )
 
 
-def _leaving_to_graphql_core(value: Any) -> Any:  # noqa: ARG001
+def _defer_to_graphql_core(value: Any) -> Any:  # noqa: ARG001
     return Undefined
 
 
-def _coercing_list(coerce: Coerce) -> Coerce:
+def _compile_list(coerce: Coerce) -> Coerce:
     def coerce_list(values: Any) -> Any:
         if type(values) is not list:
             return Undefined
@@ -189,9 +192,15 @@ def _coercing_list(coerce: Coerce) -> Coerce:
     return coerce_list
 
 
-def _coercing_object(type_: GraphQLInputObjectType, known: _Known) -> Coerce:
+def _compile_object(type_: GraphQLInputObjectType, coercers: _Coercers) -> Coerce:
     fields = [
-        (name, field, field.out_name or name, is_required_input_field(field), coercing(field.type, known))
+        (
+            name,
+            field,
+            field.out_name or name,
+            is_required_input_field(field),
+            compile_coercion(field.type, coercers),
+        )
         for name, field in type_.fields.items()
     ]
     names = type_.fields.keys()

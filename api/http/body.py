@@ -1,4 +1,4 @@
-"""Reading the body of a request, whatever it is for."""
+"""Reads the body of a request, for GraphQL and REST."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,7 +10,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class HttpError(Exception):
-    """A request that cannot be read; `status`, `message` and `headers` are its answer."""
+    """A request that cannot be read. `status`, `message` and `headers` are for the response."""
 
     def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
         super().__init__(message)
@@ -20,9 +20,10 @@ class HttpError(Exception):
 
 
 def require_json(content_type: bytes | None) -> None:
-    """Raises `HttpError` unless this value of a Content-Type header says JSON in UTF-8.
+    """Raises `HttpError` with status 415 unless this Content-Type header means JSON in UTF-8.
 
-    Pages of other sites can make a browser send anything else without asking the server first.
+    This prevents cross-site request forgery: for this media type a browser sends a CORS preflight request
+    first, for those of HTML forms it does not.
     """
     if not _is_utf8_json(content_type):
         raise HttpError(415, "The content type must be application/json, in UTF-8.")
@@ -37,25 +38,25 @@ def _is_utf8_json(content_type: bytes | None) -> bool:
     return media_type == b"application/json" and all(charset in (b"utf-8", b"utf8") for charset in charsets)
 
 
-async def read_body(receive: Receive, content_length: bytes | None, max_body: int) -> bytes:
-    """The body, of at most `max_body` bytes; `content_length` is the value of that header, if there is one.
+async def read_body(receive: Receive, content_length: bytes | None, max_bytes: int) -> bytes:
+    """The body of a request whose Content-Length header is `content_length`, if it has one.
 
-    Raises `HttpError` for a body that is larger, without reading on, and `ClientDisconnect`.
+    Raises `HttpError` with status 413 as soon as the body exceeds `max_bytes`, and `ClientDisconnect`.
     """
-    # The server has checked that the header is a number. It spares us the reading, and is no proof.
-    if content_length and int(content_length) > max_body:
-        raise _too_large(max_body)
+    # uvicorn has checked that the header is a number. A body without the header may still be too large.
+    if content_length and int(content_length) > max_bytes:
+        raise _too_large(max_bytes)
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > max_body:
-            raise _too_large(max_body)
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
         if not message.get("more_body", False):
             return bytes(body)
 
 
-def _too_large(max_body: int) -> HttpError:
-    return HttpError(413, f"The body is larger than {max_body} bytes.")
+def _too_large(max_bytes: int) -> HttpError:
+    return HttpError(413, f"The body is larger than {max_bytes} bytes.")

@@ -1,4 +1,4 @@
-"""GET /metrics. Imported only where METRICS_PORT or METRICS_TOKEN is set."""
+"""GET /metrics. Imported only if METRICS_PORT or METRICS_TOKEN is set."""
 
 import asyncio
 import hmac
@@ -19,72 +19,74 @@ from api.observability.error_reporting import report_error
 from api.observability.metrics import render_metrics
 from api.settings import get_settings
 
-FIGURES_AGE = 10.0
-"""Seconds for which the counts of the database are served again, however many requests ask."""
+MAX_AGE = 10.0
+"""Seconds for which the counts of the database are cached."""
 
 
 async def metrics(request: Request) -> Response:
-    """All series of this instance and of its database."""
+    """The series of this instance and of its database."""
     settings = get_settings()
     if settings.metrics_token is not None:
         expected = settings.metrics_token.get_secret_value().encode()
         if not hmac.compare_digest((bearer_token(request.scope) or "").encode(), expected):
             return PlainTextResponse("unauthorized", 401, {"www-authenticate": "Bearer"})
-    figures = _FiguresCollector(await _figures.get())
-    text, content_type = render_metrics(request.headers.get("accept", ""), figures)
+    collector = _CountsCollector(await _counts.get())
+    text, content_type = render_metrics(request.headers.get("accept", ""), collector)
     return Response(text, headers={"cache-control": "no-store"}, media_type=content_type)
 
 
 @dataclass(frozen=True)
-class _Figures:
+class _Counts:
     keys: KeyStats
     mails_waiting: int
     mails_failed: int
 
 
-class _RecentFigures:
-    """Asks the database for all who ask at about the same time."""
+class _CachedCounts:
+    """The counts of the database. Concurrent requests share one query."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._found: _Figures | None = None
-        self._until = 0.0
+        self._counts: _Counts | None = None
+        self._expires_at = 0.0
 
-    async def get(self) -> _Figures | None:
-        """None where the database does not answer."""
+    async def get(self) -> _Counts | None:
+        """None if the database is unavailable."""
         async with self._lock:
-            if time.monotonic() >= self._until:
+            if time.monotonic() >= self._expires_at:
                 try:
-                    self._found = _Figures(await key_stats(), *await count_mails())
+                    self._counts = _Counts(await key_stats(), *await count_mails())
                 except Exception as error:  # noqa: BLE001
-                    # Whatever it is, all other series are still to be told, now more than ever.
+                    # The other series are still served: during an outage they matter most.
                     report_error(error)
-                    self._found = None
-                self._until = time.monotonic() + FIGURES_AGE
-            return self._found
+                    self._counts = None
+                self._expires_at = time.monotonic() + MAX_AGE
+            return self._counts
 
 
-_figures = _RecentFigures()
+_counts = _CachedCounts()
 
 
-class _FiguresCollector(Collector):
-    def __init__(self, figures: _Figures | None) -> None:
-        self._figures = figures
+class _CountsCollector(Collector):
+    def __init__(self, counts: _Counts | None) -> None:
+        self._counts = counts
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        figures = self._figures
-        up = "Whether the database has answered within the last seconds."
-        yield GaugeMetricFamily("gatehouse_database_up", up, value=figures is not None)
-        if figures is None:
+        counts = self._counts
+        up = "1 if the database answered the last query of this endpoint, else 0."
+        yield GaugeMetricFamily("gatehouse_database_up", up, value=counts is not None)
+        if counts is None:
             return
         keys = GaugeMetricFamily("gatehouse_beta_keys", "Beta keys by status.", labels=["status"])
         for status in BetaKeyStatus:
             name = status.value.lower()
-            keys.add_metric([name], getattr(figures.keys, name))
+            keys.add_metric([name], getattr(counts.keys, name))
         yield keys
         mails = GaugeMetricFamily(
-            "gatehouse_mails", "Mails that wait to be sent, and such as were given up.", labels=["state"]
+            "gatehouse_mails",
+            "Mails that wait to be sent, and mails that failed permanently.",
+            labels=["state"],
         )
-        mails.add_metric(["waiting"], figures.mails_waiting)
-        mails.add_metric(["failed"], figures.mails_failed)
+        mails.add_metric(["waiting"], counts.mails_waiting)
+        mails.add_metric(["failed"], counts.mails_failed)
         yield mails

@@ -1,4 +1,4 @@
-"""Where /metrics is found: on PORT with METRICS_TOKEN, or alone on METRICS_PORT."""
+"""Routes /metrics: on PORT if METRICS_TOKEN is set, on a port of its own if METRICS_PORT is."""
 
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
@@ -11,19 +11,20 @@ from api.settings import get_settings
 def metrics_routes() -> list[Route]:
     if not get_settings().metrics:
         return []
+    # Imported here, because prometheus_client takes time and memory that only metrics need.
     from api.http.metrics_endpoint import metrics
 
     return [Route("/metrics", metrics)]
 
 
 def metrics_port() -> list[Middleware]:
-    """Keeps what METRICS_PORT is for apart from what PORT is for."""
+    """The middleware that separates METRICS_PORT from PORT; none if METRICS_PORT is unset."""
     port = get_settings().metrics_port
     return [] if port is None else [Middleware(_MetricsPort, port)]
 
 
 class _MetricsPort:
-    """ASGI middleware: /metrics is found on its port alone, and nothing else is found there."""
+    """ASGI middleware: its port serves /metrics and nothing else, and no other port serves /metrics."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""X-Request-ID: taken from the request or made up, in every log line, and in the answer."""
+"""The X-Request-ID of a request: the client's own or a random one, in every log line and in the response."""
 
 import re
 from collections.abc import Awaitable
@@ -8,12 +8,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observability.logs import request_id
 
-# Anything else could forge lines of the log or headers of the answer.
-_ACCEPTABLE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+# Other characters could forge log lines or response headers.
+_VALID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 class RequestIds:
-    """ASGI middleware; it stands before all that Gatehouse runs, so that each log line carries the id."""
+    """ASGI middleware. It is the outermost one, so that every log line of a request has the id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -24,7 +24,7 @@ class RequestIds:
             return
         chosen = None
         for name, value in scope["headers"]:
-            if name == b"x-request-id" and _ACCEPTABLE.fullmatch(value):
+            if name == b"x-request-id" and _VALID.fullmatch(value):
                 chosen = value.decode()
                 break
         if chosen is None:

@@ -1,4 +1,4 @@
-"""From a mail's template and values to the message that leaves."""
+"""Makes the email message of a queued mail from its template and values."""
 
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -13,7 +13,7 @@ from api.domain.mails import ClaimedMail
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("api.mail"),
     autoescape=jinja2.select_autoescape(("html",)),
-    # A value that is missing is a mistake of ours, and must not leave as a gap in a sentence.
+    # A missing value is a bug, and must not be sent as a gap in a sentence.
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -21,9 +21,9 @@ _TEMPLATES = jinja2.Environment(
 
 
 def compose(mail: ClaimedMail, sender: Address) -> EmailMessage:
-    """The message, HTML and plain text. However often it is composed, its Message-ID is the same one.
+    """The message in plain text and HTML. Each call returns the same Message-ID for the same mail.
 
-    The first line of the plain text is the subject, which no value fills.
+    The first line of the plain-text template is the subject. It contains no values.
     """
     values = {name: _one_line(value) for name, value in mail.values.items()}
     subject, _, text = _render(mail, "txt", values).partition("\n")
@@ -32,12 +32,12 @@ def compose(mail: ClaimedMail, sender: Address) -> EmailMessage:
     message["To"] = _address(mail.recipient)
     message["Subject"] = subject
     message["Date"] = mail.created_at
-    # By it a receiver, whose answer to the first try was lost, can tell that it has this mail already.
+    # If the server's reply is lost, the mail is sent again. By its id a mail client can drop the duplicate.
     message["Message-ID"] = f"<{mail.id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text.lstrip("\n"))
     message.add_alternative(_render(mail, "html", values), subtype="html")
-    # The bodies take such headers with them that are there before.
+    # Set last, because `set_content` and `add_alternative` move existing Content headers into the parts.
     message["Content-Language"] = mail.language
     return message
 
@@ -48,11 +48,11 @@ def _render(mail: ClaimedMail, kind: str, values: dict[str, Any]) -> str:
 
 
 def _one_line(value: Any) -> Any:
-    """A name that an old system let have lines of its own could add a paragraph to the plain text."""
+    """Adopted databases may hold names with line breaks, which could add a paragraph to the plain text."""
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def _address(text: str) -> Address:
-    """With the domain as DNS has it; a server without SMTPUTF8 takes no other."""
+    """The address with its domain in ASCII (IDNA), because a server may lack SMTPUTF8."""
     parts = validate_email(text, check_deliverability=False)
     return Address(username=parts.local_part, domain=parts.ascii_domain)

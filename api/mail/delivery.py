@@ -1,4 +1,4 @@
-"""A message leaves: to the SMTP server of SMTP_URL, or into a file."""
+"""Delivers messages to the SMTP server of SMTP_URL, or writes them to files."""
 
 import asyncio
 import os
@@ -15,44 +15,46 @@ from api.domain.mails import ClaimedMail
 from api.settings import Settings
 
 REPLY_TIMEOUT = 600
-"""Seconds a server may take to answer a command of a mail. RFC 5321 wants ten minutes for its end: whoever
-hangs up earlier sends again what was about to be accepted."""
+"""Seconds for each reply while a message is sent. RFC 5321 (4.5.3.2.6) requires ten minutes after its end: a
+client that disconnects earlier sends again what the server was about to accept."""
 
 CONNECT_TIMEOUT = 30
-"""Seconds for connecting, and for each command before a mail."""
+"""Seconds for connecting, and for each reply before a message is sent."""
 
 
-Accepted = Callable[[], Awaitable[None]]
+OnAccepted = Callable[[], Awaitable[None]]
 
 
-class Refused(Exception):
-    """The server will never take this mail; trying again is of no use."""
+class PermanentFailure(Exception):
+    """The server rejects this message permanently (SMTP 5xx), so a retry is useless."""
 
 
-async def deliver(mail: ClaimedMail, message: EmailMessage, settings: Settings, accepted: Accepted) -> None:
-    """Hand the message over, and call `accepted` at the very moment when somebody else answers for it.
+async def deliver(
+    mail: ClaimedMail, message: EmailMessage, settings: Settings, on_accepted: OnAccepted
+) -> None:
+    """Deliver the message, and call `on_accepted` as soon as the server has accepted it or the file exists.
 
-    Raises `Refused`, or whatever went wrong this time.
+    Raises `PermanentFailure`. All other exceptions mean that a retry may succeed.
     """
     if settings.smtp_url is None:
         await asyncio.to_thread(_write, mail, message, settings.outbox)
-        await accepted()
+        await on_accepted()
     else:
-        await _send(message, urlsplit(settings.smtp_url.get_secret_value()), accepted)
+        await _send(message, urlsplit(settings.smtp_url.get_secret_value()), on_accepted)
 
 
 def _write(mail: ClaimedMail, message: EmailMessage, outbox: Path) -> None:
-    """One file a mail, whose name tells its age; written once more, it is the same file."""
+    """One file for each mail, named after its creation time and its id, so a retry replaces it."""
     outbox.mkdir(parents=True, exist_ok=True)
     path = outbox / f"{mail.created_at:%Y-%m-%dT%H-%M-%S}-{mail.id}.eml"
     unfinished = path.with_suffix(".part")
-    # There may be a code in it, which is nobody else's.
+    # Only its owner may read the file, because it may contain a one-time code.
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(message.as_bytes(policy=SMTPUTF8))
     unfinished.replace(path)
 
 
-async def _send(message: EmailMessage, server: SplitResult, accepted: Accepted) -> None:
+async def _send(message: EmailMessage, server: SplitResult, on_accepted: OnAccepted) -> None:
     smtp = aiosmtplib.SMTP(
         hostname=server.hostname,
         port=server.port,
@@ -69,11 +71,11 @@ async def _send(message: EmailMessage, server: SplitResult, accepted: Accepted) 
         try:
             await smtp.send_message(message, timeout=REPLY_TIMEOUT)
         except aiosmtplib.SMTPException as error:
-            if _is_final(error):
-                raise Refused(describe_refusal(error)) from error
+            if _is_permanent(error):
+                raise PermanentFailure(describe_failure(error)) from error
             raise
-        # Before the goodbye, which may take its time: a worker that is killed meanwhile would send it again.
-        await accepted()
+        # Before QUIT, which may be slow: a worker that is killed during it would send the mail again.
+        await on_accepted()
         with suppress(aiosmtplib.SMTPException, OSError):
             await smtp.quit(timeout=5)
     finally:
@@ -81,30 +83,30 @@ async def _send(message: EmailMessage, server: SplitResult, accepted: Accepted) 
 
 
 def _require_tls(smtp: aiosmtplib.SMTP, server: SplitResult) -> None:
-    """Without it anybody on the way could read the password, or strip the offer of TLS to do so."""
-    if smtp.get_transport_info("sslcontext") is None and server.hostname not in _THIS_MACHINE:
+    """Without TLS the network can read the password; an attacker can remove the server's STARTTLS offer."""
+    if smtp.get_transport_info("sslcontext") is None and server.hostname not in _LOCAL_HOSTS:
         raise aiosmtplib.SMTPException("the server offers no TLS, so the password of SMTP_URL was not sent")
 
 
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def _is_final(error: aiosmtplib.SMTPException) -> bool:
-    """Whether the server said no to this very mail for good (5xx); a no to our password is not one."""
+def _is_permanent(error: aiosmtplib.SMTPException) -> bool:
+    """Whether the server rejected this message with 5xx. A rejected password is no failure of the message."""
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
-            return all(refused.code >= 500 for refused in error.recipients)
+            return all(rejected.code >= 500 for rejected in error.recipients)
         case aiosmtplib.SMTPSenderRefused() | aiosmtplib.SMTPDataError():
             return error.code >= 500
     return isinstance(error, aiosmtplib.SMTPNotSupported)
 
 
-def describe_refusal(error: BaseException) -> str:
-    """What went wrong, in one line for an operator."""
+def describe_failure(error: BaseException) -> str:
+    """The SMTP reply or the exception, in one line for an operator."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        return "; ".join(describe_refusal(refused) for refused in error.recipients)
+        return "; ".join(describe_failure(rejected) for rejected in error.recipients)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        told = f"{error.code} {error.message}"
+        text = f"{error.code} {error.message}"
     else:
-        told = f"{type(error).__name__}: {error}"
-    return " ".join(told.replace("\x00", "").split())[:500]
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.replace("\x00", "").split())[:500]

@@ -1,4 +1,4 @@
-"""The worker: sends the mails that are due, and cleans up once an hour."""
+"""The worker: sends due mails, and deletes expired rows once an hour."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from api.domain import mails
 from api.domain.cleanup import clean_up
 from api.domain.mails import ClaimedMail
 from api.mail.compose import compose
-from api.mail.delivery import Refused, deliver, describe_refusal
+from api.mail.delivery import PermanentFailure, deliver, describe_failure
 from api.observability.error_descriptions import describe_error
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
@@ -23,29 +23,30 @@ from api.settings import get_settings
 
 logger = get_logger()
 
-AT_ONCE = 4
-"""Mails that are being sent at the same time, so that one slow server's answer does not hold up the rest."""
+CONCURRENCY = 4
+"""Mails that are sent concurrently, so that one slow reply does not delay the others."""
 
-POLL = 1.0
-"""Seconds between two looks into an empty queue."""
+POLL_INTERVAL = 1.0
+"""Seconds between two queries of an empty queue."""
 
-PAUSES = (5, 30, 120, 600, 1800, 7200, 21_600, 43_200)
-"""Seconds to wait after each try that failed; after the one that follows the last, a mail is given up."""
+RETRY_DELAYS = (5, 30, 120, 600, 1800, 7200, 21_600, 43_200)
+"""Seconds before each retry. A mail fails permanently when the last retry has failed."""
 
-LONGEST_BREAK = 60.0
-"""Seconds to wait at most when the queue itself cannot be reached."""
+MAX_BACKOFF = 60.0
+"""Longest delay in seconds between two queries while the queue cannot be read."""
 
-CLEAN_UP_EVERY = 3600.0
+CLEANUP_INTERVAL = 3600.0
+"""Seconds between two clean-ups."""
 
-GRACE = 10.0
-"""Seconds that a worker which is to stop leaves to the mails that it is sending."""
+SHUTDOWN_TIMEOUT = 10.0
+"""Seconds for a stopping worker to finish the mails that it is sending."""
 
 
 def run(*, beside_server: bool) -> None:
-    """Work until SIGINT or SIGTERM; beside a server that started this process, until standard input ends."""
+    """Work until SIGINT or SIGTERM. With `beside_server`, also until standard input is closed."""
     configure_logging()
     if beside_server:
-        # A mail can wait for the processor; somebody who registers should not wait for mails.
+        # Requests have priority over mails.
         os.nice(10)
     asyncio.run(_run(beside_server=beside_server))
 
@@ -53,130 +54,131 @@ def run(*, beside_server: bool) -> None:
 async def _run(*, beside_server: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(ending, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
     if beside_server:
-        # The server holds the other end and never writes: it ends with the server, however that ends.
+        # The server holds the other end of this pipe and never writes. The pipe closes when the server ends,
+        # even by SIGKILL.
         loop.add_reader(sys.stdin.fileno(), stop.set)
     with contextlib.suppress(*DISCONNECTED):
-        # A database that is away may come back; a role that sees through row security stays what it is.
+        # An outage may end, so the worker starts all the same. A role that bypasses row security stops it.
         await get_engine().check_role()
     await get_engine().start_connection_pool()
     try:
         if not beside_server:
-            logger.info("working")
+            logger.info("the worker is running")
         await work(stop)
     finally:
         await get_engine().close_connection_pool()
 
 
 async def work(stop: asyncio.Event) -> None:
-    """Work until `stop` is set, and end the mails that were begun."""
-    # Beside the mails, which would wait for it otherwise: a code is of no use after ten minutes.
-    cleaning = asyncio.create_task(_keep_clean())
+    """Work until `stop` is set, then finish the mails that are being sent."""
+    # Concurrently, because a mail must not wait for a clean-up: a one-time code expires after ten minutes.
+    cleanup = asyncio.create_task(_clean_up_hourly())
     try:
         await _send_mails(stop)
     finally:
-        cleaning.cancel()
-        await asyncio.wait({cleaning})
+        cleanup.cancel()
+        await asyncio.wait({cleanup})
 
 
-async def _keep_clean() -> None:
+async def _clean_up_hourly() -> None:
     while True:
         try:
             await clean_up()
         except Exception as error:  # noqa: BLE001
-            # Whatever was in the way may be gone in an hour.
+            # The next clean-up may succeed.
             report_error(error)
-        await asyncio.sleep(CLEAN_UP_EVERY)
+        await asyncio.sleep(CLEANUP_INTERVAL)
 
 
 async def _send_mails(stop: asyncio.Event) -> None:
     if get_settings().smtp_url is None:
-        logger.info("SMTP_URL is unset; mails are written", outbox=str(get_settings().outbox))
+        logger.info("SMTP_URL is unset; mails are written to files", outbox=str(get_settings().outbox))
     sending: set[asyncio.Task[None]] = set()
-    pause = POLL
+    delay = POLL_INTERVAL
     while not stop.is_set():
         try:
-            taken = await mails.claim_mails(AT_ONCE - len(sending)) if len(sending) < AT_ONCE else []
+            taken = await mails.claim_mails(CONCURRENCY - len(sending)) if len(sending) < CONCURRENCY else []
             sending |= {asyncio.create_task(_send(mail)) for mail in taken}
-            pause = POLL
+            delay = POLL_INTERVAL
         except Exception as error:  # noqa: BLE001
-            # Whatever keeps the queue from being read, the worker must be there when it can be again.
+            # The worker survives any error of the queue, and goes on when the queue can be read again.
             report_error(error)
-            pause = min(2 * pause, LONGEST_BREAK)
-        sending = await _wait(stop, sending, pause)
+            delay = min(2 * delay, MAX_BACKOFF)
+        sending = await _wait(stop, sending, delay)
     if sending:
-        _, late = await asyncio.wait(sending, timeout=GRACE)
-        for task in late:
+        _, unfinished = await asyncio.wait(sending, timeout=SHUTDOWN_TIMEOUT)
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
 
 async def _wait(
-    stop: asyncio.Event, sending: set[asyncio.Task[None]], pause: float
+    stop: asyncio.Event, sending: set[asyncio.Task[None]], seconds: float
 ) -> set[asyncio.Task[None]]:
-    """Until something ends or `pause` seconds have passed; returns what is still being sent."""
+    """Wait until `stop` is set, a mail is finished, or the time is up. Returns the unfinished tasks."""
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopped, *sending}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({stopped, *sending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     return {task for task in sending if not task.done()}
 
 
 async def _send(mail: ClaimedMail) -> None:
     if mail.expired:
-        await _settle(lambda: mails.mark_failed(mail, "it was of no use any more before it could be sent"))
-    elif mail.tries > len(PAUSES) + 1:
-        await _settle(lambda: mails.mark_failed(mail, "the worker ended while it was being sent, each time"))
+        await _store(lambda: mails.mark_failed(mail, "it expired before it could be sent"))
+    elif mail.tries > len(RETRY_DELAYS) + 1:
+        await _store(lambda: mails.mark_failed(mail, "the worker ended during each attempt to send it"))
     else:
-        await _try(mail)
+        await _attempt(mail)
 
 
-async def _try(mail: ClaimedMail) -> None:
+async def _attempt(mail: ClaimedMail) -> None:
     settings = get_settings()
-    renewing = asyncio.create_task(_renew(mail))
+    renewal = asyncio.create_task(_renew_lease(mail))
     try:
         message = compose(mail, settings.sender)
-        await deliver(mail, message, settings, lambda: _settle(lambda: mails.delete_sent(mail)))
+        await deliver(mail, message, settings, lambda: _store(lambda: mails.delete_sent(mail)))
     except Exception as error:  # noqa: BLE001
-        await _fail(mail, error)
+        await _record_failure(mail, error)
     finally:
-        renewing.cancel()
+        renewal.cancel()
 
 
-async def _renew(mail: ClaimedMail) -> None:
-    """A mail that takes long is still this worker's; a lease leaves time for a renewal that fails."""
+async def _renew_lease(mail: ClaimedMail) -> None:
+    """Renew the lease of a mail while it is sent. A lease outlasts one failed renewal."""
     while True:
         await asyncio.sleep(mails.LEASE.total_seconds() / 3)
         with contextlib.suppress(Exception):
             await mails.renew_lease(mail)
 
 
-async def _fail(mail: ClaimedMail, error: Exception) -> None:
-    # What the server said stands with the mail: an answer may repeat what was in it, the log must not.
-    final = isinstance(error, Refused) or mail.tries > len(PAUSES)
+async def _record_failure(mail: ClaimedMail, error: Exception) -> None:
+    # A server's reply may repeat secrets of the mail. It is stored with the mail, and not logged.
+    is_permanent = isinstance(error, PermanentFailure) or mail.tries > len(RETRY_DELAYS)
     logger.warning(
-        "a mail is given up: see gatehouse mail failed" if final else "a mail will be tried again",
+        "a mail failed permanently; see: gatehouse mail failed" if is_permanent else "a mail will be retried",
         mail=mail.id,
         template=mail.template.value,
         tries=mail.tries,
         error=type(error.__cause__ or error).__name__,
     )
-    if final:
-        await _settle(lambda: mails.mark_failed(mail, describe_refusal(error.__cause__ or error)))
+    if is_permanent:
+        await _store(lambda: mails.mark_failed(mail, describe_failure(error.__cause__ or error)))
     else:
-        # Not all at once, when a server comes back that was away for all of them.
-        pause = PAUSES[mail.tries - 1] * random.uniform(0.9, 1.1)  # noqa: S311
-        await _settle(lambda: mails.schedule_retry(mail, describe_refusal(error), timedelta(seconds=pause)))
+        # Jitter spreads the retries after an outage of the SMTP server.
+        delay = RETRY_DELAYS[mail.tries - 1] * random.uniform(0.9, 1.1)  # noqa: S311
+        await _store(lambda: mails.schedule_retry(mail, describe_failure(error), timedelta(seconds=delay)))
 
 
-async def _settle(outcome: Callable[[], Awaitable[None]]) -> None:
-    """Write down how it went, however long that takes: what was accepted would be sent again otherwise."""
-    pause = 0.1
+async def _store(outcome: Callable[[], Awaitable[None]]) -> None:
+    """Store the outcome of a mail, and retry until that succeeds: an accepted mail must not be sent again."""
+    delay = 0.1
     while True:
         try:
             return await outcome()
         except Exception as error:  # noqa: BLE001
-            logger.error("the outcome of a mail cannot be written down yet", error=describe_error(error))
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 5)
+            logger.error("the outcome of a mail cannot be stored yet", error=describe_error(error))
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, 5)

@@ -1,4 +1,4 @@
-"""Failures that are not the client's doing: told to the log in full, to the client by a code alone."""
+"""Reports errors that no client caused: the log gets the details, the client a code."""
 
 import traceback
 
@@ -12,18 +12,21 @@ logger = get_logger()
 
 
 def error_code(error: BaseException) -> str:
-    """What the client gets to know of it: UNAVAILABLE or INTERNAL."""
+    """The code for the client: UNAVAILABLE if the database cannot be reached, or else INTERNAL."""
     return "UNAVAILABLE" if isinstance(error, DISCONNECTED) else "INTERNAL"
 
 
 def report_error(error: BaseException, *, more: int = 0) -> str:
-    """Log one line, which counts the `more` failures of the same request; returns the `error_code`."""
-    besides = {"more": more} if more else {}
+    """Log the error in one line, with the number of `more` errors of the same request.
+
+    Returns its `error_code`.
+    """
+    extra = {"more": more} if more else {}
     code = error_code(error)
     if code == "UNAVAILABLE" and not isinstance(error, asyncpg.InterfaceError):
-        logger.error("the database is not available", error=describe_error(error), **besides)
+        logger.error("the database is not available", error=describe_error(error), **extra)
     else:
-        # The driver's InterfaceError may be a lost connection, or a mistake that only its place shows.
+        # asyncpg's InterfaceError means a lost connection or a bug in our code. The traceback shows which.
         frames = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("unexpected", error=describe_error(error), **besides, traceback=frames)
+        logger.error("unexpected error", error=describe_error(error), **extra, traceback=frames)
     return code

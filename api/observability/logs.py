@@ -1,4 +1,4 @@
-"""The log: one line an event, JSON or readable, each with the request that it belongs to."""
+"""The log: one line for each event, as JSON or as text, with the id of its request."""
 
 import json
 import logging
@@ -11,13 +11,14 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from api.key_shape import GROUP_PATTERN, PREFIX
+from api.observability.error_descriptions import describe_error_chain
 from api.settings import get_settings
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The X-Request-ID of the request that is being answered."""
+"""The X-Request-ID of the current request."""
 
-# Events become records of the standard library, as those of all other libraries are, so that there is one
-# way from a record to a line. Said on import, because a command that logs may not have set anything up.
+# Events become records of the standard library, so that one formatter serves them and those of all other
+# libraries. Configured on import, because not every command calls `configure_logging`.
 structlog.configure(
     processors=[
         structlog.stdlib.filter_by_level,
@@ -31,25 +32,25 @@ structlog.configure(
 
 
 def get_logger() -> structlog.stdlib.BoundLogger:
-    """Gatehouse's own logger: `logger.info("refused", status=400)`."""
+    """Gatehouse's own logger: `logger.info("stopped", url=url)`."""
     return structlog.stdlib.get_logger("gatehouse")
 
 
 def configure_logging() -> None:
-    """Write all records of this process to standard error, as LOG_FORMAT says. Raises `SettingsError`."""
+    """Write all records of this process to standard error in LOG_FORMAT. Raises `SettingsError`."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(readable=_is_readable()))
+    handler.setFormatter(formatter(as_text=_is_text()))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
 
 
-def _is_readable() -> bool:
-    chosen = get_settings().log_format
-    return sys.stderr.isatty() if chosen == "auto" else chosen == "text"
+def _is_text() -> bool:
+    log_format = get_settings().log_format
+    return sys.stderr.isatty() if log_format == "auto" else log_format == "text"
 
 
-def formatter(*, readable: bool) -> logging.Formatter:
-    """Makes the line of a record; each has event, level, logger, timestamp and request_id."""
-    preparing: list[Processor] = [
+def formatter(*, as_text: bool) -> logging.Formatter:
+    """Formats a record as one line with event, level, logger, timestamp, request_id and its own fields."""
+    enrich: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
@@ -57,12 +58,12 @@ def formatter(*, readable: bool) -> logging.Formatter:
         _add_request_id,
         _add_exception,
     ]
-    rendering: list[Any] = [
+    render: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        _render_line if readable else structlog.processors.JSONRenderer(),
-        _mask,
+        _render_text if as_text else structlog.processors.JSONRenderer(),
+        _mask_secrets,
     ]
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=preparing, processors=rendering)
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=enrich, processors=render)
 
 
 def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -71,26 +72,23 @@ def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 
 
 def _add_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Where an exception was raised, and what it says without the rows that PostgreSQL repeats in it."""
-    # Imported here, because what tells of failures logs, too.
-    from api.observability.error_descriptions import describe_error_chain
-
-    raised = event.pop("exc_info", None)
-    if raised and isinstance(error := raised[1], BaseException):
+    """Replaces structlog's traceback, because the message of an exception may repeat rows of a table."""
+    exc_info = event.pop("exc_info", None)
+    if exc_info and isinstance(error := exc_info[1], BaseException):
         event["exception"] = describe_error_chain(error)
     return event
 
 
-def _render_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+def _render_text(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     head = f"{event.pop('timestamp')} {event.pop('level').upper()} {event.pop('logger')}"
     head += f" [{event.pop('request_id')}] {event.pop('event')}"
-    # Kept on one line, so that whoever searches for a request finds all of it, and so that nothing a
-    # client sends can pass for a line of its own, or for an order to the terminal.
-    said = " ".join([_one_line(head), *(f"{name}={_value(value)}" for name, value in event.items())])
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in said)
+    # One line, so that a search for a request id finds the whole event. Escaped, so that a client cannot
+    # forge a line of its own or send control sequences to a terminal.
+    line = " ".join([_one_line(head), *(f"{name}={_format_value(value)}" for name, value in event.items())])
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = _one_line(", ".join(map(str, value)) if isinstance(value, list) else str(value))
     return text if re.fullmatch(r"[^\s\"=]+", text) else json.dumps(text, ensure_ascii=False)
 
@@ -101,13 +99,13 @@ def _one_line(text: str) -> str:
 
 _SECRETS = re.compile(
     rf"(?P<key>\b{PREFIX}-){GROUP_PATTERN}-{GROUP_PATTERN}\b"
-    # 256 bits in the alphabet of URLs: the token of a session.
+    # A session token: 256 bits in URL-safe Base64.
     r"|(?P<token>(?<![\w-]))[\w-]{43}(?![\w-])"
     r"|(?P<address>://[^\s/:@\"]*:)[^\s@\"]+(?=@)",
     re.ASCII | re.IGNORECASE,
 )
 
 
-def _mask(_logger: WrappedLogger, _method: str, line: str) -> str:
-    """Nothing should log these. Should anything do so, what it wrote cannot be used."""
-    return _SECRETS.sub(lambda found: f"{found[found.lastgroup or 0]}***", line)
+def _mask_secrets(_logger: WrappedLogger, _method: str, line: str) -> str:
+    """A second line of defence: no code logs a beta key, a token or a password on purpose."""
+    return _SECRETS.sub(lambda match: f"{match[match.lastgroup or 0]}***", line)

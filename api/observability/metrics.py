@@ -1,4 +1,4 @@
-"""What Prometheus sees. Imported only where METRICS_PORT or METRICS_TOKEN is set."""
+"""The Prometheus metrics of this process. Imported only if METRICS_PORT or METRICS_TOKEN is set."""
 
 import asyncio
 import glob
@@ -14,57 +14,57 @@ from api.database.engine import get_engine
 from api.observability.request_outcome import RequestOutcome
 
 MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that names the folder in which several server processes keep their counts. The library looks
-at it when it is imported."""
+"""The environment variable with the folder in which several server processes share their metrics.
+prometheus_client reads it when it is imported."""
 
-POOL_PAUSE = 1.0
-"""Seconds between two looks at the pool of a process, where another one may answer for it."""
+POOL_GAUGE_INTERVAL = 1.0
+"""Seconds between two updates of the pool gauges by a process whose metrics another process may serve."""
 
-# From a look-up in memory to the longest that a request may take; registering takes a password hash.
+# From a look-up in memory to MAX_REQUEST_SECONDS.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _requests = Counter(
     "gatehouse_requests",
-    "Requests by root field or REST door, and by outcome: ok, or the code of what went wrong.",
+    "Requests by root field or REST endpoint, and by outcome: ok, or an error code.",
     ["operation", "outcome"],
     registry=None,
 )
 _seconds = Histogram(
     "gatehouse_request_duration_seconds",
-    "How long requests took, from their first byte to the answer.",
+    "Duration of requests, from their first byte to the response.",
     ["operation"],
     buckets=_BUCKETS,
     registry=None,
 )
 _connections = Gauge(
     "gatehouse_pool_connections",
-    "Connections to the database that this instance has open.",
+    "Open database connections of this instance.",
     ["state"],
     multiprocess_mode="livesum",
     registry=None,
 )
 _pool_size = Gauge(
     "gatehouse_pool_max_connections",
-    "Connections that this instance may open.",
+    "Maximum number of database connections of this instance.",
     multiprocess_mode="livesum",
     registry=None,
 )
 _waiting = Gauge(
     "gatehouse_pool_waiting",
-    "Requests that wait for a connection.",
+    "Requests that wait for a database connection.",
     multiprocess_mode="livesum",
     registry=None,
 )
 
-# Looking a series up by its labels takes longer than counting.
+# Finding a series by its labels takes longer than counting.
 _counts: dict[tuple[str, str], Counter] = {}
 _durations: dict[str, Histogram] = {}
 
 
-def measure(answer: RequestOutcome, seconds: float) -> None:
-    """Count one request."""
-    operation = answer.operation or "none"
-    key = (operation, answer.outcome)
+def record_request(outcome: RequestOutcome, seconds: float) -> None:
+    """Count a request that took `seconds`."""
+    operation = outcome.operation or "none"
+    key = (operation, outcome.outcome)
     count = _counts.get(key)
     if count is None:
         count = _counts[key] = _requests.labels(*key)
@@ -75,14 +75,14 @@ def measure(answer: RequestOutcome, seconds: float) -> None:
     duration.observe(seconds)
 
 
-async def update_pool_gauges() -> None:
-    """Look at the pool of this process from time to time, for the process that will be asked."""
+async def keep_pool_gauges_current() -> None:
+    """Update the pool gauges of this process until cancelled, for the process that serves /metrics."""
     while True:
-        _look_at_pool()
-        await asyncio.sleep(POOL_PAUSE)
+        _update_pool_gauges()
+        await asyncio.sleep(POOL_GAUGE_INTERVAL)
 
 
-def _look_at_pool() -> None:
+def _update_pool_gauges() -> None:
     pool = get_engine().pool
     size, idle = (pool.get_size(), pool.get_idle_size()) if pool else (0, 0)
     _connections.labels("idle").set(idle)
@@ -91,26 +91,26 @@ def _look_at_pool() -> None:
     _waiting.set(get_engine().waiting)
 
 
-def render_metrics(accept: str, figures: Collector) -> tuple[bytes, str]:
-    """The series of this instance and those of `figures`, in the format that an Accept header asks for.
+def render_metrics(accept: str, collector: Collector) -> tuple[bytes, str]:
+    """The series of this instance and those of `collector`, in the format that the Accept header prefers.
 
     Returns the text and its content type: Prometheus' own or that of OpenMetrics.
     """
     encode, content_type = choose_encoder(accept)
     registry = CollectorRegistry()
-    registry.register(figures)
-    _look_at_pool()
+    registry.register(collector)
+    _update_pool_gauges()
     if folder := os.environ.get(MULTIPROCESS_FOLDER):
-        _forget_dead(folder)
+        _drop_gauges_of_dead_processes(folder)
         multiprocess.MultiProcessCollector(registry, folder)
     else:
-        for collector in (_requests, _seconds, _connections, _pool_size, _waiting):
-            registry.register(collector)
+        for metric in (_requests, _seconds, _connections, _pool_size, _waiting):
+            registry.register(metric)
     return encode(registry), content_type
 
 
-def _forget_dead(folder: str) -> None:
-    """The pool of a process that was killed has no connections any more; what it had counted stays."""
+def _drop_gauges_of_dead_processes(folder: str) -> None:
+    """The pool of a killed process has no connections any more. Its counters remain."""
     for path in glob.glob(f"{glob.escape(folder)}/gauge_live*.db"):
         pid = int(Path(path).stem.rpartition("_")[2])
         try:

@@ -1,15 +1,16 @@
-"""What is noted of the request that is being answered, for those who count and trace."""
+"""The operation and the outcome of the current request, for metrics and traces."""
 
 from contextvars import ContextVar
 
 SEVERAL = "several"
-"""What stands for the operation of a document that asks for different root fields."""
+"""The operation of a document with different root fields."""
 
 
 class RequestOutcome:
-    """`operation` is a root field or a REST door; `outcome` is `ok`, or the code of what went wrong.
+    """`operation` is a root field or a REST endpoint; `outcome` is `ok`, or an error code.
 
-    Both come from small sets, whatever clients send: the names that they give their operations do not.
+    Both are labels of metrics, so their values come from small sets. The operation name that a client chooses
+    is not used.
     """
 
     __slots__ = ("operation", "outcome")
@@ -19,19 +20,19 @@ class RequestOutcome:
         self.outcome = "ok"
 
 
-current: ContextVar[RequestOutcome | None] = ContextVar("answer", default=None)
-"""None unless requests are counted or traced. Tasks of a request share the one object."""
+current_outcome: ContextVar[RequestOutcome | None] = ContextVar("current_outcome", default=None)
+"""None unless metrics or traces are on. All tasks of a request share the object."""
 
 
 def record_operation(name: str) -> None:
-    """A root field is being resolved."""
-    answer = current.get()
-    if answer is not None and answer.operation != name:
-        answer.operation = name if answer.operation is None else SEVERAL
+    """Record that the root field `name` is resolved."""
+    outcome = current_outcome.get()
+    if outcome is not None and outcome.operation != name:
+        outcome.operation = name if outcome.operation is None else SEVERAL
 
 
 def record_outcome(code: str) -> None:
-    """Something went wrong; of several things the last one is kept."""
-    answer = current.get()
-    if answer is not None:
-        answer.outcome = code
+    """Record an error code. A later code of the same request replaces it."""
+    outcome = current_outcome.get()
+    if outcome is not None:
+        outcome.outcome = code

@@ -1,7 +1,6 @@
-"""Traces: request, resolver, SQL. Imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
+"""OpenTelemetry spans of requests, resolvers and SQL. Imported only if OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-No span holds a value that a client sent, a parameter of a statement, or what an exception says: all of these
-may be secrets.
+No span has values from a client, parameters of a statement or messages of exceptions, which may be secrets.
 """
 
 import asyncio
@@ -32,47 +31,47 @@ from api.observability.request_outcome import RequestOutcome
 
 logger = get_logger()
 
-PATIENCE = 3.0
-"""Seconds that a server which ends leaves to the spans that are still to be sent."""
+SHUTDOWN_TIMEOUT = 3.0
+"""Seconds for sending the last spans when the server stops."""
 
 _PROPAGATED = (b"traceparent", b"tracestate")
 
 
 class Traces:
-    """Makes the spans of this process, and sends them in the background."""
+    """Creates the spans of this process and exports them in the background."""
 
     def __init__(self, endpoint: str) -> None:
         if "service.name=" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
             os.environ.setdefault("OTEL_SERVICE_NAME", "gatehouse")
-        # A collector that is away is told of once, below; the library would tell of each try.
+        # The library logs each failed export. `_OutageLogger` logs one line for an outage.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._provider = TracerProvider(shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(_Telling(OTLPSpanExporter(), endpoint)))
+        self._provider.add_span_processor(BatchSpanProcessor(_OutageLogger(OTLPSpanExporter(), endpoint)))
         self._tracer = self._provider.get_tracer("gatehouse")
         self._propagator = TraceContextTextMapPropagator()
-        get_engine().on_query = self._add_statement
-        shared_lookup.on_behalf = self._on_behalf
+        get_engine().on_query = self._trace_statement
+        shared_lookup.on_behalf = self._trace_shared_lookup
 
     async def stop(self) -> None:
-        """Send what is left, in so far as that takes no longer than `PATIENCE`."""
-        # A thread that ends with the process, because a collector may hang.
+        """Send the spans that are left, within `SHUTDOWN_TIMEOUT`."""
+        # A daemon thread, which cannot keep the process alive if the collector hangs.
         stopping = threading.Thread(target=self._provider.shutdown, daemon=True)
         stopping.start()
-        await asyncio.to_thread(stopping.join, PATIENCE)
+        await asyncio.to_thread(stopping.join, SHUTDOWN_TIMEOUT)
 
-    async def follow(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, answer: RequestOutcome
+    async def trace_request(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, outcome: RequestOutcome
     ) -> None:
-        """RequestOutcome a request within a span, which belongs to the trace of the client if it has one."""
+        """Call `app` within a span, whose parent is the client's if the request has a traceparent header."""
         carrier = {
             name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _PROPAGATED
         }
         route = scope["route"].path
-        with self._open(
+        with self._start_span(
             f"{scope['method']} {route}",
             context=self._propagator.extract(carrier),
             kind=SpanKind.SERVER,
-            # Not the path: it may have a key in it.
+            # The route and not the path, which may contain a beta key.
             attributes={
                 "http.request.method": scope["method"],
                 "http.route": route,
@@ -80,33 +79,33 @@ class Traces:
             },
         ) as span:
 
-            async def send_noting(message: Message) -> None:
+            async def send_and_record_status(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
                 await send(message)
 
             try:
-                await app(scope, receive, send_noting)
+                await app(scope, receive, send_and_record_status)
             except Exception as error:
-                _fail(span, type(error).__name__)
+                _set_failed(span, type(error).__name__)
                 raise
-            if scope["route"].path == "/graphql" and answer.operation is not None:
-                span.set_attribute("graphql.operation.name", answer.operation)
-            span.set_attribute("gatehouse.outcome", answer.outcome)
-            if answer.outcome in ("INTERNAL", "UNAVAILABLE", "TIMEOUT"):
-                _fail(span, answer.outcome)
+            if scope["route"].path == "/graphql" and outcome.operation is not None:
+                span.set_attribute("graphql.operation.name", outcome.operation)
+            span.set_attribute("gatehouse.outcome", outcome.outcome)
+            if outcome.outcome in ("INTERNAL", "UNAVAILABLE", "TIMEOUT"):
+                _set_failed(span, outcome.outcome)
 
-    def _open(self, name: str, **details: Any) -> AbstractContextManager[Span]:
-        # What a span would do by itself with an exception is to keep its message.
+    def _start_span(self, name: str, **details: Any) -> AbstractContextManager[Span]:
+        # By default a span records the message of an exception, which may be a secret.
         return self._tracer.start_as_current_span(
             name, record_exception=False, set_status_on_exception=False, **details
         )
 
-    def of_resolver(self, name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
-        """The resolver within a span, unless the request is not sampled; `name` is type and field."""
+    def trace_resolver(self, name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
+        """A resolver that calls `resolve` within a span if the request is sampled; `name` is `Type.field`."""
 
         async def resolve_later(source: Any, info: Any, arguments: dict[str, Any]) -> Any:
-            with self._span_of_resolver(name):
+            with self._resolver_span(name):
                 return await resolve(source, info, **arguments)
 
         is_async = iscoroutinefunction(resolve)
@@ -116,27 +115,27 @@ class Traces:
                 return resolve(source, info, **arguments)
             if is_async:
                 return resolve_later(source, info, arguments)
-            with self._span_of_resolver(name):
+            with self._resolver_span(name):
                 return resolve(source, info, **arguments)
 
         return traced
 
     @contextmanager
-    def _span_of_resolver(self, name: str) -> Iterator[None]:
-        with self._open(name) as span:
+    def _resolver_span(self, name: str) -> Iterator[None]:
+        with self._start_span(name) as span:
             try:
                 yield
             except Exception as error:
-                _fail(span, type(error).__name__)
+                _set_failed(span, type(error).__name__)
                 raise
 
-    def _add_statement(self, query: LoggedQuery) -> None:
-        """The span of a statement that has ended; those that no traced request has asked for have none."""
-        # The request itself may have ended meanwhile, so it need not be recording any more.
+    def _trace_statement(self, query: LoggedQuery) -> None:
+        """Create the span of a statement that has ended, if a sampled request executed it."""
+        # Not `is_recording`, which is false if the span of the request has ended already.
         if not trace.get_current_span().get_span_context().trace_flags.sampled:
             return
         ended = time.time_ns()
-        text = _without_values(query.query)
+        text = _mask_literals(query.query)
         span = self._tracer.start_span(
             text.split(None, 1)[0].upper() if text else "SQL",
             kind=SpanKind.CLIENT,
@@ -145,52 +144,52 @@ class Traces:
         )
         if query.exception is not None:
             error = query.exception
-            _fail(span, getattr(error, "sqlstate", None) or type(error).__name__)
+            _set_failed(span, getattr(error, "sqlstate", None) or type(error).__name__)
         span.end(ended)
 
     @contextmanager
-    def _on_behalf(self, callers: Sequence[Context]) -> Iterator[None]:
-        """A span of the first who asked; it is linked to those of the others, which the query answers too."""
+    def _trace_shared_lookup(self, callers: Sequence[Context]) -> Iterator[None]:
+        """A span for a query that several requests share: a child of the first one, linked to the others."""
         spans = [caller.run(trace.get_current_span) for caller in callers]
-        asking = [span for span in spans if span.is_recording()]
-        if not asking:
+        recording = [span for span in spans if span.is_recording()]
+        if not recording:
             yield
             return
-        with self._open(
+        with self._start_span(
             "shared look-up",
-            context=trace.set_span_in_context(asking[0]),
-            links=[Link(span.get_span_context()) for span in asking[1:]],
+            context=trace.set_span_in_context(recording[0]),
+            links=[Link(span.get_span_context()) for span in recording[1:]],
             attributes={"gatehouse.callers": len(callers)},
         ):
             yield
 
 
-def _fail(span: Span, kind: str) -> None:
+def _set_failed(span: Span, kind: str) -> None:
     span.set_status(StatusCode.ERROR)
     span.set_attribute("error.type", kind)
 
 
-def _without_values(statement: str) -> str:
-    """Values travel as parameters. What a statement quotes nevertheless is left out, whatever it is."""
+def _mask_literals(statement: str) -> str:
+    """Statements have parameters for values. String literals are masked in case one has a value after all."""
     return re.sub(r"'(?:[^']|'')*'", "?", " ".join(statement.split()))
 
 
-class _Telling(SpanExporter):
-    """Tells when spans cannot be sent any more, and when they can be again: one line each."""
+class _OutageLogger(SpanExporter):
+    """Logs one line when exports begin to fail, and one when they succeed again."""
 
     def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
         self._exporter = exporter
         self._endpoint = endpoint
-        self._is_away = False
+        self._is_failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._exporter.export(spans)
         failed = result is not SpanExportResult.SUCCESS
-        if failed and not self._is_away:
-            logger.warning("traces cannot be sent, and are dropped until they can be", to=self._endpoint)
-        elif self._is_away and not failed:
+        if failed and not self._is_failing:
+            logger.warning("traces cannot be sent and are dropped", to=self._endpoint)
+        elif self._is_failing and not failed:
             logger.warning("traces are sent again", to=self._endpoint)
-        self._is_away = failed
+        self._is_failing = failed
         return result
 
     def shutdown(self) -> None:

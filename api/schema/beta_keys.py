@@ -113,7 +113,7 @@ class BetaKey:
             used_by=None,
             revoked_at=None,
             revoked_reason=None,
-            created_at=options.issued_at,
+            created_at=new.created_at,
         )
 
 

@@ -1,4 +1,4 @@
-"""`gatehouse serve`: from the settings to a server that answers."""
+"""`gatehouse serve`: prepares the database and runs the server."""
 
 import asyncio
 import errno
@@ -31,21 +31,21 @@ logger = get_logger()
 
 
 def serve() -> None:
-    """Serve until SIGINT or SIGTERM. Raises `CommandError`, or `UnsafeRole`, instead of half starting."""
+    """Serve until SIGINT or SIGTERM. Raises `CommandError`, also `UnsafeRole`, if the server cannot start."""
     settings = get_settings()
     configure_logging()
-    # Taken first, so that a server that runs already is noticed before anything else is done.
+    # First of all, so that a start fails at once, and changes nothing, if a server runs already.
     listeners = [_listen(settings.host, settings.port, "HOST", "PORT")]
     if settings.metrics_port is not None:
         listeners.append(
             _listen(settings.metrics_host, settings.metrics_port, "METRICS_HOST", "METRICS_PORT")
         )
-    # uvicorn raises the signal again when it has shut down. By default that ends the process before the
-    # embedded server is stopped.
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _exit)
+    # uvicorn raises the signal again after its shutdown. The default handler would then end the process
+    # without stopping the embedded PostgreSQL.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit)
     if settings.workers > 1 and settings.rate_limits and settings.rate_limit_storage is None:
-        logger.warning("each of %d WORKERS counts for itself; set RATE_LIMIT_STORAGE", settings.workers)
+        logger.warning("each of %d WORKERS has its own rate limits; set RATE_LIMIT_STORAGE", settings.workers)
     asyncio.run(_prepare(settings))
     config = uvicorn.Config(
         "api.app:create_app",
@@ -55,12 +55,12 @@ def serve() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
-        # A client must not choose its own address by a header.
+        # `api.http.client` reads X-Forwarded-For, and only from TRUSTED_PROXIES.
         proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
     try:
-        with _shared_counts(settings), worker_process() if settings.worker else nullcontext():
+        with _shared_metrics(settings), worker_process() if settings.worker else nullcontext():
             if settings.workers > 1:
                 Multiprocess(config, sockets=listeners).run()
             else:
@@ -70,10 +70,10 @@ def serve() -> None:
 
 
 @contextmanager
-def _shared_counts(settings: Settings) -> Iterator[None]:
-    """Several server processes keep their counts in files, because each is asked for those of all."""
+def _shared_metrics(settings: Settings) -> Iterator[None]:
+    """With several server processes, a folder for their metrics: any of them serves the metrics of all."""
     if not settings.metrics or settings.workers == 1:
-        # One that is set for something else would be taken for ours.
+        # prometheus_client would use the folder of another program.
         os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         yield
         return
@@ -87,9 +87,10 @@ def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socke
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        stop = f"set {port_setting}, or stop what listens there"
-        advice = stop if taken else f"set {host_setting} and {port_setting}"
+        if error.errno == errno.EADDRINUSE:
+            advice = f"set {port_setting}, or stop the program that listens there"
+        else:
+            advice = f"set {host_setting} and {port_setting}"
         raise CommandError(f"cannot listen on {host}:{port} ({error.strerror}); {advice}") from None
     listener.set_inheritable(True)
     return listener
@@ -100,21 +101,22 @@ def _exit(_signal: int, _frame: FrameType | None) -> None:
 
 
 async def _prepare(settings: Settings) -> None:
-    """Bring an embedded database up to date; look at any other one and say what is to be done."""
+    """Migrate an embedded database. Check any other one, and log a warning if it is not ready."""
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
         await apply_pending(get_engine(), settings.migration_lock_timeout)
-        sys.stdout.write(f"GraphiQL: {base}/graphql\n")
-        # Under the lock, so that of two first starts at once one makes the key.
+        # Under the lock, so that two concurrent first starts issue one key.
         async with migration_lock(get_engine(), settings.migration_lock_timeout):
             if not await any_key():
                 issued: list[NewKey] = []
                 await issue_keys(SYSTEM_ACTOR, 1, IssueOptions(notes="the first start"), issued.extend)
-                sys.stdout.write(f"A beta key to try: {issued[0].key}\n")
+                sys.stdout.write(f"\nA beta key to try: {issued[0].key}\n")
+        # The last line, so that the ids of the migrations do not hide it.
+        sys.stdout.write(f"GraphiQL: {base}/graphql\n")
         sys.stdout.flush()
         return
     if settings.db_sync:
-        logger.warning("DB_SYNC is on: pending migrations are applied at start; switch it off when done")
+        logger.warning("DB_SYNC is on: pending migrations are applied at start; unset it after the deploy")
     try:
         await get_engine().check_role()
         if settings.db_sync:
@@ -125,8 +127,8 @@ async def _prepare(settings: Settings) -> None:
         raise
     except DISCONNECTED as error:
         if settings.db_sync:
-            # Nobody would apply them once the database is back.
+            # The migrations would stay pending when the database is back.
             raise
-        # Served all the same: /readyz tells, and everything works once the database is back.
+        # The server starts: /readyz reports the outage, and requests succeed when the database is back.
         logger.warning("the database is not available yet", error=describe_error(error))
     logger.info("serving", url=base)

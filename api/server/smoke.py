@@ -1,4 +1,4 @@
-"""`gatehouse smoke URL`: the runbook's checks of a server that runs, over HTTP alone."""
+"""`gatehouse smoke URL`: the runbook's checks of a running server, over HTTP."""
 
 import json
 import urllib.error
@@ -10,17 +10,17 @@ from urllib.parse import urlsplit
 from api.command_error import CommandError
 from api.key_shape import UNISSUED_KEY
 
-SECONDS = 10
-"""How long each answer may take."""
+TIMEOUT = 10
+"""Seconds for each response."""
 
 
 def run_smoke(url: str) -> list[str]:
-    """What is wrong with the server at `url`, one line each; nothing if all is well.
+    """The failed checks of the server at `url`, one line each.
 
-    Raises `CommandError` for what is no address of a server.
+    Raises `CommandError` if `url` is not an HTTP URL.
     """
     if urlsplit(url).scheme not in ("http", "https"):
-        raise CommandError(f"{url!r} is no address; write it like https://beta.example.com")
+        raise CommandError(f"{url!r} is not an HTTP URL; write it like https://beta.example.com")
     base = url.rstrip("/")
     document = f'{{"query": "{{ validateBetaKey(key: \\"{UNISSUED_KEY}\\") {{ valid reason }} }}"}}'.encode()
     checks: dict[str, Callable[[], bool]] = {
@@ -34,20 +34,20 @@ def run_smoke(url: str) -> list[str]:
             == {"data": {"validateBetaKey": {"valid": False, "reason": "NOT_FOUND"}}}
         ),
     }
-    return [told for what, check in checks.items() if (told := _failure(what, check))]
+    return [failure for name, check in checks.items() if (failure := _run_check(name, check))]
 
 
-def _failure(what: str, check: Callable[[], bool]) -> str | None:
+def _run_check(name: str, check: Callable[[], bool]) -> str | None:
     try:
-        return None if check() else what
+        return None if check() else name
     except urllib.error.HTTPError as error:
-        return f"{what}: {error.code} {error.read(500).decode(errors='replace')}"
+        return f"{name}: {error.code} {error.read(500).decode(errors='replace')}"
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{what}: {error}"
+        return f"{name}: {error}"
 
 
 def _get(url: str, body: bytes | None = None) -> Any:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 (checked)
-    with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
         text = response.read().decode()
     return text if response.headers.get_content_type() == "text/plain" else json.loads(text)

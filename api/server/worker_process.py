@@ -1,7 +1,7 @@
-"""The worker of `gatehouse serve`, in a process of its own.
+"""Runs the worker of `gatehouse serve` in a process of its own.
 
-Within a server process it would take the interpreter from the requests: beside a full load of registrations,
-whose mails it writes, the slowest look-ups took six times as long.
+In the server process it would compete with requests for the interpreter: under a full load of registrations,
+whose mails it sends, the slowest key look-ups took six times as long.
 """
 
 import subprocess
@@ -14,29 +14,29 @@ from api.observability.logs import get_logger
 
 logger = get_logger()
 
-PAUSE = 5.0
-"""Seconds before a worker that ended by itself is started again."""
+RESTART_DELAY = 5.0
+"""Seconds before a worker that ended unexpectedly is restarted."""
 
-PATIENCE = 15.0
-"""Seconds that a worker has for the mails that it is sending, once it is told to stop."""
+SHUTDOWN_TIMEOUT = 15.0
+"""Seconds for a stopping worker to finish the mails that it is sending."""
 
 
 @contextmanager
 def worker_process() -> Iterator[None]:
-    """Have a worker as long as the block lasts."""
+    """Run a worker during the block, and restart it whenever it ends."""
     stop = threading.Event()
-    keeper = threading.Thread(target=_keep_working, args=[stop], name="worker", daemon=True)
-    keeper.start()
+    supervisor = threading.Thread(target=_supervise, args=[stop], name="worker", daemon=True)
+    supervisor.start()
     try:
         yield
     finally:
         stop.set()
-        keeper.join()
+        supervisor.join()
 
 
-def _keep_working(stop: threading.Event) -> None:
+def _supervise(stop: threading.Event) -> None:
     while not stop.is_set():
-        # In a group of its own, so that Ctrl-C does not reach it: it is told by its standard input to stop.
+        # In a process group of its own, which Ctrl-C does not reach. It stops when its standard input closes.
         process = subprocess.Popen(
             [sys.executable, "-m", "api.cli", "worker", "--beside-server"],
             stdin=subprocess.PIPE,
@@ -45,15 +45,15 @@ def _keep_working(stop: threading.Event) -> None:
         while process.poll() is None and not stop.wait(0.5):
             pass
         if not stop.is_set():
-            logger.error("the worker ended and is started again", exit_code=process.returncode)
-            stop.wait(PAUSE)
-        _end(process)
+            logger.error("the worker ended and will be restarted", exit_code=process.returncode)
+            stop.wait(RESTART_DELAY)
+        _stop(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=SHUTDOWN_TIMEOUT)
     except subprocess.TimeoutExpired:
-        # What it was sending is taken up by the next worker.
+        # The next worker sends the unfinished mails again.
         process.kill()
         process.wait()

@@ -81,7 +81,7 @@ def test_what_is_kept_never_takes_more_than_the_bound() -> None:
 
     for number, text in enumerate(texts):
         ask(documents, [text] * (1 + number % 3))
-        kept = [*documents._once._documents.values(), *documents._again._documents.values()]
+        kept = [*documents._probation._documents.values(), *documents._protected._documents.values()]
         assert sum(one.size for one in kept) <= 100_000
         assert len(kept) >= min(number + 1, 5)
 
@@ -158,8 +158,18 @@ def test_a_document_of_several_operations_has_a_plan_for_each() -> None:
         ["query A { hello } query B { named { name } } query C { __schema { types { name } } }"] * 2,
     )
 
-    (kept,) = documents._again._documents.values()
+    (kept,) = documents._protected._documents.values()
     assert {name: plan is not None for name, plan in kept.plans.items()} == {"A": True, "B": True, "C": False}
+
+
+def test_the_first_request_has_a_plan_if_that_is_asked_for() -> None:
+    documents = DocumentCache(SCHEMA, plan_first_request=True)
+
+    prepared = documents.get(document(1))
+
+    assert isinstance(prepared, Document)
+    assert prepared.plans[None] is not None
+    assert documents.get(document(1)) is prepared
 
 
 def test_no_plan_is_made_where_they_are_switched_off() -> None:
@@ -167,7 +177,7 @@ def test_no_plan_is_made_where_they_are_switched_off() -> None:
 
     ask(documents, [document(1)] * 3)
 
-    (kept,) = documents._again._documents.values()
+    (kept,) = documents._protected._documents.values()
     assert kept.plans == {}
 
 
@@ -176,15 +186,15 @@ def test_a_document_grows_in_the_count_as_requests_come_across_more_of_it() -> N
     documents = DocumentCache(SCHEMA)
     text = "query($yes: Boolean!) { hello @include(if: $yes) named { name } }"
     ask(documents, [text] * 2)
-    (kept,) = documents._again._documents.values()
+    (kept,) = documents._protected._documents.values()
     plan = kept.plans[None]
     assert plan is not None
 
-    sizes = [documents._again.size]
+    sizes = [documents._protected.size]
     for yes in (True, True, False, False):
         plan.run(None, {"yes": yes}, root_value=Query())
         ask(documents, [text])
-        sizes.append(documents._again.size)
+        sizes.append(documents._protected.size)
 
     assert sizes[0] < sizes[1] == sizes[2] < sizes[3] == sizes[4] == kept.size
 

@@ -649,7 +649,7 @@ async def test_what_is_kept_of_a_document_is_bounded() -> None:
     person["strict"] = person
     person |= {"a": person, "b": person}
     kept = SelectionCache()
-    plan = make_plan(SCHEMA, parse(text), kept=kept)
+    plan = make_plan(SCHEMA, parse(text), cache=kept)
     assert plan is not None
 
     answers = [plan.run(None, root_value={"human": person}) for _ in range(2)]
@@ -665,7 +665,7 @@ async def test_what_is_kept_of_the_outcomes_of_conditions_is_bounded() -> None:
     variables = ", ".join(f"${name}: Boolean!" for name in names)
     text = f"query({variables}) {{ {'... @include(if: $%s) { ' * 20 % tuple(names)} __typename {'} ' * 20} }}"
     kept = SelectionCache()
-    plan = make_plan(SCHEMA, parse(text), kept=kept)
+    plan = make_plan(SCHEMA, parse(text), cache=kept)
     assert plan is not None
     random = Random(1)
     kept_before: list[int] = []
@@ -689,13 +689,13 @@ async def test_each_input_type_is_compiled_once_however_the_types_refer_to_one_a
         " ".join(f"input {name} {{ {fields} }}" for name in names) + " type Query { f(i: I0): String }"
     )
     compiled: list[str] = []
-    compile_one = variables._coercing_object
+    compile_one = variables._compile_object
 
     def count(type_: Any, known: Any) -> Any:
         compiled.append(type_.name)
         return compile_one(type_, known)
 
-    monkeypatch.setattr(variables, "_coercing_object", count)
+    monkeypatch.setattr(variables, "_compile_object", count)
 
     assert make_plan(schema, parse("query($i: I0) { f(i: $i) }")) is not None
     assert sorted(compiled) == names

@@ -605,8 +605,10 @@ async def test_a_malformed_request_is_shown_to_the_error_hook_with_its_status(se
 
 
 async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_gets_413() -> None:
-    assert (await Served(max_body=len(HELLO)).post_body(HELLO)).status_code == 200
-    assert_refused(await Served(max_body=len(HELLO) - 1).post_body(HELLO), 413, f"{len(HELLO) - 1} bytes")
+    assert (await Served(max_body_bytes=len(HELLO)).post_body(HELLO)).status_code == 200
+    assert_refused(
+        await Served(max_body_bytes=len(HELLO) - 1).post_body(HELLO), 413, f"{len(HELLO) - 1} bytes"
+    )
 
 
 async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
@@ -616,7 +618,7 @@ async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
         read.append(b"x")
         yield b"x" * 1001
 
-    response = await Served(max_body=1000).post_body(body(), **{"content-length": "1001"})
+    response = await Served(max_body_bytes=1000).post_body(body(), **{"content-length": "1001"})
 
     assert_refused(response, 413, "1000 bytes")
     assert read == []
@@ -631,7 +633,7 @@ async def test_a_body_that_grows_too_large_is_read_no_further(announced: dict[st
             read.append(1000)
             yield b"x" * 1000
 
-    assert_refused(await Served(max_body=10_000).post_body(large(), **announced), 413, "10000 bytes")
+    assert_refused(await Served(max_body_bytes=10_000).post_body(large(), **announced), 413, "10000 bytes")
     assert sum(read) <= 12_000
 
 
@@ -644,7 +646,7 @@ async def test_a_body_that_arrives_in_pieces_is_put_together(served: Served) -> 
 
 
 async def test_a_query_string_that_is_too_long_gets_414() -> None:
-    assert_refused(await Served(max_body=100).get(query="{ hello }" + " " * 100), 414, "100 bytes")
+    assert_refused(await Served(max_body_bytes=100).get(query="{ hello }" + " " * 100), 414, "100 bytes")
 
 
 async def test_a_client_that_leaves_in_the_middle_of_the_body_is_neither_answered_nor_an_error(

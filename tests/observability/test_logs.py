@@ -24,13 +24,13 @@ def record(event: str, **values: Any) -> logging.LogRecord:
 
 
 def as_json(event: str, **values: Any) -> Any:
-    line = formatter(readable=False).format(record(event, **values))
+    line = formatter(as_text=False).format(record(event, **values))
     assert len(line.splitlines()) == 1
     return json.loads(line)
 
 
 def as_text(event: str, **values: Any) -> str:
-    line = formatter(readable=True).format(record(event, **values))
+    line = formatter(as_text=True).format(record(event, **values))
     assert len(line.splitlines()) == 1
     return line
 

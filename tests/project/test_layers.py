@@ -8,31 +8,72 @@ import pytest
 
 from tests.support import ROOT, copy_project
 
-LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+FORBIDDEN = {
+    "Imports go one way": [
+        ("api.domain.beta_keys.lookup", "api.schema"),
+        ("api.execution.plans", "api.settings"),
+        ("api.http.body", "api.rest"),
+        ("api.observability.logs", "api.domain"),
+    ],
+    "Tables are columns only": [("tables.user", "api.domain")],
+    "The execution of documents knows nothing of Gatehouse": [("api.execution.run", "starlette")],
+    "The domain knows neither GraphQL nor HTTP, nor any language": [
+        ("api.domain.accounts.sessions", "starlette")
+    ],
+    "GraphQL and REST hold no SQL": [("api.schema.viewer", "asyncpg")],
+    "A migration means the same in a year": [("migrations.example", "tables")],
+}
+"""By contract: the modules that import, and what they import."""
+
+CYCLE = ("api.http.body", "api.http.graphql_view")
+
+
+def lint_imports(project: Path) -> subprocess.CompletedProcess[str]:
+    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    return subprocess.run(
+        [sys.executable, "-c", command, "--no-cache"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_imports_go_one_way() -> None:
-    checked = subprocess.run([*LINT, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    checked = lint_imports(ROOT)
 
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize(
-    ("module", "line"),
-    [
-        ("api/domain/beta_keys/lookup.py", "from api.schema import error_types"),
-        ("api/domain/accounts/sessions.py", "import starlette"),
-        ("api/execution/plans.py", "import api.settings"),
-        ("api/schema/viewer.py", "import asyncpg"),
-        ("tables/user.py", "import api.domain"),
-    ],
-)
-def test_an_import_that_climbs_is_noticed(tmp_path: Path, module: str, line: str) -> None:
-    copy_project(tmp_path)
-    climbing = tmp_path / module
-    climbing.write_text(f"{climbing.read_text()}\n{line}\n")
-
-    checked = subprocess.run([*LINT, "--no-cache"], cwd=tmp_path, capture_output=True, text=True, check=False)
-
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the linter prints for a copy of the project with every forbidden import and a new module."""
+    project = tmp_path_factory.mktemp("project")
+    copy_project(project)
+    for importer, imported in [CYCLE, *(pair for pairs in FORBIDDEN.values() for pair in pairs)]:
+        with (project / f"{importer.replace('.', '/')}.py").open("a") as file:
+            file.write(f"\nimport {imported}\n")
+    (project / "api" / "new_module.py").touch()
+    checked = lint_imports(project)
     assert checked.returncode == 1, checked.stdout
-    assert "BROKEN" in checked.stdout
+    return checked.stdout
+
+
+def section(output: str, contract: str) -> str:
+    """What the linter prints below the name of a broken contract."""
+    assert f"{contract} BROKEN" in output
+    return output.partition(f"\n{contract}\n---")[2].partition("\n---")[0]
+
+
+@pytest.mark.parametrize("contract", FORBIDDEN)
+def test_a_forbidden_import_breaks_its_contract(output: str, contract: str) -> None:
+    for importer, imported in FORBIDDEN[contract]:
+        assert f"{importer} -> {imported}" in section(output, contract)
+
+
+def test_a_cycle_within_a_package_breaks_the_contract(output: str) -> None:
+    assert ".body -> .graphql_view" in section(output, "No package imports its own importers")
+
+
+def test_a_new_module_that_no_layer_names_breaks_the_contract(output: str) -> None:
+    assert "not listed as layers:\n\n- api.new_module" in section(output, "Imports go one way")

@@ -60,7 +60,7 @@ async def test_a_worker_that_is_killed_is_started_again(running: GatehouseProces
     os.kill(killed, signal.SIGKILL)
 
     await wait_for(lambda: workers(running) not in ([killed], []))
-    assert f"is started again exit_code=-{int(signal.SIGKILL)}" in running.log.read_text()
+    assert f"will be restarted exit_code=-{int(signal.SIGKILL)}" in running.log.read_text()
 
 
 async def test_a_server_that_is_killed_leaves_no_worker(running: GatehouseProcess) -> None:

@@ -1,6 +1,6 @@
-"""What Gatehouse is compared with: the least that could be done, and what is done without a second thought.
+"""The baselines of Gatehouse: bare ASGI functions, and Strawberry and Piccolo as their manuals show them.
 
-All are ASGI applications for uvicorn. They take the same requests as Gatehouse and give the same answers.
+All are ASGI applications for uvicorn. They give the same responses as Gatehouse to the same requests.
 """
 
 import asyncio
@@ -34,21 +34,21 @@ from tables import BetaKey
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
-    """Parses the JSON, asks PostgreSQL as Gatehouse does, answers; no GraphQL and no framework."""
+    """One key look-up: parses the JSON and sends the same query as Gatehouse, without a framework."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _run_lifespan(receive, send)
         return
-    asked = orjson.loads(await _read(receive))
-    refused = rejection(await find_key(asked["variables"]["key"]))
-    await _answer(send, {"data": {"validateBetaKey": _validation(refused is None)}})
+    body = orjson.loads(await _read_body(receive))
+    reason = rejection(await find_key(body["variables"]["key"]))
+    await _respond(send, {"data": {"validateBetaKey": _validation(reason is None)}})
 
 
 async def bare_viewer(scope: Scope, receive: Receive, send: Send) -> None:
-    """The same for a signed-in user and the seats of the tenant: the two statements that Gatehouse sends."""
+    """A signed-in user and the seats of the tenant, with the two statements that Gatehouse sends."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _run_lifespan(receive, send)
         return
-    orjson.loads(await _read(receive))
+    orjson.loads(await _read_body(receive))
     token = dict(scope["headers"])[b"authorization"].removeprefix(b"Bearer ")
     (row,) = await _fetch(_VIEWER, "gatehouse.scope", "platform", SEEN_EVERY, [sha256(token).digest()])
     tenant_id = row["t.id"]
@@ -59,7 +59,7 @@ async def bare_viewer(scope: Scope, receive: Receive, send: Send) -> None:
         for role in ("ADMIN", "MANAGER", "CASHIER")
     ]
     tenant = {"businessName": row["t.business_name"], "seats": seats}
-    await _answer(send, {"data": {"viewer": {"email": row["u.email"], "tenant": tenant}}})
+    await _respond(send, {"data": {"viewer": {"email": row["u.email"], "tenant": tenant}}})
 
 
 _VIEWER, _SEATS = (
@@ -68,15 +68,15 @@ _VIEWER, _SEATS = (
 
 
 async def bare_keys(scope: Scope, receive: Receive, send: Send) -> None:
-    """A page of keys for a signed-in operator: the two look-ups that Gatehouse makes."""
+    """A page of keys for a signed-in operator, with the two queries that Gatehouse makes."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _run_lifespan(receive, send)
         return
-    orjson.loads(await _read(receive))
+    orjson.loads(await _read_body(receive))
     token = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ").decode()
     viewer = await viewers.find_viewer(token, Client())
     if viewer is None:
-        await _answer(send, {"errors": [{"message": "Sign in first."}]})
+        await _respond(send, {"errors": [{"message": "Sign in first."}]})
         return
     as_operator(viewer)
     page = await list_keys(KeyFilter(), 100)
@@ -90,7 +90,7 @@ async def bare_keys(scope: Scope, receive: Receive, send: Send) -> None:
         "startCursor": edges[0]["cursor"],
         "endCursor": edges[-1]["cursor"],
     }
-    await _answer(send, {"data": {"betaKeys": {"edges": edges, "pageInfo": info}}})
+    await _respond(send, {"data": {"betaKeys": {"edges": edges, "pageInfo": info}}})
 
 
 def _key(listed: ListedKey) -> dict[str, object]:
@@ -115,22 +115,22 @@ def _key(listed: ListedKey) -> dict[str, object]:
 async def bare_ten(scope: Scope, receive: Receive, send: Send) -> None:
     """Ten look-ups in one request."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _run_lifespan(receive, send)
         return
-    keys = orjson.loads(await _read(receive))["variables"].values()
+    keys = orjson.loads(await _read_body(receive))["variables"].values()
     found = await asyncio.gather(*map(find_key, keys))
     answers = {f"a{number}": _validation(rejection(key) is None) for number, key in enumerate(found)}
-    await _answer(send, {"data": answers})
+    await _respond(send, {"data": answers})
 
 
-async def bare_refusal(scope: Scope, receive: Receive, send: Send) -> None:
-    """A registration that is refused for what is written in its fields."""
+async def bare_invalid(scope: Scope, receive: Receive, send: Send) -> None:
+    """A registration with invalid fields."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _run_lifespan(receive, send)
         return
-    form = orjson.loads(await _read(receive))["variables"].get("input")
+    form = orjson.loads(await _read_body(receive))["variables"].get("input")
     if form is None:
-        await _answer(send, {"errors": [{"message": "There is no form."}]})
+        await _respond(send, {"errors": [{"message": "The form is missing."}]})
         return
     try:
         await register(form, Client())
@@ -143,24 +143,24 @@ async def bare_refusal(scope: Scope, receive: Receive, send: Send) -> None:
             }
             for problem in error.problems
         ]
-        told = {"code": error.code, "message": message(error.code, "en"), "fields": fields}
-        await _answer(send, {"data": {"register": {"__typename": "InvalidInput", **told}}})
+        content = {"code": error.code, "message": message(error.code, "en"), "fields": fields}
+        await _respond(send, {"data": {"register": {"__typename": "InvalidInput", **content}}})
 
 
 async def collector(scope: Scope, receive: Receive, send: Send) -> None:
-    """Takes traces, and looks at none of them."""
+    """An OpenTelemetry collector that discards all spans."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _run_lifespan(receive, send)
         return
-    await _read(receive)
-    await _answer(send, {})
+    await _read_body(receive)
+    await _respond(send, {})
 
 
 async def _fetch(statement: str, *values: object) -> list[Any]:
     return await get_engine().fetch(statement, *values)
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _run_lifespan(receive: Receive, send: Send) -> None:
     await receive()
     await get_engine().start_connection_pool()
     await send({"type": "lifespan.startup.complete"})
@@ -169,7 +169,7 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     message = await receive()
     body = message["body"]
     while message["more_body"]:
@@ -178,7 +178,7 @@ async def _read(receive: Receive) -> bytes:
     return body
 
 
-async def _answer(send: Send, content: dict[str, object]) -> None:
+async def _respond(send: Send, content: dict[str, object]) -> None:
     body = orjson.dumps(content)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -219,4 +219,4 @@ stock = Starlette(
     routes=[Route("/graphql", GraphQL(strawberry.Schema(query=Query)))],
     lifespan=_pool,
 )
-"""Strawberry's own view over Piccolo's own query, each as its manual shows it."""
+"""Strawberry's own view and Piccolo's own query, as their manuals show them."""
