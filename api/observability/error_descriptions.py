@@ -17,7 +17,7 @@ def describe_error(error: BaseException) -> str:
         said = error.args[0] if error.args else ""
         if isinstance(error, asyncpg.DependentObjectsStillExistError | asyncpg.FeatureNotSupportedError):
             # Here it names what stands in the way: views, indexes, rules.
-            said = f"{said} ({getattr(error, 'detail', None)})"
+            said = f"{said} ({getattr(error, 'detail', '')})"
         return f"{type(error).__name__} {getattr(error, 'sqlstate', '')}: {said}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
@@ -40,15 +40,15 @@ def terminal_message(error: BaseException) -> str | None:
     if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
         return "the database lacks migrations; run: piccolo migrations forwards all"
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return f"the role of DATABASE_URL may not do this ({describe_error(error)}); let the owner grant it"
+        return f"the role of DATABASE_URL lacks a privilege ({describe_error(error)}); let the owner grant it"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        return "the database takes no writes; connect to the primary, or make it writable"
+        return "the database is read-only; connect to the primary, or make it writable"
     if isinstance(error, asyncpg.LockNotAvailableError):
-        return "a lock was not to be had, and the last step was rolled back; run it again in quieter times"
+        return "could not get a lock in time; the statement was rolled back; run it again when traffic is low"
     if isinstance(error, asyncpg.DataError):
-        return f"the database cannot take what was typed ({error})"
+        return f"the database rejects a value ({error})"
     if isinstance(error, asyncpg.UniqueViolationError):
-        return f"there is twice what may be there once ({error.args[0]}: {getattr(error, 'detail', '')})"
+        return f"duplicate value: {error.args[0]} ({getattr(error, 'detail', '')})"
     if isinstance(error, OSError) and not isinstance(error, TimeoutError):
         # Connections that fail are told as DatabaseUnavailable before they get here.
         return f"input or output failed: {error.strerror or error}"

@@ -103,10 +103,10 @@ async def _prepare(settings: Settings) -> None:
     """Bring an embedded database up to date; look at any other one and say what is to be done."""
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
-        await apply_pending(get_engine(), settings.migration_lock_timeout)
+        await apply_pending()
         sys.stdout.write(f"GraphiQL: {base}/graphql\n")
         # Under the lock, so that of two first starts at once one makes the key.
-        async with migration_lock(get_engine(), settings.migration_lock_timeout):
+        async with migration_lock():
             if not await any_key():
                 issued: list[NewKey] = []
                 await issue_keys(SYSTEM_ACTOR, 1, Terms(notes="the first start"), issued.extend)
@@ -118,7 +118,7 @@ async def _prepare(settings: Settings) -> None:
     try:
         await get_engine().check_role()
         if settings.db_sync:
-            await apply_pending(get_engine(), settings.migration_lock_timeout)
+            await apply_pending()
         elif pending := await pending_migrations():
             logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
     except UnsafeRole:

@@ -285,7 +285,7 @@ def test_a_wrong_setting_is_told_in_one_line() -> None:
 
 
 def test_what_the_database_cannot_take_is_told_in_one_line() -> None:
-    assert "cannot take what was typed" in failure("keys", "list", "--limit", "99999999999999999999")
+    assert "the database rejects a value" in failure("keys", "list", "--limit", "99999999999999999999")
 
 
 async def test_a_database_without_tables_is_told_in_one_line(empty_database: str) -> None:
