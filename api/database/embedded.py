@@ -266,8 +266,8 @@ class EmbeddedServer:
         return size
 
     def _start_postgres(self, lock: int) -> None:
-        # This process has the lock, so no process of the server lives. By now a pid in these files may be that
-        # of another program, and PostgreSQL would refuse to start.
+        # This process has the lock, so no process of the server lives. By now a pid in these files may be
+        # that of another program, and PostgreSQL would refuse to start.
         folder = self._socket_folder()
         for leftover in (self._data / "postmaster.pid", folder / f"{SOCKET}.lock"):
             leftover.unlink(missing_ok=True)

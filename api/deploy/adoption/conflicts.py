@@ -122,6 +122,6 @@ async def _equal_tax_ids(connection: Any) -> AsyncIterator[AdoptionConflict]:
 
 
 def stored_tax_id(old: str | None) -> str:
-    """The tax id as registrations store it, so that they find the business; unchanged if it has another form."""
+    """The tax id as registrations store it; unchanged if it has another form."""
     compact = letters_and_digits(old or "")
     return compact if 0 < len(compact) <= 50 else old or ""

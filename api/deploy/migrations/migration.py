@@ -1,4 +1,4 @@
-"""`SqlMigration`, which all migrations of Gatehouse use: its steps can be run again, and a revert loses no data."""
+"""`SqlMigration`, the kind of all migrations: its steps can be run again, and a revert loses no data."""
 
 import hashlib
 import importlib

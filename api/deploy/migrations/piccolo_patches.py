@@ -76,7 +76,10 @@ async def _run_forwards(*args: Any, **kwargs: Any) -> MigrationResult:
         return await _piccolos_run_forwards(*args, **kwargs)
 
 
-async def _run_migrations(manager: forwards.ForwardsMigrationManager, _app: AppConfig) -> MigrationResult:
+async def _run_migrations(
+    manager: forwards.ForwardsMigrationManager,
+    app_config: AppConfig,  # noqa: ARG001 (Piccolo's name)
+) -> MigrationResult:
     modules = migration_modules()
     target = manager.migration_id
     if target not in ("all", "1", *modules):
@@ -128,7 +131,8 @@ def _answers_yes(question: str) -> bool:
 
 
 async def _run_migrations_backwards(
-    manager: backwards.BackwardsMigrationManager, _app: AppConfig
+    manager: backwards.BackwardsMigrationManager,
+    app_config: AppConfig,  # noqa: ARG001 (Piccolo's name)
 ) -> MigrationResult:
     ids = await ids_to_revert(manager.migration_id)
     if not ids:

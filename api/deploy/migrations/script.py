@@ -20,7 +20,7 @@ from api.deploy.migrations.transactions import SETTINGS
 
 @dataclass(frozen=True)
 class Part:
-    """A migration: its id, its `DESCRIPTION`, and psql commands that apply or revert it unless that is done."""
+    """A migration: id, `DESCRIPTION`, and psql commands that apply or revert it unless that is done."""
 
     id: str
     description: str
