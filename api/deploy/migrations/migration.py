@@ -99,7 +99,7 @@ class SqlMigration(MigrationManager):
 
     @property
     def transactional_steps(self) -> list[str]:
-        """The steps for one transaction, where nobody else uses the tables: indexes without CONCURRENTLY."""
+        """The steps for one transaction, on tables without other users: indexes without CONCURRENTLY."""
         return [step.sql(concurrently=False) if isinstance(step, Index) else step for step in self.steps]
 
     def split_steps(self, *, restores_columns: bool) -> tuple[list[Step], str]:
