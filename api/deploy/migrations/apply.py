@@ -44,11 +44,11 @@ async def apply_migrations(
     `report` receives the text of a progress line in two parts: before and after a migration.
     """
     modules = migration_modules()
-    if not fake:
-        await _preflight([modules[migration_id] for migration_id in migration_ids])
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
+    if not fake:
+        await _preflight([modules[migration_id] for migration_id in migration_ids])
     for migration_id in migration_ids:
         report(f"  {migration_id} forwards … ")
         await _apply(modules[migration_id], fake=fake)
