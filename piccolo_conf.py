@@ -1,17 +1,17 @@
-"""What the `piccolo` command and the tables look for: the engine and the app registry."""
+"""The configuration of Piccolo: the engine that the tables use, and the apps with migrations."""
 
 from piccolo.conf.apps import AppRegistry
 
 from api.database.engine import get_engine
 from api.deploy.migrations.piccolo_patches import install_patches
-from api.settings import SettingsError, get_settings
+from api.settings import SettingsError
 
 try:
     DB = get_engine()
 except SettingsError as error:
-    # The piccolo command would print a traceback of anything else.
+    # The `piccolo` command prints a traceback for other exceptions.
     raise SystemExit(f"gatehouse: {error}") from None
 
-install_patches(DB, get_settings().migration_lock_timeout)
+install_patches()
 
 APP_REGISTRY = AppRegistry(apps=["tables.piccolo_app"])

@@ -1,5 +1,5 @@
-"""What every failure that a person at a terminal may meet has in common."""
+"""The base class of errors that a command prints as one line."""
 
 
 class CommandError(Exception):
-    """A foreseen failure; its message is one line that says what to do next."""
+    """An expected failure. Its message is one line, and says what to do next."""

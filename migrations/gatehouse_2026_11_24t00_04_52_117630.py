@@ -89,8 +89,8 @@ ALTER TABLE users
 
 USERS_TENANT_ID = Index("users_tenant_id", 'users ("tenantId")')
 
-# Checking every user for the foreign key takes a while, and must not hold the lock that adding it takes:
-# so it is added unchecked, and checked in a transaction of its own.
+# Adding the foreign key locks the table, and checking every user takes long. So the key is added NOT VALID,
+# and checked in a transaction of its own.
 ADD_FOREIGN_KEY = """
 DO $$ BEGIN
     IF NOT EXISTS (

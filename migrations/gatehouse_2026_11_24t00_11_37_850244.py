@@ -4,7 +4,7 @@ ID = "2026-11-24T00:11:37:850244"
 VERSION = "1.38.0"
 DESCRIPTION = "Show the rows of a tenant to that tenant's scope only."
 
-# A policy cannot be made IF NOT EXISTS, and one of the same name may say something else: it is made anew.
+# There is no CREATE POLICY IF NOT EXISTS, and an existing policy may have another definition: it is replaced.
 FORWARDS = """
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE users FORCE ROW LEVEL SECURITY;

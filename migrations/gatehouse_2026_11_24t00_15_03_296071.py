@@ -27,7 +27,7 @@ class Session(Table, tablename="sessions"):
     ip_address = Varchar(length=45, null=True, default=None, db_column_name="ipAddress")
 
 
-# A session is its user's, so whoever sees the user sees it: row security of users applies in the policy.
+# A session is visible where its user is: the row security of users applies to the subquery of the policy.
 FORWARDS = """
 CREATE TABLE IF NOT EXISTS sessions (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -19,7 +19,7 @@ class Tenant(Table, tablename="tenants"):
     deleted_at = Timestamptz(null=True, default=None, db_column_name="deletedAt")
 
 
-# Who issued a key is no foreign key: erasing anybody at all would look for them among a million keys.
+# "issuedById" is no foreign key: deleting any user would then search all keys for it.
 FORWARDS = """
 ALTER TABLE beta_keys
     ADD COLUMN IF NOT EXISTS batch varchar(60),

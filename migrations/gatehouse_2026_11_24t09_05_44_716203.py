@@ -12,7 +12,7 @@ class BetaKey(Table, tablename="beta_keys"):
     expired_at = Timestamptz(null=True, default=None, db_column_name="expiredAt")
 
 
-# An index cannot depend on the clock: that a key has expired is noticed and written down, for these.
+# An index cannot depend on the current time, so the expiry of a key is recorded in "expiredAt" once noticed.
 OPEN = 'NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL'
 STATES = {
     "used": '"isUsed"',
@@ -21,8 +21,8 @@ STATES = {
     "open": OPEN,
 }
 
-# A batch is listed by another expression for the same moment than all keys are. Otherwise PostgreSQL looks
-# for the keys of a batch among all, as if they were spread evenly, though they were issued all at once.
+# Listing a batch orders by another expression for the same time than listing all keys. With the same one,
+# PostgreSQL scans the index of all keys: it expects the batch to be spread evenly, but it was issued at once.
 CREATED_IN_BATCH = """("createdAt" AT TIME ZONE 'UTC')"""
 
 LISTINGS = [
@@ -31,8 +31,8 @@ LISTINGS = [
     for by, columns in (("created", '"createdAt", id'), ("batch", f"batch, {CREATED_IN_BATCH}, id"))
 ]
 
-# All that counting looks at, so that the keys themselves need not be read. Most keys are alike in all of
-# it, and PostgreSQL keeps such values once.
+# All columns that counting needs, for index-only scans. Most keys have equal values, which the index
+# deduplicates.
 COUNTS = Index("beta_keys_counts", 'beta_keys (batch, "isUsed", "revokedAt", "expiresAt", "sentAt")')
 EXPIRING = Index("beta_keys_expiring", f'beta_keys ("expiresAt") WHERE {OPEN}')
 RECIPIENT = Index(

@@ -11,7 +11,7 @@ MIGRATION = SqlMigration(
         Index("tenants_created", 'tenants ("createdAt", id) WHERE "deletedAt" IS NULL'),
         Index("tenants_active_created", 'tenants ("isActive", "createdAt", id) WHERE "deletedAt" IS NULL'),
         Index("tenants_deleted", 'tenants ("deletedAt") WHERE "deletedAt" IS NOT NULL'),
-        # An erasure takes a tenant off the key that it used, which would be looked for among all keys.
+        # Erasing a tenant sets "usedByTenantId" of its key to null; without the index that scans all keys.
         Index("beta_keys_used_by", 'beta_keys ("usedByTenantId") WHERE "usedByTenantId" IS NOT NULL'),
     ],
 )

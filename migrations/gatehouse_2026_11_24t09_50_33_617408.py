@@ -4,8 +4,8 @@ ID = "2026-11-24T09:50:33:617408"
 VERSION = "1.38.0"
 DESCRIPTION = "Keep the audit events from being changed or removed, and find any page of them at once."
 
-# Even whoever could have Gatehouse run SQL of their own does not wipe out the traces of that: a row can only
-# be removed by a transaction that names a retention, of 30 days at the least, that the row has outlived.
+# An attacker who makes Gatehouse run SQL must not be able to delete the evidence. A row can be deleted only
+# in a transaction that sets a retention of at least 30 days, and only if the row is older than that.
 FORWARDS = """
 CREATE OR REPLACE FUNCTION keep_audit_events() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,4 +1,4 @@
-"""Errors of the database driver, sorted by what they mean."""
+"""The errors of the database driver, by cause: database unavailable, wrong address, unsafe role."""
 
 import asyncpg
 
@@ -7,7 +7,7 @@ from api.database.embedded import EmbeddedServerError
 
 
 class DatabaseUnavailable(CommandError):
-    """The database cannot be reached, or does not answer in time; the message is one line."""
+    """The database cannot be reached or does not respond in time; the message is one line."""
 
     def __init__(self, cause: BaseException) -> None:
         reason = " ".join(f"{type(cause).__name__} {cause}".split())
@@ -17,7 +17,7 @@ class DatabaseUnavailable(CommandError):
 
 
 class UnsafeRole(CommandError):
-    """The application connects as a role that row security does not bind; the message says what to do."""
+    """Row security does not apply to the application's role; the message says which role to create."""
 
 
 DISCONNECTED = (
@@ -34,11 +34,11 @@ DISCONNECTED = (
     asyncpg.exceptions.InvalidCatalogNameError,
     asyncpg.exceptions.InsufficientResourcesError,
 )
-"""What the driver raises when there is no database to talk to, as opposed to one that says no."""
+"""Raised when the database is unavailable, as opposed to one that rejects a statement."""
 
 WRONG_ADDRESS = (
     asyncpg.exceptions.ClientConfigurationError,
     asyncpg.InvalidParameterValueError,
     asyncpg.UndefinedObjectError,
 )
-"""What it raises while connecting when the address has a parameter that nobody understands."""
+"""Raised while connecting when DATABASE_URL has an unknown parameter or value."""

@@ -1,4 +1,4 @@
-"""Piccolo's PostgreSQL engine, made to fail fast, to fail closed, and to start the embedded server."""
+"""Piccolo's PostgreSQL engine with scopes and timeouts. It also starts the embedded server."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,20 +15,20 @@ from api.database.embedded import EmbeddedServer
 from api.settings import Settings, SettingsError, get_settings
 
 ACQUIRE_TIMEOUT = 1.5
-"""Seconds a request waits for a connection of the pool, the making of one included."""
+"""Seconds that a request waits for a connection of the pool, which may have to be opened."""
 
 STATEMENT_TIMEOUT = 2.5
-"""Seconds a request waits for one statement; with `ACQUIRE_TIMEOUT`, a hung database costs it four."""
+"""Seconds that a request waits for one statement. If the database hangs, it waits four in all."""
 
 COMMAND_CONNECT_TIMEOUT = 10
-"""Seconds a command at a terminal waits for its connection; its statements may take what they take."""
+"""Seconds that a command waits for its connection; its statements have no timeout."""
 
 
 class Transaction(PostgresTransaction):
-    """A transaction in a scope, opened and scoped in one round trip.
+    """A transaction that sets its scope in the round trip of its BEGIN.
 
-    Row security (see `api.database.scopes`) shows a transaction what its scope names; without a scope,
-    nothing. An inner transaction joins the outer one, so it must want the same scope.
+    Row security (see `api.database.scopes`) shows it the rows of its scope, and none without a scope.
+    A nested transaction joins the outer one. Raises `RuntimeError` if its scope is another one.
     """
 
     __slots__ = ("scope",)
@@ -36,9 +36,9 @@ class Transaction(PostgresTransaction):
     def __init__(self, engine: "Engine", scope: str | None = None, allow_nested: bool = True) -> None:
         super().__init__(engine, allow_nested)
         self.scope = scope
-        # Joined silently, an inner tenant scope would see all that an outer platform scope sees.
+        # A tenant scope that joined a platform scope would see the rows of all tenants.
         if isinstance(self._parent, Transaction) and scope is not None and scope != self._parent.scope:
-            raise RuntimeError("a transaction of another scope is open already")
+            raise RuntimeError("a transaction with another scope is open already")
 
     async def __aenter__(self) -> PostgresTransaction:
         if self._parent is not None:
@@ -54,7 +54,7 @@ class Transaction(PostgresTransaction):
         return self
 
     async def commit(self) -> None:
-        # PostgreSQL answers the COMMIT of a transaction that has failed with a rollback, and no error.
+        # PostgreSQL rolls back a failed transaction on COMMIT, and reports no error.
         if await self.connection.execute("COMMIT") != "COMMIT":
             raise RuntimeError("an error within this transaction was swallowed; it is rolled back")
         self._committed = True
@@ -77,7 +77,7 @@ class Transaction(PostgresTransaction):
                 if exception is None:
                     await self.commit()
                 elif isinstance(exception, (asyncio.CancelledError, *DISCONNECTED)):
-                    # A rollback would wait on the very connection that does not answer.
+                    # A ROLLBACK would wait for the connection that does not respond.
                     self.connection.terminate()
                 else:
                     await self.rollback()
@@ -88,13 +88,13 @@ class Transaction(PostgresTransaction):
         return False
 
     async def _discard(self) -> None:
-        """Never hand a connection back to the pool whose transaction may still be open."""
+        """Close the connection: its transaction may still be open, so the pool must not reuse it."""
         self.connection.terminate()
         await cast("Engine", self.engine).release(self.connection)
 
 
 class Engine(PostgresEngine):
-    """Connections come from the pool in a server, and are made one by one in a command."""
+    """A server takes its connections from a pool; a command opens one for each transaction or statement."""
 
     __slots__ = ("_embedded", "_pool_size", "on_query", "waiting")
 
@@ -102,18 +102,18 @@ class Engine(PostgresEngine):
         self._embedded = embedded
         self._pool_size = pool_size
         self.waiting = 0
-        """How many wait for a connection of the pool, the making of one included."""
+        """How many callers wait for a connection of the pool."""
         self.on_query: Callable[[LoggedQuery], None] | None = None
-        """Told of each statement of the pool when it has ended."""
+        """Called after each statement on a connection of the pool."""
         super().__init__(config=config)
 
     async def check_version(self) -> None:
-        """Importing `piccolo_conf` must not talk to a database that may be away, or not wanted at all."""
+        """Do nothing: Piccolo calls this on import of `piccolo_conf`, which must not need a database."""
 
     async def start_connection_pool(self, **kwargs: Any) -> None:
-        """Make the pool; it connects when it is first used, so a database that is away can come back.
+        """Create the pool. It connects on first use, so the server can start while the database is down.
 
-        Its connections are not reset on release, which saves a round trip: scopes are `SET LOCAL`.
+        Its connections are not reset on release, which saves a round trip: scopes end with the transaction.
         """
         await self._start_embedded()
         self.pool = await asyncpg.create_pool(
@@ -122,21 +122,21 @@ class Engine(PostgresEngine):
             max_size=self._pool_size,
             timeout=ACQUIRE_TIMEOUT,
             command_timeout=STATEMENT_TIMEOUT,
-            init=self._begin,
-            reset=_keep,
+            init=self._prepare_connection,
+            reset=_skip_reset,
             **kwargs,
         )
 
-    async def _begin(self, connection: asyncpg.Connection) -> None:
-        await _refuse_unbound_role(connection)
+    async def _prepare_connection(self, connection: asyncpg.Connection) -> None:
+        await _check_role(connection)
         if self.on_query is not None:
             connection.add_query_logger(self.on_query)
 
     async def check_role(self) -> None:
-        """Raise `UnsafeRole` if row security does not bind the role of the database address."""
+        """Raise `UnsafeRole` if row security does not apply to the role of DATABASE_URL."""
         connection = await self.get_new_connection()
         try:
-            await _refuse_unbound_role(connection)
+            await _check_role(connection)
         finally:
             await connection.close()
 
@@ -150,10 +150,7 @@ class Engine(PostgresEngine):
             raise DatabaseUnavailable(error) from error
 
     async def acquire(self) -> Any:
-        """A connection of the pool, or a new one where there is no pool.
-
-        Raises `DatabaseUnavailable`.
-        """
+        """A connection of the pool, or a new one if there is no pool. Raises `DatabaseUnavailable`."""
         if self.pool is None:
             return await self.get_new_connection()
         self.waiting += 1
@@ -179,7 +176,7 @@ class Engine(PostgresEngine):
         try:
             return await connection.fetch(query, *values)
         except (asyncio.CancelledError, *DISCONNECTED):
-            # Released as it is, the connection would wait for the answer that does not come.
+            # On release, the pool would wait for the response to the statement.
             connection.terminate()
             raise
         finally:
@@ -205,12 +202,12 @@ class Engine(PostgresEngine):
             self.config["dsn"] = self._embedded.dsn()
 
 
-async def _keep(_connection: Any) -> None:
-    """Leave a released connection as it is."""
+async def _skip_reset(_connection: Any) -> None:
+    pass
 
 
-async def _refuse_unbound_role(connection: Any) -> None:
-    """Look at each new connection, because the database may come up after the application."""
+async def _check_role(connection: Any) -> None:
+    """Raise `UnsafeRole` or `SettingsError`. Each new connection is checked: the database may start later."""
     role = await connection.fetchrow(
         "SELECT rolname, rolsuper, rolbypassrls, current_setting('server_encoding') AS encoding"
         " FROM pg_roles WHERE rolname = current_user"
@@ -232,7 +229,7 @@ def get_engine() -> Engine:
 
 
 def create_engine(settings: Settings) -> Engine:
-    """The engine of `DATABASE_URL`, or of the embedded server when that is unset."""
+    """An engine for `DATABASE_URL`, or for the embedded server if that is unset."""
     if settings.database_url is None:
         return Engine({}, embedded=EmbeddedServer(settings.gatehouse_home), pool_size=settings.db_pool_size)
     return Engine(

@@ -1,4 +1,4 @@
-"""Where the migrations are."""
+"""The folder of the migrations."""
 
 from pathlib import Path
 

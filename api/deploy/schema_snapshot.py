@@ -1,4 +1,7 @@
-"""`python -m api.deploy.schema_snapshot` prints what `migrations/schema.json` holds."""
+"""`python -m api.deploy.schema_snapshot` prints the contents of `migrations/schema.json`.
+
+It applies the migrations to an empty database of an embedded server. `make schema` writes the file.
+"""
 
 import asyncio
 import json
@@ -21,27 +24,30 @@ def main() -> None:
         server = EmbeddedServer(Path(home))
         server.start()
         try:
-            changes = asyncio.run(replay(server.dsn()))
+            changes = asyncio.run(build_snapshot(server.dsn()))
         finally:
             server.stop()
-    # A line for each part, so that a change of the schema can be read in a diff.
+    # One line for each column, constraint and so on, so that diffs can be read.
     indented = json.dumps(changes, indent=1)
     sys.stdout.write(re.sub(r"\{[^{}]*\}", lambda part: " ".join(part[0].split()), indented) + "\n")
 
 
-async def replay(dsn: str) -> dict[str, dict[str, Any]]:
-    """The tables that each migration makes or changes in the empty database of `dsn`, by its id."""
+async def build_snapshot(dsn: str) -> dict[str, dict[str, Any]]:
+    """Apply the migrations to the empty database of `dsn`.
+
+    Returns, by migration id, the tables that it creates or changes: `dataclasses.asdict`, by name.
+    """
     connection = await asyncpg.connect(dsn)
     try:
         before: Catalog = {}
         changes: dict[str, dict[str, Any]] = {}
         for migration in all_migrations():
-            for step in migration.plain_steps:
+            for step in migration.transactional_steps:
                 await connection.execute(step)
             after = await read_catalog(connection, "public")
-            if gone := before.keys() - after.keys():
+            if dropped := before.keys() - after.keys():
                 raise NotImplementedError(
-                    f"{migration.migration_id} drops {gone}, which schema.json cannot say"
+                    f"{migration.migration_id} drops {dropped}; schema.json has no form for that"
                 )
             changes[migration.migration_id] = {
                 name: asdict(table) for name, table in after.items() if before.get(name) != table

@@ -1,18 +1,18 @@
-"""Whether the database is what the migrations build, and the runbook's two questions about it."""
+"""`gatehouse db verify`: compares the database with the migrations, and answers the runbook's two queries."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from api.database.engine import Engine
-from api.deploy.migrations.pending import migration_ids, recorded_ids
+from api.database.engine import get_engine
+from api.deploy.migrations.pending import applied_ids, migration_ids
 from api.deploy.schema.catalog import read_catalog
 from api.deploy.schema.differences import Difference, differences
 from api.deploy.schema.expected_schema import expected_catalog
 
 
 @dataclass(frozen=True)
-class Question:
-    """A query of the runbook, and the names it is to answer."""
+class RunbookQuery:
+    """A query of the runbook, the names that it should return, and those that it returned."""
 
     sql: str
     expected: list[str]
@@ -22,7 +22,7 @@ class Question:
 @dataclass(frozen=True)
 class Verification:
     differences: list[Difference]
-    runbook: list[Question]
+    runbook: list[RunbookQuery]
 
     @property
     def clean(self) -> bool:
@@ -52,21 +52,21 @@ _RUNBOOK = {
 }
 
 
-async def verify(engine: Engine) -> Verification:
-    """Compare the live catalog with the committed one. It reads, and takes no lock that holds anybody up.
+async def verify() -> Verification:
+    """Compare the catalog with `migrations/schema.json`. It only reads, and blocks no other transaction.
 
-    What the runbook asks for is among what is compared. On a database that a newer version has migrated,
-    what that one has made besides is no difference: an older one may be deployed again.
+    An older version may be deployed again after a newer one has migrated the database. Where migrations
+    without a file are applied, something unexpected is therefore no difference.
     """
-    wanted = expected_catalog()
-    newer = set(await recorded_ids()) - set(migration_ids())
-    async with engine.transaction() as transaction:
+    expected = expected_catalog()
+    is_newer = bool(set(await applied_ids()) - set(migration_ids()))
+    async with get_engine().transaction() as transaction:
         connection: Any = transaction.connection
         schema = await connection.fetchval("SELECT current_schema()")
-        found = await read_catalog(connection, schema, only=wanted)
+        actual = await read_catalog(connection, schema, only=expected)
         runbook = [
-            Question(" ".join(sql.split()), expected, [row[0] for row in await connection.fetch(sql)])
-            for sql, expected in _RUNBOOK.items()
+            RunbookQuery(" ".join(sql.split()), names, [row[0] for row in await connection.fetch(sql)])
+            for sql, names in _RUNBOOK.items()
         ]
-    told = [one for one in differences(wanted, found) if not (newer and one.besides)]
-    return Verification(told, runbook)
+    found = [one for one in differences(expected, actual) if not (is_newer and one.unexpected)]
+    return Verification(found, runbook)

@@ -51,7 +51,7 @@ def terminal_message(error: BaseException) -> str | None:
     if isinstance(error, asyncpg.DataError):
         return f"the database rejects a value ({error})"
     if isinstance(error, asyncpg.UniqueViolationError):
-        return f"duplicate value: {error.args[0]}: {getattr(error, 'detail', '')}"
+        return f"duplicate value: {error.args[0]} ({getattr(error, 'detail', '')})"
     if isinstance(error, OSError) and not isinstance(error, TimeoutError):
         # A failed connection is a DatabaseUnavailable, and so a CommandError, by now.
         return f"input or output failed: {error.strerror or error}"

@@ -104,9 +104,9 @@ async def _prepare(settings: Settings) -> None:
     """Migrate an embedded database. Check any other one, and log a warning if it is not ready."""
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
-        await apply_pending(get_engine(), settings.migration_lock_timeout)
+        await apply_pending()
         # Under the lock, so that two concurrent first starts issue one key.
-        async with migration_lock(get_engine(), settings.migration_lock_timeout):
+        async with migration_lock():
             if not await any_key():
                 issued: list[NewKey] = []
                 await issue_keys(SYSTEM_ACTOR, 1, IssueOptions(notes="the first start"), issued.extend)
@@ -120,7 +120,7 @@ async def _prepare(settings: Settings) -> None:
     try:
         await get_engine().check_role()
         if settings.db_sync:
-            await apply_pending(get_engine(), settings.migration_lock_timeout)
+            await apply_pending()
         elif pending := await pending_migrations():
             logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
     except UnsafeRole:

@@ -4,14 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from api.database.engine import Engine
 from api.deploy.schema.expected_schema import SCHEMA_FILE
-from api.deploy.schema_snapshot import replay
+from api.deploy.schema_snapshot import build_snapshot
 from api.deploy.verify import verify
 from tests.conftest import migrate
 from tests.support import copy_project, run_gatehouse, write_schema
@@ -99,7 +99,7 @@ BROKEN = {
         "ALTER TABLE users DROP CONSTRAINT users_tenant;"
         ' ALTER TABLE users ADD CONSTRAINT users_tenant FOREIGN KEY ("tenantId") REFERENCES tenants',
         [
-            'users has FOREIGN KEY ("tenantId") REFERENCES tenants(id) besides',
+            'users has the unexpected FOREIGN KEY ("tenantId") REFERENCES tenants(id)',
             'users lacks FOREIGN KEY ("tenantId") REFERENCES tenants(id) ON DELETE CASCADE',
         ],
     ),
@@ -107,11 +107,11 @@ BROKEN = {
         "ALTER TABLE users DROP CONSTRAINT users_tenant;"
         ' ALTER TABLE users ADD CONSTRAINT x FOREIGN KEY ("tenantId")'
         " REFERENCES tenants ON DELETE CASCADE NOT VALID",
-        ['users has not checked FOREIGN KEY ("tenantId") REFERENCES tenants(id) ON DELETE CASCADE'],
+        ['users has not validated FOREIGN KEY ("tenantId") REFERENCES tenants(id) ON DELETE CASCADE'],
     ),
     "a check besides": (
         "ALTER TABLE beta_keys ADD CHECK (length(key) > 5)",
-        ["beta_keys has CHECK ((length((key)::text) > 5)) besides"],
+        ["beta_keys has the unexpected CHECK ((length((key)::text) > 5))"],
     ),
     "an index": ("DROP INDEX beta_keys_is_used", ['beta_keys lacks the index btree ("isUsed")']),
     "an index that is not unique": (
@@ -120,11 +120,11 @@ BROKEN = {
     ),
     "an index that refuses": (
         "CREATE UNIQUE INDEX once ON tenants (phone)",
-        ["tenants has the unique index btree (phone) besides"],
+        ["tenants has the unexpected unique index btree (phone)"],
     ),
     "a constraint that refuses": (
         "ALTER TABLE tenants ADD UNIQUE (email)",
-        ["tenants has the unique index btree (email) besides"],
+        ["tenants has the unexpected unique index btree (email)"],
     ),
     "row security that is off": (
         "ALTER TABLE users DISABLE ROW LEVEL SECURITY",
@@ -144,7 +144,7 @@ BROKEN = {
     ),
     "a policy that lets everybody in": (
         "CREATE POLICY open ON users FOR SELECT USING (true)",
-        ["users has the policy open FOR SELECT TO PUBLIC USING (true) besides"],
+        ["users has the unexpected policy open FOR SELECT TO PUBLIC USING (true)"],
     ),
     "a trigger": (
         "DROP TRIGGER keep_rows ON audit_events",
@@ -152,41 +152,41 @@ BROKEN = {
     ),
     "a trigger that is switched off": (
         "ALTER TABLE audit_events DISABLE TRIGGER keep_all",
-        ["the trigger keep_all of audit_events is switched off"],
+        ["the trigger keep_all of audit_events is disabled"],
     ),
     "a trigger that does something else": (
         "CREATE OR REPLACE FUNCTION keep_audit_events() RETURNS trigger LANGUAGE plpgsql"
         " AS 'BEGIN RETURN OLD; END'",
         [
-            "the trigger keep_all of audit_events does something else",
-            "the trigger keep_rows of audit_events does something else",
+            "the trigger keep_all of audit_events has another definition",
+            "the trigger keep_rows of audit_events has another definition",
         ],
     ),
     "a column that nothing fills": (
         "ALTER TABLE users ADD nickname text NOT NULL DEFAULT '';"
         " ALTER TABLE users ALTER nickname DROP DEFAULT",
-        ["users.nickname is text NOT NULL, and nothing fills it"],
+        ["users.nickname is text NOT NULL, has no default"],
     ),
 }
 
 
 async def test_what_it_compares_with_is_what_the_migrations_build(empty_database: str) -> None:
     """After a new migration: `make schema`."""
-    assert await replay(empty_database) == json.loads(SCHEMA_FILE.read_text())
+    assert await build_snapshot(empty_database) == json.loads(SCHEMA_FILE.read_text())
 
 
 @pytest.mark.parametrize(("broken", "told"), BROKEN.values(), ids=BROKEN)
 async def test_what_differs_is_told_and_the_sql_told_with_it_mends_it(
-    migrated_database: str, broken: str, told: list[str]
+    migrated_database: str, broken: str, told: list[str], use_database: Callable[[str], None]
 ) -> None:
     """The statements are run one by one, as psql would."""
-    engine = Engine({"dsn": migrated_database}, embedded=None, pool_size=1)
+    use_database(migrated_database)
     owner = await asyncpg.connect(migrated_database)
     await _fill(owner)
     try:
         await owner.execute(broken)
 
-        found = (await verify(engine)).differences
+        found = (await verify()).differences
 
         for what in told:
             assert any(one.what.startswith(what) for one in found), [one.what for one in found]
@@ -194,7 +194,7 @@ async def test_what_differs_is_told_and_the_sql_told_with_it_mends_it(
         for one in found:
             for statement in one.sql:
                 await owner.execute(statement)
-        assert (await verify(engine)).clean
+        assert (await verify()).clean
     finally:
         await owner.close()
 
@@ -212,44 +212,51 @@ async def _fill(owner: asyncpg.Connection) -> None:
     """)
 
 
-async def test_an_index_that_was_broken_off_is_told(migrated_database: str) -> None:
-    engine = Engine({"dsn": migrated_database}, embedded=None, pool_size=1)
+async def test_an_index_that_was_broken_off_is_told(
+    migrated_database: str, use_database: Callable[[str], None]
+) -> None:
+    use_database(migrated_database)
     owner = await asyncpg.connect(migrated_database)
     await owner.execute("INSERT INTO beta_keys (key, notes) VALUES ('1', 'same'), ('2', 'same')")
     with pytest.raises(asyncpg.UniqueViolationError):
         await owner.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON beta_keys (notes)")
 
-    (found,) = (await verify(engine)).differences
+    (found,) = (await verify()).differences
     await owner.execute(*found.sql)
     await owner.close()
 
-    assert found.what == "beta_keys has the index broken, which was broken off and is never read"
-    assert (await verify(engine)).clean
+    assert found.what == "beta_keys has the invalid index broken: its creation was interrupted"
+    assert (await verify()).clean
 
 
-async def test_what_other_schemas_hold_makes_no_difference(migrated_database: str) -> None:
+async def test_what_other_schemas_hold_makes_no_difference(
+    migrated_database: str, use_database: Callable[[str], None]
+) -> None:
     """A copy of a table for safety's sake; and a schema of the role's own, in which the tables are then."""
-    engine = Engine({"dsn": migrated_database}, embedded=None, pool_size=1)
+    use_database(migrated_database)
     owner = await asyncpg.connect(migrated_database)
     await owner.execute("CREATE SCHEMA backup; CREATE TABLE backup.users AS SELECT * FROM users")
-    assert (await verify(engine)).clean
+    assert (await verify()).clean
     await owner.close()
 
 
-async def test_the_tables_may_be_in_a_schema_named_as_the_role_is(empty_database: str) -> None:
+async def test_the_tables_may_be_in_a_schema_named_as_the_role_is(
+    empty_database: str, use_database: Callable[[str], None]
+) -> None:
     """PostgreSQL prefers it to public; the name is also the beginning of the settings of the scope."""
     owner = await asyncpg.connect(empty_database)
     await owner.execute("CREATE SCHEMA gatehouse")
 
     migrate(empty_database)
 
-    assert (await verify(Engine({"dsn": empty_database}, embedded=None, pool_size=1))).clean
+    use_database(empty_database)
+    assert (await verify()).clean
     assert await owner.fetchval("SELECT to_regclass('gatehouse.users') IS NOT NULL")
     await owner.close()
 
 
 LATER = '''
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.migration import SqlMigration
 
 ID = "2099-01-01T00:00:00:000000"
 VERSION = "1.38.0"
@@ -322,7 +329,7 @@ async def test_the_command_prints_a_script_that_psql_can_run(empty_database: str
 
     assert (nothing, differs, clean) == (3, 3, 0), (script, said)
     assert "found: documentId, phoneNumber, tenantId\n" in script
-    assert "nothing differs" in said
+    assert "no differences" in said
     tables, columns = json.loads(told)["runbook"]
     assert (tables["found"], columns["found"]) == (["tenants"], ["documentId", "phoneNumber", "tenantId"])
     assert columns["expected"] == ["documentId", "isOwner", "phoneNumber", "tenantId"]

@@ -15,13 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.database import embedded
 from api.database.embedded import EmbeddedServer
+from api.database.postgres_programs import programs_folder
 from tests.support import ROOT, copy_project, free_port
 
 LEGACY = ROOT / "tests" / "legacy"
 
-PROGRAMS = embedded._programs() / "bin"
+PROGRAMS = programs_folder()
 """psql and pg_dump."""
 
 ROLES = ("beta", "old_system")
@@ -156,7 +156,7 @@ def _failed(reader: Reader) -> None:
     reader.psql("-c", "DROP INDEX beta_keys_key")
     code, told = reader.type("./predeploy.sh")
     assert code == 1
-    assert "the database has these otherwise: beta_keys lacks the unique index" in told
+    assert "the schema differs from the migrations: beta_keys lacks the unique index" in told
 
 
 def _held_up(reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""Taking over a database of the old system as it is found, in one transaction."""
+"""`gatehouse db adopt`: converts a database of the old system into one of Gatehouse, in one transaction."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,155 +7,161 @@ from typing import Any
 import asyncpg
 
 from api.command_error import CommandError
-from api.database.engine import Engine
+from api.database.scopes import platform_scope
 from api.deploy.adoption.conflicts import (
-    UNTIDY_EMAILS,
-    UNTIDY_KEYS,
+    LOWER_CASE_KEYS,
+    UNTRIMMED_EMAILS,
     AdoptionConflict,
     find_conflicts,
     stored_tax_id,
 )
 from api.deploy.migrations import history
+from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import SqlMigration, all_migrations
-from api.deploy.migrations.pending import pending_migrations, recorded_ids
-from api.deploy.migrations.piccolo_patches import failure_message
+from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import Catalog, Constraint, Index, read_catalog
-from api.deploy.schema.differences import Difference, differences, refuse
+from api.deploy.schema.differences import Difference, differences, require_schema
 from api.deploy.schema.expected_schema import expected_catalog
 from api.domain.business_types import BusinessType
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that adopting does, and the statements that do it."""
+    """One change of the tables or rows, and its statements; none where a migration makes the change."""
 
     what: str
     sql: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
-    """Where rows are rewritten one by one: the parameters of the statement, for each row."""
+    """The statement's parameters for each row, where it runs once for each row."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`migrations` come after the `changes`; where there are none, there is nothing to do."""
+    """The `migrations` run after the `changes`. Without `migrations` the database needs no adoption."""
 
     changes: list[Change] = field(default_factory=list)
     migrations: list[SqlMigration] = field(default_factory=list)
-    undecided: list[AdoptionConflict] = field(default_factory=list)
+    conflicts: list[AdoptionConflict] = field(default_factory=list)
+    """A person must resolve them first."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "changes": [{"what": one.what, "sql": list(one.sql)} for one in self.changes],
             "migrations": [one.migration_id for one in self.migrations],
-            "undecided": [{"what": one.what, "ids": one.ids} for one in self.undecided],
+            "undecided": [{"what": one.what, "ids": one.ids} for one in self.conflicts],
         }
 
 
-async def adopt(engine: Engine, patience: float, tell: Callable[[Plan], None], *, dry_run: bool) -> None:
-    """Tell what is to be done, and do it, unless it is a `dry_run` or a person has to decide first.
+async def adopt(show: Callable[[Plan], None], *, dry_run: bool) -> Plan:
+    """Pass the plan to `show`, then carry it out, unless it has conflicts or this is a `dry_run`.
 
-    A database that was adopted is left as it is. Raises `CommandError`, and changes nothing, for one that
-    holds no users, and one that cannot be made as wanted.
+    Raises `CommandError`, and changes nothing, if the database has no table `users` or cannot be converted.
     """
-    async with migration_lock(engine, patience):
-        async with engine.transaction(scope="SET LOCAL gatehouse.scope = 'platform'") as transaction:
-            plan = await _plan(transaction.connection)
-        tell(plan)
-        if plan.migrations and not (dry_run or plan.undecided):
+    async with migration_lock():
+        async with platform_scope() as transaction:
+            plan = await _make_plan(transaction.connection)
+        show(plan)
+        if plan.migrations and not (dry_run or plan.conflicts):
             try:
-                await in_transaction(engine, _carry_out)
+                await in_transaction(_carry_out)
             except asyncpg.PostgresError as error:
                 raise CommandError(f"nothing was changed: {failure_message(error)}") from error
+    return plan
 
 
-async def _plan(connection: Any) -> Plan:
-    wanted = expected_catalog()
-    found = await _read(connection, wanted)
-    if not await pending_migrations() and not differences(wanted, found):
+async def _make_plan(connection: Any) -> Plan:
+    expected = expected_catalog()
+    actual = await _read(connection, expected)
+    if not await pending_migrations() and not differences(expected, actual):
         return Plan()
-    if "users" not in found:
+    if "users" not in actual:
         raise CommandError("there is no table users to adopt; run: piccolo migrations forwards all")
-    _check_columns(wanted, found)
-    await _check_owner(connection, found)
-    changes = [*_renames(wanted, found), *_mends(wanted, found), *await _rewritten(connection, found)]
-    return Plan(changes, all_migrations(), await find_conflicts(connection, wanted, found))
+    _require_columns(expected, actual)
+    await _require_ownership(connection, actual)
+    changes = [*_renames(expected, actual), *_repairs(expected, actual), *await _rewrites(connection, actual)]
+    return Plan(changes, all_migrations(), await find_conflicts(connection, expected, actual))
 
 
-async def _read(connection: Any, wanted: Catalog) -> Catalog:
-    return await read_catalog(connection, await connection.fetchval("SELECT current_schema()"), only=wanted)
+async def _read(connection: Any, expected: Catalog) -> Catalog:
+    schema = await connection.fetchval("SELECT current_schema()")
+    return await read_catalog(connection, schema, only=expected)
 
 
-def _check_columns(wanted: Catalog, found: Catalog) -> None:
-    """A column that must have a value, and has no default, cannot be added to the rows that are there."""
-    for table, there in found.items():
-        want = wanted[table]
-        lacking = [
+def _require_columns(expected: Catalog, actual: Catalog) -> None:
+    """Refuse a table without a column that existing rows cannot get: NOT NULL and without a default."""
+    for table, old in actual.items():
+        new = expected[table]
+        missing = [
             name
-            for name, one in want.columns.items()
-            if name not in there.columns and (name == "role" or (one.not_null and one.default is None))
+            for name, one in new.columns.items()
+            if name not in old.columns and (name == "role" or (one.not_null and one.default is None))
         ]
-        if there.columns.get("id", want.columns["id"]).type not in ("uuid", "text", "character varying"):
-            lacking.append("ids that are uuids")
-        if lacking:
+        if old.columns.get("id", new.columns["id"]).type not in ("uuid", "text", "character varying"):
+            missing.append("ids that are uuids")
+        if missing:
             raise CommandError(
-                f"{table} is neither Gatehouse's table nor the old system's: it lacks {', '.join(lacking)};"
-                f" give it another name: ALTER TABLE {table} RENAME TO …"
+                f"{table} is neither Gatehouse's table nor the old system's: it lacks {', '.join(missing)};"
+                f" rename it: ALTER TABLE {table} RENAME TO …"
             )
 
 
-async def _check_owner(connection: Any, found: Catalog) -> None:
-    """Only the owner of a table may change it; the old system may have used another role."""
+async def _require_ownership(connection: Any, actual: Catalog) -> None:
+    """Only the owner of a table may alter it, and the old system may have used another role."""
     rows = await connection.fetch(
         "SELECT relname, relowner::regrole::text AS owner FROM pg_class"
         " WHERE oid = ANY($1::text[]::regclass[]) AND NOT pg_has_role(relowner, 'USAGE')",
-        list(found),
+        list(actual),
     )
     if rows:
-        me = await connection.fetchval("SELECT current_user")
-        mends = "; ".join(f'ALTER TABLE {row["relname"]} OWNER TO "{me}"' for row in rows)
-        raise CommandError(f"the tables belong to {rows[0]['owner']}; let a superuser run: {mends}")
+        role = await connection.fetchval("SELECT current_user")
+        statements = "; ".join(f'ALTER TABLE {row["relname"]} OWNER TO "{role}"' for row in rows)
+        raise CommandError(f"the tables belong to {rows[0]['owner']}; let a superuser run: {statements}")
 
 
-def _renames(wanted: Catalog, found: Catalog) -> Iterator[Change]:
-    """What is as it should be but for its name gets the name that it has in every other database."""
-    for table, there in found.items():
-        want = wanted[table]
-        for old, new in _other_names(want.constraints, there.constraints):
+def _renames(expected: Catalog, actual: Catalog) -> Iterator[Change]:
+    """Constraints and indexes with the expected definition get the expected name."""
+    for table, old in actual.items():
+        new = expected[table]
+        for old_name, new_name in _other_names(new.constraints, old.constraints):
             yield Change(
-                f"{old} of {table} becomes {new}",
-                (f'ALTER TABLE {table} RENAME CONSTRAINT "{old}" TO "{new}"',),
+                f"{old_name} of {table} becomes {new_name}",
+                (f'ALTER TABLE {table} RENAME CONSTRAINT "{old_name}" TO "{new_name}"',),
             )
-        for old, new in _other_names(want.indexes, there.indexes):
-            yield Change(f"{old} of {table} becomes {new}", (f'ALTER INDEX "{old}" RENAME TO "{new}"',))
+        for old_name, new_name in _other_names(new.indexes, old.indexes):
+            yield Change(
+                f"{old_name} of {table} becomes {new_name}",
+                (f'ALTER INDEX "{old_name}" RENAME TO "{new_name}"',),
+            )
 
 
 def _other_names(
-    wanted: Mapping[str, Constraint | Index], found: Mapping[str, Constraint | Index]
+    expected: Mapping[str, Constraint | Index], actual: Mapping[str, Constraint | Index]
 ) -> Iterator[tuple[str, str]]:
-    names = {one.definition: name for name, one in wanted.items() if name not in found}
-    for old, one in found.items():
-        if old not in wanted and (new := names.pop(one.definition, None)) is not None:
-            yield old, new
+    """The actual and the expected name of each definition that has another name."""
+    names = {one.definition: name for name, one in expected.items() if name not in actual}
+    for old_name, one in actual.items():
+        if old_name not in expected and (new_name := names.pop(one.definition, None)) is not None:
+            yield old_name, new_name
 
 
-def _mends(wanted: Catalog, found: Catalog) -> Iterator[Change]:
-    """What is there, but not as it should be; what is missing is told of, and made by the migrations."""
-    for one in differences({table: wanted[table] for table in found}, found):
-        yield Change(one.what, () if one.missing else _in_a_transaction(one))
+def _repairs(expected: Catalog, actual: Catalog) -> Iterator[Change]:
+    """What differs in the existing tables. What is missing has no SQL here: the migrations create it."""
+    for one in differences({table: expected[table] for table in actual}, actual):
+        yield Change(one.what, () if one.missing else _transactional(one))
 
 
-def _in_a_transaction(difference: Difference) -> tuple[str, ...]:
+def _transactional(difference: Difference) -> tuple[str, ...]:
     return tuple(statement.replace(" CONCURRENTLY", "") for statement in difference.sql)
 
 
-async def _rewritten(connection: Any, found: Catalog) -> list[Change]:
-    """The old system kept some things as they were typed, and would not find them as they are typed now."""
-    changes = {("users", "email"): [tuple(row) for row in await connection.fetch(UNTIDY_EMAILS)]}
-    if "beta_keys" in found:
-        changes["beta_keys", "key"] = [tuple(row) for row in await connection.fetch(UNTIDY_KEYS)]
-    if "tenants" in found:
+async def _rewrites(connection: Any, actual: Catalog) -> list[Change]:
+    """Values in a form of the old system, which Gatehouse's lookups would not find."""
+    changes = {("users", "email"): [tuple(row) for row in await connection.fetch(UNTRIMMED_EMAILS)]}
+    if "beta_keys" in actual:
+        changes["beta_keys", "key"] = [tuple(row) for row in await connection.fetch(LOWER_CASE_KEYS)]
+    if "tenants" in actual:
         rows = await connection.fetch('SELECT id, nit::text, "businessType"::text AS type FROM tenants')
         changes["tenants", "nit"] = [
             (row["id"], new) for row in rows if (new := stored_tax_id(row["nit"])) != row["nit"]
@@ -177,34 +183,34 @@ async def _rewritten(connection: Any, found: Catalog) -> list[Change]:
 
 
 async def _carry_out(connection: Any) -> None:
-    """Plan again, as nobody can write any more, and do it."""
-    wanted = expected_catalog()
-    for table in await _read(connection, wanted):
+    """Lock the tables, make the plan again, because rows may have changed since, and carry it out."""
+    expected = expected_catalog()
+    for table in await _read(connection, expected):
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-    plan = await _plan(connection)
-    if plan.undecided:
-        raise CommandError("somebody wrote to the tables meanwhile; stop the old system and run it again")
+    plan = await _make_plan(connection)
+    if plan.conflicts:
+        raise CommandError("the tables were changed in the meantime; stop the old system and run it again")
     for change in plan.changes:
-        await _make(connection, change)
+        await _execute(connection, change)
     for migration in plan.migrations:
-        for step in migration.plain_steps:
+        for step in migration.transactional_steps:
             await connection.execute(step)
-    # What the old tables lack, and what the migrations pass over because the tables exist.
-    for difference in differences(wanted, await _read(connection, wanted)):
-        for statement in _in_a_transaction(difference):
+    # What the old tables lack: the migrations skip a table that exists.
+    for difference in differences(expected, await _read(connection, expected)):
+        for statement in _transactional(difference):
             await connection.execute(statement)
-    refuse(wanted, await _read(connection, wanted), later=wanted)
+    require_schema(expected, await _read(connection, expected), later=expected)
     await connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
-    recorded = await recorded_ids()
+    applied = await applied_ids()
     for migration in plan.migrations:
-        if migration.migration_id not in recorded:
-            await connection.execute(history.record(migration.migration_id, migration.checksum))
+        if migration.migration_id not in applied:
+            await connection.execute(history.insert_record(migration.migration_id, migration.checksum))
 
 
-async def _make(connection: Any, change: Change) -> None:
+async def _execute(connection: Any, change: Change) -> None:
     for statement in change.sql:
         for row in change.rows:
-            # Row security would pass over what it hides, without a word.
+            # An UPDATE skips rows that row security hides, without an error.
             if await connection.execute(statement, *row) != "UPDATE 1":
                 raise CommandError(f"the row {row[0]} could not be changed; nothing was changed")
         if not change.rows:

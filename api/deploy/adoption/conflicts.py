@@ -1,4 +1,4 @@
-"""What adopting a database cannot decide: which rows a person has to look at first."""
+"""Conflicts: the rows and views that a person must change before a database can be adopted."""
 
 import re
 from collections import defaultdict
@@ -14,56 +14,58 @@ from api.key_shape import KEY_PATTERN
 
 @dataclass(frozen=True)
 class AdoptionConflict:
+    """What is wrong, with the ids of the rows or the names of the views."""
+
     what: str
     ids: list[str]
 
 
-async def find_conflicts(connection: Any, wanted: Catalog, found: Catalog) -> list[AdoptionConflict]:
-    """All of it at once; whatever PostgreSQL would refuse in the middle is told beforehand, with ids."""
-    queries = [_EMAILS, _ROLES, *([_KEYS] if "beta_keys" in found else [])]
-    for table, there in found.items():
-        want = wanted[table]
-        for column in there.columns.keys() & want.columns.keys():
-            queries += _misfits(table, column, want.columns[column], there.columns[column])
-            if want.columns[column].type != there.columns[column].type:
+async def find_conflicts(connection: Any, expected: Catalog, actual: Catalog) -> list[AdoptionConflict]:
+    """All conflicts at once, before the first statement that PostgreSQL would reject because of one."""
+    queries = [_EMAILS, _ROLES, *([_KEYS] if "beta_keys" in actual else [])]
+    for table, old in actual.items():
+        new = expected[table]
+        for column in old.columns.keys() & new.columns.keys():
+            queries += _invalid_values(table, column, new.columns[column], old.columns[column])
+            if new.columns[column].type != old.columns[column].type:
                 queries.append(_views(table, column))
-        for one in want.constraints.values():
-            queries += _orphans(table, one.definition, found)
-    undecided = [
+        for one in new.constraints.values():
+            queries += _orphans(table, one.definition, actual)
+    conflicts = [
         AdoptionConflict(what, ids)
         for sql in queries
         for what, ids in [tuple(row) for row in await connection.fetch(sql)]
         if ids
     ]
-    if "tenants" in found:
-        undecided += [one async for one in _equal_tax_ids(connection)]
-    return undecided
+    if "tenants" in actual:
+        conflicts += [one async for one in _equal_tax_ids(connection)]
+    return conflicts
 
 
 _EMAIL = "btrim(email::text, E' \\t\\r\\n')"
 
-UNTIDY_EMAILS = f"SELECT id, {_EMAIL} FROM users WHERE email::text <> {_EMAIL}"
-"""The ids of users, and their addresses without the blanks around them; sign-in leaves those out as well."""
+UNTRIMMED_EMAILS = f"SELECT id, {_EMAIL} FROM users WHERE email::text <> {_EMAIL}"
+"""The ids of users, and their emails without the spaces around them, which sign-in removes."""
 
 _EMAILS = f"""
-SELECT 'users with the email ' || min(lower({_EMAIL})) || ', written in more than one way',
+SELECT 'users with the email ' || min(lower({_EMAIL})) || ' in different spellings',
        array_agg(id::text ORDER BY id)
   FROM users GROUP BY lower({_EMAIL}) HAVING count(*) > 1
 """
 
-# Whoever types a key of this shape in small letters means the one in capitals; other keys stay as they are.
+# Keys of this shape are looked up in upper case, other keys as they are.
 _KEY = f"CASE WHEN key::text ~* '^{KEY_PATTERN}$' THEN upper(key::text) ELSE key::text END"
 
-UNTIDY_KEYS = f"SELECT id, {_KEY} FROM beta_keys WHERE key::text <> {_KEY}"
-"""The ids of beta keys, and the keys as they are looked up."""
+LOWER_CASE_KEYS = f"SELECT id, {_KEY} FROM beta_keys WHERE key::text <> {_KEY}"
+"""The ids of beta keys, and their keys in upper case."""
 
 _KEYS = f"""
-SELECT 'beta keys that are ' || {_KEY} || ', written in more than one way', array_agg(id::text ORDER BY id)
+SELECT 'beta keys ' || {_KEY} || ' in different spellings', array_agg(id::text ORDER BY id)
   FROM beta_keys GROUP BY {_KEY} HAVING count(*) > 1
 """
 
 _ROLES = f"""
-SELECT 'users with the role ' || coalesce(role::text, 'null') || ', which there is none',
+SELECT 'users with the unknown role ' || coalesce(role::text, 'null'),
        array_agg(id::text ORDER BY id)
   FROM users WHERE (role::text IN ({", ".join(f"'{role.value}'" for role in Role)})) IS NOT TRUE
  GROUP BY role::text
@@ -71,9 +73,9 @@ SELECT 'users with the role ' || coalesce(role::text, 'null') || ', which there 
 
 
 def _views(table: str, column: str) -> str:
-    """PostgreSQL changes the type of no column that a view shows."""
+    """Views of a column whose type changes: PostgreSQL refuses to change it."""
     return f"""
-        SELECT 'views of {table}.{column}, whose type changes: drop them, and make them again afterwards',
+        SELECT 'views of {table}.{column}, whose type changes: drop them, and create them again afterwards',
                array_agg(DISTINCT rewrite.ev_class::regclass::text)
           FROM pg_depend
           JOIN pg_rewrite AS rewrite ON rewrite.oid = objid AND classid = 'pg_rewrite'::regclass
@@ -82,26 +84,26 @@ def _views(table: str, column: str) -> str:
     """
 
 
-def _misfits(table: str, column: str, want: Column, there: Column) -> Iterator[str]:
-    """Values that the wanted column does not take."""
-    length = re.fullmatch(r"character varying\((\d+)\)", want.type)
-    if length and want.type != there.type:
+def _invalid_values(table: str, column: str, new: Column, old: Column) -> Iterator[str]:
+    """Values that the column does not accept after its change."""
+    length = re.fullmatch(r"character varying\((\d+)\)", new.type)
+    if length and new.type != old.type:
         yield _rows(
             table,
             f"whose {column} is longer than {length[1]} characters",
             f'char_length("{column}"::text) > {length[1]}',
         )
-    if want.not_null and not there.not_null and want.default is None:
+    if new.not_null and not old.not_null and new.default is None:
         yield _rows(table, f"whose {column} is null", f'"{column}" IS NULL')
 
 
-def _orphans(table: str, definition: str, found: Catalog) -> Iterator[str]:
-    """Rows that name a row which is not there: the foreign key was never made, or never checked."""
+def _orphans(table: str, definition: str, actual: Catalog) -> Iterator[str]:
+    """Rows that reference a row that does not exist: the old table has no foreign key, or a NOT VALID one."""
     key = re.match(r'FOREIGN KEY \("?(\w+)"?\) REFERENCES (\w+)\(id\)', definition)
-    if key and key[1] in found[table].columns and key[2] in found:
+    if key and key[1] in actual[table].columns and key[2] in actual:
         yield _rows(
             table,
-            f"whose {key[1]} names none of {key[2]}",
+            f"whose {key[1]} is not the id of a row of {key[2]}",
             f'"{key[1]}" IS NOT NULL AND NOT EXISTS'
             f' (SELECT FROM {key[2]} other WHERE other.id::text = {table}."{key[1]}"::text)',
         )
@@ -117,10 +119,10 @@ async def _equal_tax_ids(connection: Any) -> AsyncIterator[AdoptionConflict]:
         tenants[stored_tax_id(row["nit"])].append(row["id"])
     for tax_id, ids in tenants.items():
         if len(ids) > 1:
-            yield AdoptionConflict(f"tenants with the tax id {tax_id}, written in more than one way", ids)
+            yield AdoptionConflict(f"tenants with the tax id {tax_id} in different spellings", ids)
 
 
-def stored_tax_id(written: str | None) -> str:
-    """As a registration stores it, so that the same business is known again; as it is, if nothing is left."""
-    compact = letters_and_digits(written or "")
-    return compact if 0 < len(compact) <= 50 else written or ""
+def stored_tax_id(old: str | None) -> str:
+    """The tax id as registrations store it; unchanged if it has another form."""
+    compact = letters_and_digits(old or "")
+    return compact if 0 < len(compact) <= 50 else old or ""

@@ -1,32 +1,95 @@
-"""Applying the pending migrations from within the application."""
+"""Applies migrations: checks them first, runs their steps, and records each in the table `migration`."""
 
-import contextlib
-import io
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import asyncpg
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from api.command_error import CommandError
-from api.database.engine import Engine
+from api.deploy.migrations import history
+from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.pending import pending_migrations
-from api.deploy.migrations.piccolo_patches import failure_message, run_forwards_unlocked
+from api.deploy.migrations.migration import migration_modules, sql_migration
+from api.deploy.migrations.pending import applied_ids, pending_migrations
+from api.deploy.migrations.preflight import run_preflight
+from api.deploy.migrations.transactions import in_transaction
+from api.deploy.schema.differences import UnexpectedSchema
 from api.observability.logs import get_logger
 
 logger = get_logger()
 
 
-async def apply_pending(engine: Engine, patience: float) -> None:
-    """Do what `piccolo migrations forwards all` does; of several instances that start, one does it.
+async def apply_pending() -> None:
+    """Apply all pending migrations, as `piccolo migrations forwards all` does, and log their ids.
 
-    Raises `CommandError`, among them `MigrationsLocked` after `patience` seconds.
+    Of several instances that start at once, one applies them. Raises `CommandError`, or its subclass
+    `MigrationsLocked` if the lock is not free in time.
     """
-    async with migration_lock(engine, patience):
+    async with migration_lock():
         pending = await pending_migrations()
         if pending:
-            # Piccolo tells of its progress on standard output, which is not the place of a server's log.
-            with contextlib.redirect_stdout(io.StringIO()):
-                try:
-                    await run_forwards_unlocked(app_name="all")
-                except asyncpg.PostgresError as error:
-                    raise CommandError(failure_message(error)) from error
+            try:
+                await apply_migrations(pending)
+            except asyncpg.PostgresError as error:
+                raise CommandError(failure_message(error)) from error
             logger.info("applied the migrations", migrations=pending)
+
+
+async def apply_migrations(
+    migration_ids: Sequence[str], *, fake: bool = False, report: Callable[[str], object] = lambda _: None
+) -> None:
+    """Apply pending migrations, in their order, or record them only (`fake`). The caller holds the lock.
+
+    `report` receives the text of a progress line in two parts: before and after a migration.
+    """
+    modules = migration_modules()
+    await in_transaction(
+        lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
+    )
+    if not fake:
+        await _preflight([modules[migration_id] for migration_id in migration_ids])
+    for migration_id in migration_ids:
+        report(f"  {migration_id} forwards … ")
+        await _apply(modules[migration_id], fake=fake)
+        report("faked\n" if fake else "ok\n")
+
+
+async def _preflight(modules: Sequence[Any]) -> None:
+    """Check the SQL migrations up to the first that runs Python, whose outcome cannot be predicted."""
+    migrations = []
+    for module in modules:
+        if (migration := sql_migration(module)) is None:
+            break
+        migrations.append(migration)
+    try:
+        await run_preflight(migrations)
+    except UnexpectedSchema as error:
+        if await applied_ids():
+            raise
+        raise CommandError(
+            f"{error}; if the old system created this database, run: gatehouse db adopt"
+        ) from None
+
+
+async def _apply(module: Any, *, fake: bool) -> None:
+    """Apply and record one migration. The record is part of the last transaction of its steps."""
+    migration = sql_migration(module)
+
+    async def insert_record(connection: Any) -> None:
+        checksum = None if migration is None else migration.checksum
+        await connection.execute(history.insert_record(module.ID, checksum))
+
+    async def run_python(connection: Any) -> None:
+        # The call itself may do the work, and return nothing.
+        manager = await module.forwards()
+        if isinstance(manager, MigrationManager):
+            await manager.run()
+        await insert_record(connection)
+
+    if fake:
+        await in_transaction(insert_record)
+    elif migration is not None:
+        await migration.apply(insert_record)
+    else:
+        await in_transaction(run_python)

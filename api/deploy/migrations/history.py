@@ -1,6 +1,6 @@
-"""The table in which Piccolo notes which migrations are applied, and the column that Gatehouse adds to it.
+"""SQL for Piccolo's table `migration`, which lists the applied migrations, and for Gatehouse's column in it.
 
-As SQL text, because `piccolo migrations …` runs it and `gatehouse db sql` prints it.
+It is text, because `piccolo migrations …` runs it and `gatehouse db sql` prints it.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from piccolo.apps.migrations.tables import Migration
 
 APP = "gatehouse"
 
-# Asked for first, because even a needless ALTER TABLE blocks readers.
+# The IF comes first because even an ALTER TABLE that changes nothing blocks readers.
 ADD_CHECKSUMS = """\
 DO $$ BEGIN
     IF NOT EXISTS (
@@ -21,22 +21,22 @@ END $$;"""
 
 
 def create_table() -> str:
-    """What Piccolo does before it looks for what is applied."""
+    """The statements with which Piccolo creates the table, where it is missing."""
     return "\n".join(f"{statement};" for statement in Migration.create_table(if_not_exists=True).ddl)
 
 
 def is_recorded(expression: str) -> str:
-    """Whether a migration is applied whose id is the value of the SQL `expression`."""
+    """A condition: the migration whose id is the value of the SQL `expression` is applied."""
     return f"EXISTS (SELECT FROM migration WHERE app_name = '{APP}' AND name = {expression})"
 
 
-def record(migration_id: str, checksum: str | None) -> str:
+def insert_record(migration_id: str, checksum: str | None) -> str:
     values = f"{literal(migration_id)}, '{APP}', clock_timestamp(), {literal(checksum)}"
     return f"INSERT INTO migration (name, app_name, ran_on, checksum) VALUES ({values});"
 
 
-def erase(migration_id: str) -> str:
-    """By app and id: Piccolo deletes by id alone, whosever migration it is."""
+def delete_record(migration_id: str) -> str:
+    """By app and id: Piccolo deletes by id alone, also the rows of other apps."""
     return f"DELETE FROM migration WHERE app_name = '{APP}' AND name = {literal(migration_id)};"
 
 

@@ -1,20 +1,23 @@
-"""An index on a table that may have rows: made concurrently, so that nobody who writes has to wait."""
+"""An index of a migration. It is created concurrently, which blocks neither reads nor writes of the table."""
 
 import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from api.command_error import CommandError
-from api.database.engine import Engine
+from api.database.engine import get_engine
 
-PATIENCE = 60.0
-"""Seconds that making an index may wait for transactions that were open before it."""
+BLOCKED_TIMEOUT = 60.0
+"""Seconds that CREATE INDEX CONCURRENTLY may wait for older transactions to end."""
 
-POLL_SECONDS = 0.5
+POLL_INTERVAL = 0.5
+"""Seconds."""
 
 
 @dataclass(frozen=True)
 class Index:
+    """`on` is the table and, in brackets, the columns: `users ("tenantId")`, with a WHERE if it needs one."""
+
     name: str
     on: str
     unique: bool = False
@@ -26,49 +29,52 @@ class Index:
         )
 
     @property
-    def drop_broken(self) -> str:
-        """A query for the statement that drops one that was broken off: it is written to, and never read."""
+    def select_drop_invalid(self) -> str:
+        """A query that returns the DROP INDEX statement if the index is invalid, or no row.
+
+        An interrupted CREATE INDEX CONCURRENTLY leaves an index that is updated and never read.
+        """
         return (
             f"SELECT 'DROP INDEX CONCURRENTLY {self.name}' FROM pg_index"
             f" WHERE indexrelid = to_regclass('{self.name}') AND NOT indisvalid"
         )
 
 
-async def make_index(engine: Engine, index: Index) -> None:
-    """Make `index`; one that was broken off is dropped first.
+async def create_index(index: Index) -> None:
+    """Create `index`, and drop an invalid one of that name first.
 
-    It waits for every transaction that is older, and PostgreSQL alone would let it wait for ever. Raises
-    `CommandError`, which names whom it waits for, after `PATIENCE` seconds.
+    CREATE INDEX CONCURRENTLY waits for all older transactions, without a limit of its own. Raises
+    `CommandError` with the id of the blocking process after `BLOCKED_TIMEOUT` seconds.
     """
-    connection = await engine.get_new_connection()
+    connection = await get_engine().get_new_connection()
     try:
-        # PostgreSQL goes on building for a client that was killed, unless it looks after it now and then.
+        # Without the interval PostgreSQL goes on building for a client that was killed.
         await connection.execute(
             "SET client_min_messages = warning; SET client_connection_check_interval = '1s'"
         )
-        if drop := await connection.fetchval(index.drop_broken):
-            await _execute(engine, connection, drop, index)
-        await _execute(engine, connection, index.sql(concurrently=True), index)
+        if drop := await connection.fetchval(index.select_drop_invalid):
+            await _execute(connection, drop, index)
+        await _execute(connection, index.sql(concurrently=True), index)
     finally:
         await connection.close()
 
 
-async def _execute(engine: Engine, connection: Any, sql: str, index: Index) -> None:
-    work = asyncio.ensure_future(connection.execute(sql))
-    watcher: Any = await engine.get_new_connection()
+async def _execute(connection: Any, sql: str, index: Index) -> None:
+    statement = asyncio.ensure_future(connection.execute(sql))
+    watcher: Any = await get_engine().get_new_connection()
     try:
-        waited = 0.0
-        while not (await asyncio.wait([work], timeout=POLL_SECONDS))[0]:
+        blocked = 0.0
+        while not (await asyncio.wait([statement], timeout=POLL_INTERVAL))[0]:
             blockers = await watcher.fetchval("SELECT pg_blocking_pids($1)", connection.get_server_pid())
-            waited = waited + POLL_SECONDS if blockers else 0.0
-            if waited > PATIENCE:
+            blocked = blocked + POLL_INTERVAL if blockers else 0.0
+            if blocked > BLOCKED_TIMEOUT:
                 raise CommandError(
-                    f"the index {index.name} waits for a transaction that is open for over {PATIENCE:g} s"
+                    f"the index {index.name} waited {BLOCKED_TIMEOUT:g} s for an open transaction"
                     f" (PostgreSQL process {blockers[0]}); wait for its end, or end it with:"
                     f" SELECT pg_terminate_backend({blockers[0]}); then run the migrations again"
                 )
-        await work
+        await statement
     finally:
-        if work.cancel():
-            await asyncio.wait([work])
+        if statement.cancel():
+            await asyncio.wait([statement])
         await watcher.close()

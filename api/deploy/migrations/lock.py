@@ -1,4 +1,4 @@
-"""One migration at a time, however many processes start one."""
+"""The lock that lets one process at a time migrate a database."""
 
 import asyncio
 import sys
@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from api.command_error import CommandError
-from api.database.engine import Engine
+from api.database.engine import get_engine
+from api.settings import get_settings
 
-# Any number will do that nothing else in this database locks; these are the letters "gate".
+# The key of the advisory lock: the letters "gate". No other program may lock it in this database.
 KEY = 0x67617465
 
-POLL_SECONDS = 0.2
+POLL_INTERVAL = 0.2
+"""Seconds."""
 
 HOLDER = f"""
 SELECT pid FROM pg_locks
@@ -23,21 +25,21 @@ SELECT pid FROM pg_locks
 
 
 class MigrationsLocked(CommandError):
-    """Another process kept the lock for too long; the message names it."""
+    """Another process holds the lock; the message has the id of its PostgreSQL process."""
 
 
 @asynccontextmanager
-async def migration_lock(engine: Engine, patience: float) -> AsyncIterator[None]:
-    """Hold the lock on a connection of its own, which PostgreSQL ends with the process that made it.
+async def migration_lock() -> AsyncIterator[None]:
+    """Hold the lock on a connection of its own, so that PostgreSQL releases it if this process is killed.
 
-    It is polled for and not waited for: a connection that waits for a lock keeps a snapshot, and CREATE
-    INDEX CONCURRENTLY in the process that holds the lock would wait for that one in turn.
+    The lock is polled. A connection that blocks on it would hold a snapshot, and CREATE INDEX CONCURRENTLY in
+    the process that has the lock would wait for that connection: a deadlock.
 
-    Raises `MigrationsLocked` after `patience` seconds.
+    Raises `MigrationsLocked` after MIGRATION_LOCK_TIMEOUT seconds, and if the connection is lost.
     """
-    connection = await engine.get_new_connection()
+    connection = await get_engine().get_new_connection()
     try:
-        await _acquire(connection, patience)
+        await _acquire(connection)
         async with asyncio.timeout(None) as held:
 
             def lost(_connection: Any) -> None:
@@ -51,26 +53,27 @@ async def migration_lock(engine: Engine, patience: float) -> AsyncIterator[None]
     except TimeoutError:
         if not connection.is_closed():
             raise
-        # Whoever came next has the lock by now, so this one must not go on.
+        # Another process may have the lock by now, and two must not migrate at once.
         raise MigrationsLocked(
-            "the connection that held the migration lock was ended; run the migrations again"
+            "the connection that held the migration lock was closed; run the migrations again"
         ) from None
     finally:
         await connection.close()
 
 
-async def _acquire(connection: Any, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    told = False
+async def _acquire(connection: Any) -> None:
+    timeout = get_settings().migration_lock_timeout
+    deadline = time.monotonic() + timeout
+    reported = False
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", KEY):
         holder = await connection.fetchval(HOLDER)
         if time.monotonic() > deadline:
             raise MigrationsLocked(
-                f"another migration holds the lock after {patience:g} s (PostgreSQL process {holder}); "
+                f"another migration holds the lock after {timeout:g} s (PostgreSQL process {holder}); "
                 f"wait for it, or end it with: SELECT pg_terminate_backend({holder})"
             )
-        if not told:
+        if not reported:
             sys.stdout.write(f"waiting for another migration (PostgreSQL process {holder}) …\n")
             sys.stdout.flush()
-            told = True
-        await asyncio.sleep(POLL_SECONDS)
+            reported = True
+        await asyncio.sleep(POLL_INTERVAL)

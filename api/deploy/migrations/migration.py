@@ -1,4 +1,4 @@
-"""The kind of migration that Gatehouse writes: SQL that may meet what exists already, and undoes no data."""
+"""`SqlMigration`, the kind of all migrations: its steps can be run again, and a revert loses no data."""
 
 import hashlib
 import importlib
@@ -10,31 +10,29 @@ from piccolo.columns import Column
 from piccolo.table import Table
 
 from api.command_error import CommandError
-from api.database.engine import Engine
 from api.deploy.migrations import retained_data
-from api.deploy.migrations.index import Index, make_index
-from api.deploy.migrations.transactions import end_vacuums, in_transaction
+from api.deploy.migrations.index import Index, create_index
+from api.deploy.migrations.transactions import cancel_autovacuum, in_transaction
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import read_catalog
-from api.deploy.schema.differences import refuse
+from api.deploy.schema.differences import require_schema
 from api.deploy.schema.expected_schema import changed_tables, expected_catalog
 
-Record = Callable[[Any], Awaitable[None]]
-
+WriteHistory = Callable[[Any], Awaitable[None]]
+"""Inserts or deletes the migration's row over the asyncpg connection that it is called with."""
 
 Step = str | Index
 
 
 class SqlMigration(MigrationManager):
-    """Runs the steps of `forwards`: SQL, each in a transaction of its own, and indexes.
+    """`forwards` are steps: SQL, which runs in a transaction of its own, or an `Index`.
 
-    Each step can be run again, because a process may be killed between two of them. Undoing needs SQL only
-    for what is neither a table nor a column nor an `Index`: those are kept, see `retained_data`.
+    Each step can be run again, because the process may be killed after any of them. `backwards` is SQL for
+    what is neither a table nor a column nor an `Index`; those are reverted without SQL, see `retained_data`.
 
-    Piccolo's own operations cannot be run twice, and know neither expressions in indexes nor policies.
-    They are still recorded, because `piccolo migrations new --auto` adds them up to learn what is there:
-    `tables` are the Piccolo tables that this migration makes, `columns` hold the columns that it adds to
-    tables of earlier ones.
+    `tables` are Piccolo tables that this migration creates, `columns` hold the columns that it adds to older
+    tables. `piccolo migrations new --auto` reads them. Piccolo does not create tables from them: its
+    operations cannot be run twice, and know neither policies nor indexes on expressions.
     """
 
     def __init__(
@@ -62,7 +60,7 @@ class SqlMigration(MigrationManager):
 
     def _describe(self, table: type[Table], columns: Sequence[Column]) -> None:
         for column in columns:
-            # A copy, because Piccolo's snapshot edits the columns that it is given.
+            # A copy, because Piccolo's snapshot changes the columns that it receives.
             self.add_columns.append(
                 AddColumnClass(
                     column=column.copy(),
@@ -73,7 +71,7 @@ class SqlMigration(MigrationManager):
             )
 
     async def run(self, backwards: bool = False) -> None:  # noqa: ARG002
-        """Refuse: only the guard runs these, with `apply` and `undo`."""
+        """Refuse: Piccolo calls this only if `piccolo_patches` is not installed."""
         raise CommandError("run it with: piccolo migrations, from the root of Gatehouse")
 
     @property
@@ -83,84 +81,96 @@ class SqlMigration(MigrationManager):
         )
 
     @property
-    def undo_script(self) -> str:
-        """All that undoing does but for the record; it wants the `SETTINGS` and one transaction."""
+    def revert_script(self) -> str:
+        """The whole revert but for the history. Run it in one transaction, after `SETTINGS`."""
         return _joined(
-            retained_data.lock([*self.columns, *self.tables]),
-            retained_data.keep_columns(self.migration_id, self.columns),
+            retained_data.lock_tables([*self.columns, *self.tables]),
+            retained_data.retain_columns(self.migration_id, self.columns),
             self.backwards,
             *(f"DROP INDEX IF EXISTS {step.name};" for step in self.steps if isinstance(step, Index)),
             retained_data.drop_columns(self.columns),
-            retained_data.keep_tables(self.tables),
+            retained_data.retain_tables(self.tables),
         )
 
     @property
     def checksum(self) -> str:
-        """Tells whether the migration was edited after it was applied."""
+        """Shows whether the file was edited after the migration was applied."""
         return hashlib.sha256(self.script.encode()).hexdigest()[:16]
 
     @property
-    def plain_steps(self) -> list[str]:
-        """The steps as an empty database takes them, or one that nobody else uses: in one transaction."""
+    def transactional_steps(self) -> list[str]:
+        """The steps for one transaction, on tables without other users: indexes without CONCURRENTLY."""
         return [step.sql(concurrently=False) if isinstance(step, Index) else step for step in self.steps]
 
-    async def apply(self, engine: Engine, record: Record) -> None:
-        """Take every step; `record` is called in the transaction of the last one.
+    def split_steps(self, *, restores_columns: bool) -> tuple[list[Step], str]:
+        """The steps before the last transaction, and the SQL of that transaction, which may be empty.
 
-        Raises `UnexpectedSchema` where the outcome is not what is wanted; see `preflight`.
+        An index cannot be created in a transaction. Restoring columns takes long, so it must not happen while
+        the SQL of a step locks the table.
         """
-        wanted = expected_catalog(self.migration_id)
-        *earlier, last = self.steps if isinstance(self.steps[-1], str) else (*self.steps, "")
-        if await retained_data.keeps_columns(engine, self.migration_id, self.columns):
-            # Putting them back takes long, and must not happen while a step locks the table.
-            earlier, last = [*earlier, last], ""
+        *earlier, last = self.steps
+        if isinstance(last, Index) or restores_columns:
+            return list(self.steps), ""
+        return earlier, last
+
+    def step_script(self, sql: str) -> str:
+        """The SQL of a step, after the SQL that restores retained tables."""
+        return _joined(
+            retained_data.restore_tables(self.tables),
+            cancel_autovacuum(changed_tables(self.migration_id)),
+            sql,
+        )
+
+    async def apply(self, insert_record: WriteHistory) -> None:
+        """Run every step; `insert_record` is called in the last transaction.
+
+        Raises `UnexpectedSchema` if the tables then differ from `migrations/schema.json`.
+        """
+        expected = expected_catalog(self.migration_id)
+        restores_columns = await retained_data.has_retained_columns(self.migration_id, self.columns)
+        earlier, last = self.split_steps(restores_columns=restores_columns)
 
         async def finish(connection: Any) -> None:
-            await self._take(connection, str(last))
+            await self._run_step(connection, last)
             schema = await connection.fetchval("SELECT current_schema()")
-            refuse(wanted, await read_catalog(connection, schema, only=wanted), later=expected_catalog())
-            await record(connection)
+            actual = await read_catalog(connection, schema, only=expected)
+            require_schema(expected, actual, later=expected_catalog())
+            await insert_record(connection)
 
         for step in earlier:
             if isinstance(step, Index):
-                await make_index(engine, step)
+                await create_index(step)
             else:
-                await in_transaction(engine, lambda connection, sql=step: self._take(connection, sql))
-        await retained_data.put_columns_back(engine, self.migration_id, self.columns)
-        await in_transaction(engine, finish)
+                await in_transaction(lambda connection, sql=step: self._run_step(connection, sql))
+        await retained_data.restore_columns(self.migration_id, self.columns)
+        await in_transaction(finish)
 
-    async def _take(self, connection: Any, sql: str) -> None:
+    async def _run_step(self, connection: Any, sql: str) -> None:
         await retained_data.execute(connection, self.step_script(sql))
 
-    def step_script(self, sql: str) -> str:
-        """A step of SQL, and before it what puts back the tables that an undoing kept."""
-        return _joined(
-            retained_data.put_back_tables(self.tables), end_vacuums(changed_tables(self.migration_id)), sql
-        )
-
-    async def undo(self, engine: Engine, record: Record) -> list[str]:
-        """Undo the migration in one transaction, keeping what it made; returns what that tells of it."""
-        told: list[str] = []
+    async def revert(self, delete_record: WriteHistory) -> list[str]:
+        """Revert the migration in one transaction; returns a line for each table whose data is retained."""
+        retained: list[str] = []
 
         def listen(_connection: Any, message: Any) -> None:
             if message.severity_en == "INFO":
-                told.append(message.message)
+                retained.append(message.message)
 
-        async def undo(connection: Any) -> None:
-            told.clear()
+        async def run(connection: Any) -> None:
+            retained.clear()
             connection.add_log_listener(listen)
             try:
-                await retained_data.execute(connection, self.undo_script)
-                await record(connection)
+                await retained_data.execute(connection, self.revert_script)
+                await delete_record(connection)
             finally:
                 connection.remove_log_listener(listen)
 
-        await in_transaction(engine, undo)
-        return told
+        await in_transaction(run)
+        return retained
 
 
 def _joined(*parts: str) -> str:
-    """SQL in a row; a part may be empty, and may lack the semicolon that the next one needs."""
+    """The parts as one script; a part may be empty, and may lack its last semicolon."""
     stripped = [part.strip() for part in parts if part.strip()]
     return "\n".join(part if part.endswith(";") else f"{part}\n;" for part in stripped)
 
@@ -170,21 +180,21 @@ def _added(table: type[Table]) -> list[Column]:
 
 
 def all_migrations() -> list[SqlMigration]:
-    """The migrations of the folder in their order.
+    """The SQL migrations of the folder, in their order; those that run Python are left out."""
+    migrations = map(sql_migration, migration_modules().values())
+    return [migration for migration in migrations if migration is not None]
 
-    Those that run Python are left out: calling one to look at it would do its work.
-    """
-    found = [sql_migration(module) for _, module in sorted(_modules().items())]
-    return [migration for migration in found if migration is not None]
+
+def migration_modules() -> dict[str, Any]:
+    """The files of the folder as modules, by migration id, in the order of the migrations."""
+    names = sorted(path.stem for path in MIGRATIONS.glob("gatehouse_*.py"))
+    modules = [importlib.import_module(f"migrations.{name}") for name in names]
+    return {module.ID: module for module in modules}
 
 
 def sql_migration(module: Any) -> SqlMigration | None:
-    """The `MIGRATION` of a migration's file; None for a file that runs Python instead."""
+    """The `MIGRATION` of a file; None for a file that runs Python.
+
+    Its `forwards()` is not called, because that may do the work of a Python migration.
+    """
     return getattr(module, "MIGRATION", None)
-
-
-def _modules() -> dict[str, Any]:
-    return {
-        path.stem: importlib.import_module(f"migrations.{path.stem}")
-        for path in MIGRATIONS.glob("gatehouse_*.py")
-    }

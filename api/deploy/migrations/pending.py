@@ -1,19 +1,21 @@
-"""Which migrations the database has yet to see."""
+"""Which migrations are in the folder, which are applied, and which are pending."""
 
 from piccolo.apps.migrations.tables import Migration
 
 from api.command_error import CommandError
+from api.deploy.migrations.history import APP
 from api.deploy.paths import MIGRATIONS
 
 
 async def pending_migrations() -> list[str]:
-    """The ids of the migrations in the folder that are not on record, in the order they will run."""
-    return sorted(set(migration_ids()) - set(await recorded_ids()))
+    """The ids of the migrations in the folder that are not applied, in the order in which they will run."""
+    return sorted(set(migration_ids()) - set(await applied_ids()))
 
 
 def migration_ids() -> list[str]:
-    """Read off the names of the files, because importing them is work that /readyz should not repeat.
+    """The ids of the migrations in the folder, in no order.
 
+    They come from the file names, because /readyz asks for them and should not import every file. The file
     `gatehouse_2026_11_24t00_00_11_402318.py` holds the migration `2026-11-24T00:00:11:402318`.
     """
     return [_id(path.stem) for path in MIGRATIONS.glob("gatehouse_*.py")]
@@ -25,21 +27,20 @@ def _id(name: str) -> str:
 
 
 _TABLE = """
-SELECT to_regclass('migration') IS NOT NULL AS there,
+SELECT to_regclass('migration') IS NOT NULL AS exists,
        EXISTS (
            SELECT FROM pg_attribute WHERE attrelid = to_regclass('migration') AND attname = 'app_name'
-       ) AS ours
+       ) AS is_piccolos
 """
 
 
-async def recorded_ids() -> list[str]:
-    """The ids on record. Raises `CommandError` where another system keeps a table of that name."""
+async def applied_ids() -> list[str]:
+    """The ids in the table `migration`. Raises `CommandError` if the table is not Piccolo's."""
     (table,) = await Migration.raw(_TABLE)
-    if not table["there"]:
+    if not table["exists"]:
         return []
-    if not table["ours"]:
+    if not table["is_piccolos"]:
         raise CommandError(
-            "the table migration is another system's; give it another name: ALTER TABLE migration RENAME TO …"
+            "the table migration belongs to another system; rename it: ALTER TABLE migration RENAME TO …"
         )
-    rows = await Migration.raw("SELECT name FROM migration WHERE app_name = 'gatehouse'")
-    return [row["name"] for row in rows]
+    return await Migration.get_migrations_which_ran(app_name=APP)

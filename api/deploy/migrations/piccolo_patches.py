@@ -1,254 +1,156 @@
-"""What makes `piccolo migrations forwards` and `backwards` safe; `piccolo_conf` installs it.
+"""Makes `piccolo migrations forwards` and `backwards` safe, by replacing functions of Piccolo.
 
-Piccolo takes no lock, writes its bookkeeping row outside the migration's transaction, and deletes such rows
-by name alone, across apps. AppConfig has no hooks and an app cannot replace a built-in command, so the
-functions themselves are replaced; a test notices when a new Piccolo has others.
+Piccolo takes no lock. It writes the row in its table `migration` outside the migration's transaction, and it
+deletes rows by migration id alone, also those of other apps. It has no hooks, and an app cannot replace a
+built-in command. A test fails when a new version of Piccolo has other names.
 """
 
 import asyncio
-import itertools
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.commands import backwards, forwards
 from piccolo.apps.migrations.commands.base import MigrationResult
-from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
 from api.command_error import CommandError
 from api.database.driver_errors import UnsafeRole
-from api.database.engine import Engine
-from api.deploy.migrations import history
+from api.database.engine import get_engine
+from api.deploy.migrations.apply import apply_migrations
+from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import sql_migration
-from api.deploy.migrations.pending import recorded_ids
-from api.deploy.migrations.preflight import run_preflight
-from api.deploy.migrations.transactions import in_transaction
-from api.deploy.schema.differences import UnexpectedSchema
-from api.observability.error_descriptions import describe_error, terminal_message
+from api.deploy.migrations.migration import migration_modules, sql_migration
+from api.deploy.migrations.pending import applied_ids
+from api.deploy.migrations.revert import ids_to_revert, require_files, revert_migrations
 
 Run = Callable[..., Awaitable[MigrationResult]]
 
-run_forwards_unlocked = forwards.run_forwards
-"""Piccolo's own function, for whoever holds the lock already."""
+_piccolos_run_forwards = forwards.run_forwards
+_piccolos_run_backwards = backwards.run_backwards
 
 
-def failure_message(error: Exception) -> str | None:
-    """One line for whoever migrates; None for an error that nobody foresaw."""
-    # Elsewhere a missing table means that migrations are to be run; these are the migrations.
-    lacking = isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
-    told = None if lacking else terminal_message(error)
-    if told is None and isinstance(error, asyncpg.PostgresError):
-        return f"{describe_error(error)}; mend that and run it again"
-    return told
-
-
-def install_patches(engine: Engine, lock_timeout: float) -> None:
-    """From here on, migrations run one at a time, each with its bookkeeping in one transaction."""
-
-    def told_in_one_line(run: Run) -> Run:
-        async def guarded(*args: Any, **kwargs: Any) -> MigrationResult:
-            try:
-                return await run(*args, **kwargs)
-            except EOFError:
-                told = "there is no terminal to ask; add --auto_agree"
-            except asyncio.CancelledError:
-                told = "interrupted; to go on, run it again"
-            except Exception as error:
-                if (told := failure_message(error)) is None:
-                    raise
-            sys.stdout.flush()
-            sys.stderr.write(f"\ngatehouse: {told}\n")
-            return MigrationResult(success=False, message=told)
-
-        return guarded
-
-    async def run_forwards_locked(*args: Any, **kwargs: Any) -> MigrationResult:
-        async with migration_lock(engine, lock_timeout):
-            await recorded_ids()
-            try:
-                await engine.check_role()
-            except UnsafeRole as warning:
-                # Not refused: whoever has no other role must be able to migrate. It will own the tables.
-                sys.stderr.write(f"gatehouse: warning: {warning}\n")
-            return await run_forwards_unlocked(*args, **kwargs)
-
-    async def ask_and_run_backwards(
-        app_name: str,
-        migration_id: str = "1",
-        auto_agree: bool = False,
-        clean: bool = False,
-        preview: bool = False,
-    ) -> MigrationResult:
-        wanted = "all" if app_name == "all" else migration_id
-        # Asked before there is a lock: a person who goes to lunch over the question would stop all deploys.
-        agreed = None if auto_agree or preview else await _agree(wanted)
-        async with migration_lock(engine, lock_timeout):
-            if agreed is not None and await _to_undo(wanted) != agreed:
-                raise CommandError(
-                    "other migrations are applied by now, and nothing was undone; run it again"
-                )
-            return await run_backwards_unlocked(app_name, migration_id, True, clean, preview)
-
-    async def run_forwards(self: forwards.ForwardsMigrationManager, app_config: AppConfig) -> MigrationResult:
-        return await _forwards(engine, self, app_config)
-
-    async def run_backwards(
-        self: backwards.BackwardsMigrationManager, app_config: AppConfig
-    ) -> MigrationResult:
-        return await _backwards(engine, self, app_config)
-
-    run_backwards_unlocked = backwards.run_backwards
-    guarded: list[tuple[Any, str, Callable[..., Any]]] = [
-        (forwards, "run_forwards", told_in_one_line(run_forwards_locked)),
-        (backwards, "run_backwards", told_in_one_line(ask_and_run_backwards)),
-        (forwards.ForwardsMigrationManager, "run_migrations", run_forwards),
-        (backwards.BackwardsMigrationManager, "run_migrations_backwards", run_backwards),
+def install_patches() -> None:
+    """Replace Piccolo's functions; `piccolo_conf`, which every `piccolo` command imports, calls this."""
+    patches: list[tuple[Any, str, Callable[..., Any]]] = [
+        (forwards, "run_forwards", _one_line_errors(_run_forwards)),
+        (backwards, "run_backwards", _one_line_errors(_run_backwards)),
+        (forwards.ForwardsMigrationManager, "run_migrations", _run_migrations),
+        (backwards.BackwardsMigrationManager, "run_migrations_backwards", _run_migrations_backwards),
     ]
-    for owner, name, function in guarded:
-        # A Piccolo that has other names ends here, and does not run unguarded.
+    for owner, name, function in patches:
+        # Fails if this version of Piccolo has another name, where setattr alone would patch nothing.
         getattr(owner, name)
         setattr(owner, name, function)
 
 
-async def _forwards(
-    engine: Engine, manager: forwards.ForwardsMigrationManager, app: AppConfig
+def _one_line_errors(run: Run) -> Run:
+    """Print a foreseen error as one line. Piccolo then exits with 1; it would print a traceback."""
+
+    async def run_and_report(*args: Any, **kwargs: Any) -> MigrationResult:
+        try:
+            return await run(*args, **kwargs)
+        except EOFError:
+            message = "there is no terminal to ask; add --auto_agree"
+        except asyncio.CancelledError:
+            message = "interrupted; run it again to continue"
+        except Exception as error:
+            if (message := failure_message(error)) is None:
+                raise
+        sys.stdout.flush()
+        sys.stderr.write(f"\ngatehouse: {message}\n")
+        return MigrationResult(success=False, message=message)
+
+    return run_and_report
+
+
+async def _run_forwards(*args: Any, **kwargs: Any) -> MigrationResult:
+    async with migration_lock():
+        # Raises if the table `migration` is not Piccolo's, which Piccolo would fail on with a traceback.
+        await applied_ids()
+        try:
+            await get_engine().check_role()
+        except UnsafeRole as warning:
+            # A warning only, because some have no other role. This one will own the tables.
+            sys.stderr.write(f"gatehouse: warning: {warning}\n")
+        return await _piccolos_run_forwards(*args, **kwargs)
+
+
+async def _run_migrations(
+    manager: forwards.ForwardsMigrationManager,
+    app_config: AppConfig,  # noqa: ARG001 (Piccolo's name)
 ) -> MigrationResult:
-    modules = manager.get_migration_modules(app.resolved_migrations_folder_path)
-    wanted = manager.migration_id
-    if wanted not in ("all", "1", *modules):
-        raise CommandError(f"there is no migration {wanted}; see: gatehouse db status")
-    done = await Migration.get_migrations_which_ran(app_name=app.app_name)
-    pending = sorted(set(modules) - set(done))
-    if not pending or wanted in done:
-        _say("no migrations to apply\n")
+    modules = migration_modules()
+    target = manager.migration_id
+    if target not in ("all", "1", *modules):
+        raise CommandError(f"there is no migration {target}; see: gatehouse db status")
+    applied = await applied_ids()
+    pending = sorted(set(modules) - set(applied))
+    if not pending or target in applied:
+        _print("no migrations to apply\n")
         return MigrationResult(success=True)
-    until = {"all": pending[-1], "1": pending[0]}.get(wanted, wanted)
-    to_apply = pending[: pending.index(until) + 1]
-    if not (manager.preview or manager.fake):
-        await _rehearse(engine, [modules[migration_id] for migration_id in to_apply], first=not done)
-    for migration_id in to_apply:
-        module = modules[migration_id]
-        if manager.preview:
-            migration = sql_migration(module)
-            _say(f"-- {migration_id}\n{migration.script if migration else '-- runs Python'}\n")
-            continue
-        _say(f"  {migration_id} forwards … ")
-        await in_transaction(engine, lambda connection: connection.execute(history.ADD_CHECKSUMS))
-        await _apply(engine, module, fake=manager.fake)
-        _say("faked\n" if manager.fake else "ok\n")
+    last = {"all": pending[-1], "1": pending[0]}.get(target, target)
+    to_apply = pending[: pending.index(last) + 1]
+    if manager.preview:
+        for migration_id in to_apply:
+            migration = sql_migration(modules[migration_id])
+            _print(f"-- {migration_id}\n{migration.script if migration else '-- runs Python'}\n")
+    else:
+        await apply_migrations(to_apply, fake=manager.fake, report=_print)
     return MigrationResult(success=True)
 
 
-async def _rehearse(engine: Engine, modules: list[Any], *, first: bool) -> None:
-    """Up to a migration that runs Python: what comes after that one nobody can foresee."""
-    migrations = list(itertools.takewhile(lambda found: found is not None, map(sql_migration, modules)))
-    try:
-        await run_preflight(engine, [migration for migration in migrations if migration is not None])
-    except UnexpectedSchema as error:
-        if not first:
-            raise
-        raise CommandError(
-            f"{error}; if the old system made this database, run: gatehouse db adopt"
-        ) from None
+async def _run_backwards(
+    app_name: str,
+    migration_id: str = "1",
+    auto_agree: bool = False,
+    clean: bool = False,
+    preview: bool = False,
+) -> MigrationResult:
+    target = "all" if app_name == "all" else migration_id
+    # Asked without the lock: while a person does not answer, deploys must go on.
+    confirmed = None if auto_agree or preview else await _confirm(target)
+    async with migration_lock():
+        if confirmed is not None and await ids_to_revert(target) != confirmed:
+            raise CommandError("the applied migrations have changed, and nothing was reverted; run it again")
+        return await _piccolos_run_backwards(app_name, migration_id, True, clean, preview)
 
 
-async def _apply(engine: Engine, module: Any, *, fake: bool) -> None:
-    """Apply one migration and record it, in one transaction wherever its statements allow that."""
-    migration = sql_migration(module)
-
-    async def record(connection: Any) -> None:
-        checksum = None if migration is None else migration.checksum
-        await connection.execute(history.record(module.ID, checksum))
-
-    async def run_python(connection: Any) -> None:
-        # A migration of data alone may do its work in this very call.
-        manager = await module.forwards()
-        if isinstance(manager, MigrationManager):
-            await manager.run()
-        await record(connection)
-
-    if fake:
-        await in_transaction(engine, record)
-    elif migration is not None:
-        await migration.apply(engine, record)
-    else:
-        await in_transaction(engine, run_python)
-
-
-async def _agree(wanted: str) -> list[str]:
-    """The ids that a person agreed to undo. Raises `CommandError` when they did not."""
-    undo = await _to_undo(wanted)
-    if undo and not _says_yes(
-        f"Undo {len(undo)} migration{'s' * (len(undo) > 1)}: {', '.join(undo)}? [y/N] "
+async def _confirm(target: str) -> list[str]:
+    """The ids that a person agreed to revert. Raises `CommandError` if they did not agree."""
+    ids = await ids_to_revert(target)
+    if ids and not _answers_yes(
+        f"Revert {len(ids)} migration{'s' * (len(ids) > 1)}: {', '.join(ids)}? [y/N] "
     ):
-        raise CommandError("nothing was undone")
-    return undo
+        raise CommandError("nothing was reverted")
+    return ids
 
 
-def _says_yes(question: str) -> bool:
+def _answers_yes(question: str) -> bool:
     return input(question).strip().lower() == "y"
 
 
-async def _to_undo(wanted: str) -> list[str]:
-    """What is applied from `wanted` on, the newest first; `wanted` is an id, "all", or "1" for the newest."""
-    done = sorted(await recorded_ids())
-    if not done:
-        return []
-    since = {"all": done[0], "1": done[-1]}.get(wanted, wanted)
-    if since not in done:
-        raise CommandError(f"{wanted} is not applied; applied are: {', '.join(done)}")
-    return done[done.index(since) :][::-1]
-
-
-async def _backwards(
-    engine: Engine, manager: backwards.BackwardsMigrationManager, app: AppConfig
+async def _run_migrations_backwards(
+    manager: backwards.BackwardsMigrationManager,
+    app_config: AppConfig,  # noqa: ARG001 (Piccolo's name)
 ) -> MigrationResult:
-    modules = manager.get_migration_modules(app.resolved_migrations_folder_path)
-    undo = await _to_undo(manager.migration_id)
-    if not undo:
-        _say("no migrations to undo\n")
+    ids = await ids_to_revert(manager.migration_id)
+    if not ids:
+        _print("no migrations to revert\n")
         return MigrationResult(success=True)
-    if missing := [migration_id for migration_id in undo if migration_id not in modules]:
-        raise CommandError(f"the files of {', '.join(missing)} are missing; restore them first")
+    require_files(ids)
     if manager.clean:
-        raise CommandError("--clean is not supported: a file that is gone cannot be put back")
-    for migration_id in undo:
-        if manager.preview:
+        raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
+    if manager.preview:
+        modules = migration_modules()
+        for migration_id in ids:
             migration = sql_migration(modules[migration_id])
-            _say(f"-- {migration_id}\n{migration.undo_script if migration else '-- runs Python'}\n")
-            continue
-        _say(f"  {migration_id} backwards … ")
-        told = await _undo(engine, modules[migration_id])
-        _say("ok\n")
-        for line in told:
-            _say(f"    {line}\n")
+            _print(f"-- {migration_id}\n{migration.revert_script if migration else '-- runs Python'}\n")
+    else:
+        await revert_migrations(ids, report=_print)
     return MigrationResult(success=True)
 
 
-async def _undo(engine: Engine, module: Any) -> list[str]:
-    async def erase(connection: Any) -> None:
-        await connection.execute(history.erase(module.ID))
-
-    async def run_python(connection: Any) -> None:
-        manager = await module.forwards()
-        # Raised within the transaction, which takes back what the call may have done.
-        if not isinstance(manager, MigrationManager):
-            raise CommandError(f"{module.ID} runs Python and cannot be undone")
-        if manager.add_tables or manager.add_columns.add_columns:
-            raise CommandError(f"undoing {module.ID} would lose rows; write it as a SqlMigration")
-        await manager.run(backwards=True)
-        await erase(connection)
-
-    if (migration := sql_migration(module)) is not None:
-        return await migration.undo(engine, erase)
-    await in_transaction(engine, run_python)
-    return []
-
-
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""Migrations are tried on empty copies of the tables before they touch them.
+"""Runs migrations on empty copies of the tables before they change the tables themselves.
 
-Their steps say IF NOT EXISTS, and so step over whatever exists already; if that is not as it should be, this
-is the time to say so: afterwards, the steps before the last one would have changed the database.
+Their steps say IF NOT EXISTS, so they skip a table that exists with other columns. Without this check, only
+the comparison after the last step finds that, when the earlier steps have changed the database.
 """
 
 from collections.abc import Sequence
@@ -10,50 +10,51 @@ from typing import Any
 
 import asyncpg
 
-from api.database.engine import Engine
 from api.deploy.migrations import retained_data
 from api.deploy.migrations.migration import SqlMigration
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import read_catalog
-from api.deploy.schema.differences import create_table, referenced_first, refuse
+from api.deploy.schema.ddl import create_table, in_creation_order
+from api.deploy.schema.differences import require_schema
 from api.deploy.schema.expected_schema import expected_catalog
 
-SCHEMA = "gatehouse_rehearsal"
-"""Where the copies are; it is rolled back, and so never seen by anybody else."""
+SCHEMA = "gatehouse_preflight"
+"""The schema of the copies. It is rolled back, so other transactions never see it."""
 
 
-async def run_preflight(engine: Engine, migrations: Sequence[SqlMigration]) -> None:
-    """Raise `UnexpectedSchema` if `migrations` would not make of the tables that exist what is wanted."""
+async def run_preflight(migrations: Sequence[SqlMigration]) -> None:
+    """Raise `UnexpectedSchema` if `migrations` would leave tables that differ from the expected schema."""
 
-    async def and_roll_back(connection: Any) -> None:
-        await connection.execute("SAVEPOINT rehearsal")
+    async def check_and_roll_back(connection: Any) -> None:
+        await connection.execute("SAVEPOINT preflight")
         for migration in migrations:
-            await retained_data.execute(connection, retained_data.put_back_tables(migration.tables))
-        await _rehearse(connection, migrations)
-        await connection.execute("ROLLBACK TO SAVEPOINT rehearsal")
+            await retained_data.execute(connection, retained_data.restore_tables(migration.tables))
+        await _check(connection, migrations)
+        await connection.execute("ROLLBACK TO SAVEPOINT preflight")
 
     if migrations:
-        await in_transaction(engine, and_roll_back)
+        await in_transaction(check_and_roll_back)
 
 
-async def _rehearse(connection: Any, migrations: Sequence[SqlMigration]) -> None:
+async def _check(connection: Any, migrations: Sequence[SqlMigration]) -> None:
     later = expected_catalog()
-    wanted = expected_catalog(migrations[-1].migration_id)
+    expected = expected_catalog(migrations[-1].migration_id)
     schema = await connection.fetchval("SELECT current_schema()")
-    found = await read_catalog(connection, schema, only=wanted)
-    # The schema itself comes second: the tables may use its types.
+    actual = await read_catalog(connection, schema, only=expected)
+    # The real schema stays in the path, because the tables may use its types.
     await connection.execute(f'CREATE SCHEMA {SCHEMA}; SET LOCAL search_path = {SCHEMA}, "{schema}"')
     try:
-        for name in referenced_first(found):
-            # Triggers of the owner's own may run what only the owner can make.
-            ours = {n: one for n, one in found[name].triggers.items() if n in later[name].triggers}
-            for statement in create_table(name, replace(found[name], triggers=ours)):
+        for name in in_creation_order(actual):
+            # Other triggers may call functions that this role may not create.
+            triggers = {n: one for n, one in actual[name].triggers.items() if n in later[name].triggers}
+            for statement in create_table(name, replace(actual[name], triggers=triggers)):
                 await connection.execute(statement)
         for migration in migrations:
-            for step in migration.plain_steps:
+            for step in migration.transactional_steps:
                 await connection.execute(step)
     except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
-        # The steps cannot work with what there is, so that is compared as it is.
-        refuse({name: table for name, table in wanted.items() if name in found}, found, later=later)
+        # The steps fail on these tables. The differences say why, better than PostgreSQL's error does.
+        existing = {name: table for name, table in expected.items() if name in actual}
+        require_schema(existing, actual, later=later)
         raise
-    refuse(wanted, await read_catalog(connection, SCHEMA), later=later)
+    require_schema(expected, await read_catalog(connection, SCHEMA), later=later)

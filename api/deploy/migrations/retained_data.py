@@ -1,11 +1,11 @@
-"""What undoing a migration would drop is moved to a schema of its own, and put back by going forward again.
+"""Reverting a migration moves its data to the schema `gatehouse_undone`; applying it again restores the data.
 
-Tables move with their rows, keys and links. A column cannot move, so its values go to a table
-`<table>_<migration>`, beside the ids of their rows.
+A table moves as a whole, with its rows, keys and foreign keys. A column cannot move, so its values are copied
+to a table `<table>_<migration>`, with the ids of their rows.
 
-All of it is SQL text, because `piccolo migrations …` runs it and `gatehouse db sql` prints it. It goes by
-what it finds, so it can be run where some of it has been done. What it keeps, it tells by `RAISE INFO`,
-which reaches the client whatever `client_min_messages` says; what it refuses, it raises as `REFUSED`.
+All of it is SQL text, because `piccolo migrations …` runs it and `gatehouse db sql` prints it. Every
+statement checks what exists, so it can be run again. It reports retained data by `RAISE INFO`, which reaches
+the client under every `client_min_messages`, and it refuses with the SQLSTATE `REFUSED`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,21 +14,22 @@ from typing import Any
 import asyncpg
 
 from api.command_error import CommandError
-from api.database.engine import Engine
+from api.database.engine import get_engine
+from api.database.scopes import platform_scope
 from api.deploy.migrations.history import array
 from api.deploy.migrations.lock import migration_lock
 
 SCHEMA = "gatehouse_undone"
 
 BATCH = 5000
-"""Rows that are put back at once; until then, whoever wants to write one of them waits."""
+"""Rows that are restored in one transaction, which locks them against other writes."""
 
 REFUSED = "ZG001"
-"""The SQLSTATE of what this SQL refuses to do; PostgreSQL itself has none that begin with Z."""
+"""The SQLSTATE of a refusal by this SQL; PostgreSQL has no code that begins with Z."""
 
 
 async def execute(connection: Any, sql: str) -> None:
-    """Run `sql`, if it is any. Raises `CommandError` where it refuses, with its reason."""
+    """Run `sql`, which may be empty. Raises `CommandError` with the reason if it refuses."""
     if not sql:
         return
     try:
@@ -39,8 +40,8 @@ async def execute(connection: Any, sql: str) -> None:
         raise
 
 
-def lock(tables: Sequence[str]) -> str:
-    """Let nobody write between the copy and the drop: what they wrote would be in neither."""
+def lock_tables(tables: Sequence[str]) -> str:
+    """Lock out writers: what they write between the copy and the drop would be lost."""
     if not tables:
         return ""
     return f"""\
@@ -56,15 +57,15 @@ BEGIN
 END $$;"""
 
 
-def keep_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> str:
-    """Copy the values of `columns`, table by table, where they differ from the default."""
+def retain_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> str:
+    """Copy the values of `columns`, by table, from the rows in which one differs from its default."""
     return "\n".join(
-        _keep_columns(table, names, _saved(table, migration_id)) for table, names in columns.items()
+        _retain_columns(table, names, _copy_of(table, migration_id)) for table, names in columns.items()
     )
 
 
-def _keep_columns(table: str, names: Sequence[str], saved: str) -> str:
-    # A generated column fills itself when it comes back, and takes no other value.
+def _retain_columns(table: str, names: Sequence[str], copy: str) -> str:
+    # Not generated columns: PostgreSQL computes them again, and accepts no other value.
     return f"""\
 DO $$
 DECLARE
@@ -86,14 +87,14 @@ BEGIN
     IF present IS NULL THEN
         RETURN;
     END IF;
-    IF to_regclass('{saved}') IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = '{_still_keeps(saved)}';
+    IF to_regclass('{copy}') IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = '{_already_retained(copy)}';
     END IF;
     CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-    EXECUTE format('CREATE TABLE {saved} AS SELECT id, %s FROM {table} WHERE %s', listed, differing);
+    EXECUTE format('CREATE TABLE {copy} AS SELECT id, %s FROM {table} WHERE %s', listed, differing);
     GET DIAGNOSTICS copied = ROW_COUNT;
-    ALTER TABLE {saved} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-    CREATE POLICY scope ON {saved} USING (current_setting('gatehouse.scope', true) = 'platform');
+    ALTER TABLE {copy} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY scope ON {copy} USING (current_setting('gatehouse.scope', true) = 'platform');
     RAISE INFO 'keeps % rows of {table} (%)', copied, array_to_string(present, ', ');
 END $$;"""
 
@@ -108,128 +109,128 @@ def drop_columns(columns: Mapping[str, Sequence[str]]) -> str:
     )
 
 
-def keep_tables(tables: Sequence[str]) -> str:
-    """Move `tables` out of the way, the last one first."""
+def retain_tables(tables: Sequence[str]) -> str:
+    """Move `tables` to the schema, the last one first."""
     if not tables:
         return ""
     return f"""\
 DO $$
 DECLARE
     moved text;
-    kept bigint;
+    retained bigint;
 BEGIN
     FOREACH moved IN ARRAY {array(tables[::-1])} LOOP
         CONTINUE WHEN to_regclass(quote_ident(moved)) IS NULL;
         IF to_regclass(format('{SCHEMA}.%I', moved)) IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
-                '{_still_keeps(f"{SCHEMA}.%s")}', moved);
+                '{_already_retained(f"{SCHEMA}.%s")}', moved);
         END IF;
-        EXECUTE format('SELECT count(*) FROM %I', moved) INTO kept;
+        EXECUTE format('SELECT count(*) FROM %I', moved) INTO retained;
         CREATE SCHEMA IF NOT EXISTS {SCHEMA};
         EXECUTE format('ALTER TABLE %I SET SCHEMA {SCHEMA}', moved);
-        RAISE INFO 'keeps % rows of %', kept, moved;
+        RAISE INFO 'keeps % rows of %', retained, moved;
     END LOOP;
 END $$;"""
 
 
-def put_back_tables(tables: Sequence[str]) -> str:
+def restore_tables(tables: Sequence[str]) -> str:
+    """Move `tables` back, those that are retained."""
     if not tables:
         return ""
     return f"""\
 DO $$
 DECLARE
-    kept text;
+    retained text;
 BEGIN
-    FOREACH kept IN ARRAY {array(tables)} LOOP
-        CONTINUE WHEN to_regclass(format('{SCHEMA}.%I', kept)) IS NULL;
-        IF to_regclass(quote_ident(kept)) IS NOT NULL THEN
+    FOREACH retained IN ARRAY {array(tables)} LOOP
+        CONTINUE WHEN to_regclass(format('{SCHEMA}.%I', retained)) IS NULL;
+        IF to_regclass(quote_ident(retained)) IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
-                '%1$s exists, and {SCHEMA}.%1$s keeps the rows of an undone one; drop the one that is not'
-                ' wanted, or run: gatehouse db forget --yes', kept);
+                '%1$s exists, and {SCHEMA}.%1$s holds the rows of a reverted migration; drop one of them, or'
+                ' erase all retained data: gatehouse db forget --yes', retained);
         END IF;
-        EXECUTE format('ALTER TABLE {SCHEMA}.%I SET SCHEMA %I', kept, current_schema());
+        EXECUTE format('ALTER TABLE {SCHEMA}.%I SET SCHEMA %I', retained, current_schema());
     END LOOP;
 END $$;"""
 
 
-async def keeps_columns(engine: Engine, migration_id: str, columns: Mapping[str, Sequence[str]]) -> bool:
-    saved = [_saved(table, migration_id) for table in columns]
+async def has_retained_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> bool:
+    copies = [_copy_of(table, migration_id) for table in columns]
     sql = "SELECT count(to_regclass(name)) > 0 FROM unnest($1::text[]) AS name"
-    connection: Any = await engine.get_new_connection()
+    connection: Any = await get_engine().get_new_connection()
     try:
-        return await connection.fetchval(sql, saved)
+        return await connection.fetchval(sql, copies)
     finally:
         await connection.close()
 
 
-async def put_columns_back(engine: Engine, migration_id: str, columns: Mapping[str, Sequence[str]]) -> None:
+async def restore_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> None:
     if not columns:
         return
-    # Not in a transaction: it ends one after each batch, so that nobody waits long for a row.
-    connection = await engine.get_new_connection()
+    # Not in a transaction: the statements commit after each batch, which releases the locks of its rows.
+    connection = await get_engine().get_new_connection()
     try:
-        for statement in put_back_columns(migration_id, columns):
+        for statement in restore_columns_statements(migration_id, columns):
             await execute(connection, statement)
     finally:
         await connection.close()
 
 
-def put_back_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Put the kept values back and forget the copy, as soon as all of their columns are there again.
+def restore_columns_statements(migration_id: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Restore the values and drop the copy, once every column of it exists again.
 
-    Each is a statement to be run outside of a transaction.
+    Run each statement outside of a transaction.
     """
-    return [_put_back_columns(table, _saved(table, migration_id)) for table in columns]
+    return [_restore_columns(table, _copy_of(table, migration_id)) for table in columns]
 
 
-def _put_back_columns(table: str, saved: str) -> str:
+def _restore_columns(table: str, copy: str) -> str:
     return f"""\
 DO $$
 DECLARE
     complete boolean;
     assignments text;
 BEGIN
-    SELECT bool_and(there.attname IS NOT NULL), string_agg(format('%1$I = moved.%1$I', kept.attname), ', ')
+    SELECT bool_and(target.attname IS NOT NULL), string_agg(format('%1$I = moved.%1$I', copy.attname), ', ')
       INTO complete, assignments
-      FROM pg_attribute kept
-      LEFT JOIN pg_attribute there ON there.attrelid = to_regclass('{table}') AND there.attname = kept.attname
-     WHERE kept.attrelid = to_regclass('{saved}') AND kept.attnum > 0 AND kept.attname <> 'id';
+      FROM pg_attribute copy
+      LEFT JOIN pg_attribute target
+        ON target.attrelid = to_regclass('{table}') AND target.attname = copy.attname
+     WHERE copy.attrelid = to_regclass('{copy}') AND copy.attnum > 0 AND copy.attname <> 'id';
     IF complete IS NOT TRUE THEN
         RETURN;
     END IF;
     LOOP
         PERFORM set_config('gatehouse.scope', 'platform', true);
-        EXIT WHEN NOT EXISTS (SELECT FROM {saved});
-        EXECUTE 'WITH moved AS (DELETE FROM {saved}'
-            ' WHERE ctid = ANY (ARRAY(SELECT ctid FROM {saved} LIMIT {BATCH})) RETURNING *)'
+        EXIT WHEN NOT EXISTS (SELECT FROM {copy});
+        EXECUTE 'WITH moved AS (DELETE FROM {copy}'
+            ' WHERE ctid = ANY (ARRAY(SELECT ctid FROM {copy} LIMIT {BATCH})) RETURNING *)'
             ' UPDATE {table} SET ' || assignments || ' FROM moved WHERE moved.id = {table}.id';
         COMMIT;
     END LOOP;
-    DROP TABLE {saved};
+    DROP TABLE {copy};
 END $$;"""
 
 
-def _still_keeps(saved: str) -> str:
+def _already_retained(copy: str) -> str:
     return (
-        f"{saved} still keeps what an earlier undoing left; go forwards to put it back, or run:"
-        " gatehouse db forget --yes"
+        f"{copy} still holds the data of an earlier revert; to restore it, run: piccolo migrations forwards"
+        " all; to erase it, run: gatehouse db forget --yes"
     )
 
 
-def _saved(table: str, migration_id: str) -> str:
+def _copy_of(table: str, migration_id: str) -> str:
     digits = "".join(character for character in migration_id if character.isdigit())
     return f"{SCHEMA}.{table}_{digits}"
 
 
-async def forget(engine: Engine, patience: float) -> list[str]:
-    """Erase all that is kept, while no migration runs that might put it back; says what it was.
+async def erase_retained_data() -> list[str]:
+    """Erase all retained data; returns what it was, as `20 rows of tenants`.
 
-    Raises `CommandError` where something outside depends on it, and names that.
+    It holds the migration lock, because a migration that runs may restore the data. Raises `CommandError`
+    with the names of the objects that depend on the data, if there are any.
     """
-    async with (
-        migration_lock(engine, patience),
-        engine.transaction(scope="SET LOCAL gatehouse.scope = 'platform'") as transaction,
-    ):
+    async with migration_lock(), platform_scope() as transaction:
         connection = transaction.connection
         rows = await connection.fetch(
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = $1 ORDER BY tablename", SCHEMA
@@ -240,13 +241,14 @@ async def forget(engine: Engine, patience: float) -> list[str]:
             for table in tables
         ]
         try:
-            # All at once and without CASCADE: they may depend on each other, and nothing else on them.
+            # In one statement, because they may depend on each other; without CASCADE, which would also drop
+            # what depends on them elsewhere.
             if tables:
                 await connection.execute(f"DROP TABLE {', '.join(f'{SCHEMA}.{table}' for table in tables)}")
             await connection.execute(
                 f"SET LOCAL client_min_messages = warning; DROP SCHEMA IF EXISTS {SCHEMA}"
             )
         except asyncpg.DependentObjectsStillExistError as error:
-            depending = "; ".join(str(getattr(error, "detail", None) or error).splitlines())
-            raise CommandError(f"nothing was erased; first drop what depends on it: {depending}") from None
+            dependents = "; ".join(str(getattr(error, "detail", None) or error).splitlines())
+            raise CommandError(f"nothing was erased; first drop what depends on it: {dependents}") from None
     return erased

@@ -1,7 +1,7 @@
-"""The migrations as a script for psql: for a person who has that and nothing else of Gatehouse.
+"""`gatehouse db sql`: the migrations as a script for psql, for a machine without Gatehouse.
 
-It does what `piccolo migrations …` does, with the same SQL and under the same lock. It does not compare
-what exists already with what is wanted; `gatehouse db verify` does that.
+It runs the same SQL under the same lock as `piccolo migrations …`. It does not compare the tables with the
+expected schema; `gatehouse db verify` does.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from api.deploy.migrations.index import Index
 from api.deploy.migrations.lock import HOLDER, KEY
 from api.deploy.migrations.migration import SqlMigration, all_migrations
 from api.deploy.migrations.pending import migration_ids
-from api.deploy.migrations.retained_data import REFUSED, put_back_columns
+from api.deploy.migrations.retained_data import REFUSED, restore_columns_statements
 from api.deploy.migrations.transactions import SETTINGS
 
 
 @dataclass(frozen=True)
 class Part:
-    """One migration: its id and `DESCRIPTION`, and what psql runs to apply or undo it unless that is done."""
+    """A migration: id, `DESCRIPTION`, and psql commands that apply or revert it unless that is done."""
 
     id: str
     description: str
@@ -28,39 +28,40 @@ class Part:
 
 
 def parts(first: str | None, last: str | None, *, backwards: bool) -> list[Part]:
-    """The migrations from `first` to `last`, both included; backwards, the newest comes first.
+    """The migrations from `first` to `last`, both included; if `backwards`, the newest comes first.
 
-    Raises `CommandError` for an id that there is not, an empty range, and one in which Python runs.
+    Raises `CommandError` for an unknown id, for an empty range, and for one with a Python migration.
     """
     ids = sorted(migration_ids())
-    for wanted in (first, last):
-        if wanted is not None and wanted not in ids:
-            raise CommandError(f"there is no migration {wanted}; there are: {', '.join(ids)}")
+    for migration_id in (first, last):
+        if migration_id is not None and migration_id not in ids:
+            raise CommandError(f"there is no migration {migration_id}; there are: {', '.join(ids)}")
     first, last = first or ids[0], last or ids[-1]
     if first > last:
-        raise CommandError(f"{first} comes after {last}; in their order, they are: {', '.join(ids)}")
+        raise CommandError(f"{first} comes after {last}; the order is: {', '.join(ids)}")
     migrations = {migration.migration_id: migration for migration in all_migrations()}
-    wanted_ids = [migration_id for migration_id in ids if first <= migration_id <= last]
-    for migration_id in wanted_ids:
+    selected = [migration_id for migration_id in ids if first <= migration_id <= last]
+    for migration_id in selected:
         if migration_id not in migrations:
             raise CommandError(
                 f"{migration_id} runs Python, which psql cannot; leave it out with --from or --to,"
                 " and run that one with: piccolo migrations"
             )
-    made = [_part(migrations[migration_id], backwards=backwards) for migration_id in wanted_ids]
-    return made[::-1] if backwards else made
+    if backwards:
+        selected.reverse()
+    return [_part(migrations[migration_id], backwards=backwards) for migration_id in selected]
 
 
 def _part(migration: SqlMigration, *, backwards: bool) -> Part:
-    recorded = history.is_recorded(literal(migration.migration_id))
-    done = f"NOT {recorded}" if backwards else recorded
+    applied = history.is_recorded(literal(migration.migration_id))
+    done = f"NOT {applied}" if backwards else applied
     sql = [
         f"SELECT {done} AS gatehouse_done \\gset",
         "\\if :gatehouse_done",
         f"\\echo '{migration.migration_id} is {'not applied' if backwards else 'applied already'}'",
         "\\else",
-        f"\\echo '{'undoing' if backwards else 'applying'} {migration.migration_id}'",
-        _undo(migration) if backwards else _apply(migration),
+        f"\\echo '{'reverting' if backwards else 'applying'} {migration.migration_id}'",
+        _revert(migration) if backwards else _apply(migration),
         "\\endif",
     ]
     description = " ".join((migration.description or "").split())
@@ -68,26 +69,21 @@ def _part(migration: SqlMigration, *, backwards: bool) -> Part:
 
 
 def _apply(migration: SqlMigration) -> str:
-    """As `SqlMigration.apply` does it: the row is written in the transaction of the last step.
-
-    Where there are columns, an undoing may have kept their values, which are put back before that.
-    """
-    *earlier, last = migration.steps if isinstance(migration.steps[-1], str) else (*migration.steps, "")
-    if migration.columns:
-        earlier, last = [*earlier, last], ""
-    done = [
-        f"{step.drop_broken} \\gexec\n{step.sql(concurrently=True)};"
+    """As `SqlMigration.apply` does it, on the assumption that its columns are retained."""
+    earlier, last = migration.split_steps(restores_columns=bool(migration.columns))
+    statements = [
+        f"{step.select_drop_invalid} \\gexec\n{step.sql(concurrently=True)};"
         if isinstance(step, Index)
         else _transaction(migration.step_script(step))
         for step in earlier
     ]
-    put_back = put_back_columns(migration.migration_id, migration.columns)
-    record = history.record(migration.migration_id, migration.checksum)
-    return "\n".join([*done, *put_back, _transaction(migration.step_script(str(last)), record)])
+    restore = restore_columns_statements(migration.migration_id, migration.columns)
+    record = history.insert_record(migration.migration_id, migration.checksum)
+    return "\n".join([*statements, *restore, _transaction(migration.step_script(last), record)])
 
 
-def _undo(migration: SqlMigration) -> str:
-    return _transaction(migration.undo_script, history.erase(migration.migration_id))
+def _revert(migration: SqlMigration) -> str:
+    return _transaction(migration.revert_script, history.delete_record(migration.migration_id))
 
 
 def _transaction(*sql: str) -> str:
@@ -95,35 +91,35 @@ def _transaction(*sql: str) -> str:
 
 
 def script(parts: Sequence[Part], *, backwards: bool) -> str:
-    """The whole script of `parts`; psql ends it with exit code 3 at the first error."""
+    """The script of `parts`. psql stops at the first error, with exit code 3."""
     ids = [part.id for part in parts]
     return "\n\n".join(
         [
             _head(ids, backwards=backwards),
             _TAKE_LOCK,
             _transaction(history.create_table(), history.ADD_CHECKSUMS),
-            *([_refuse_to_undo_amid(ids)] if backwards else [_REFUSE_OLD, _refuse_to_leave_out(ids)]),
+            *([_refuse_later_applied(ids)] if backwards else [_REFUSE_LEGACY, _refuse_earlier_pending(ids)]),
             *(f"-- {part.description}\n{part.sql}" for part in parts),
             "DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$;",
-            "\\echo 'done; to see whether all is as it should be: gatehouse db verify'\n",
+            "\\echo 'done; to check the schema, run: gatehouse db verify'\n",
         ]
     )
 
 
 def _head(ids: Sequence[str], *, backwards: bool) -> str:
-    what = "Undoes" if backwards else "Applies"
-    listed = "\n".join(f"--     {migration_id}" for migration_id in ids)
-    return rf"""-- {what} these migrations of Gatehouse, in this order:
+    action = "Reverts" if backwards else "Applies"
+    id_lines = "\n".join(f"--     {migration_id}" for migration_id in ids)
+    return rf"""-- {action} these migrations of Gatehouse, in this order:
 --
-{listed}
+{id_lines}
 --
 -- Save it as script.sql. Run it with psql 10 or newer on PostgreSQL 15 or newer, as the application's role:
 --
 --     psql "$DATABASE_URL" -f script.sql
 --
--- The connection has to be a direct one, not one of a pooler that shares sessions out by the transaction.
--- What is done already is passed over, so it may be run again, also after it was broken off or has failed.
--- "canceling statement due to lock timeout" says that traffic was in the way: run it again.
+-- Connect to PostgreSQL directly, not through a pooler in transaction mode, which breaks the lock.
+-- It may be run again, also after it failed or was interrupted: it skips the migrations that are done.
+-- After "canceling statement due to lock timeout", run it again when traffic is low.
 \set ON_ERROR_STOP on
 \set AUTOCOMMIT on
 \set QUIET on"""
@@ -141,14 +137,14 @@ BEGIN
             holder);
     END IF;
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        RAISE WARNING '% is a superuser, and will own the tables; the role of the application should',
+        RAISE WARNING '% is a superuser, and will own the tables; the application''s role should own them',
             current_user;
     END IF;
 END $$;"""
 
 
-# Its tables would be passed over as they are, and recorded as what they are not.
-_REFUSE_OLD = f"""\
+# IF NOT EXISTS would skip the old system's tables, and the migrations would be recorded as applied.
+_REFUSE_LEGACY = f"""\
 DO $$ BEGIN
     IF to_regclass('users') IS NOT NULL AND NOT EXISTS (SELECT FROM migration WHERE app_name = '{APP}')
         AND NOT EXISTS (
@@ -156,12 +152,12 @@ DO $$ BEGIN
         )
     THEN
         RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE =
-            'the old system made this database; take it over with: gatehouse db adopt';
+            'the old system created this database; to convert it, run: gatehouse db adopt';
     END IF;
 END $$;"""
 
 
-def _refuse_to_leave_out(ids: Sequence[str]) -> str:
+def _refuse_earlier_pending(ids: Sequence[str]) -> str:
     earlier = [migration_id for migration_id in sorted(migration_ids()) if migration_id < ids[0]]
     return f"""\
 DO $$
@@ -172,14 +168,14 @@ BEGIN
                       WHERE NOT {history.is_recorded("earlier")} ORDER BY earlier COLLATE "C");
     IF pending <> '{{}}' THEN
         RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
-            'not applied, and earlier than what this applies: %s; apply that as well:'
+            'migrations before these are pending: %s; apply them too:'
             ' gatehouse db sql --from %s', array_to_string(pending, ', '), pending[1]);
     END IF;
 END $$;"""
 
 
-def _refuse_to_undo_amid(ids: Sequence[str]) -> str:
-    # Compared byte by byte, as Python orders them, whatever the language of the database is.
+def _refuse_later_applied(ids: Sequence[str]) -> str:
+    # COLLATE "C" orders as Python does, in a database of any locale.
     return f"""\
 DO $$
 DECLARE
@@ -192,7 +188,7 @@ BEGIN
      );
     IF later IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
-            'applied, and later than what this undoes: %s; undo that as well:'
+            'migrations after these are applied: %s; revert them too:'
             ' gatehouse db sql --backwards --from {ids[-1]}', later);
     END IF;
 END $$;"""

@@ -1,29 +1,30 @@
-"""How the database stands to the migrations of the folder."""
+"""`gatehouse db status`: the migrations of the folder compared with those that are applied."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from piccolo.apps.migrations.tables import Migration
 
+from api.deploy.migrations.history import APP
 from api.deploy.migrations.migration import all_migrations
-from api.deploy.migrations.pending import migration_ids, recorded_ids
+from api.deploy.migrations.pending import applied_ids, migration_ids
 
 
 @dataclass(frozen=True)
 class Status:
-    """Ids of migrations, each list in their order."""
+    """Migration ids, each list in the order of the migrations."""
 
     applied: list[str]
     pending: list[str]
     edited: list[str]
-    """Applied, but the file says something else by now."""
+    """Applied, and the SQL of the file was changed since."""
     missing: list[str]
-    """Applied, but there is no file."""
+    """Applied, and the file is not in the folder."""
     out_of_order: list[str]
-    """Pending, though a newer one is applied: merged late, and never tried in this order."""
+    """Pending, and a newer one is applied: merged late, and not tested in this order."""
 
     @property
-    def needs_a_person(self) -> bool:
+    def needs_attention(self) -> bool:
         return bool(self.edited or self.missing or self.out_of_order)
 
     def as_json(self) -> dict[str, Any]:
@@ -32,7 +33,7 @@ class Status:
 
 async def read_status() -> Status:
     in_folder = sorted(migration_ids())
-    applied = sorted(await recorded_ids())
+    applied = sorted(await applied_ids())
     pending = sorted(set(in_folder) - set(applied))
     newest = applied[-1] if applied else ""
     return Status(
@@ -45,7 +46,7 @@ async def read_status() -> Status:
 
 
 async def _edited() -> list[str]:
-    recorded = await _checksums()
+    recorded = await _recorded_checksums()
     return [
         migration.migration_id
         for migration in all_migrations()
@@ -53,12 +54,12 @@ async def _edited() -> list[str]:
     ]
 
 
-async def _checksums() -> dict[str, str | None]:
-    if not await recorded_ids():
+async def _recorded_checksums() -> dict[str, str | None]:
+    """By migration id; None for a migration that was applied without a checksum."""
+    if not await applied_ids():
         return {}
-    # Read as JSON, because a database that no guarded run has seen yet lacks the column.
+    # As JSON, because the column is missing until Gatehouse has applied a migration.
     rows = await Migration.raw(
-        "SELECT name, to_jsonb(migration) ->> 'checksum' AS checksum FROM migration"
-        " WHERE app_name = 'gatehouse'"
+        f"SELECT name, to_jsonb(migration) ->> 'checksum' AS checksum FROM migration WHERE app_name = '{APP}'"
     )
     return {row["name"]: row["checksum"] for row in rows}

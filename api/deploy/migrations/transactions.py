@@ -1,4 +1,4 @@
-"""Transactions that change tables while everybody goes on using them."""
+"""Transactions that change tables while the application uses them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,49 +6,48 @@ from typing import Any
 
 from asyncpg import DeadlockDetectedError, LockNotAvailableError
 
-from api.database.engine import Engine
+from api.database.engine import get_engine
 from api.deploy.migrations.history import array
 
 LOCK_TIMEOUT_MS = 400
-"""Milliseconds a statement waits for its lock. While it waits, everything that comes after it waits too.
+"""Milliseconds that a statement waits for a table lock. All later queries of the table wait with it.
 
-A step may wait for two tables, one after the other, and nobody should wait for longer than a second.
+A step may wait for two tables, one after the other, and no query may wait for more than a second.
 """
 
-PAUSES = (0.5, 1, 2, 4, 8, 16)
-"""Seconds between one try for a lock and the next; the traffic that piled up flows off meanwhile."""
+RETRY_DELAYS = (0.5, 1, 2, 4, 8, 16)
+"""Seconds between attempts to get a lock, in which the queries that waited can run."""
 
-# What IF NOT EXISTS steps over is compared afterwards, so PostgreSQL need not tell of it.
+# IF NOT EXISTS raises a notice for what exists. That is compared afterwards, so the notice is only noise.
 SETTINGS = (
     f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; SET LOCAL client_min_messages = warning;"
     " SET LOCAL gatehouse.scope = 'platform'"
 )
-"""What a transaction that migrates begins with: row security would hide the rows that are to be kept."""
+"""The settings of a migration's transaction. Without the scope, row security hides the rows to retain."""
 
 
-async def in_transaction(engine: Engine, work: Callable[[Any], Awaitable[None]]) -> None:
-    """Do `work`, trying again when one of its locks is not to be had in time.
+async def in_transaction(work: Callable[[Any], Awaitable[None]]) -> None:
+    """Call `work` with the asyncpg connection of a transaction; retry it when it does not get a lock.
 
-    A statement that waits for a lock makes everybody wait who comes after it, so it waits briefly, steps
-    back and tries again.
+    Raises asyncpg's `LockNotAvailableError` or `DeadlockDetectedError` after the last of `RETRY_DELAYS`.
     """
-    for pause in (*PAUSES, None):
+    for delay in (*RETRY_DELAYS, None):
         try:
-            async with engine.transaction(scope=SETTINGS) as transaction:
+            async with get_engine().transaction(scope=SETTINGS) as transaction:
                 await work(transaction.connection)
                 return
         except (LockNotAvailableError, DeadlockDetectedError):
-            if pause is None:
+            if delay is None:
                 raise
-            await asyncio.sleep(pause)
+            await asyncio.sleep(delay)
 
 
-def end_vacuums(tables: Sequence[str]) -> str:
-    """SQL that has no autovacuum of `tables` stand in the way of the next statements.
+def cancel_autovacuum(tables: Sequence[str]) -> str:
+    """SQL that makes an autovacuum of `tables` stop, so that the next statements get their locks.
 
-    PostgreSQL ends one that does, but only after `deadlock_timeout`, a second by default, for which no
-    statement here waits. This lock has the same effect and can be waited for: neither readers nor writers
-    conflict with it.
+    PostgreSQL cancels an autovacuum that blocks a lock request, but only after `deadlock_timeout`, by default
+    a second, which is longer than `LOCK_TIMEOUT_MS`. This lock conflicts with autovacuum, and with neither
+    reads nor writes, so it may wait longer.
     """
     return f"""\
 DO $$

@@ -1,4 +1,4 @@
-"""What a schema of the database holds, read from PostgreSQL's catalog."""
+"""The tables of a schema as PostgreSQL's catalog describes them: columns, constraints, indexes, policies."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Column:
-    """`definition` is the column as CREATE TABLE takes it, its name left out."""
+    """`definition` is the text of the column in CREATE TABLE, without its name."""
 
     type: str
     not_null: bool = False
@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Constraint:
-    """A primary key, a foreign key, a check or an exclusion, as ALTER TABLE … ADD CONSTRAINT takes it."""
+    """A primary key, foreign key, check or exclusion. `definition` is the text after CONSTRAINT "name"."""
 
     definition: str
     columns: list[str]
@@ -35,12 +35,12 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Index:
-    """`definition` lacks the name alone: databases of the old system named theirs otherwise."""
+    """`definition` is the whole statement without the name: the old system gave its indexes other names."""
 
     definition: str
     columns: list[str]
     constraint: bool = False
-    """Whether a constraint UNIQUE made it; it promises what the index promises."""
+    """Whether it belongs to a UNIQUE constraint, which guarantees the same as a unique index."""
     valid: bool = True
 
     @property
@@ -54,7 +54,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Trigger:
-    """`definition` as CREATE TRIGGER takes it, and the whole of the `function` that it runs."""
+    """`definition` is the CREATE TRIGGER statement, `function` the CREATE FUNCTION of what it runs."""
 
     definition: str
     function: str
@@ -63,7 +63,7 @@ class Trigger:
 
 @dataclass
 class Table:
-    """Each part by its name in the database."""
+    """A table; each mapping is keyed by the name in the database. `policies` hold their definitions."""
 
     columns: dict[str, Column] = field(default_factory=dict)
     constraints: dict[str, Constraint] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Table:
 
     @classmethod
     def from_json(cls, parts: Mapping[str, Any]) -> "Table":
-        """Read what `dataclasses.asdict` wrote."""
+        """Build a table from the output of `dataclasses.asdict`."""
         return cls(
             columns={name: Column(**one) for name, one in parts["columns"].items()},
             constraints={name: Constraint(**one) for name, one in parts["constraints"].items()},
@@ -115,8 +115,8 @@ SELECT c.relname AS "table", a.attname AS name,
  ORDER BY a.attnum
 """
 
-# PostgreSQL 18 also lists NOT NULL as constraints (contype n); the columns tell that already. A unique
-# constraint is read as the index behind it.
+# PostgreSQL 18 also lists NOT NULL as constraints (contype n); `Column.not_null` has that already. A unique
+# constraint is read as its index.
 _CONSTRAINTS = """
 SELECT c.relname AS "table", k.conname AS name, pg_get_constraintdef(k.oid) AS definition,
        ARRAY(SELECT a.attname::text FROM pg_attribute a
@@ -162,47 +162,47 @@ SELECT c.relname AS "table", t.tgname AS name, pg_get_triggerdef(t.oid, true) AS
 
 
 async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None = None) -> Catalog:
-    """The tables of `schema`, or those of them named in `only`, in the order they were made.
+    """The tables of `schema`, or those named in `only`, in the order in which they were created.
 
-    Read over an asyncpg connection whose search_path begins with that schema: what it finds there
-    PostgreSQL writes without the schema's name.
+    `connection` is asyncpg's, and its search_path must begin with `schema`: PostgreSQL then writes the names
+    in definitions without the schema.
     """
-    wanted = None if only is None else set(only)
+    names = None if only is None else set(only)
     catalog: Catalog = {
         row["table"]: Table(row_security=row["row_security"])
         for row in await connection.fetch(_TABLES, schema)
-        if wanted is None or row["table"] in wanted
+        if names is None or row["table"] in names
     }
 
     async def parts(sql: str) -> list[tuple[Table, dict[str, Any]]]:
-        found = [dict(row) for row in await connection.fetch(sql, schema)]
-        return [(catalog[name], row) for row in found if (name := row.pop("table")) in catalog]
+        rows = [dict(row) for row in await connection.fetch(sql, schema)]
+        return [(catalog[name], row) for row in rows if (name := row.pop("table")) in catalog]
 
-    def plain(text: str) -> str:
-        # PostgreSQL breaks the lines of a policy's subquery.
+    def one_line(text: str) -> str:
+        # PostgreSQL breaks a policy's subquery into lines.
         return " ".join(text.split())
 
     for table, row in await parts(_COLUMNS):
         name = row.pop("name")
         table.columns[name] = Column(**row)
     for table, row in await parts(_CONSTRAINTS):
-        table.constraints[row["name"]] = Constraint(plain(row["definition"]), row["columns"])
+        table.constraints[row["name"]] = Constraint(one_line(row["definition"]), row["columns"])
     for table, row in await parts(_INDEXES):
         name = row.pop("name")
-        definition = _without_name(plain(row.pop("definition")), schema)
+        definition = _without_name(one_line(row.pop("definition")), schema)
         table.indexes[name] = Index(definition=definition, **row)
     for table, row in await parts(_POLICIES):
-        table.policies[row["name"]] = plain(row["definition"])
+        table.policies[row["name"]] = one_line(row["definition"])
     for table, row in await parts(_TRIGGERS):
         name = row.pop("name")
-        function = plain(row.pop("function")).replace(f"FUNCTION {schema}.", "FUNCTION ", 1)
+        function = one_line(row.pop("function")).replace(f"FUNCTION {schema}.", "FUNCTION ", 1)
         table.triggers[name] = Trigger(function=function, **row)
     return catalog
 
 
 def _without_name(index: str, schema: str) -> str:
-    """An index's definition without its name, and without the schema, which PostgreSQL writes here always."""
+    """An index's definition without its name and schema; PostgreSQL always writes the schema here."""
     _, on = index.split(" ON ", 1)
-    for written in (f"{schema}.", f'"{schema}".'):
-        on = on.removeprefix(written)
+    for prefix in (f"{schema}.", f'"{schema}".'):
+        on = on.removeprefix(prefix)
     return f"CREATE {'UNIQUE ' * index.startswith('CREATE UNIQUE ')}INDEX ON {on}"

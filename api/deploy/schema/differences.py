@@ -1,346 +1,228 @@
-"""How the database differs from what is wanted: in words, and with the SQL that mends it."""
+"""The differences between two catalogs: the expected one and the actual one. Each has SQL that repairs it."""
 
-import graphlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from api.command_error import CommandError
-from api.deploy.schema.catalog import Catalog, Column, Index, Table, Trigger
+from api.deploy.schema import ddl
+from api.deploy.schema.catalog import Catalog, Index, Table
 
 
 class UnexpectedSchema(CommandError):
-    """What exists already is not what is wanted; the message lists every difference."""
+    """The tables in the database differ from the migrations; the message lists every difference."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`sql` are statements that mend it, each to be run by itself, in the order of the differences."""
+    """`what` describes it; `sql` repairs it, run one by one in the order of the differences."""
 
     what: str
     sql: tuple[str, ...]
     missing: bool = False
-    """Whether something is not there at all, as opposed to being there otherwise."""
-    besides: bool = False
-    """Whether something is there that is not wanted."""
+    """The database lacks something."""
+    unexpected: bool = False
+    """The database has something that the migrations do not create."""
 
 
-def refuse(wanted: Catalog, found: Catalog, *, later: Catalog) -> None:
-    """Raise `UnexpectedSchema` if `found` is neither what is `wanted` nor what it becomes `later`.
+def require_schema(expected: Catalog, actual: Catalog, *, later: Catalog) -> None:
+    """Raise `UnexpectedSchema` if a part of `actual` is neither as `expected` nor as in `later`.
 
-    A migration may meet what the ones after it have made, where its bookkeeping is lost.
+    `later` is the catalog after all migrations: a migration meets the changes of later ones if the table
+    `migration` lost its rows.
     """
-    reached = {
-        name: _reached(table, later[name], found[name]) if name in found else table
-        for name, table in wanted.items()
+    target = {
+        name: _expected_or_later(table, later[name], actual[name]) if name in actual else table
+        for name, table in expected.items()
     }
-    if told := [difference.what for difference in differences(reached, found)]:
+    if found := [difference.what for difference in differences(target, actual)]:
         raise UnexpectedSchema(
-            f"the database has these otherwise: {'; '.join(told)}; how to mend them: gatehouse db verify"
+            f"the schema differs from the migrations: {'; '.join(found)}; for the SQL that repairs it, run:"
+            " gatehouse db verify"
         )
 
 
-def _reached(wanted: Table, later: Table, found: Table) -> Table:
-    """`wanted`, but `later` in every part in which `found` is further."""
-    constraints = {one.definition for one in found.constraints.values()}
-    indexes = {one.definition for one in found.indexes.values()}
+def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
+    """`expected`, with each part of `later` that `actual` has already."""
+    constraints = {one.definition for one in actual.constraints.values()}
+    indexes = {one.definition for one in actual.indexes.values()}
     return Table(
-        columns=wanted.columns | {n: one for n, one in later.columns.items() if found.columns.get(n) == one},
+        columns=expected.columns
+        | {name: one for name, one in later.columns.items() if actual.columns.get(name) == one},
         constraints={
-            **{n: one for n, one in wanted.constraints.items() if one in later.constraints.values()},
-            **{n: one for n, one in later.constraints.items() if one.definition in constraints},
+            **{name: one for name, one in expected.constraints.items() if one in later.constraints.values()},
+            **{name: one for name, one in later.constraints.items() if one.definition in constraints},
         },
         indexes={
-            **{n: one for n, one in wanted.indexes.items() if one in later.indexes.values()},
-            **{n: one for n, one in later.indexes.items() if one.definition in indexes},
+            **{name: one for name, one in expected.indexes.items() if one in later.indexes.values()},
+            **{name: one for name, one in later.indexes.items() if one.definition in indexes},
         },
         policies={
-            **{n: one for n, one in wanted.policies.items() if n in later.policies},
-            **{n: one for n, one in later.policies.items() if found.policies.get(n) == one},
+            **{name: one for name, one in expected.policies.items() if name in later.policies},
+            **{name: one for name, one in later.policies.items() if actual.policies.get(name) == one},
         },
-        triggers=wanted.triggers | {n: t for n, t in later.triggers.items() if found.triggers.get(n) == t},
-        row_security=later.row_security if found.row_security == later.row_security else wanted.row_security,
+        triggers=expected.triggers
+        | {name: one for name, one in later.triggers.items() if actual.triggers.get(name) == one},
+        row_security=later.row_security
+        if actual.row_security == later.row_security
+        else expected.row_security,
     )
 
 
-def differences(wanted: Catalog, found: Catalog) -> list[Difference]:
-    """What `wanted` has that `found` lacks or has otherwise.
+def differences(expected: Catalog, actual: Catalog) -> list[Difference]:
+    """What `actual` lacks or defines in another way than `expected`.
 
-    What `found` has beyond that is no difference, as a database may hold tables and columns of its own;
-    but for what would break a promise: a policy lets through whatever the others hold back, a constraint
-    refuses what Gatehouse writes, and so does a column that must have a value and gets none.
+    A database may hold more tables and columns than `expected`. Of what it has in addition, only that is a
+    difference which breaks Gatehouse: a policy, because it shows rows that the other policies hide; a
+    constraint or a unique index, because it rejects what Gatehouse writes; a NOT NULL column without a
+    default, for the same reason.
     """
     return [
         difference
-        for name in referenced_first(wanted)
+        for name in ddl.in_creation_order(expected)
         for difference in (
-            _of_table(name, wanted[name], found[name])
-            if name in found
-            else [Difference(f"table {name} is missing", tuple(create_table(name, wanted[name])), True)]
+            _of_table(name, expected[name], actual[name])
+            if name in actual
+            else [
+                Difference(
+                    f"table {name} is missing", tuple(ddl.create_table(name, expected[name])), missing=True
+                )
+            ]
         )
     ]
 
 
-def referenced_first(catalog: Catalog) -> list[str]:
-    """The tables in an order in which they can be made: after those that their foreign keys name."""
-    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
-    for name, table in catalog.items():
-        referenced = re.findall(
-            r'REFERENCES "?(\w+)', " ".join(one.definition for one in table.constraints.values())
-        )
-        sorter.add(name, *(other for other in referenced if other in catalog and other != name))
-    return list(sorter.static_order())
+def _of_table(name: str, expected: Table, actual: Table) -> Iterator[Difference]:
+    yield from _of_columns(name, expected, actual)
+    yield from _of_constraints(name, expected, actual)
+    yield from _of_indexes(name, expected, actual)
+    yield from _of_row_security(name, expected, actual)
+    yield from _of_policies(name, expected, actual)
+    yield from _of_triggers(name, expected, actual)
 
 
-def create_table(name: str, table: Table) -> Iterator[str]:
-    """The statements that make a table with all that belongs to it."""
-    columns = ", ".join(f'"{column}" {one.definition}' for column, one in table.columns.items())
-    yield f"CREATE TABLE {name} ({columns})"
-    for constraint, one in table.constraints.items():
-        yield f'ALTER TABLE {name} ADD CONSTRAINT "{constraint}" {one.definition}'
-    for index, one in table.indexes.items():
-        yield one.named(index, concurrently=False)
-    if table.row_security != "off":
-        yield from _row_security(name, table)
-    for policy, definition in table.policies.items():
-        yield _create_policy(name, policy, definition)
-    for trigger in table.triggers.values():
-        yield from _create_trigger(trigger)
-
-
-def _of_table(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
-    yield from _of_columns(name, wanted, found)
-    yield from _of_constraints(name, wanted, found)
-    yield from _of_indexes(name, wanted, found)
-    yield from _of_row_security(name, wanted, found)
-    yield from _of_triggers(name, wanted, found)
-
-
-def _of_columns(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
-    # Generated columns last: they are made of the others.
-    for column, want in sorted(wanted.columns.items(), key=lambda item: item[1].generated is not None):
-        there = found.columns.get(column)
-        if there is None:
+def _of_columns(name: str, expected: Table, actual: Table) -> Iterator[Difference]:
+    # Generated columns last: they are computed from the others.
+    for column, new in sorted(expected.columns.items(), key=lambda item: item[1].generated is not None):
+        old = actual.columns.get(column)
+        if old is None:
             yield Difference(
-                f"{name}.{column} is missing; it should be {want.definition}",
-                (f'ALTER TABLE {name} ADD COLUMN "{column}" {want.definition}',),
+                f"{name}.{column} is missing; it should be {new.definition}",
+                (f'ALTER TABLE {name} ADD COLUMN "{column}" {new.definition}',),
                 missing=True,
             )
-        elif there != want:
+        elif old != new:
             yield Difference(
-                f"{name}.{column} is {there.definition}; it should be {want.definition}",
-                tuple(_alter_column(name, column, wanted, found)),
+                f"{name}.{column} is {old.definition}; it should be {new.definition}",
+                tuple(ddl.alter_column(name, column, expected, actual)),
             )
-    for column, there in found.columns.items():
-        filled = there.default is not None or there.generated is not None
-        if column not in wanted.columns and there.not_null and not filled:
+    for column, old in actual.columns.items():
+        has_value = old.default is not None or old.generated is not None
+        if column not in expected.columns and old.not_null and not has_value:
             yield Difference(
-                f"{name}.{column} is {there.definition}, and nothing fills it",
+                f"{name}.{column} is {old.definition}, has no default, and Gatehouse does not set it",
                 (f'ALTER TABLE {name} ALTER COLUMN "{column}" DROP NOT NULL',),
             )
 
 
-def _alter_column(name: str, column: str, wanted: Table, found: Table) -> Iterator[str]:
-    want, there = wanted.columns[column], found.columns[column]
-    alter = f'ALTER TABLE {name} ALTER COLUMN "{column}"'
-    if want.generated != there.generated:
-        yield f'ALTER TABLE {name} DROP COLUMN "{column}"'
-        yield f'ALTER TABLE {name} ADD COLUMN "{column}" {want.definition}'
-        yield from _indexes_of(column, wanted, found)
-        return
-    if want.type != there.type:
-        yield from _alter_type(name, column, wanted, found)
-    if want.default is None and there.default is not None:
-        yield f"{alter} DROP DEFAULT"
-    if want.default is not None and (want.default != there.default or want.type != there.type):
-        yield f"{alter} SET DEFAULT {want.default}"
-    if want.not_null and not there.not_null:
-        if want.default is not None:
-            # Row security hides the rows even from the owner of the table.
-            yield "SET gatehouse.scope = 'platform'"
-            yield f'UPDATE {name} SET "{column}" = DEFAULT WHERE "{column}" IS NULL'
-        yield f"{alter} SET NOT NULL"
-    elif there.not_null and not want.not_null:
-        yield f"{alter} DROP NOT NULL"
-
-
-def _alter_type(name: str, column: str, wanted: Table, found: Table) -> Iterator[str]:
-    """Whatever is made of the column is in the way of its type, and made anew afterwards."""
-    want, there = wanted.columns[column], found.columns[column]
-    generated = [
-        other
-        for other, one in wanted.columns.items()
-        if one.generated is not None and other in found.columns and _mentions(one.generated, column)
-    ]
-    policies = [policy for policy, definition in found.policies.items() if _mentions(definition, column)]
-    for policy in policies:
-        yield f'DROP POLICY "{policy}" ON {name}'
-    for other in generated:
-        yield f'ALTER TABLE {name} DROP COLUMN "{other}"'
-    if there.default is not None:
-        yield f'ALTER TABLE {name} ALTER COLUMN "{column}" DROP DEFAULT'
-    yield f'ALTER TABLE {name} ALTER COLUMN "{column}" TYPE {want.type}{_conversion(column, want, there)}'
-    for other in generated:
-        yield f'ALTER TABLE {name} ADD COLUMN "{other}" {wanted.columns[other].definition}'
-        yield from _indexes_of(other, wanted, found)
-    for policy in policies:
-        if policy in wanted.policies:
-            yield _create_policy(name, policy, wanted.policies[policy])
-
-
-def _mentions(expression: str, column: str) -> bool:
-    return re.search(rf'"{column}"|\b{column}\b', expression) is not None
-
-
-def _conversion(column: str, want: Column, there: Column) -> str:
-    if want.type == "timestamp with time zone" and there.type.endswith("without time zone"):
-        # The old system wrote UTC without saying so; PostgreSQL would take it for the session's time zone.
-        return f""" USING "{column}" AT TIME ZONE 'UTC'"""
-    if want.type.startswith(("character varying", "text")):
-        # Over text, as an enum has no other way; not to a length, which an explicit cast would cut to.
-        return f' USING "{column}"::text'
-    if want.type.split("(")[0] == there.type.split("(")[0]:
-        return ""
-    return f' USING "{column}"::text::{want.type}'
-
-
-def _indexes_of(column: str, wanted: Table, found: Table) -> Iterator[str]:
-    """The indexes that went with a column, but for those that are told of as missing anyway."""
-    present = {one.definition for one in found.indexes.values() if one.valid}
-    for index, one in wanted.indexes.items():
-        if column in one.columns and one.definition in present:
-            yield one.named(index, concurrently=False)
-
-
-def _of_constraints(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
-    defined = {one.definition for one in found.constraints.values()}
-    for constraint, there in found.constraints.items():
-        if there.definition in {one.definition for one in wanted.constraints.values()}:
+def _of_constraints(name: str, expected: Table, actual: Table) -> Iterator[Difference]:
+    expected_definitions = {one.definition for one in expected.constraints.values()}
+    actual_definitions = {one.definition for one in actual.constraints.values()}
+    for constraint, old in actual.constraints.items():
+        if old.definition in expected_definitions:
             continue
-        unchecked = there.definition.removesuffix(" NOT VALID")
-        if unchecked in {one.definition for one in wanted.constraints.values()}:
-            defined.add(unchecked)
+        validated = old.definition.removesuffix(" NOT VALID")
+        if validated in expected_definitions:
+            actual_definitions.add(validated)
             yield Difference(
-                f"{name} has not checked {unchecked} for the rows it had",
+                f"{name} has not validated {validated} for existing rows",
                 (f'ALTER TABLE {name} VALIDATE CONSTRAINT "{constraint}"',),
             )
-        elif set(there.columns) & set(wanted.columns):
+        elif set(old.columns) & set(expected.columns):
             yield Difference(
-                f"{name} has {there.definition} besides",
+                f"{name} has the unexpected {old.definition}",
                 (f'ALTER TABLE {name} DROP CONSTRAINT "{constraint}"',),
-                besides=True,
+                unexpected=True,
             )
-    for constraint, want in wanted.constraints.items():
-        if want.definition not in defined:
+    for constraint, new in expected.constraints.items():
+        if new.definition not in actual_definitions:
             yield Difference(
-                f"{name} lacks {want.definition}",
-                tuple(_add_constraint(name, constraint, want.definition)),
+                f"{name} lacks {new.definition}",
+                tuple(ddl.add_constraint(name, constraint, new.definition)),
                 missing=True,
             )
 
 
-def _add_constraint(name: str, constraint: str, definition: str) -> Iterator[str]:
-    if definition.startswith(("FOREIGN KEY", "CHECK")):
-        # Adding it unchecked takes a moment; checking it then blocks nobody.
-        yield f'ALTER TABLE {name} ADD CONSTRAINT "{constraint}" {definition} NOT VALID'
-        yield f'ALTER TABLE {name} VALIDATE CONSTRAINT "{constraint}"'
-    else:
-        yield f'ALTER TABLE {name} ADD CONSTRAINT "{constraint}" {definition}'
-
-
-def _of_indexes(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
-    definitions = {one.definition for one in wanted.indexes.values()}
-    for index, there in found.indexes.items():
-        if not there.valid:
+def _of_indexes(name: str, expected: Table, actual: Table) -> Iterator[Difference]:
+    expected_definitions = {one.definition for one in expected.indexes.values()}
+    for index, old in actual.indexes.items():
+        if not old.valid:
             yield Difference(
-                f"{name} has the index {index}, which was broken off and is never read",
-                (_drop_index(name, index, there),),
+                f"{name} has the invalid index {index}: its creation was interrupted",
+                (ddl.drop_index(name, index, old),),
             )
         elif (
-            there.unique and there.definition not in definitions and set(there.columns) & set(wanted.columns)
+            old.unique
+            and old.definition not in expected_definitions
+            and set(old.columns) & set(expected.columns)
         ):
             yield Difference(
-                f"{name} has {_briefly(there)} besides", (_drop_index(name, index, there),), besides=True
+                f"{name} has the unexpected {_summary(old)}",
+                (ddl.drop_index(name, index, old),),
+                unexpected=True,
             )
-    present = {one.definition for one in found.indexes.values() if one.valid}
-    for index, want in wanted.indexes.items():
-        if want.definition not in present:
+    valid = {one.definition for one in actual.indexes.values() if one.valid}
+    for index, new in expected.indexes.items():
+        if new.definition not in valid:
             yield Difference(
-                f"{name} lacks {_briefly(want)}", tuple(_create_index(name, index, want, found)), missing=True
-            )
-
-
-def _briefly(index: Index) -> str:
-    """`the unique index btree (key)`."""
-    return f"the {'unique ' * index.unique}index {index.definition.split(' USING ', 1)[1]}"
-
-
-def _drop_index(name: str, index: str, there: Index) -> str:
-    if there.constraint:
-        return f'ALTER TABLE {name} DROP CONSTRAINT "{index}"'
-    return f'DROP INDEX CONCURRENTLY "{index}"'
-
-
-def _create_index(name: str, index: str, want: Index, found: Table) -> Iterator[str]:
-    there = found.indexes.get(index)
-    # One that stands in the way under its name, and was not told of as a difference of its own.
-    if there is not None and there.valid and not there.unique:
-        yield _drop_index(name, index, there)
-    yield want.named(index, concurrently=True)
-
-
-def _of_row_security(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
-    if wanted.row_security not in ("off", found.row_security):
-        yield Difference(
-            f"row security of {name} is {found.row_security}; it should be {wanted.row_security}",
-            tuple(_row_security(name, wanted)),
-            missing=True,
-        )
-    for policy, definition in wanted.policies.items():
-        there = found.policies.get(policy)
-        if there is None:
-            yield Difference(
-                f"{name} lacks the policy {policy} {definition}",
-                (_create_policy(name, policy, definition),),
+                f"{name} lacks the {_summary(new)}",
+                tuple(ddl.create_index(name, index, new, actual)),
                 missing=True,
             )
-        elif there != definition:
+
+
+def _summary(index: Index) -> str:
+    """`unique index btree (key)`."""
+    return f"{'unique ' * index.unique}index {index.definition.split(' USING ', 1)[1]}"
+
+
+def _of_row_security(name: str, expected: Table, actual: Table) -> Iterator[Difference]:
+    if expected.row_security not in ("off", actual.row_security):
+        yield Difference(
+            f"row security of {name} is {actual.row_security}; it should be {expected.row_security}",
+            tuple(ddl.enable_row_security(name, expected)),
+            missing=True,
+        )
+
+
+def _of_policies(name: str, expected: Table, actual: Table) -> Iterator[Difference]:
+    for policy, definition in expected.policies.items():
+        old = actual.policies.get(policy)
+        create = ddl.create_policy(name, policy, definition)
+        if old is None:
+            yield Difference(f"{name} lacks the policy {policy} {definition}", (create,), missing=True)
+        elif old != definition:
             yield Difference(
-                f"{name} has the policy {policy} {there}; it should be {definition}",
-                (f'DROP POLICY IF EXISTS "{policy}" ON {name}', _create_policy(name, policy, definition)),
+                f"{name} has the policy {policy} {old}; it should be {definition}",
+                (ddl.drop_policy(name, policy), create),
             )
-    for policy, there in found.policies.items():
-        if wanted.policies and policy not in wanted.policies:
+    for policy, old in actual.policies.items():
+        if expected.policies and policy not in expected.policies:
             yield Difference(
-                f"{name} has the policy {policy} {there} besides",
-                (f'DROP POLICY IF EXISTS "{policy}" ON {name}',),
-                besides=True,
-            )
-
-
-def _row_security(name: str, wanted: Table) -> Sequence[str]:
-    enable = f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
-    return [enable, f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"][
-        : 1 + wanted.row_security.endswith("forced")
-    ]
-
-
-def _create_policy(name: str, policy: str, definition: str) -> str:
-    return f'CREATE POLICY "{policy}" ON {name} {definition}'
-
-
-def _of_triggers(name: str, wanted: Table, found: Table) -> Iterator[Difference]:
-    for trigger, want in wanted.triggers.items():
-        there = found.triggers.get(trigger)
-        if there is None:
-            yield Difference(f"{name} lacks the trigger {trigger}", _create_trigger(want), missing=True)
-        elif there != want:
-            how = "does something else" if there.enabled else "is switched off"
-            yield Difference(
-                f"the trigger {trigger} of {name} {how}",
-                (f'DROP TRIGGER IF EXISTS "{trigger}" ON {name}', *_create_trigger(want)),
+                f"{name} has the unexpected policy {policy} {old}",
+                (ddl.drop_policy(name, policy),),
+                unexpected=True,
             )
 
 
-def _create_trigger(trigger: Trigger) -> tuple[str, str]:
-    return trigger.function, trigger.definition
+def _of_triggers(name: str, expected: Table, actual: Table) -> Iterator[Difference]:
+    for trigger, new in expected.triggers.items():
+        old = actual.triggers.get(trigger)
+        create = ddl.create_trigger(new)
+        if old is None:
+            yield Difference(f"{name} lacks the trigger {trigger}", create, missing=True)
+        elif old != new:
+            problem = "has another definition" if old.enabled else "is disabled"
+            yield Difference(
+                f"the trigger {trigger} of {name} {problem}",
+                (f'DROP TRIGGER IF EXISTS "{trigger}" ON {name}', *create),
+            )

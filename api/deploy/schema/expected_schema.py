@@ -1,4 +1,7 @@
-"""What the migrations build, as it is committed beside them: nothing has to be built to compare with it."""
+"""The tables that the migrations build, read from `migrations/schema.json`, which `make schema` writes.
+
+The file is committed, so that comparing a database with it needs no second database.
+"""
 
 import json
 from functools import cache
@@ -12,9 +15,9 @@ SCHEMA_FILE = MIGRATIONS / "schema.json"
 
 
 def expected_catalog(last_id: str | None = None) -> Catalog:
-    """The tables after all migrations, or after those up to `last_id`.
+    """The tables after all migrations, or after those up to and including `last_id`.
 
-    Raises `CommandError` for a migration that the file does not know yet.
+    Raises `CommandError` for a migration that is not in the file.
     """
     if last_id is not None:
         changed_tables(last_id)
@@ -26,14 +29,14 @@ def expected_catalog(last_id: str | None = None) -> Catalog:
 
 
 def changed_tables(migration_id: str) -> list[str]:
-    """The names of the tables that a migration makes or changes. Raises as `expected_catalog` does."""
+    """The names of the tables that a migration creates or changes. Raises as `expected_catalog` does."""
     changes = _changes()
     if migration_id not in changes:
-        raise CommandError(f"migrations/schema.json does not know {migration_id}; run: make schema")
+        raise CommandError(f"migrations/schema.json lacks {migration_id}; run: make schema")
     return list(changes[migration_id])
 
 
 @cache
 def _changes() -> dict[str, dict[str, Any]]:
-    """The tables that each migration makes or changes, by its id, as they are after it."""
+    """By migration id: the tables that it creates or changes, by name, as they are after it."""
     return json.loads(SCHEMA_FILE.read_text())

@@ -212,13 +212,13 @@ async def test_what_it_cannot_decide_is_listed_with_ids_and_nothing_is_changed(
     assert code == 3, told
     one = "11111111-0000-4000-8000-00000000000"
     assert {what["what"]: set(what["ids"]) for what in listed} == {
-        "users with the email ana@example.com, written in more than one way": {f"{one}1", str(ana)},
-        "users with the role INTERN, which there is none": {f"{one}2"},
+        "users with the email ana@example.com in different spellings": {f"{one}1", str(ana)},
+        "users with the unknown role INTERN": {f"{one}2"},
         "users whose email is longer than 120 characters": {f"{one}2"},
-        "tenants with the tax id 9001234568, written in more than one way": {f"{one}3", TENANT},
-        "beta_keys whose usedByTenantId names none of tenants": {f"{one}4"},
+        "tenants with the tax id 9001234568 in different spellings": {f"{one}3", TENANT},
+        "beta_keys whose usedByTenantId is not the id of a row of tenants": {f"{one}4"},
     }
-    assert f"first see to users whose email is longer than 120 characters: {one}2" in told
+    assert f"resolve first: users whose email is longer than 120 characters: {one}2" in told
     assert (await read_catalog(connection, "public"), await rows_of(connection)) == before
 
 
@@ -245,20 +245,20 @@ async def test_what_was_typed_untidily_is_tidied(empty_database: str, connection
 UNDECIDABLE = {
     "keys": (
         "INSERT INTO beta_keys (key) VALUES ('beta-u0u0u-zzz99')",
-        "beta keys that are BETA-U0U0U-ZZZ99, written in more than one way: ",
+        "beta keys BETA-U0U0U-ZZZ99 in different spellings: ",
     ),
     "emails": (
         """INSERT INTO users (email, password, "firstName", "lastName", "refreshToken")
            VALUES ('ana@example.com ', 'x', 'x', 'x', 'x')""",
-        "users with the email ana@example.com, written in more than one way: ",
+        "users with the email ana@example.com in different spellings: ",
     ),
     "no role": (
         "ALTER TABLE users ALTER role DROP NOT NULL; UPDATE users SET role = NULL WHERE email LIKE 'Root%'",
-        "users with the role null, which there is none: ",
+        "users with the unknown role null: ",
     ),
     "a view": (
         "CREATE VIEW staff AS SELECT email, role FROM users",
-        "views of users.role, whose type changes: drop them, and make them again afterwards: staff",
+        "views of users.role, whose type changes: drop them, and create them again afterwards: staff",
     ),
 }
 
@@ -273,7 +273,7 @@ async def test_more_that_it_cannot_decide(
     code, output = run_gatehouse(empty_database, "db", "adopt")
 
     assert code == 3
-    assert f"first see to {told}" in output
+    assert f"resolve first: {told}" in output
 
 
 IN_THE_WAY = {
@@ -288,7 +288,7 @@ IN_THE_WAY = {
     ),
     "its bookkeeping": (
         "CREATE TABLE migration (id serial PRIMARY KEY, name text)",
-        "the table migration is another system's; give it another name",
+        "the table migration belongs to another system; rename it",
     ),
 }
 
@@ -369,7 +369,7 @@ async def test_what_is_not_a_database_of_the_old_system_is_told_in_one_line(
     assert (empty[0], other[0]) == (1, 1)
     assert empty[1].count("\n") == other[1].count("\n") == 1
     assert "run: piccolo migrations forwards all" in empty[1]
-    assert "it lacks password, firstName, lastName, role; give it another name" in other[1]
+    assert "it lacks password, firstName, lastName, role; rename it" in other[1]
 
 
 async def test_tables_of_another_owner_are_asked_for(

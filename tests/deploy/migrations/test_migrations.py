@@ -74,7 +74,7 @@ import asyncpg, orjson
 from piccolo.apps.migrations.commands.backwards import run_backwards
 from piccolo.apps.migrations.commands.forwards import run_forwards
 from api.settings import get_settings
-from tests.test_migrations import catalog_of
+from tests.deploy.migrations.test_migrations import catalog_of
 
 async def walk(steps):
     connection = await asyncpg.connect(get_settings().database_url.get_secret_value())

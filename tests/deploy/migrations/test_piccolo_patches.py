@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ from piccolo.apps.migrations.commands import backwards, forwards
 
 from api.command_error import CommandError
 from api.database.embedded import EmbeddedServer
-from api.database.engine import Engine
 from api.deploy.migrations import index
-from api.deploy.migrations.index import Index, make_index
+from api.deploy.migrations.index import Index, create_index
 from api.deploy.migrations.retained_data import BATCH
 from api.deploy.paths import MIGRATIONS
 from tests.support import ROOT, copy_project, run_gatehouse
@@ -223,22 +223,21 @@ async def test_a_migration_that_fails_half_way_goes_on_once_its_cause_is_mended(
     again, _ = await run(empty_database, "forwards", "all")
 
     assert (code, made, recorded, again) == (1, True, 1, 0)
-    assert 'violates foreign key constraint "users_tenant"; mend that' in output.splitlines()[-1]
+    assert 'violates foreign key constraint "users_tenant"; fix the cause' in output.splitlines()[-1]
 
 
 async def test_an_index_that_waits_for_an_old_transaction_says_so_and_gives_up(
-    migrated_database: str, monkeypatch: pytest.MonkeyPatch
+    migrated_database: str, monkeypatch: pytest.MonkeyPatch, use_database: Callable[[str], None]
 ) -> None:
     """By itself, PostgreSQL would let it wait for ever."""
-    monkeypatch.setattr(index, "PATIENCE", 0.6)
+    monkeypatch.setattr(index, "BLOCKED_TIMEOUT", 0.6)
+    use_database(migrated_database)
     older = await asyncpg.connect(migrated_database)
     async with older.transaction(isolation="repeatable_read"):
         await older.execute("SELECT 1 FROM pg_class LIMIT 1")
         holder = await older.fetchval("SELECT pg_backend_pid()")
         with pytest.raises(CommandError, match=f"PostgreSQL process {holder}"):
-            await make_index(
-                Engine({"dsn": migrated_database}, embedded=None, pool_size=1), Index("late", "users (role)")
-            )
+            await create_index(Index("late", "users (role)"))
     building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND state = 'active'"
     assert await older.fetchval(building) == 0
     await older.close()
@@ -266,7 +265,7 @@ async def test_an_interrupt_is_told_in_one_line(empty_database: str, connection:
         code, output = await ended(process)
 
     assert code == 1
-    assert output.splitlines()[-1] == "gatehouse: interrupted; to go on, run it again"
+    assert output.splitlines()[-1] == "gatehouse: interrupted; run it again to continue"
     assert "Traceback" not in output
 
 
@@ -378,9 +377,9 @@ async def test_whoever_is_asked_keeps_nobody_waiting(
     deploy, _ = await run(empty_database, "forwards", "all", MIGRATION_LOCK_TIMEOUT="0")
     output, _ = await asyncio.to_thread(process.communicate, "y\n")
 
-    assert question.endswith(f"Undo 1 migration: {TENANTS}? [y/N] ")
+    assert question.endswith(f"Revert 1 migration: {TENANTS}? [y/N] ")
     assert (deploy, process.returncode) == (0, 1)
-    assert "other migrations are applied by now, and nothing was undone" in output
+    assert "the applied migrations have changed, and nothing was reverted" in output
     assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
 
 
@@ -545,7 +544,7 @@ async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
     code, output = await run(empty_database, *back)
 
     assert code == 1
-    assert "still keeps what an earlier undoing left" in output
+    assert "still holds the data of an earlier revert" in output
     rows = "SELECT count(*) FROM gatehouse_undone.beta_keys_20261124001840663925"
     async with connection.transaction():
         await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
@@ -565,7 +564,7 @@ async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
     again, _ = await run(empty_database, "forwards", "all")
 
     assert (code, again) == (1, 0)
-    assert "tenants exists, and gatehouse_undone.tenants keeps the rows" in output
+    assert "tenants exists, and gatehouse_undone.tenants holds the rows" in output
     assert len((await every_row(connection))["tenants"]) == 20
 
 
@@ -600,7 +599,8 @@ async def test_a_preview_changes_nothing_and_asks_nothing(
     tables = "SELECT array_agg(oid ORDER BY oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
     before = await connection.fetchval(f"{tables} AND relname NOT LIKE 'migration%'")
 
-    code, output = await run(empty_database, direction, "gatehouse", "--migration_id", "1", "--preview")
+    first = "1" if direction == "forwards" else TENANTS
+    code, output = await run(empty_database, direction, "gatehouse", "--migration_id", first, "--preview")
 
     assert code == 0, output
     assert (
@@ -628,7 +628,7 @@ async def test_a_table_that_the_sql_cannot_work_with_is_told_as_what_it_is(
 DATA_ONLY = """
 from piccolo.apps.migrations.tables import Migration
 
-ID = "2026-12-01T00:00:00:000000"
+ID = "2099-01-01T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Write a row."
 
@@ -642,7 +642,7 @@ async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
     copy_project(tmp_path)
-    (tmp_path / "migrations" / "gatehouse_2026_12_01t00_00_00_000000.py").write_text(DATA_ONLY)
+    (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(DATA_ONLY)
     await connection.execute("CREATE TABLE tallies (tally text)")
     elsewhere = {"PYTHONPATH": str(tmp_path)}
 
@@ -655,5 +655,5 @@ async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_
     assert [code for code, _ in results] == [0, 0], results
     assert (preview[0], status[0]) == (0, 0), (preview, status)
     assert back[0] == 1
-    assert "cannot be undone" in back[1]
+    assert "cannot be reverted" in back[1]
     assert await connection.fetchval("SELECT count(*) FROM tallies") == 1

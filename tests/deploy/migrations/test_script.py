@@ -301,14 +301,14 @@ async def test_a_script_that_would_leave_a_gap_is_refused(
 
     ahead = await psql(empty_database, script("--from", SESSIONS), tmp_path)
     assert ahead[0] == 3
-    assert f"earlier than what this applies: {TENANTS}, {ROW_SECURITY};" in ahead[1]
+    assert f"migrations before these are pending: {TENANTS}, {ROW_SECURITY};" in ahead[1]
     assert f"gatehouse db sql --from {TENANTS}" in ahead[1]
     assert [row["name"] for row in await records(connection)] == [USERS]
 
     await take(empty_database, script("--to", SESSIONS), tmp_path)
     amid = await psql(empty_database, script("--backwards", "--from", TENANTS, "--to", TENANTS), tmp_path)
     assert amid[0] == 3
-    assert f"later than what this undoes: {ROW_SECURITY}, {SESSIONS};" in amid[1]
+    assert f"migrations after these are applied: {ROW_SECURITY}, {SESSIONS};" in amid[1]
     assert f"gatehouse db sql --backwards --from {TENANTS}" in amid[1]
     assert len(await records(connection)) == 4
 
@@ -351,7 +351,7 @@ async def test_a_database_of_the_old_system_is_refused(
     code, output = await psql(empty_database, script(), tmp_path)
 
     assert code == 3
-    assert "take it over with: gatehouse db adopt" in output
+    assert "to convert it, run: gatehouse db adopt" in output
     assert await connection.fetchval("SELECT count(*) FROM migration") == 0
 
 
@@ -380,7 +380,7 @@ async def test_what_an_earlier_undoing_keeps_is_not_overwritten(
     refused = await psql(empty_database, script("--backwards", "--from", TENANTS), tmp_path)
 
     assert refused[0] == 3
-    assert "gatehouse_undone.beta_keys still keeps what an earlier undoing left" in refused[1]
+    assert "gatehouse_undone.beta_keys still holds the data of an earlier revert" in refused[1]
     assert [row["name"] for row in await records(connection)] == [USERS, TENANTS]
     assert await whole_catalog(connection) == before
 
@@ -396,10 +396,10 @@ def copy_of_the_project(folder: Path, **migrations: str) -> dict[str, str]:
 
 
 LATER = """
-from api.deploy.pending import migration_ids
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.pending import migration_ids
+from api.deploy.migrations.migration import SqlMigration
 
-ID = "2026-12-02T00:00:00:000000"
+ID = "2099-01-02T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Ana's \\\\ `date` :table."
 
@@ -418,10 +418,10 @@ async def test_a_migration_that_runs_python_is_named(
     folder = tmp_path / "copy"
     environment = copy_of_the_project(
         folder,
-        gatehouse_2026_12_01t00_00_00_000000=DATA_ONLY,
-        gatehouse_2026_12_02t00_00_00_000000=LATER,
+        gatehouse_2099_01_01t00_00_00_000000=DATA_ONLY,
+        gatehouse_2099_01_02t00_00_00_000000=LATER,
     )
-    python, later = "2026-12-01T00:00:00:000000", "2026-12-02T00:00:00:000000"
+    python, later = "2099-01-01T00:00:00:000000", "2099-01-02T00:00:00:000000"
 
     code, output = run_gatehouse(AWAY, "db", "sql", cwd=folder, **environment)
     assert code == 1
@@ -444,10 +444,10 @@ TWO_STEPS = """
 from piccolo.columns import Text
 from piccolo.table import Table
 
-from api.deploy.pending import migration_ids
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.pending import migration_ids
+from api.deploy.migrations.migration import SqlMigration
 
-ID = "2026-12-02T00:00:00:000000"
+ID = "2099-01-02T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Add two columns, one after the other."
 
@@ -479,8 +479,8 @@ async def test_columns_that_come_back_one_by_one_all_get_their_values(
 ) -> None:
     """What is kept must not be forgotten as soon as the first of them is there."""
     folder = tmp_path / "copy"
-    environment = copy_of_the_project(folder, gatehouse_2026_12_02t00_00_00_000000=TWO_STEPS)
-    last = "2026-12-02T00:00:00:000000"
+    environment = copy_of_the_project(folder, gatehouse_2099_01_02t00_00_00_000000=TWO_STEPS)
+    last = "2099-01-02T00:00:00:000000"
     forwards = script(cwd=folder, **environment)
     await take(empty_database, forwards, tmp_path)
     await connection.execute("INSERT INTO beta_keys (key, first, second) VALUES ('k', 'a', 'b')")
