@@ -78,7 +78,7 @@ async def bare_keys(scope: Scope, receive: Receive, send: Send) -> None:
     token = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ").decode()
     viewer = await viewers.find_viewer(token, Client())
     if viewer is None:
-        await _answer(send, {"errors": [{"message": "Sign in first."}]})
+        await _answer(send, {"errors": [{"message": "Please sign in first."}]})
         return
     as_operator(viewer)
     page = await list_keys(KeyFilter(), 100)
@@ -195,7 +195,7 @@ async def _answer(send: Send, content: dict[str, object]) -> None:
 
 
 def _validation(valid: bool) -> dict[str, object]:
-    return {"valid": valid, "message": "This beta key is valid." if valid else "There is no such beta key."}
+    return {"valid": valid, "message": "This beta key is valid." if valid else "This beta key does not exist."}
 
 
 @strawberry.type
@@ -211,7 +211,7 @@ class Query:
         found = await BetaKey.select().where(BetaKey.key == key).first()
         valid = found is not None and not found["isUsed"]
         return BetaKeyValidation(
-            valid=valid, message="This beta key is valid." if valid else "There is no such beta key."
+            valid=valid, message="This beta key is valid." if valid else "This beta key does not exist."
         )
 
 

@@ -14,7 +14,7 @@ async def test_the_runbooks_key_is_not_valid(api: Api) -> None:
     response = await api.http.get("/api/beta-keys/validate/BETA-TEST-12345")
 
     assert response.status_code == 200
-    assert response.json() == {"valid": False, "message": "There is no such beta key."}
+    assert response.json() == {"valid": False, "message": "This beta key does not exist."}
 
 
 @pytest.mark.parametrize("typed", ["{key}", "beta%20{tail}", "{key}%0A"])
@@ -61,7 +61,7 @@ async def test_a_refusal_has_the_shape_that_old_clients_know(api: Api, database:
         "code": "INVALID_INPUT",
         "message": "Algunos campos no son válidos.",
         "fields": [
-            {"field": "email", "code": "INVALID_EMAIL", "message": "Esto no es un correo electrónico."},
+            {"field": "email", "code": "INVALID_EMAIL", "message": "No es un correo electrónico válido."},
             {"field": "firstName", "code": "REQUIRED", "message": "Este campo es obligatorio."},
         ],
     }

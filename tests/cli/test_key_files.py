@@ -313,9 +313,9 @@ async def test_all_that_is_wrong_is_told_at_once(database: asyncpg.Connection, t
     done = take_over(tmp_path / "keys.csv", text)
 
     assert done.stderr.splitlines()[:-1] == [
-        "line 2, key: This key is there already.",
-        "line 3, recipientEmail: This is not an email address.",
-        "line 5, key: This key stands in line 4 as well.",
+        "line 2, key: This key already exists.",
+        "line 3, recipientEmail: This is not a valid email address.",
+        "line 5, key: This key is also in line 4.",
     ]
     assert "3 problems" in done.stderr
 
