@@ -1,4 +1,4 @@
-"""The messages for people, in English and Spanish. Programs use the codes, which are the same in every language."""
+"""The messages for people, in English and Spanish. Programs use the codes, which no language changes."""
 
 from functools import lru_cache
 from typing import Any
@@ -158,7 +158,7 @@ def message(code: str, language: str, **values: Any) -> str:
 
 @lru_cache(maxsize=512)
 def preferred_language(accept_language: str | None) -> str:
-    """The entry of `LANGUAGES` with the highest weight in an Accept-Language header (RFC 9110), or English."""
+    """The language with the highest weight in an Accept-Language header (RFC 9110); English if none fits."""
     best, best_weight = LANGUAGES[0], 0.0
     for part in (accept_language or "")[:500].split(","):
         name, _, parameters = part.strip().partition(";")

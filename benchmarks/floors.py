@@ -195,7 +195,8 @@ async def _answer(send: Send, content: dict[str, object]) -> None:
 
 
 def _validation(valid: bool) -> dict[str, object]:
-    return {"valid": valid, "message": "This beta key is valid." if valid else "This beta key does not exist."}
+    message = "This beta key is valid." if valid else "This beta key does not exist."
+    return {"valid": valid, "message": message}
 
 
 @strawberry.type
