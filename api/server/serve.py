@@ -104,14 +104,12 @@ async def _prepare(settings: Settings) -> None:
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
         await apply_pending(get_engine(), settings.migration_lock_timeout)
-        sys.stdout.write(f"GraphiQL: {base}/graphql\n")
+        issued: list[NewKey] = []
         # Under the lock, so that of two first starts at once one makes the key.
         async with migration_lock(get_engine(), settings.migration_lock_timeout):
             if not await any_key():
-                issued: list[NewKey] = []
                 await issue_keys(SYSTEM_ACTOR, 1, Terms(notes="the first start"), issued.extend)
-                sys.stdout.write(f"A beta key to try: {issued[0].key}\n")
-        sys.stdout.flush()
+        _print_ready(base, issued)
         return
     if settings.db_sync:
         logger.warning("DB_SYNC is on: pending migrations are applied at start; switch it off when done")
@@ -130,3 +128,10 @@ async def _prepare(settings: Settings) -> None:
         # Served all the same: /readyz tells, and everything works once the database is back.
         logger.warning("the database is not available yet", error=describe_error(error))
     logger.info("serving", url=base)
+
+
+def _print_ready(base: str, issued: list[NewKey]) -> None:
+    """Print the address, and the key of a first start, set apart from the log lines around them."""
+    lines = [f"Gatehouse is ready:  {base}/graphql", *(f"A beta key to try:   {new.key}" for new in issued)]
+    sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
+    sys.stdout.flush()
