@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test lint fuzz format bench bench-migrations schema lock clean
+.PHONY: run test lint fuzz format bench bench-migrations schema settings lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -33,6 +33,10 @@ schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql
 	@$(BIN)/python -m api.deploy.schema_snapshot > .venv/schema.json && mv .venv/schema.json migrations/schema.json
 
+# docs/settings.md and .env.example.
+settings: $(INSTALLED)
+	@$(BIN)/python -m api.settings_reference
+
 # uv resolves for every platform and Python at once; it is needed for this step alone, so it is not locked.
 # Extras are pinned as well: pip of Python 3.11 takes the newest release of `name[extra]` where only `name` is pinned.
 lock:
@@ -48,6 +52,7 @@ clean:
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Gatehouse needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing Gatehouse and its libraries into .venv, about a minute …"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -1,10 +1,12 @@
-"""The REST doors of the old system, for its old clients: the same paths, names and bodies.
+"""The REST API of the old system, for its clients: the same paths, names and bodies.
 
-They have no rules of their own: the domain functions behind GraphQL answer here too.
+It has no rules of its own: it reads the request, calls the domain functions that GraphQL calls as well, and
+writes the response. `HTTP_STATUS_OF_ERROR` says which HTTP status each `DomainError` becomes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -31,29 +33,69 @@ from tables import Tenant, User
 
 logger = get_logger()
 
+HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
+    errors.InvalidInput: HTTPStatus.BAD_REQUEST,
+    errors.InvalidArgument: HTTPStatus.BAD_REQUEST,
+    errors.BetaKeyRejected: HTTPStatus.BAD_REQUEST,
+    errors.WrongCode: HTTPStatus.BAD_REQUEST,
+    errors.WrongCredentials: HTTPStatus.UNAUTHORIZED,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.TenantSuspended: HTTPStatus.FORBIDDEN,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.EmailTaken: HTTPStatus.CONFLICT,
+    errors.NitTaken: HTTPStatus.CONFLICT,
+    errors.NoSeat: HTTPStatus.CONFLICT,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+}
+"""The status of the response to each error of the domain."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(*, max_seconds: float) -> list[Route]:
+    """The routes; a request that takes longer than `max_seconds` is cancelled."""
+    endpoints: list[tuple[str, str, Endpoint]] = [
+        ("GET", "/api/beta-keys/validate/{key:path}", validate_beta_key),
+        ("POST", "/api/auth/register", register),
+        ("POST", "/api/auth/login", login),
+    ]
+    return [
+        Route(
+            path,
+            _with_error_responses(endpoint, max_seconds),
+            methods=[method],
+            middleware=observe_route(f"REST {endpoint.__name__}"),
+        )
+        for method, path, endpoint in endpoints
+    ]
+
 
 async def validate_beta_key(request: Request) -> Response:
     client = client_of(request.scope)
     reason = await lookup.validate_key(request.path_params["key"], client)
-    told = message(lookup.message_code(reason), client.language)
-    return _json(200, {"valid": reason is None, "message": told})
+    text = message(lookup.message_code(reason), client.language)
+    return _json(HTTPStatus.OK, {"valid": reason is None, "message": text})
 
 
 async def register(request: Request) -> Response:
-    form = await _read_object(request)
-    return _json(201, _signed_in(await registration.register(form, client_of(request.scope))))
+    values = await _read_json_object(request)
+    opened = await registration.register(values, client_of(request.scope))
+    return _json(HTTPStatus.CREATED, _session(opened))
 
 
 async def login(request: Request) -> Response:
-    form = _Form(await _read_object(request))
-    email, password = form.text("email"), form.text("password")
-    if form.problems:
-        raise InvalidInput(form.problems)
-    return _json(201, _signed_in(await sign_in.sign_in(email, password, client_of(request.scope))))
+    body = _TextFields(await _read_json_object(request))
+    email, password = body.required("email"), body.required("password")
+    if body.problems:
+        raise InvalidInput(body.problems)
+    opened = await sign_in.sign_in(email, password, client_of(request.scope))
+    return _json(HTTPStatus.CREATED, _session(opened))
 
 
-async def _read_object(request: Request) -> dict[str, Any]:
-    """The JSON object of the body."""
+async def _read_json_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises `HttpError` if the body is anything else."""
     headers = request.headers
     require_json(headers.get("content-type", "").encode("latin-1"))
     body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
@@ -66,28 +108,28 @@ async def _read_object(request: Request) -> dict[str, Any]:
     return values
 
 
-class _Form:
-    """Reads fields of the types that the domain expects; what has another type is told with the field's name.
+@dataclass(frozen=True)
+class _TextFields:
+    """Reads text fields from a JSON object; `problems` names each field that is not text.
 
-    A field that is missing is read as an empty one, for the domain to say what is wrong with that.
+    A required field that is missing reads as "": the domain rejects it together with the other bad fields.
     """
 
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._values = values
-        self.problems: list[FieldProblem] = []
+    values: dict[str, Any]
+    problems: list[FieldProblem] = field(default_factory=list)
+
+    def required(self, name: str) -> str:
+        return self.optional(name) or ""
 
     def optional(self, name: str) -> str | None:
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None or isinstance(value, str):
             return value
         self.problems.append(FieldProblem(name, "NOT_TEXT"))
         return None
 
-    def text(self, name: str) -> str:
-        return self.optional(name) or ""
 
-
-def _signed_in(opened: OpenedSession) -> dict[str, Any]:
+def _session(opened: OpenedSession) -> dict[str, Any]:
     return {
         "user": _user(opened.user),
         "tenant": _tenant(opened.tenant) if opened.tenant is not None else None,
@@ -129,97 +171,54 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-STATUSES: dict[type[DomainError], int] = {
-    errors.InvalidInput: 400,
-    errors.BetaKeyRejected: 400,
-    errors.EmailTaken: 409,
-    errors.NitTaken: 409,
-    errors.WrongCredentials: 401,
-    errors.TenantSuspended: 403,
-    errors.WrongCode: 400,
-    errors.RateLimited: 429,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.NoSeat: 409,
-    errors.InvalidArgument: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-}
+def _with_error_responses(endpoint: Endpoint, max_seconds: float) -> Endpoint:
+    """`endpoint` with a time limit; each failure becomes a JSON response in the shape of the old system."""
 
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-def _door(answer: Endpoint, max_seconds: float) -> Endpoint:
-    """An endpoint that tells every failure in the shape that the old clients know."""
-
-    async def endpoint(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         language = client_of(request.scope).language
         limit = asyncio.timeout(max_seconds)
         try:
             async with limit:
-                return await answer(request)
+                return await endpoint(request)
         except DomainError as error:
             return _domain_error(error, language)
         except HttpError as error:
             return _refuse(error.status, "BAD_REQUEST", error.message)
         except ClientDisconnect:
-            # Nobody is there to read this.
+            # The client cannot read this response, but Starlette requires one.
             return Response(status_code=400)
         except Exception as error:  # noqa: BLE001
             if limit.expired():
                 return _refuse(503, "TIMEOUT", message("TIMEOUT", language, seconds=f"{max_seconds:g}"))
-            # Told here and not by Starlette, whose last resort knows neither the request's id nor JSON.
+            # Handled here because Starlette's own handler answers in plain text, without the request id.
             code = report_error(error)
-            return _error(503 if code == "UNAVAILABLE" else 500, code, message(code, language), [])
+            return _error(503 if code == "UNAVAILABLE" else 500, code, message(code, language))
 
-    return endpoint
+    return respond
 
 
 def _domain_error(error: DomainError, language: str) -> Response:
-    fields = [
-        {
-            "field": problem.name,
-            "code": problem.code,
-            "message": message(problem.code, language, **problem.limits),
-        }
-        for problem in (error.problems if isinstance(error, InvalidInput) else [])
-    ]
-    told = message(error.message_code, language, **error.values)
-    response = _refuse(STATUSES[type(error)], error.code, told, fields)
+    problems = error.problems if isinstance(error, InvalidInput) else []
+    response = _refuse(
+        HTTP_STATUS_OF_ERROR[type(error)],
+        error.code,
+        message(error.message_code, language, **error.values),
+        [
+            {
+                "field": problem.name,
+                "code": problem.code,
+                "message": message(problem.code, language, **problem.limits),
+            }
+            for problem in problems
+        ],
+    )
     if isinstance(error, errors.RateLimited):
         response.headers["retry-after"] = str(error.retry_after_seconds)
     return response
 
 
-def _refuse(status: int, code: str, told: str, fields: list[dict[str, str]] | None = None) -> Response:
-    logger.info("refused", status=status, code=code)
-    return _error(status, code, told, fields or [])
-
-
-def _error(status: int, code: str, told: str, fields: list[dict[str, str]]) -> Response:
-    record_outcome(code)
-    return _json(
-        status,
-        {
-            "statusCode": status,
-            "error": HTTPStatus(status).phrase,
-            "code": code,
-            "message": told,
-            "fields": fields,
-        },
-    )
-
-
-def _json(status: int, content: dict[str, Any]) -> Response:
-    # asyncpg has a UUID class of its own, which orjson does not know.
-    body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
-    headers = {"cache-control": "no-store", "vary": "accept-language"}
-    return Response(body, status, headers, media_type="application/json")
-
-
 async def http_error(request: Request, error: Exception) -> Response:
-    """An unknown path, or a method that a path does not take."""
+    """The response to an unknown path, or to a method that the path does not support."""
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
     code = "NOT_FOUND" if status == 404 else "BAD_REQUEST"
     response = _refuse(status, code, message(code, client_of(request.scope).language))
@@ -227,19 +226,28 @@ async def http_error(request: Request, error: Exception) -> Response:
     return response
 
 
-def routes(*, max_seconds: float) -> list[Route]:
-    """The doors; a request that takes longer than `max_seconds` is given up."""
-    doors = [
-        ("GET", "/api/beta-keys/validate/{key:path}", validate_beta_key),
-        ("POST", "/api/auth/register", register),
-        ("POST", "/api/auth/login", login),
-    ]
-    return [
-        Route(
-            path,
-            _door(answer, max_seconds),
-            methods=[method],
-            middleware=observe_route(f"REST {answer.__name__}"),
-        )
-        for method, path, answer in doors
-    ]
+def _refuse(status: int, code: str, text: str, fields: Sequence[dict[str, str]] = ()) -> Response:
+    """An error of the client."""
+    logger.info("refused", status=int(status), code=code)
+    return _error(status, code, text, fields)
+
+
+def _error(status: int, code: str, text: str, fields: Sequence[dict[str, str]] = ()) -> Response:
+    record_outcome(code)
+    return _json(
+        status,
+        {
+            "statusCode": status,
+            "error": HTTPStatus(status).phrase,
+            "code": code,
+            "message": text,
+            "fields": fields,
+        },
+    )
+
+
+def _json(status: int, content: dict[str, Any]) -> Response:
+    # `default=str` is for asyncpg's own UUID class, which orjson does not know.
+    body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+    headers = {"cache-control": "no-store", "vary": "accept-language"}
+    return Response(body, status, headers, media_type="application/json")

@@ -1,288 +1,175 @@
-"""The environment, read once, typed."""
+"""The settings: environment variables, read once, typed.
 
-import re
+To add one: a field with its docstring in `Settings`, then `make settings`, which writes docs/settings.md and
+.env.example.
+"""
+
 from email.headerregistry import Address
-from email.policy import SMTP
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from limits import parse_many
-from pydantic import (
-    AfterValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.command_error import CommandError
+from api.setting_types import (
+    CollectorUrl,
+    DatabaseUrl,
+    Heading,
+    MetricsToken,
+    Networks,
+    Origins,
+    PageUrl,
+    PhoneRegion,
+    Port,
+    Rate,
+    RedisUrl,
+    Sender,
+    SmtpUrl,
+    TaxIdCountry,
+    read_addresses,
+)
 
 
 class SettingsError(CommandError):
-    """A setting is wrong; the message is one line that names it and says what it takes."""
-
-
-def _is_rate(value: str) -> str:
-    try:
-        rates = parse_many(value)
-    except ValueError:
-        rates = []
-    # The library would take the first of several, and a rate of nothing would shut the door.
-    if len(rates) != 1 or rates[0].amount < 1:
-        raise ValueError("must be a rate such as 10/minute or 5/15 minutes")
-    return value
-
-
-Rate = Annotated[str, AfterValidator(_is_rate)]
-"""How often within a moving window, in the notation of the library `limits`: `5/15 minutes`."""
+    """A setting is wrong; the message is one line with the variable's name and the format it must have."""
 
 
 class Settings(BaseSettings):
-    """Each field is the environment variable of the same name in capitals. `.env.example` lists them."""
+    """Each field is the environment variable of the same name in capitals; its docstring describes it."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
-    database_url: SecretStr | None = None
-    """A PostgreSQL address; unset, an embedded server in `gatehouse_home` is used."""
+    database_url: Annotated[DatabaseUrl | None, Heading("Database")] = None
+    """The PostgreSQL database. Its role must own the database and must be neither a superuser nor BYPASSRLS.
+    Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start."""
     gatehouse_home: Path = Path(".gatehouse")
-    """The folder of the embedded server."""
+    """The folder of the embedded PostgreSQL, and of the mails that are written as files."""
     db_sync: bool = False
-    """Whether starting the application applies the pending migrations of `database_url`."""
+    """Apply the pending migrations of `DATABASE_URL` at start. Switch it off again after the deploy."""
     migration_lock_timeout: Annotated[float, Field(ge=0, le=86_400)] = 60
-    """Seconds a migration waits for another one to end."""
+    """How many seconds a migration waits for another one to end; after that it fails."""
     db_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Connections to the database, for each server process."""
+    """The largest number of database connections of each server process."""
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    host: Annotated[str, Heading("Server")] = "127.0.0.1"
+    """The address where the server listens. `0.0.0.0` accepts connections from other machines."""
+    port: Port = 8000
+    """The port where the server listens."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
-    """Server processes."""
+    """The number of server processes. With more than one, set `RATE_LIMIT_STORAGE` too."""
+    trusted_proxies: Networks = ()
+    """The reverse proxies in front of the server. `X-Forwarded-For` gives the client's address only if it
+    comes from one of them. Unset, the header is ignored: all clients behind a proxy count as one address."""
+    cors_origins: Origins = ()
+    """The origins whose pages may call the API from a browser. Unset, none may."""
 
-    execution_plans: bool = True
-    """Whether GraphQL documents that come again are compiled; otherwise graphql-core interprets them."""
+    execution_plans: Annotated[bool, Heading("GraphQL execution")] = True
+    """Compile GraphQL documents that are sent again. Off, graphql-core interprets each document."""
     document_cache_entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    """GraphQL documents that each server process keeps ready."""
+    """How many parsed GraphQL documents each server process caches."""
     document_cache_bytes: Annotated[int, Field(ge=1_000_000, le=10_000_000_000)] = 32_000_000
-    """Memory that these may take."""
+    """How many bytes of memory the cached documents of a server process may take."""
 
-    log_format: Literal["auto", "json", "text"] = "auto"
-    """How the log is written; `auto` is text in a terminal, and JSON anywhere else."""
-    metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
-    """The port of /metrics, where nothing else is served."""
+    log_format: Annotated[Literal["auto", "json", "text"], Heading("Observability")] = "auto"
+    """The format of the log. `auto` is text in a terminal, and JSON anywhere else."""
+    metrics_port: Port | None = None
+    """The port of `/metrics` for Prometheus, where nothing else is served. If neither `METRICS_PORT` nor
+    `METRICS_TOKEN` is set, nothing is measured."""
     metrics_host: str = "127.0.0.1"
-    """The address of `metrics_port`."""
-    metrics_token: SecretStr | None = None
-    """What /metrics wants as `Authorization: Bearer`; without a port of its own it is served on `port`."""
-    otel_exporter_otlp_endpoint: str | None = None
-    """Where traces go, over OTLP in HTTP; unset, none are made."""
+    """The address where `METRICS_PORT` listens."""
+    metrics_token: MetricsToken | None = None
+    """The bearer token that a request to `/metrics` must send. Without `METRICS_PORT`, `/metrics` is served
+    on `PORT`. Unset, `METRICS_PORT` answers without a token."""
+    otel_exporter_otlp_endpoint: CollectorUrl | None = None
+    """Where traces are sent, as OTLP over HTTP. `OTEL_SERVICE_NAME`, `OTEL_EXPORTER_OTLP_HEADERS`,
+    `OTEL_TRACES_SAMPLER` and the other variables of OpenTelemetry apply too. Unset, no traces are made."""
 
-    session_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    """How long a session lasts after sign-in."""
+    session_days: Annotated[int, Field(ge=1, le=3650), Heading("Sessions, data and fields")] = 30
+    """How many days a session lasts after sign-in."""
     deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
-    """Days for which a deleted tenant can be restored, before it is erased."""
+    """How many days a deleted tenant can be restored with `gatehouse tenants restore`; then it is erased."""
     audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
-    """Days for which the record keeps an event; the database itself refuses to remove a younger one."""
-    phone_region: str = "CO"
-    """ISO 3166 country of phone numbers that are written without one."""
-    tax_id_country: str | None = None
-    """ISO 3166 country whose rules tax ids follow; unset, any 3 to 50 characters are taken."""
-
-    register_url: str | None = None
-    """The page where a business registers; invitations link to it, with `?key=` and the key."""
-    smtp_url: SecretStr | None = None
-    """The mail server, with a password perhaps; unset, mails are written as files into `outbox`."""
-    mail_from: Annotated[str | None, Field(validate_default=True)] = None
-    """Who mails come from: an address, with a name perhaps."""
-    worker: bool = True
-    """Whether `gatehouse serve` sends the mails, and cleans up; otherwise `gatehouse worker` does."""
+    """How many days an audit event is stored. The database refuses to delete a younger one."""
     require_verified_email: bool = False
-    """Whether only those who have shown that a mailbox is theirs may register with its address."""
+    """Accept a registration only with a token of `verifyEmail`, which proves that the owner reads that
+    mailbox."""
+    phone_region: PhoneRegion = "CO"
+    """The country of phone numbers that are written without a country code."""
+    tax_id_country: TaxIdCountry | None = None
+    """The country whose rules tax ids must follow, check digit included. Unset, any 3 to 50 letters and
+    digits are accepted."""
 
-    rate_limits: bool = True
-    """Whether anything is counted."""
-    rate_limit_storage: SecretStr | None = None
-    """A Redis that several server processes count in; unset, each counts in its own memory."""
+    smtp_url: Annotated[SmtpUrl | None, Heading("Mail")] = None
+    """The mail server. `smtp://` uses STARTTLS if the server offers it, and sends no password without TLS,
+    except to this machine. Unset, mails are written as files into `GATEHOUSE_HOME/outbox`."""
+    mail_from: Annotated[Sender | None, Field(validate_default=True)] = None
+    """The sender of all mails. Required with `SMTP_URL`."""
+    register_url: PageUrl | None = None
+    """The page where a business registers. Invitations link to it, with `?key=` and the beta key. Unset,
+    invitations have no link."""
+    worker: bool = True
+    """Start a worker together with `gatehouse serve`: it sends mails and erases expired data. Off, run
+    `gatehouse worker` yourself."""
+
+    rate_limits: Annotated[bool, Heading("Rate limits")] = True
+    """Limit how often a client may try. Switch it off for load tests only."""
+    rate_limit_storage: RedisUrl | None = None
+    """A Redis or Valkey where all server processes count together. Unset, each process counts in its own
+    memory. While it is unreachable, requests pass uncounted and the log says so."""
     rate_limit_validate: Rate = "30/minute"
-    """Keys that one address may ask about."""
+    """How often one address may look up a beta key."""
     rate_limit_wrong_keys: Rate = "10/minute"
-    """Keys that one address may ask about without there being such keys."""
+    """How often one address may look up beta keys that do not exist."""
     rate_limit_register: Rate = "10/hour"
-    """Registrations that one address may try."""
+    """How often one address may try to register."""
     rate_limit_login: Rate = "10/minute"
-    """Sign-ins and one-time codes that one address may try."""
+    """How often one address may try to sign in, or try a one-time code."""
     rate_limit_wrong_passwords: Rate = "5/15 minutes"
-    """Wrong passwords for one account, from wherever they come."""
+    """How many wrong passwords may be tried for one account, from all addresses together."""
     rate_limit_codes: Rate = "3/hour"
-    """One-time codes that one address may ask for."""
+    """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "5/hour"
-    """One-time codes to one mailbox, whoever asks for them."""
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
-    """Networks whose X-Forwarded-For is believed, separated by commas."""
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins whose pages may call the API from a browser, separated by commas; `*` is any."""
+    """How many one-time codes are sent to one mailbox, for all addresses together."""
 
-    @property
-    def metrics(self) -> bool:
-        """Whether there is a /metrics, and anything to be counted for it."""
-        return self.metrics_port is not None or self.metrics_token is not None
-
-    @field_validator("database_url")
+    @field_validator("metrics_port")
     @classmethod
-    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("must begin with postgresql://")
-        # The driver's own complaint would quote a part of the address, which may be of the password.
-        if value and not _has_readable_hosts(value.get_secret_value()):
-            raise ValueError(
-                "must be like postgresql://user:password@host:5432/database, "
-                "with special characters percent-encoded"
-            )
-        return value
-
-    @property
-    def outbox(self) -> Path:
-        """Where mails go without `smtp_url`."""
-        return self.gatehouse_home / "outbox"
-
-    @property
-    def sender(self) -> Address:
-        """`mail_from`, read."""
-        return _addresses(self.mail_from or "Gatehouse <gatehouse@localhost>")[0]
-
-    @field_validator("register_url")
-    @classmethod
-    def _is_page(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s#]*", value):
-            raise ValueError("must be a page such as https://shop.example.com/register, without a fragment")
-        return value
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            url = value.get_secret_value()
-            readable = url.startswith(("smtp://", "smtps://")) and _has_readable_hosts(url, "25")
-            if not readable or not urlsplit(url).hostname:
-                raise ValueError(
-                    "must be like smtps://user:password@smtp.example.com:465 or smtp://…:587, "
-                    "with special characters percent-encoded"
-                )
+    def _differs_from_port(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value == info.data.get("port"):
+            raise ValueError("must be another port than PORT; on PORT, METRICS_TOKEN protects /metrics")
         return value
 
     @field_validator("mail_from")
     @classmethod
-    def _is_sender(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None:
-            if info.data.get("smtp_url") is not None:
-                raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
-        elif len(_addresses(value)) != 1 or not _addresses(value)[0].domain or not value.isascii():
-            raise ValueError("must be an address in ASCII such as Gatehouse <beta@example.com>")
+    def _is_set_with_smtp_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("smtp_url") is not None:
+            raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
         return value
 
-    @field_validator("metrics_port")
-    @classmethod
-    def _is_another_port(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and value == info.data.get("port"):
-            raise ValueError("must be another port than PORT; METRICS_TOKEN guards /metrics on that one")
-        return value
+    @property
+    def metrics(self) -> bool:
+        """Whether /metrics is served, and anything is measured."""
+        return self.metrics_port is not None or self.metrics_token is not None
 
-    @field_validator("metrics_token")
-    @classmethod
-    def _is_hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[!-~]{16,}", value.get_secret_value()):
-            raise ValueError("must be at least 16 characters of ASCII, without spaces")
-        return value
+    @property
+    def outbox(self) -> Path:
+        """The folder for mails if `smtp_url` is unset."""
+        return self.gatehouse_home / "outbox"
 
-    @field_validator("otel_exporter_otlp_endpoint")
-    @classmethod
-    def _is_http(cls, value: str | None) -> str | None:
-        if value is not None and not (
-            value.startswith(("http://", "https://")) and _has_readable_hosts(value, "80")
-        ):
-            raise ValueError("must be like https://collector.example.com:4318")
-        return value
-
-    @field_validator("rate_limit_storage")
-    @classmethod
-    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            url = value.get_secret_value()
-            if not url.startswith(("redis://", "rediss://")) or not _has_readable_hosts(url, default="6379"):
-                raise ValueError("must be like redis://user:password@host:6379/0")
-        return value
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _are_networks(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return tuple(ip_network(network) for network in _split(value))
-        except ValueError:
-            raise ValueError("must be networks or addresses such as 10.0.0.0/8,fd00::/8") from None
-
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _are_origins(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        origins = tuple(_split(value))
-        # A browser compares them as they are: one with a path, or a slash at its end, would match nothing.
-        if not all(re.fullmatch(r"\*|https?://[a-z0-9.\-\[\]:]+", origin) for origin in origins):
-            raise ValueError("must be origins such as https://shop.example.com,http://localhost:3000")
-        return origins
-
-    @field_validator("phone_region")
-    @classmethod
-    def _is_phone_region(cls, value: str) -> str:
-        # Imported here because its tables take longer to load than the rest of the settings.
-        import phonenumbers
-
-        if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
-            raise ValueError("must be a country's two letters, such as CO")
-        return value.upper()
-
-    @field_validator("tax_id_country")
-    @classmethod
-    def _has_tax_ids(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        from stdnum import get_cc_module
-
-        if get_cc_module(value, "vat") is None:
-            raise ValueError("must be a country's two letters whose tax ids python-stdnum knows, such as CO")
-        return value.upper()
-
-
-def _addresses(value: str) -> tuple[Address, ...]:
-    header = SMTP.header_factory("From", value)
-    return () if header.defects else header.addresses
-
-
-def _split(value: str) -> list[str]:
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-def _has_readable_hosts(url: str, default: str = "5432") -> bool:
-    """Whether each host of an address, of which there may be several, has a port if any."""
-    try:
-        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
-    except ValueError:
-        return False
-    ports = [host.rpartition("]")[2].partition(":")[2] or default for host in hosts]
-    return all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports)
+    @property
+    def sender(self) -> Address:
+        """`mail_from`, parsed."""
+        return read_addresses(self.mail_from or "Gatehouse <gatehouse@localhost>")[0]
 
 
 @cache
 def get_settings() -> Settings:
     """The settings of this process.
 
-    Raises `SettingsError` naming every wrong variable.
+    Raises `SettingsError` that names every wrong variable.
     """
     try:
         return Settings()
@@ -291,7 +178,7 @@ def get_settings() -> Settings:
 
 
 def _one_line(error: ValidationError) -> str:
-    """The variables that are wrong, without their values: one of them may be a password."""
+    """The wrong variables and what is wrong, without their values: one may be a password."""
     return "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']).upper()}: "
         f"{problem['msg'].removeprefix('Value error, ')}"

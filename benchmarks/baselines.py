@@ -76,7 +76,7 @@ async def bare_keys(scope: Scope, receive: Receive, send: Send) -> None:
     token = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ").decode()
     viewer = await viewers.find_viewer(token, Client())
     if viewer is None:
-        await _respond(send, {"errors": [{"message": "Sign in first."}]})
+        await _respond(send, {"errors": [{"message": "Please sign in first."}]})
         return
     as_operator(viewer)
     page = await list_keys(KeyFilter(), 100)
@@ -186,7 +186,8 @@ async def _respond(send: Send, content: dict[str, object]) -> None:
 
 
 def _validation(valid: bool) -> dict[str, object]:
-    return {"valid": valid, "message": "This beta key is valid." if valid else "There is no such beta key."}
+    message = "This beta key is valid." if valid else "This beta key does not exist."
+    return {"valid": valid, "message": message}
 
 
 @strawberry.type
@@ -202,7 +203,7 @@ class Query:
         found = await BetaKey.select().where(BetaKey.key == key).first()
         valid = found is not None and not found["isUsed"]
         return BetaKeyValidation(
-            valid=valid, message="This beta key is valid." if valid else "There is no such beta key."
+            valid=valid, message="This beta key is valid." if valid else "This beta key does not exist."
         )
 
 

@@ -114,7 +114,7 @@ def _cases() -> dict[str, Case]:
     keys = BetaKeyConnection(edges=[Edge(cursor="a", node=key)] * 100, page_info=page, filter=KeyFilter())
     registered = Registration(access_token="t", expires_at=_NOW, user=user, tenant=tenant)
     problems = [FieldError(field=f"field{n}", code="INVALID", message="Not acceptable.") for n in range(5)]
-    invalid = InvalidInput(code="INVALID_INPUT", message="Some fields are not acceptable.", fields=problems)
+    invalid = InvalidInput(code="INVALID_INPUT", message="Some fields are not valid.", fields=problems)
     (form,) = (orjson.loads(body.partition(b"\r\n\r\n")[2])["variables"] for body in registrations(["x"], 1))
     return {
         "one look-up": Case(VALIDATE, {"key": "x"}, "validateBetaKey", valid),

@@ -1,10 +1,10 @@
-"""The REST doors of the old clients."""
+"""The REST API for the clients of the old system."""
 
 import asyncpg
 import pytest
 
 from api.domain.errors import DomainError
-from api.rest import STATUSES
+from api.rest import HTTP_STATUS_OF_ERROR
 from tests.support import PASSWORD, Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
@@ -14,7 +14,7 @@ async def test_the_runbooks_key_is_not_valid(api: Api) -> None:
     response = await api.http.get("/api/beta-keys/validate/BETA-TEST-12345")
 
     assert response.status_code == 200
-    assert response.json() == {"valid": False, "message": "There is no such beta key."}
+    assert response.json() == {"valid": False, "message": "This beta key does not exist."}
 
 
 @pytest.mark.parametrize("typed", ["{key}", "beta%20{tail}", "{key}%0A"])
@@ -27,7 +27,7 @@ async def test_an_issued_key_is_valid(api: Api, database: asyncpg.Connection, ty
 
 
 @pytest.mark.parametrize("typed", ["%00", "a/b", "%F0%9F%98%80", "%FF", "x" * 5000])
-async def test_what_cannot_be_a_key_is_not_valid(api: Api, typed: str) -> None:
+async def test_text_that_cannot_be_a_key_is_not_valid(api: Api, typed: str) -> None:
     response = await api.http.get(f"/api/beta-keys/validate/{typed}")
 
     assert (response.status_code, response.json()["valid"]) == (200, False)
@@ -49,7 +49,7 @@ async def test_a_business_registers_and_signs_in(api: Api, database: asyncpg.Con
         assert (await api.viewer(body["accessToken"]))["tenant"]["id"] == body["tenant"]["id"]
 
 
-async def test_a_refusal_has_the_shape_that_old_clients_know(api: Api, database: asyncpg.Connection) -> None:
+async def test_an_error_has_the_shape_that_old_clients_know(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database), email="x", firstName="")
 
     response = await api.http.post("/api/auth/register", json=form, headers={"accept-language": "es"})
@@ -61,7 +61,7 @@ async def test_a_refusal_has_the_shape_that_old_clients_know(api: Api, database:
         "code": "INVALID_INPUT",
         "message": "Algunos campos no son válidos.",
         "fields": [
-            {"field": "email", "code": "INVALID_EMAIL", "message": "Esto no es un correo electrónico."},
+            {"field": "email", "code": "INVALID_EMAIL", "message": "No es un correo electrónico válido."},
             {"field": "firstName", "code": "REQUIRED", "message": "Este campo es obligatorio."},
         ],
     }
@@ -75,7 +75,7 @@ async def test_a_refusal_has_the_shape_that_old_clients_know(api: Api, database:
         ({"nit": "800800800"}, 409, "NIT_TAKEN"),
     ],
 )
-async def test_each_refusal_has_its_status(
+async def test_each_error_has_its_status(
     api: Api, database: asyncpg.Connection, changes: dict[str, str], status: int, code: str
 ) -> None:
     await api.register(registration(await issue_key(database), email="taken@example.com", nit="800800800"))
@@ -112,7 +112,7 @@ async def test_fields_that_are_missing_or_not_text_are_named(api: Api) -> None:
     assert len(named) == len(response.json()["fields"])
 
 
-async def test_all_that_is_wrong_is_told_at_once(api: Api) -> None:
+async def test_all_bad_fields_are_reported_at_once(api: Api) -> None:
     form = registration("x", email="x", businessType="BANK", nit="1")
 
     response = await api.http.post("/api/auth/register", json=form)
@@ -120,15 +120,15 @@ async def test_all_that_is_wrong_is_told_at_once(api: Api) -> None:
     assert {problem["field"] for problem in response.json()["fields"]} == {"email", "businessType", "nit"}
 
 
-def test_every_refusal_of_the_domain_has_a_status() -> None:
-    assert set(STATUSES) == set(DomainError.__subclasses__())
+def test_every_domain_error_has_a_status() -> None:
+    assert set(HTTP_STATUS_OF_ERROR) == set(DomainError.__subclasses__())
 
 
 @pytest.mark.parametrize(
     ("body", "status"),
     [(b"", 400), (b"{", 400), (b"[]", 400), (b"\xff", 400), (b"{" + b" " * 70_000 + b"}", 413)],
 )
-async def test_a_body_that_is_no_form_is_refused(api: Api, body: bytes, status: int) -> None:
+async def test_a_body_that_is_not_a_json_object_is_refused(api: Api, body: bytes, status: int) -> None:
     response = await api.http.post(
         "/api/auth/login", content=body, headers={"content-type": "application/json"}
     )
@@ -139,7 +139,7 @@ async def test_a_body_that_is_no_form_is_refused(api: Api, body: bytes, status: 
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/api/auth/login", 405)]
 )
-async def test_unknown_doors_are_told_in_json(api: Api, method: str, path: str, status: int) -> None:
+async def test_unknown_paths_and_methods_get_json(api: Api, method: str, path: str, status: int) -> None:
     response = await api.http.request(method, path)
 
     assert (response.status_code, response.json()["statusCode"]) == (status, status)

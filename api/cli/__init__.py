@@ -1,10 +1,11 @@
-"""`gatehouse …`: what operators and deployers type.
+"""`gatehouse …`: the commands for operators and deployers.
 
-Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usage; those of `gatehouse db …`
-are told with each of them.
+Exit codes: 0 done; 1 failed, and one line on standard error says why; 2 wrong usage. The help of each
+`gatehouse db …` command lists its own.
 
-Commands import what they need when they run: the database settings are read by importing `piccolo_conf`,
-and `gatehouse --help` should neither need them nor wait for them.
+Imports of this package: a command imports the code that it runs inside its function, never at the top of the
+module. Most of that code imports `piccolo_conf`, which reads the settings, and it takes most of a second to
+load; `gatehouse --help` must work without settings and answer at once.
 """
 
 import signal
@@ -15,7 +16,6 @@ import typer
 
 from api.cli.audit_events import audit
 from api.cli.db import db
-from api.cli.key_files import key_files
 from api.cli.keys import keys
 from api.cli.mails import mail
 from api.cli.operators import operators
@@ -26,14 +26,13 @@ from api.observability.error_descriptions import describe_error_chain, terminal_
 
 app = typer.Typer(
     name="gatehouse",
-    help="The door of a closed beta.",
+    help="Gatehouse, the registration of a closed beta: issue beta keys, manage tenants, run the server.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(db, name="db")
 app.add_typer(keys, name="keys")
-keys.add_typer(key_files)
 app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
 app.add_typer(tenants, name="tenants")
@@ -41,30 +40,30 @@ app.command()(audit)
 
 
 def main() -> None:
-    """Run a command; every foreseeable failure is one line and exit code 1, never a traceback."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    """Run a command. An expected failure is one line on standard error and exit code 1, never a traceback."""
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
         # By default these end the process before the embedded server is stopped.
-        signal.signal(ending, lambda number, _frame: sys.exit(128 + number))
+        signal.signal(signal_number, lambda number, _frame: sys.exit(128 + number))
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
     except DomainError as error:
-        _fail(_tell(error))
+        _fail(_error_line(error))
     except Exception as error:  # noqa: BLE001
-        if (told := terminal_message(error)) is None:
-            # Python's own traceback would repeat the rows that PostgreSQL repeats, keys and all.
+        if (line := terminal_message(error)) is None:
+            # Python's own traceback would print the rows, with keys, that PostgreSQL adds to its errors.
             sys.stderr.write(describe_error_chain(error))
             sys.exit(1)
-        _fail(told)
+        _fail(line)
 
 
-def _fail(told: str) -> None:
-    sys.stderr.write(f"gatehouse: {' '.join(told.split())}\n")
+def _fail(text: str) -> None:
+    sys.stderr.write(f"gatehouse: {' '.join(text.split())}\n")
     sys.exit(1)
 
 
-def _tell(error: DomainError) -> str:
+def _error_line(error: DomainError) -> str:
     if isinstance(error, InvalidInput):
         return "; ".join(
             f"{problem.name}: {message(problem.code, 'en', **problem.limits)}" for problem in error.problems
@@ -74,7 +73,7 @@ def _tell(error: DomainError) -> str:
 
 @app.command()
 def serve() -> None:
-    """Serve the API on HOST and PORT until it is told to stop."""
+    """Run the server on HOST and PORT until Ctrl-C or SIGTERM."""
     from api.server.serve import serve as run
 
     run()
@@ -82,20 +81,22 @@ def serve() -> None:
 
 @app.command()
 def worker(beside_server: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
-    """Send mails and clean up until it is told to stop; for servers that run with WORKER=off."""
+    """Send mails and erase expired data until Ctrl-C or SIGTERM, for servers that run with WORKER=off."""
     from api.mail.worker import run
 
     run(beside_server=beside_server)
 
 
 @app.command()
-def smoke(url: str) -> None:
-    """Check a server that runs at URL; say what is wrong with it, and exit with 1 if anything is."""
+def smoke(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Such as https://beta.example.com.")],
+) -> None:
+    """Check a running server over HTTP; exit code 1 if a check fails."""
     from api.server.smoke import run_smoke
 
-    failed = run_smoke(url)
-    for what in failed:
-        typer.echo(what)
-    if failed:
+    failures = run_smoke(url)
+    for failure in failures:
+        typer.echo(failure)
+    if failures:
         raise typer.Exit(1)
     typer.echo("all is well")

@@ -1,4 +1,4 @@
-"""`python -m api.cli`: the same as `gatehouse`, wherever that is installed."""
+"""`python -m api.cli`: the same as `gatehouse`, also if that is not on the PATH."""
 
 from api.cli import main
 

@@ -1,4 +1,4 @@
-"""`gatehouse audit`"""
+"""`gatehouse audit`: the audit events, and new ones as they happen."""
 
 import asyncio
 import sys
@@ -9,68 +9,80 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from api.cli.terminal import json_of, run
+from api.cli.terminal import run, to_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from api.domain.audit_events.listing import Event, EventFilter
 
-PAUSE = 1.0
-"""Seconds between two looks."""
+POLL_INTERVAL = 1.0
+"""Seconds between two queries for new events."""
 
 
 def audit(
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new events until Ctrl-C.")
     ] = False,
-    action: Annotated[str | None, typer.Option(help="Only these, such as tenant.suspended.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Only of this tenant: its tax id, or its id.")] = None,
-    actor: Annotated[str | None, typer.Option(help="Only what this address did.")] = None,
-    since: Annotated[str | None, typer.Option(help="Such as 2027-01-31 or 2027-01-31T12:00, UTC.")] = None,
-    until: Annotated[str | None, typer.Option(help="Up to then, and not of that moment.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, of the latest.")] = 20,
-    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")] = False,
+    action: Annotated[
+        str | None, typer.Option(help="Only events with this action, such as tenant.suspended.")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Only events of the tenant with this tax id or id.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(help="Only events whose actor has this email address.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only events from this time on: 2027-01-31 or 2027-01-31T12:00, in UTC."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only events before this time, in UTC.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="The largest number of events; the newest are printed.")
+    ] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
 ) -> None:
-    """Show who did what, when, from where: a line for each event, the latest last."""
+    """Show audit events: who did what, when and from where, the newest last."""
     from api.domain.audit_events.listing import EventFilter
 
-    run(
-        _show(follow, tenant, EventFilter(action, None, actor, _instant(since), _instant(until)), limit, json)
-    )
+    events = EventFilter(action, None, actor, _parse_time(since), _parse_time(until))
+    run(_print_events(events, tenant, limit, follow=follow, as_json=json))
 
 
-def _instant(written: str | None) -> datetime | None:
-    if written is None:
+def _parse_time(text: str | None) -> datetime | None:
+    if text is None:
         return None
     from api.domain import fields
 
     try:
-        return fields.instant(written)
+        return fields.instant(text)
     except fields.Problem:
-        raise typer.BadParameter(f"{written!r} is not a time such as 2027-01-31T12:00") from None
+        raise typer.BadParameter(f"{text!r} is not a time such as 2027-01-31T12:00") from None
 
 
-async def _show(follow: bool, tenant: str | None, wanted: "EventFilter", limit: int, as_json: bool) -> None:
+async def _print_events(
+    events: "EventFilter", tenant: str | None, limit: int, *, follow: bool, as_json: bool
+) -> None:
     from api.database.driver_errors import DISCONNECTED
     from api.domain.audit_events.listing import AuditTail
 
-    tail = AuditTail(replace(wanted, tenant_id=await _tenant_id(tenant)))
-    _print(await tail.start(limit), as_json)
-    away = False
+    tail = AuditTail(replace(events, tenant_id=await _find_tenant_id(tenant)))
+    _print_lines(await tail.start(limit), as_json)
+    disconnected = False
     while follow:
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(POLL_INTERVAL)
         try:
-            _print(await tail.read_new(), as_json)
+            _print_lines(await tail.read_new(), as_json)
         except DISCONNECTED:
-            # Whoever follows wants to see what happens after a night's outage too.
-            if not away:
-                sys.stderr.write("gatehouse: the database is away; going on when it is back\n")
-            away = True
+            # The command goes on, so that a tail survives an outage of a night.
+            if not disconnected:
+                sys.stderr.write("gatehouse: the database is not reachable; trying again every second\n")
+            disconnected = True
         else:
-            away = False
+            disconnected = False
 
 
-async def _tenant_id(typed: str | None) -> Any:
+async def _find_tenant_id(typed: str | None) -> "UUID | None":
     from api.domain.errors import NotFound
     from api.domain.tenants.listing import show_tenant
 
@@ -79,18 +91,18 @@ async def _tenant_id(typed: str | None) -> Any:
     try:
         return (await show_tenant(typed)).id
     except NotFound:
-        raise CommandError(f"there is no tenant {typed!r}; see: gatehouse tenants list") from None
+        raise CommandError(f"tenant {typed!r} not found; see: gatehouse tenants list") from None
 
 
-def _print(events: "list[Event]", as_json: bool) -> None:
+def _print_lines(events: "list[Event]", as_json: bool) -> None:
     for event in events:
-        line = json_of(_as_api(event)).decode() if as_json else _in_words(event)
+        line = to_json(_event_fields(event)).decode() if as_json else _as_text(event)
         sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _as_api(event: "Event") -> dict[str, Any]:
-    """With the field names of the API."""
+def _event_fields(event: "Event") -> dict[str, Any]:
+    """An event with the field names of the API."""
     return {
         "id": event.id,
         "at": event.at,
@@ -103,15 +115,15 @@ def _as_api(event: "Event") -> dict[str, Any]:
     }
 
 
-def _in_words(event: "Event") -> str:
-    who = event.actor_email or "-"
-    told = [
+def _as_text(event: "Event") -> str:
+    actor = event.actor_email or "-"
+    parts = [
         f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         f"{event.action:28}",
-        who if event.ip_address is None else f"{who} ({event.ip_address})",
+        actor if event.ip_address is None else f"{actor} ({event.ip_address})",
         "" if event.tenant_id is None else f"tenant={event.tenant_id}",
         "" if event.subject_id in (None, event.tenant_id) else f"subject={event.subject_id}",
-        # As JSON, which has no line breaks and none of a terminal's control codes.
+        # JSON escapes line breaks and the control codes of terminals.
         orjson.dumps(event.detail).decode() if event.detail else "",
     ]
-    return " ".join(filter(None, told))
+    return " ".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""Files that commands write: whole or not at all, for their owner alone; and how far one has got."""
+"""Files that commands write, complete or not at all and readable by their owner only; and a progress bar."""
 
 import errno
 import os
@@ -17,39 +17,39 @@ from api.command_error import CommandError
 
 @contextmanager
 def new_file(path: Path) -> Iterator[TextIO]:
-    """A file that is there, with all that was written, once the block has ended well.
+    """A text file that appears at `path`, complete, when the block ends without an exception.
 
-    Beta keys are as good as the doors that they open, so nobody else may read it. Raises `CommandError`
-    where it cannot be written, or where there is a file of that name already, whose keys would be lost.
+    Only its owner may read it, because a beta key admits anyone who has it. Raises `CommandError` if it
+    cannot be written, or if `path` exists: the keys in that file would be lost.
     """
     if os.path.lexists(path):
-        raise CommandError(f"{path} is there already; choose another file")
-    with _told(path):
-        descriptor, name = _open_unseen(path.parent)
+        raise CommandError(f"{path} already exists; choose another file")
+    with _as_command_error(path):
+        descriptor, name = _open_temporary(path.parent)
     try:
-        with _told(path), os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with _as_command_error(path), os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             yield file
-            write_out(file)
-            _place(file, name, path)
+            flush_to_disk(file)
+            _link(file, name, path)
     finally:
         if name is not None:
             Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_command_error(path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
-        raise CommandError(f"{path} is there already; choose another file") from None
+        raise CommandError(f"{path} already exists; choose another file") from None
     except OSError as error:
-        # Others may come from the connection to the database, which is told as such.
-        if error.errno not in _NOT_WRITABLE:
+        # Any other one may come from the database connection inside the block.
+        if error.errno not in _WRITE_ERRORS:
             raise
         raise CommandError(f"{path} cannot be written ({error.strerror}); choose another place") from None
 
 
-_NOT_WRITABLE = {
+_WRITE_ERRORS = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG,
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
 }  # fmt: skip
@@ -57,10 +57,10 @@ _NOT_WRITABLE = {
 _OPEN_FILES = Path("/proc/self/fd")
 
 
-def _open_unseen(folder: Path) -> tuple[int, str | None]:
-    """An open file in `folder`, and its name if it has to have one.
+def _open_temporary(folder: Path) -> tuple[int, str | None]:
+    """A descriptor of a new file in `folder`, and its name, or None for an unnamed file.
 
-    One without a name is gone when its process is killed; not every system has such files.
+    The kernel removes an unnamed file when the process is killed, but not every system supports them.
     """
     if _OPEN_FILES.is_dir():
         with suppress(AttributeError, OSError):
@@ -68,9 +68,9 @@ def _open_unseen(folder: Path) -> tuple[int, str | None]:
     return tempfile.mkstemp(prefix=".gatehouse-", dir=folder)
 
 
-def _place(file: TextIO, name: str | None, path: Path) -> None:
+def _link(file: TextIO, name: str | None, path: Path) -> None:
     if name is None:
-        # Without a folder beside it, even an absolute path, Python does not follow the link of /proc.
+        # Without `src_dir_fd`, Python does not follow the symbolic link of /proc, even for an absolute path.
         os.link(_OPEN_FILES / str(file.fileno()), path, src_dir_fd=file.fileno())
     elif os.path.lexists(path):
         raise FileExistsError
@@ -83,15 +83,15 @@ def _place(file: TextIO, name: str | None, path: Path) -> None:
         os.close(folder)
 
 
-def write_out(file: TextIO) -> None:
-    """Have everything on the disk, or fail because it is full."""
+def flush_to_disk(file: TextIO) -> None:
+    """Raises `OSError` if the disk is full."""
     file.flush()
     os.fsync(file.fileno())
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, if that is a terminal; call what you get with what was done since."""
+def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, if that is a terminal; yields a function that advances it by a number."""
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),

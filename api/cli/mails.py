@@ -1,4 +1,4 @@
-"""`gatehouse mail …`"""
+"""`gatehouse mail …`: the queue of mails."""
 
 from typing import Annotated
 
@@ -6,18 +6,18 @@ import typer
 
 from api.cli.terminal import Json, print_json, print_table, run
 
-mail = typer.Typer(help="The mails that Gatehouse sends.", no_args_is_help=True)
+mail = typer.Typer(help="Inspect the mails that Gatehouse sends.", no_args_is_help=True)
 
 
 @mail.command("failed")
-def mail_failed(
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, the latest first.")] = 100,
+def list_failed(
+    limit: Annotated[int, typer.Option(min=1, help="The largest number of mails.")] = 100,
     json: Json = False,
 ) -> None:
-    """List the mails that could not be sent, and why. They are forgotten after 90 days."""
+    """List the mails that failed permanently, newest first; they are deleted after 90 days."""
     from api.domain.mails import failed_mails
 
-    found = run(failed_mails(limit))
+    failed = run(failed_mails(limit))
     if json:
         print_json(
             [
@@ -30,11 +30,11 @@ def mail_failed(
                     "createdAt": mail.created_at,
                     "failedAt": mail.failed_at,
                 }
-                for mail in found
+                for mail in failed
             ]
         )
     else:
         print_table(
             ("recipient", "mail", "tries", "failed", "error"),
-            [(mail.recipient, mail.template, mail.tries, mail.failed_at, mail.error) for mail in found],
+            [(mail.recipient, mail.template, mail.tries, mail.failed_at, mail.error) for mail in failed],
         )

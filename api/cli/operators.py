@@ -1,4 +1,4 @@
-"""`gatehouse operators …`"""
+"""`gatehouse operators …`: the people who manage keys and tenants."""
 
 import sys
 from typing import Annotated
@@ -8,17 +8,18 @@ import typer
 from api.cli.terminal import Json, print_json, print_table, run
 from api.command_error import CommandError
 
-operators = typer.Typer(help="The people who look after keys and tenants.", no_args_is_help=True)
+operators = typer.Typer(help="Manage the operators, who issue keys and manage tenants.", no_args_is_help=True)
 
 
 @operators.command("add")
-def operators_add(
-    email: str,
+def add(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address to sign in with.")],
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+        bool,
+        typer.Option("--password-stdin", help="Read the password from standard input; none is generated."),
     ] = False,
 ) -> None:
-    """Make an operator, and print a password once unless one is given."""
+    """Add an operator, and print the generated password once."""
     from api.domain.accounts.operators import add_operator, generate_password
 
     password = _read_password() if password_stdin else generate_password()
@@ -36,11 +37,11 @@ def _read_password() -> str:
 
 
 @operators.command("list")
-def operators_list(json: Json = False) -> None:
-    """List the operators, the first one first."""
+def list_all(json: Json = False) -> None:
+    """List the operators, oldest first."""
     from api.domain.accounts.operators import list_operators
 
-    found = run(list_operators())
+    users = run(list_operators())
     if json:
         print_json(
             [
@@ -53,10 +54,10 @@ def operators_list(json: Json = False) -> None:
                     "isActive": user.is_active,
                     "createdAt": user.created_at,
                 }
-                for user in found
+                for user in users
             ]
         )
     else:
         print_table(
-            ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in found]
+            ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in users]
         )

@@ -1,11 +1,11 @@
-"""`gatehouse tenants …`"""
+"""`gatehouse tenants …`: the registered businesses."""
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.terminal import Json, cell, print_json, print_table, run
+from api.cli.terminal import Json, format_value, print_json, print_table, run
 from api.command_error import CommandError
 from api.domain.errors import Conflict, NotFound
 
@@ -13,54 +13,58 @@ if TYPE_CHECKING:
     from api.domain.tenants.listing import TenantFilter
     from tables import Tenant
 
-    Act = Callable[[Tenant], Coroutine[Any, Any, object]]
+    Change = Callable[[Tenant], Coroutine[Any, Any, object]]
+    """A function of the domain that changes a tenant."""
 
-tenants = typer.Typer(help="The businesses that have registered.", no_args_is_help=True)
+tenants = typer.Typer(help="Manage tenants, the businesses that have registered.", no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(metavar="TENANT", help="Its tax id, or its id.")]
+TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", help="The tax id or the id of the tenant.")]
 
 
 @tenants.command("list")
-def tenants_list(
+def list_all(
     active: Annotated[
-        bool | None, typer.Option("--active/--suspended", help="Only those that are, or are not.")
+        bool | None, typer.Option("--active/--suspended", help="Only active or only suspended tenants.")
     ] = None,
     deleted: Annotated[
-        bool, typer.Option("--deleted", help="Those that can be restored, and no others.")
+        bool, typer.Option("--deleted", help="Only deleted tenants, which can still be restored.")
     ] = False,
-    search: Annotated[str | None, typer.Option(help="Part of the name, the tax id or an email.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 100,
+    search: Annotated[
+        str | None,
+        typer.Option(help="Only tenants with this text in the name, the tax id or an email address."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The largest number of tenants.")] = 100,
     json: Json = False,
 ) -> None:
-    """List tenants, the newest first."""
+    """List tenants, newest first."""
     from api.domain.tenants.listing import TenantFilter
 
-    rows = run(_list(TenantFilter(active, search, deleted), limit))
+    rows = run(_list_fields(TenantFilter(active, search, deleted), limit))
     if json:
         print_json(rows)
     else:
-        _show(rows)
+        _print_tenants(rows)
 
 
-async def _list(wanted: "TenantFilter", limit: int) -> list[dict[str, Any]]:
+async def _list_fields(tenant_filter: "TenantFilter", limit: int) -> list[dict[str, Any]]:
     from api.domain.tenants.listing import list_tenants
 
-    return await _rows((await list_tenants(wanted, limit)).items)
+    return await _tenant_fields((await list_tenants(tenant_filter, limit)).items)
 
 
 @tenants.command("show")
-def tenants_show(tenant: Which, json: Json = False) -> None:
-    """Show one tenant, though it be deleted."""
+def show(tenant: TenantArgument, json: Json = False) -> None:
+    """Show one tenant, also if it is deleted."""
     _run_on(tenant, json)
 
 
 @tenants.command("suspend")
-def tenants_suspend(
-    tenant: Which,
-    reason: Annotated[str, typer.Option(help="Why; its people are told.")],
+def suspend(
+    tenant: TenantArgument,
+    reason: Annotated[str, typer.Option(help="The reason; the staff sees it at sign-in.")],
     json: Json = False,
 ) -> None:
-    """Keep all people of a tenant out, from now on."""
+    """Suspend a tenant and end all access of its staff at once."""
     from api.domain.actors import SYSTEM_ACTOR
     from api.domain.tenants.suspension import suspend_tenant
 
@@ -68,13 +72,13 @@ def tenants_suspend(
         tenant,
         json,
         lambda found: suspend_tenant(SYSTEM_ACTOR, found.id, reason),
-        conflict="is suspended already",
+        conflict="is already suspended",
     )
 
 
 @tenants.command("reactivate")
-def tenants_reactivate(tenant: Which, json: Json = False) -> None:
-    """Let the people of a suspended tenant in again."""
+def reactivate(tenant: TenantArgument, json: Json = False) -> None:
+    """Give the staff of a suspended tenant access again."""
     from api.domain.actors import SYSTEM_ACTOR
     from api.domain.tenants.suspension import reactivate_tenant
 
@@ -84,92 +88,91 @@ def tenants_reactivate(tenant: Which, json: Json = False) -> None:
 
 
 @tenants.command("seats")
-def tenants_seats(
-    tenant: Which,
-    admins: Annotated[int | None, typer.Option(help="How many admins, the owner among them.")] = None,
-    managers: Annotated[int | None, typer.Option()] = None,
-    cashiers: Annotated[int | None, typer.Option()] = None,
+def seats(
+    tenant: TenantArgument,
+    admins: Annotated[int | None, typer.Option(help="The number of admins, including the owner.")] = None,
+    managers: Annotated[int | None, typer.Option(help="The number of managers.")] = None,
+    cashiers: Annotated[int | None, typer.Option(help="The number of cashiers.")] = None,
     json: Json = False,
 ) -> None:
     """Set how many active staff a tenant may have."""
     from api.domain.actors import SYSTEM_ACTOR
     from api.domain.tenants.seats import set_seats
 
-    wanted = {"maxAdmins": admins, "maxManagers": managers, "maxCashiers": cashiers}
-    given = {name: count for name, count in wanted.items() if count is not None}
+    options = {"maxAdmins": admins, "maxManagers": managers, "maxCashiers": cashiers}
+    seats = {name: count for name, count in options.items() if count is not None}
     _run_on(
         tenant,
         json,
-        lambda found: set_seats(SYSTEM_ACTOR, found.id, given),
+        lambda found: set_seats(SYSTEM_ACTOR, found.id, seats),
         conflict="has more active staff than that",
     )
 
 
 @tenants.command("delete")
-def tenants_delete(
-    tenant: Which,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+def delete(
+    tenant: TenantArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     json: Json = False,
 ) -> None:
-    """Hide a tenant and sign its people out at once; it is erased DELETION_GRACE_DAYS later."""
+    """Delete a tenant and sign its staff out; its data is erased DELETION_GRACE_DAYS later."""
     from api.domain.actors import SYSTEM_ACTOR
     from api.domain.tenants.deletion import delete_tenant
 
-    async def delete(found: "Tenant") -> None:
+    async def confirm_and_delete(found: "Tenant") -> None:
         if not yes:
-            asked = f"Delete {found.business_name}, tax id {found.nit}?"
-            typer.confirm(asked, abort=True, err=True)
+            typer.confirm(f"Delete {found.business_name}, tax id {found.nit}?", abort=True, err=True)
         await delete_tenant(SYSTEM_ACTOR, found.id)
 
-    _run_on(tenant, json, delete, conflict="is deleted already")
+    _run_on(tenant, json, confirm_and_delete, conflict="is already deleted")
 
 
 @tenants.command("restore")
-def tenants_restore(tenant: Which, json: Json = False) -> None:
-    """Have a deleted tenant back as it was, unless it is erased."""
+def restore(tenant: TenantArgument, json: Json = False) -> None:
+    """Restore a deleted tenant as it was, unless its data is already erased."""
     from api.domain.actors import SYSTEM_ACTOR
     from api.domain.tenants.deletion import restore_tenant
 
     _run_on(tenant, json, lambda found: restore_tenant(SYSTEM_ACTOR, found.id), conflict="is not deleted")
 
 
-def _run_on(which: str, as_json: bool, act: "Act | None" = None, conflict: str = "") -> None:
-    """Act on a tenant, and show what has become of it."""
+def _run_on(typed: str, as_json: bool, change: "Change | None" = None, conflict: str = "") -> None:
+    """Change a tenant, then print it. `conflict` is what the domain's `Conflict` means here."""
     try:
-        row = run(_act(which, act))
+        row = run(_change_and_read(typed, change))
     except NotFound:
-        raise CommandError(f"there is no tenant {which!r}; see: gatehouse tenants list") from None
+        raise CommandError(f"tenant {typed!r} not found; see: gatehouse tenants list") from None
     except Conflict:
-        raise CommandError(f"{which} {conflict}; see: gatehouse tenants show {which}") from None
+        raise CommandError(f"tenant {typed} {conflict}; see: gatehouse tenants show {typed}") from None
     if as_json:
         print_json(row)
     else:
-        _show([row])
+        _print_tenants([row])
 
 
-async def _act(which: str, act: "Act | None") -> dict[str, Any]:
+async def _change_and_read(typed: str, change: "Change | None") -> dict[str, Any]:
     from api.domain.tenants.listing import show_tenant
 
-    found = await show_tenant(which)
-    if act is not None:
+    found = await show_tenant(typed)
+    if change is not None:
         try:
-            await act(found)
+            await change(found)
         except NotFound:
             if found.deleted_at is None:
                 raise
             raise CommandError(
-                f"{which} is deleted; to have it back: gatehouse tenants restore {which}"
+                f"tenant {typed} is deleted; to restore it: gatehouse tenants restore {typed}"
             ) from None
         found = await show_tenant(str(found.id))
-    return (await _rows([found]))[0]
+    return (await _tenant_fields([found]))[0]
 
 
-async def _rows(found: "list[Tenant]") -> list[dict[str, Any]]:
-    """With the field names of the API, and when a tenant was deleted."""
+async def _tenant_fields(rows: "list[Tenant]") -> list[dict[str, Any]]:
+    """Tenants with the field names of the API, and `deletedAt`."""
     from api.domain.tenants.seats import count_seats, max_seats
     from api.domain.tenants.staff import find_owners
 
-    ids = [tenant.id for tenant in found]
+    ids = [tenant.id for tenant in rows]
     used, owners = await count_seats(ids), await find_owners(ids)
     return [
         {
@@ -190,11 +193,11 @@ async def _rows(found: "list[Tenant]") -> list[dict[str, Any]]:
                 for role, most in max_seats(tenant).items()
             ],
         }
-        for tenant in found
+        for tenant in rows
     ]
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
+def _print_tenants(rows: list[dict[str, Any]]) -> None:
     print_table(
         ("tax id", "name", "owner", "seats", "registered", "history"),
         [
@@ -213,5 +216,5 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
 def _history(row: dict[str, Any]) -> str | None:
     if row["deletedAt"] is not None:
-        return f"deleted {cell(row['deletedAt'])}"
+        return f"deleted {format_value(row['deletedAt'])}"
     return None if row["isActive"] else f"suspended: {row['suspendedReason'] or 'no reason given'}"

@@ -1,4 +1,4 @@
-"""What every command needs: to run, and to print what came of it."""
+"""Running a command's coroutine, and printing its result as JSON or as a table."""
 
 import asyncio
 import sys
@@ -21,17 +21,17 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def json_of(value: Any, options: int = 0) -> bytes:
-    # asyncpg has a UUID class of its own, which orjson does not know.
+def to_json(value: Any, options: int = 0) -> bytes:
+    # `default=str` is for asyncpg's own UUID class, which orjson does not know.
     return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z | options)
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json_of(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+    sys.stdout.write(to_json(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """A table; columns that are empty in every row are left out, so that what matters fits a terminal."""
+    """A table without the columns that are empty in every row, so that the others fit a terminal."""
     shown = [
         index for index in range(len(headings)) if index == 0 or any(row[index] is not None for row in rows)
     ]
@@ -39,12 +39,12 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     for index in shown:
         table.add_column(headings[index], no_wrap=index < 2, overflow="fold")
     for row in rows:
-        # As text, because Rich takes brackets and backslashes in a plain string for markup.
-        table.add_row(*(Text(cell(row[index])) for index in shown))
+        # As `Text`, because Rich reads brackets and backslashes in a plain string as markup.
+        table.add_row(*(Text(format_value(row[index])) for index in shown))
     Console().print(table)
 
 
-def cell(value: Any) -> str:
+def format_value(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):

@@ -105,15 +105,12 @@ async def _prepare(settings: Settings) -> None:
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
         await apply_pending()
+        issued: list[NewKey] = []
         # Under the lock, so that two concurrent first starts issue one key.
         async with migration_lock():
             if not await any_key():
-                issued: list[NewKey] = []
                 await issue_keys(SYSTEM_ACTOR, 1, IssueOptions(notes="the first start"), issued.extend)
-                sys.stdout.write(f"\nA beta key to try: {issued[0].key}\n")
-        # The last line, so that the ids of the migrations do not hide it.
-        sys.stdout.write(f"GraphiQL: {base}/graphql\n")
-        sys.stdout.flush()
+        _print_ready(base, issued)
         return
     if settings.db_sync:
         logger.warning("DB_SYNC is on: pending migrations are applied at start; unset it after the deploy")
@@ -132,3 +129,10 @@ async def _prepare(settings: Settings) -> None:
         # The server starts: /readyz reports the outage, and requests succeed when the database is back.
         logger.warning("the database is not available yet", error=describe_error(error))
     logger.info("serving", url=base)
+
+
+def _print_ready(base: str, issued: list[NewKey]) -> None:
+    """Print the address, and the key of a first start, set apart from the log lines around them."""
+    lines = [f"Gatehouse is ready:  {base}/graphql", *(f"A beta key to try:   {new.key}" for new in issued)]
+    sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
+    sys.stdout.flush()

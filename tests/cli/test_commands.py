@@ -1,4 +1,4 @@
-"""`gatehouse keys …` and `gatehouse operators …`, typed as an operator types them."""
+"""`gatehouse keys …` and `gatehouse operators …`, run as an operator runs them."""
 
 import os
 import re
@@ -171,7 +171,7 @@ async def test_a_key_is_mailed_to_one_address(database: asyncpg.Connection) -> N
     (mail,) = await database.fetch("SELECT template, recipient, language FROM mails")
     assert tuple(mail) == ("beta_key_invitation", "ana@example.com", "es")
     assert re.search(r"wait \d+ s", failure("keys", "invite", key, "ana@example.com"))
-    assert "somebody else's" in failure("keys", "invite", key, "eva@example.com")
+    assert "another recipient" in failure("keys", "invite", key, "eva@example.com")
     assert "email: " in failure("keys", "invite", key, "ana")
 
 
@@ -246,7 +246,7 @@ async def test_an_operator_that_cannot_be_is_refused_in_one_line(
 
     assert add("op@example.com", "weak").startswith("password: ")
     assert add("op", PASSWORD).startswith("email: ")
-    assert "registered already" in add(taken.upper(), PASSWORD)
+    assert "already registered" in add(taken.upper(), PASSWORD)
     assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'SUPER_ADMIN'") == 0
 
 
@@ -281,7 +281,8 @@ def test_a_database_that_is_away_is_told_in_one_line() -> None:
 def test_a_wrong_setting_is_told_in_one_line() -> None:
     line = failure("keys", "list", DATABASE_URL="mysql://gatehouse:hunter2@db.internal/gatehouse")
 
-    assert line == "DATABASE_URL: must begin with postgresql://"
+    assert line.startswith("DATABASE_URL: must be like postgresql://")
+    assert "hunter2" not in line
 
 
 def test_what_the_database_cannot_take_is_told_in_one_line() -> None:

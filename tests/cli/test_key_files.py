@@ -44,7 +44,7 @@ async def test_keys_are_issued_into_a_file_for_its_owner_alone(
         "keys", "issue", "--count", "12000", "--batch", "launch", "--notes", "=1+1", "--csv", str(file)
     )
 
-    assert told == f"12000 keys in {file}\n"
+    assert told == f"12000 keys written to {file}\n"
     written = rows(file.read_text())
     stored = await database.fetch("SELECT key FROM beta_keys WHERE batch = 'launch'")
     assert {row["key"] for row in written} == {row["key"] for row in stored}
@@ -82,7 +82,7 @@ async def test_a_file_that_is_there_is_left_as_it_is(database: asyncpg.Connectio
     file.write_text("precious")
 
     for words in (("issue", "--csv"), ("export", "--output")):
-        assert "there already" in failure("keys", *words, str(file))
+        assert "already exists" in failure("keys", *words, str(file))
 
     assert file.read_text() == "precious"
     assert await count(database) == 0
@@ -239,7 +239,7 @@ async def test_keys_that_were_made_elsewhere_admit_a_business(
 
     done = take_over(tmp_path / "keys.csv", text)
 
-    assert (done.stdout, done.stderr, done.returncode) == ("3 keys taken over\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("3 keys imported\n", "", 0)
     for typed in ("old-1", "BETA-ABCDE-FGHJK", "zz top"):
         assert (await api.validate(typed))["valid"], typed
     ours = await one_row(database, "SELECT * FROM beta_keys WHERE key = 'BETA-ABCDE-FGHJK'")
@@ -286,7 +286,7 @@ end of days,,9999-12-31T23:59:59-14:00,
         "line 11, recipientEmail",
         "line 12, expiresAt",
     ]
-    assert last.startswith("gatehouse: nothing was taken over: 9 problems")
+    assert last.startswith("gatehouse: nothing was imported: 9 problems")
     assert await count(database) == 0
 
 
@@ -313,9 +313,9 @@ async def test_all_that_is_wrong_is_told_at_once(database: asyncpg.Connection, t
     done = take_over(tmp_path / "keys.csv", text)
 
     assert done.stderr.splitlines()[:-1] == [
-        "line 2, key: This key is there already.",
-        "line 3, recipientEmail: This is not an email address.",
-        "line 5, key: This key stands in line 4 as well.",
+        "line 2, key: This key already exists.",
+        "line 3, recipientEmail: This is not a valid email address.",
+        "line 5, key: This key is also in line 4.",
     ]
     assert "3 problems" in done.stderr
 
@@ -330,7 +330,7 @@ async def test_keys_can_be_read_from_the_file_that_they_were_issued_into(
     before = await database.fetch(issued)
     await database.execute("DELETE FROM beta_keys")
 
-    assert printed("keys", "import", str(file)) == "3 keys taken over\n"
+    assert printed("keys", "import", str(file)) == "3 keys imported\n"
 
     assert await database.fetch(issued) == before
     assert before[0]["notes"] == "=1+1"
@@ -402,9 +402,9 @@ async def test_each_address_is_sent_one_key_however_often_it_is_run(
     assert first.splitlines() == [
         "ana@example.com: sent",
         "eva@example.com: sent",
-        "ANA@example.com: was sent one before",
+        "ANA@example.com: already has a key",
     ]
-    assert "sent\n" not in again.replace("was sent one before\n", "")
+    assert "sent\n" not in again.replace("already has a key\n", "")
     assert await recipients(database) == ["ana@example.com", "eva@example.com"]
     assert await count(database, '"sentAt" IS NOT NULL') == 2
     assert await count(database, f"key = '{theirs}' AND \"sentAt\" IS NOT NULL") == 1
@@ -444,11 +444,11 @@ async def test_addresses_that_get_none_are_told_and_the_others_are_sent_to(
 
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        "ana: is not an email address",
+        "ana: is not a valid email address",
         "ana@example.com: sent",
-        "eva@example.com: no key of the batch launch is left",
+        "eva@example.com: batch launch has no keys left",
     ]
-    assert done.stderr.startswith("gatehouse: 2 of 3 were not sent")
+    assert done.stderr.startswith("gatehouse: 2 of 3 addresses got no key")
     assert await recipients(database) == ["ana@example.com"]
 
 
@@ -490,4 +490,4 @@ async def test_it_waits_when_enough_were_sent_for_an_hour(
     done = type_in("keys", "send", "--batch", "launch", "--to", str(addresses))
 
     assert (done.returncode, done.stdout) == (0, "ana@example.com: sent\n")
-    assert "going on at" in done.stderr
+    assert "continuing at" in done.stderr

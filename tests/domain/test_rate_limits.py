@@ -188,7 +188,7 @@ async def test_a_mutation_answers_with_data_and_a_query_with_an_error(api: Api, 
     data = await api.data(login, i=NOBODY)
     answer = await api.post(VALIDATE, k=UNKNOWN)
 
-    told = "Too many attempts. Please wait 60 s, then try again."
+    told = "Too many attempts. Please wait 60 s and try again."
     assert data["login"] == {
         "__typename": "RateLimited",
         "code": "RATE_LIMITED",
@@ -239,7 +239,7 @@ async def test_rest_and_graphql_share_one_count(
         "statusCode": 429,
         "error": "Too Many Requests",
         "code": "RATE_LIMITED",
-        "message": "Too many attempts. Please wait 60 s, then try again.",
+        "message": "Too many attempts. Please wait 60 s and try again.",
         "fields": [],
     }
     assert code_of(await ask(api)) == "RATE_LIMITED"

@@ -249,8 +249,8 @@ async def test_messages_come_in_spanish_to_those_who_ask(api: Api, database: asy
     spanish = (await api.data(REGISTER, language="es-CO,es;q=0.9,en;q=0.5", i=form))["register"]
     english = (await api.data(REGISTER, language="fr", i=form))["register"]
 
-    assert spanish["fields"][0]["message"] == "Esto no es un correo electrónico."
-    assert english["fields"][0]["message"] == "This is not an email address."
+    assert spanish["fields"][0]["message"] == "No es un correo electrónico válido."
+    assert english["fields"][0]["message"] == "This is not a valid email address."
     assert spanish["code"] == english["code"] == "INVALID_INPUT"
 
 

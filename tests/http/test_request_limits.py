@@ -47,7 +47,7 @@ async def test_a_request_that_takes_too_long_is_given_up_and_leaves_nothing_behi
     error = answer["errors"][0] if path == "/graphql" else answer
     assert response.status_code == 503
     assert (error["extensions"] if path == "/graphql" else error)["code"] == "TIMEOUT"
-    assert error["message"] == "Esto tardó más de 0.5 s y se abandonó."
+    assert error["message"] == "La solicitud tardó más de 0.5 s y se canceló."
     assert waiting, "the registration was not held up where it should have been"
     while await _registering(database):
         await asyncio.sleep(0.02)

@@ -406,7 +406,7 @@ async def test_a_restored_tenant_is_as_it_was(
     idle = await hire(database, owner.id, "CASHIER", isActive=False)
     before = await one_row(database, 'SELECT "isActive", "maxAdmins", address FROM tenants')
     printed("tenants", "delete", "900.123.456-8", "--yes")
-    assert "deleted already" in failure("tenants", "delete", owner.id, "--yes")
+    assert "already deleted" in failure("tenants", "delete", owner.id, "--yes")
 
     printed("tenants", "restore", "900123456-8")
 
@@ -527,7 +527,7 @@ async def test_the_commands_do_what_the_api_does(
 
     assert json_of("tenants", "suspend", owner.id, "--reason", "unpaid")["suspendedReason"] == "unpaid"
     assert await api.viewer(owner.token) is None
-    assert "suspended already" in failure("tenants", "suspend", owner.id, "--reason", "unpaid")
+    assert "already suspended" in failure("tenants", "suspend", owner.id, "--reason", "unpaid")
     (listed,) = json_of("tenants", "list", "--suspended", "--search", "ahorro")
     assert listed["isActive"] is False
     assert json_of("tenants", "list", "--active") == []
@@ -571,5 +571,5 @@ async def test_a_deletion_is_asked_about(api: Api, owner: Person) -> None:
 async def test_an_unknown_tenant_is_told_in_one_line(database: asyncpg.Connection, which: str) -> None:
     told = failure("tenants", "show", "--", which)
 
-    assert "there is no tenant" in told
+    assert "not found" in told
     assert "gatehouse tenants list" in told

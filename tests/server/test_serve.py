@@ -120,8 +120,12 @@ async def until_ready(api: Api, seconds: float = 20) -> None:
 # Starting and ending, on the embedded server
 
 
-def test_the_first_start_prints_where_graphiql_is_and_one_key(registered: Registered) -> None:
-    addresses = re.findall(r"^GraphiQL: http://127\.0\.0\.1:\d+/graphql$", registered.output, re.MULTILINE)
+def test_the_first_start_prints_the_address_and_one_key_set_apart(registered: Registered) -> None:
+    addresses = re.findall(
+        r"\n\nGatehouse is ready:  http://127\.0\.0\.1:\d+/graphql\n"
+        r"A beta key to try:   BETA-\S+\n\n",
+        registered.output,
+    )
     keys = re.findall(r"BETA-[2-9A-Z]{5}-[2-9A-Z]{5}", registered.output)
 
     assert len(addresses) == 1
@@ -152,7 +156,7 @@ async def test_a_later_start_has_lost_nothing_and_ends_quietly(
     assert code == 0
     assert not is_running(registered.home)
     told = [line for line in process.log.read_text().splitlines() if not line.endswith("[-] stopped")]
-    assert told == [f"GraphiQL: {process.url}/graphql"]
+    assert told == ["", f"Gatehouse is ready:  {process.url}/graphql", ""]
 
 
 async def test_a_second_server_on_the_same_port_leaves_the_first_at_work(

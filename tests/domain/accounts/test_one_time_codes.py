@@ -248,7 +248,7 @@ async def test_asking_does_not_tell_whether_an_address_is_known(
     inactive = (await api.data(REQUEST_RESET, e=ana["email"]))["requestPasswordReset"]
 
     assert {**unknown, "expiresAt": None} == {**known, "expiresAt": None} == {**inactive, "expiresAt": None}
-    assert unknown["message"] == "If this address can get a code, it is on its way."
+    assert unknown["message"] == "If this address can receive a code, one is on its way."
     assert unknown["expiresAt"] > known["expiresAt"]
     assert [row["recipient"] for row in await mailed(database, "password_reset_code")] == [ana["email"]]
 

@@ -35,7 +35,7 @@ async def test_wrong_credentials_are_told_alike(api: Api, database: asyncpg.Conn
     assert answer == {
         "__typename": "WrongCredentials",
         "code": "WRONG_CREDENTIALS",
-        "message": "The email or the password is wrong.",
+        "message": "The email address or the password is incorrect.",
     }
 
 
@@ -303,7 +303,7 @@ async def test_a_lost_device_is_signed_out_from_another(api: Api, database: asyn
     told = (await api.data(REVOKE, here, "es", id=theirs["id"]))["revokeSession"]
     again = (await api.data(REVOKE, here, id=theirs["id"]))["revokeSession"]
 
-    assert told == {"__typename": "Done", "message": "Se cerró la sesión de ese dispositivo."}
+    assert told == {"__typename": "Done", "message": "Se cerró la sesión en ese dispositivo."}
     assert again == {"__typename": "NotFound", "code": "NOT_FOUND"}
     assert await api.viewer(lost) is None
     assert [session["id"] for session in (await api.data(SESSIONS, here))["sessions"]] == [mine["id"]]
@@ -379,7 +379,7 @@ async def test_the_current_password_has_to_be_right(api: Api, database: asyncpg.
     told = await change(api, token, "Wr0ng!password")
     spanish = await change(api, token, "Wr0ng!password", language="es")
 
-    assert (told["__typename"], told["message"]) == ("WrongCredentials", "The current password is wrong.")
+    assert (told["__typename"], told["message"]) == ("WrongCredentials", "The current password is incorrect.")
     assert spanish["message"] == "La contraseña actual no es correcta."
     assert await api.viewer(other) is not None
     assert (await api.login(form["email"]))["__typename"] == "SignedIn"

@@ -16,7 +16,7 @@ async def test_a_key_nobody_issued_is_not_found(api: Api) -> None:
     assert await api.validate("BETA-TEST-12345") == {
         "valid": False,
         "reason": "NOT_FOUND",
-        "message": "There is no such beta key.",
+        "message": "This beta key does not exist.",
     }
 
 

@@ -161,8 +161,8 @@ async def test_all_that_is_wrong_is_told_at_once_in_spanish(
         ("businessName", required),
         ("businessType", required),
         ("address", required),
-        ("phone", "Esto no es un número de teléfono."),
-        ("email", "Esto no es un correo electrónico."),
+        ("phone", "No es un número de teléfono válido."),
+        ("email", "No es un correo electrónico válido."),
     ]
     assert await one_row(database, "SELECT * FROM tenants") == before
 
@@ -206,7 +206,7 @@ async def test_nobody_but_its_admins_changes_a_business(
 
     (error,) = answer["errors"]
     assert error["extensions"] == {"code": code}
-    assert code == "UNAUTHENTICATED" or error["message"] == "Usted no puede hacer esto."
+    assert code == "UNAUTHENTICATED" or error["message"] == "No tiene permiso para hacer esto."
     assert await database.fetchval("SELECT address <> 'x' FROM tenants")
 
 

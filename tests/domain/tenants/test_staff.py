@@ -263,11 +263,11 @@ async def test_without_a_free_seat_nobody_is_made(
     assert english == {
         "__typename": "NoSeat",
         "code": "NO_SEAT",
-        "message": "All seats for cashiers are taken (of 2).",
+        "message": "All cashier seats are taken (maximum: 2).",
         "role": "CASHIER",
         "max": 2,
     }
-    assert spanish["message"] == "Todos los puestos de cajero están ocupados (de 2)."
+    assert spanish["message"] == "Todos los puestos de cajero están ocupados (máximo: 2)."
     assert hashed == []
 
 
@@ -542,7 +542,7 @@ async def test_a_page_holds_one_to_a_hundred(api: Api, business: Business, first
     (error,) = (await api.post(STAFF, token, first=first))["errors"]
     (spanish,) = (await api.post(STAFF, token, "es", first=first))["errors"]
 
-    assert error["message"] == "first must be from 1 to 100."
+    assert error["message"] == "first must be between 1 and 100."
     assert error["extensions"] == {"code": "INVALID_ARGUMENT"}
     assert spanish["message"] == "first debe estar entre 1 y 100."
 

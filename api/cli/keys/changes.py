@@ -1,0 +1,94 @@
+"""`gatehouse keys update|invite|revoke`: changes of one beta key."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from api.cli.keys.listing import not_found
+from api.cli.keys.options import KeyArgument, Language, LanguageOption, actor_with_language, parse_expiry
+from api.cli.keys.output import key_fields, print_key
+from api.cli.terminal import Json, run
+from api.command_error import CommandError
+from api.domain.errors import Conflict, NotFound
+
+Change = Callable[[UUID], Coroutine[Any, Any, object]]
+"""A function of the domain that changes the key with this id."""
+
+
+def update(
+    key: KeyArgument,
+    notes: Annotated[str | None, typer.Option(help="The new note; '' removes it.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When the key expires, as in keys issue; '' means never.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Change the notes or the expiry of a beta key."""
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.beta_keys.editing import update_key
+
+    fields: dict[str, Any] = {}
+    if notes is not None:
+        fields["notes"] = notes
+    if expires is not None:
+        fields["expiresAt"] = parse_expiry(expires) if expires else None
+    if not fields:
+        raise typer.BadParameter("give --notes, --expires or both")
+    _change(key, lambda key_id: update_key(SYSTEM_ACTOR, key_id, fields), json)
+
+
+def invite(
+    key: KeyArgument,
+    email: Annotated[
+        str, typer.Argument(metavar="EMAIL", help="The recipient; only this address may use the key then.")
+    ],
+    language: LanguageOption = Language.en,
+    json: Json = False,
+) -> None:
+    """Mail an invitation with a beta key to one address."""
+    from api.domain.beta_keys.invitations import send_key
+
+    actor = actor_with_language(language)
+    _change(
+        key,
+        lambda key_id: send_key(actor, key_id, email),
+        json,
+        conflict="is not available or belongs to another recipient, so it cannot be sent",
+    )
+
+
+def revoke(
+    key: KeyArgument,
+    reason: Annotated[str | None, typer.Option(help="The reason, stored with the key.")] = None,
+    json: Json = False,
+) -> None:
+    """Revoke an unused beta key, so that no business can register with it."""
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.beta_keys.editing import revoke_key
+
+    _change(
+        key,
+        lambda key_id: revoke_key(SYSTEM_ACTOR, key_id, reason),
+        json,
+        conflict="is already used or revoked, so it cannot be revoked",
+    )
+
+
+def _change(key: str, change: Change, as_json: bool, conflict: str = "") -> None:
+    """Change a key, then print it. `conflict` is what the domain's `Conflict` means here."""
+    try:
+        changed = run(_change_and_read(key, change))
+    except NotFound:
+        raise not_found(key) from None
+    except Conflict:
+        raise CommandError(f"beta key {key} {conflict}; see: gatehouse keys show {key}") from None
+    print_key(changed, as_json)
+
+
+async def _change_and_read(key: str, change: Change) -> dict[str, Any]:
+    from api.domain.beta_keys.listing import show_key
+
+    await change((await show_key(key)).row.id)
+    return key_fields(await show_key(key))

@@ -1,0 +1,53 @@
+"""`gatehouse keys list|stats|show`: what became of the beta keys."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from api.cli.keys.options import BatchOption, KeyArgument, SearchOption, StatusOption, key_filter
+from api.cli.keys.output import key_fields, print_key, print_keys
+from api.cli.terminal import Json, print_json, print_table, run
+from api.command_error import CommandError
+from api.domain.errors import NotFound
+
+
+def list_keys(
+    status: StatusOption = None,
+    batch: BatchOption = None,
+    search: SearchOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="The largest number of keys.")] = 100,
+    json: Json = False,
+) -> None:
+    """List beta keys, newest first."""
+    from api.domain.beta_keys import listing
+
+    page = run(listing.list_keys(key_filter(status, batch, search), limit))
+    print_keys([key_fields(listed) for listed in page.items], json)
+
+
+def stats(batch: BatchOption = None, json: Json = False) -> None:
+    """Count beta keys by status."""
+    from api.domain.beta_keys.listing import key_stats
+
+    stats = run(key_stats(batch))
+    counts = {**asdict(stats), "usagePercentage": stats.usage_percentage}
+    if json:
+        print_json(counts)
+    else:
+        print_table(tuple(counts), [tuple(counts.values())])
+
+
+def show(key: KeyArgument, json: Json = False) -> None:
+    """Show one beta key."""
+    from api.domain.beta_keys.listing import show_key
+
+    try:
+        listed = run(show_key(key))
+    except NotFound:
+        raise not_found(key) from None
+    print_key(key_fields(listed), json)
+
+
+def not_found(key: str) -> CommandError:
+    return CommandError(f"beta key {key!r} not found; see: gatehouse keys list")

@@ -1,0 +1,71 @@
+"""The arguments and options that several commands for beta keys have."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from api.domain.actors import Actor
+    from api.domain.beta_keys.listing import KeyFilter
+
+
+class Status(StrEnum):
+    """The statuses of the API in lower case, as they are typed at a terminal."""
+
+    available = "available"
+    used = "used"
+    expired = "expired"
+    revoked = "revoked"
+
+
+class Language(StrEnum):
+    """The languages of invitations."""
+
+    en = "en"
+    es = "es"
+
+
+KeyArgument = Annotated[
+    str, typer.Argument(metavar="KEY", help="The beta key; case, spaces and dashes do not matter.")
+]
+StatusOption = Annotated[Status | None, typer.Option("--status", help="Only keys with this status.")]
+BatchOption = Annotated[str | None, typer.Option("--batch", help="Only keys of this batch.")]
+SearchOption = Annotated[
+    str | None,
+    typer.Option("--search", help="Only keys with this text in the key, the notes or the recipient."),
+]
+LanguageOption = Annotated[Language, typer.Option("--language", help="The language of the mail.")]
+
+
+def key_filter(status: Status | None, batch: str | None, search: str | None) -> "KeyFilter":
+    from api.domain.beta_keys.listing import KeyFilter
+    from api.domain.beta_keys.status import BetaKeyStatus
+
+    return KeyFilter(None if status is None else BetaKeyStatus[status.name.upper()], batch, search)
+
+
+def parse_expiry(text: str) -> datetime:
+    """A time in the future: a span from now such as 30d, or a date. Raises `BadParameter`."""
+    from api.domain import fields
+
+    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    try:
+        if span := re.fullmatch(r"(\d{1,6})([mhdw])", text):
+            expiry = datetime.now(UTC) + timedelta(**{units[span[2]]: int(span[1])})
+        else:
+            expiry = fields.instant(text)
+    except (fields.Problem, OverflowError):
+        raise typer.BadParameter(f"{text!r} is not a time such as 30d, 12h, 45m, 2w or 2027-01-31") from None
+    if expiry <= datetime.now(UTC):
+        raise typer.BadParameter(f"{text!r} is in the past")
+    return expiry
+
+
+def actor_with_language(language: Language) -> "Actor":
+    """The actor of a command whose mails are in `language`."""
+    from api.domain.actors import Actor, Client
+
+    return Actor(None, None, Client(language=language.value))

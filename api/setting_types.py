@@ -1,0 +1,188 @@
+"""The types of settings that are written as text: what each accepts, in words and as a check."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.policy import SMTP
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from limits import parse_many
+from pydantic import Field, GetCoreSchemaHandler, SecretStr
+from pydantic_core import CoreSchema, core_schema
+from pydantic_settings import NoDecode
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The heading before a setting in docs/settings.md and .env.example; it holds up to the next one."""
+
+    title: str
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a setting is written. `words` stand in its error, in docs/settings.md and in .env.example.
+
+    `read` returns the value of a text, or raises `ValueError`; its message is not shown, because it may hold
+    a password.
+    """
+
+    words: str
+    read: Callable[[str], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def _validate(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.read(value)
+        except ValueError:
+            raise ValueError(f"must be {self.words.replace('`', '')}") from None
+
+
+def _read_database_url(value: str) -> SecretStr:
+    # The driver's own error would quote a part of the URL, possibly of the password.
+    if not value.startswith(("postgresql://", "postgres://")) or not has_readable_hosts(value, "5432"):
+        raise ValueError
+    return SecretStr(value)
+
+
+def _read_smtp_url(value: str) -> SecretStr:
+    readable = value.startswith(("smtp://", "smtps://")) and has_readable_hosts(value, "25")
+    if not readable or not urlsplit(value).hostname:
+        raise ValueError
+    return SecretStr(value)
+
+
+def _read_redis_url(value: str) -> SecretStr:
+    if not value.startswith(("redis://", "rediss://")) or not has_readable_hosts(value, "6379"):
+        raise ValueError
+    return SecretStr(value)
+
+
+def _read_collector_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or not has_readable_hosts(value, "80"):
+        raise ValueError
+    return value
+
+
+def has_readable_hosts(url: str, default_port: str) -> bool:
+    """Whether the port of each host of a URL is a number, or missing; a URL may name several hosts."""
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    ports = [host.rpartition("]")[2].partition(":")[2] or default_port for host in hosts]
+    return all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports)
+
+
+def _read_page(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s#]*", value):
+        raise ValueError
+    return value
+
+
+def _read_sender(value: str) -> str:
+    addresses = read_addresses(value)
+    if len(addresses) != 1 or not addresses[0].domain or not value.isascii():
+        raise ValueError
+    return value
+
+
+def read_addresses(value: str) -> tuple[Address, ...]:
+    """The email addresses of a From header; none if it cannot be parsed."""
+    header = SMTP.header_factory("From", value)
+    return () if header.defects else header.addresses
+
+
+def _read_metrics_token(value: str) -> SecretStr:
+    if not re.fullmatch(r"[!-~]{16,}", value):
+        raise ValueError
+    return SecretStr(value)
+
+
+def _read_rate(value: str) -> str:
+    rates = parse_many(value)
+    # The library would use the first of several rates, and a rate of 0 would reject every request.
+    if len(rates) != 1 or rates[0].amount < 1:
+        raise ValueError
+    return value
+
+
+def _read_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(network) for network in _split(value))
+
+
+def _read_origins(value: str) -> tuple[str, ...]:
+    origins = tuple(_split(value))
+    # Browsers compare origins as text: one with a path or a slash at the end would never match.
+    if not all(re.fullmatch(r"\*|https?://[a-z0-9.\-\[\]:]+", origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _read_phone_region(value: str) -> str:
+    # Imported here because its tables take longer to load than all other settings together.
+    import phonenumbers
+
+    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError
+    return value.upper()
+
+
+def _read_tax_id_country(value: str) -> str:
+    from stdnum import get_cc_module
+
+    if get_cc_module(value, "vat") is None:
+        raise ValueError
+    return value.upper()
+
+
+_ENCODED = "with special characters percent-encoded"
+
+DatabaseUrl = Annotated[
+    SecretStr, Format(f"like `postgresql://user:password@host:5432/database`, {_ENCODED}", _read_database_url)
+]
+SmtpUrl = Annotated[
+    SecretStr,
+    Format(
+        f"like `smtps://user:password@smtp.example.com:465` or `smtp://…:587`, {_ENCODED}",
+        _read_smtp_url,
+    ),
+]
+RedisUrl = Annotated[SecretStr, Format("like `redis://user:password@host:6379/0`", _read_redis_url)]
+CollectorUrl = Annotated[str, Format("like `https://collector.example.com:4318`", _read_collector_url)]
+PageUrl = Annotated[str, Format("like `https://shop.example.com/register`, without a fragment", _read_page)]
+Sender = Annotated[str, Format("an address in ASCII, like `Gatehouse <beta@example.com>`", _read_sender)]
+MetricsToken = Annotated[
+    SecretStr, Format("at least 16 ASCII characters, without spaces", _read_metrics_token)
+]
+Rate = Annotated[str, Format("a rate like `10/minute` or `5/15 minutes`", _read_rate)]
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...],
+    NoDecode,
+    Format("networks or addresses, separated by commas, like `10.0.0.0/8,fd00::/8`", _read_networks),
+]
+Origins = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    Format(
+        "origins, separated by commas, like `https://shop.example.com,http://localhost:3000`; or `*`",
+        _read_origins,
+    ),
+]
+PhoneRegion = Annotated[str, Format("the two letters of a country (ISO 3166), like `CO`", _read_phone_region)]
+TaxIdCountry = Annotated[
+    str,
+    Format(
+        "the two letters of a country (ISO 3166) whose tax ids python-stdnum knows, like `CO`",
+        _read_tax_id_country,
+    ),
+]
+Port = Annotated[int, Field(ge=1, le=65535)]
