@@ -15,9 +15,7 @@ import os
 import pwd
 import shlex
 import shutil
-import socket
 import stat
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +28,7 @@ from api.database.postgres_programs import (
     TIMEOUT,
     VERSION,
     EmbeddedServerError,
+    accepts_role,
     allow_access,
     program_failure,
     run_program,
@@ -171,19 +170,7 @@ class EmbeddedServer:
             os.chown(path, self._system_user.pw_uid, self._system_user.pw_gid, follow_symlinks=False)
 
     def _accepts(self, role: str) -> bool:
-        """Whether the role can connect to the database of the same name; this takes a millisecond."""
-        startup = f"user\0{role}\0database\0{role}\0\0".encode()
-        with socket.socket(socket.AF_UNIX) as client, suppress(OSError, struct.error):
-            client.settimeout(5)
-            client.connect(str(self._socket_folder() / SOCKET))
-            client.sendall(struct.pack("!ii", len(startup) + 8, 3 << 16) + startup)
-            with client.makefile("rb") as messages:
-                kind = b""
-                while kind not in (b"Z", b"E"):
-                    kind, length = struct.unpack("!ci", messages.read(5))
-                    messages.read(length - 4)
-                return kind == b"Z"
-        return False
+        return accepts_role(self._socket_folder() / SOCKET, role)
 
     def _start_server(self) -> None:
         deadline = time.monotonic() + TIMEOUT
