@@ -141,6 +141,12 @@ def test_the_document_shows_the_possible_types_of_the_schema() -> None:
         assert sorted(members) == _members(schema, name)
 
 
+def test_the_document_explains_every_error() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+
+    assert [error for error in _members(schema, "Error") if f"`{error}`" not in DOCUMENT] == []
+
+
 def _members(schema: GraphQLSchema, name: str) -> list[str]:
     abstract = schema.type_map[name]
     assert is_abstract_type(abstract)

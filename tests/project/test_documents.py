@@ -59,3 +59,18 @@ def test_the_architecture_names_every_folder() -> None:
     top = {package for package in packages if len(package.parts) == 2}
 
     assert [str(package) for package in sorted(top) if f"`{package}/`" not in text] == []
+
+
+def test_the_map_names_what_is_in_the_files() -> None:
+    """Each name in a row of "Where is …?" is in one of the files that the row links to."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    (table,) = re.findall(r"^## Where is …\?\n(.*?)^## ", text, re.M | re.S)
+    rows = [row for row in table.splitlines() if row.startswith("| ") and "](" in row]
+
+    missing = []
+    for row in rows:
+        files = [ROOT / "docs" / link for link in re.findall(r"\]\(([^)#]+)", row)]
+        content = "".join(file.read_text() for file in files if file.is_file())
+        missing += [name for name in re.findall(r"`(\w+)`", row) if name not in content]
+    assert len(rows) >= 12
+    assert missing == []

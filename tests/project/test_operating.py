@@ -25,7 +25,7 @@ EXPECTED = {
     "gatehouse keys stats": "available",
     "gatehouse keys invite": "ana@example.com",
     "gatehouse keys revoke": "revoked",
-    "gatehouse keys issue --count 1000": "1000 keys in keys.csv",
+    "gatehouse keys issue --count 1000": "1000 keys",
     "gatehouse keys send": "luz@example.com: sent",
     "gatehouse keys export": "",
     "gatehouse keys import": "1",
