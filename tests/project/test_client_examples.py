@@ -38,7 +38,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of one server for all examples."""
     gatehouse = GatehouseProcess(tmp_path_factory.mktemp("gatehouse") / "log")
-    gatehouse.start()
+    gatehouse.start(wait=False)
+    gatehouse.wait_until_up(90)
     yield f"{gatehouse.url}/graphql"
     gatehouse.stop()
 
