@@ -1,0 +1,132 @@
+"""A shell that types the commands of a document, with the addresses of the test."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from api.database.embedded import EmbeddedServer
+from api.database.postgres_programs import programs_folder
+from tests.support import copy_project, free_port
+
+PROGRAMS = programs_folder()
+"""psql and pg_dump."""
+
+ROLES = ("beta", "old_system")
+
+
+class Reader:
+    """Types the commands of a document into a shell, in a copy of the project."""
+
+    def __init__(self, server: EmbeddedServer, home: Path) -> None:
+        copy_project(home)
+        self.server = server
+        self.home = home
+        self.port = free_port()
+        self.blocker: subprocess.Popen[str] | None = None
+        self.serving: subprocess.Popen[str] | None = None
+        self.pid = ""
+        self.shell = home / "shell"
+        self.shell.touch()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+            "PATH": f"{Path(sys.executable).parent}:{PROGRAMS}:{os.environ['PATH']}",
+            "PORT": str(self.port),
+            "PYTHONPATH": str(home),
+        }
+
+    def type(self, command: str) -> tuple[int, str]:
+        """The exit code and all output. A variable that a command exports is set for the next ones."""
+        script = f'. "{self.shell}"\n{self.fill_in(command)}\ncode=$?; export -p > "{self.shell}"; exit $code'
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout, done.stdout
+        return done.returncode, done.stdout
+
+    def fill_in(self, command: str) -> str:
+        """The command with the addresses of this test in the place of those of the document."""
+        for database in ("beta", "postgres"):
+            for user in ("beta", "postgres"):
+                dsn = self.server.dsn(user=user, database=database)
+                command = command.replace(
+                    f"postgresql://{user}:…@db.example.com/{database}", shlex.quote(dsn)
+                )
+        command = command.replace("https://beta.example.com", f"http://127.0.0.1:{self.port}")
+        assert "example.com/" not in command, command
+        return command.replace("PORT=8000", f"PORT={self.port}").replace("4711", self.pid)
+
+    def serve(self, command: str) -> None:
+        """Stop the server, start it with this command, and wait until it is ready."""
+        self.stop()
+        with (self.home / "serve.log").open("w") as log:
+            self.serving = subprocess.Popen(
+                ["bash", "-c", f'. "{self.shell}"\n{self.fill_in(command)}'],
+                cwd=self.home,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                text=True,
+            )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.serving.poll() is None:
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError((self.home / "serve.log").read_text())
+
+    def stop(self) -> None:
+        if self.serving is not None:
+            os.killpg(self.serving.pid, signal.SIGTERM)
+            self.serving.wait(20)
+            self.serving = None
+
+    def psql(self, *arguments: str, user: str = "postgres", database: str = "beta") -> str:
+        """Run psql as the administrator or another role; returns its output."""
+        dsn = self.server.dsn(user=user, database=database)
+        done = subprocess.run(
+            [PROGRAMS / "psql", dsn, "-XAtq", "-v", "ON_ERROR_STOP=1", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def close(self) -> None:
+        self.stop()
+        if self.blocker is not None:
+            self.blocker.kill()
+            self.blocker.communicate()
+        self.psql("-c", "DROP DATABASE IF EXISTS beta WITH (FORCE)", database="postgres")
+        for role in ROLES:
+            self.psql("-c", f"DROP ROLE IF EXISTS {role}", database="postgres")
+
+
+def commands_by_section(text: str) -> dict[str, list[str]]:
+    """Each line of each block of shell, by the title of its section."""
+    found: dict[str, list[str]] = {}
+    for section in re.split(r"^## ", text, flags=re.M):
+        title, _, body = section.partition("\n")
+        blocks = re.findall(r"^```sh\n(.*?)^```$", body, re.M | re.S)
+        if lines := [line for block in blocks for line in block.splitlines() if line]:
+            found[title] = lines
+    return found
