@@ -15,9 +15,7 @@ async def change_password(viewer: Viewer, current: str, new: str, client: Client
 
     Raises `InvalidInput`, `WrongPassword` and `RateLimited`.
     """
-    read = fields.Fields()
-    read("newPassword", fields.password, new)
-    read.check()
+    fields.input_field("newPassword", fields.password, new)
     account = rate_limits.account_of(viewer.user.email)
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
     rows = await read_in_scope(viewer, "SELECT password FROM users WHERE id = {}", viewer.user.id)

@@ -44,7 +44,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
 async def _record_refusal(why: str, typed: str, user: User | None, client: Client) -> None:
     """Note a sign-in that failed. A field for emails may hold a password, so only what is one is kept."""
     try:
-        address = fields.email(120)(typed)
+        address = fields.user_email(typed)
     except fields.Problem:
         address = None
     async with platform_scope():

@@ -1,42 +1,41 @@
 """Changing and revoking a beta key."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
+from api.database.row_writes import update_row
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
-from api.domain.changes import Editable, apply_changes, read_changes
 from api.domain.errors import Conflict, NotFound
+from api.domain.fields import FutureTime, KeyNotes, NoneIfBlank
+from api.domain.forms import Changes
 from tables import BetaKey
 
-EDITABLE = {
-    "notes": Editable("notes", fields.text(500), required=False),
-    "expiresAt": Editable("expires_at", fields.future, required=False),
-}
+
+class KeyChanges(Changes):
+    """What an operator may change of a key."""
+
+    notes: NoneIfBlank[KeyNotes] = None
+    expires_at: NoneIfBlank[FutureTime] = None
 
 
-async def update_key(actor: Actor, key_id: UUID, given: Mapping[str, Any]) -> None:
+async def update_key(actor: Actor, key_id: UUID, given: Mapping[str, object]) -> None:
     """Change a key; `given` are the fields of the API that the client wrote.
 
     Raises `InvalidInput` and `NotFound`.
     """
-    changes = read_changes(given, EDITABLE)
-    if "expires_at" in changes:
-        # Whoever notices expiries looks at it anew.
-        changes["expired_at"] = None
+    changes = KeyChanges.read(given)
     async with platform_scope():
         key = await BetaKey.objects().where(BetaKey.id == key_id).lock_rows("UPDATE").first()
         if key is None:
             raise NotFound
-        differences = apply_changes(key, changes, EDITABLE)
+        differences = changes.apply(key)
         if differences:
-            key.expired_at = changes.get("expired_at", key.expired_at)
-            key.updated_at = datetime.now(UTC)
-            await key.save([BetaKey.notes, BetaKey.expires_at, BetaKey.expired_at, BetaKey.updated_at])
+            # With another expiry, the clean-up has to notice again when the key expires.
+            noticed = {"expired_at": None} if "expires_at" in changes.columns else {}
+            await update_row(key, changes.columns | noticed)
             await record_event("beta_key.updated", actor, subject_id=key_id, detail={"changes": differences})
 
 
@@ -46,7 +45,7 @@ async def revoke_key(actor: Actor, key_id: UUID, reason: str | None) -> None:
     Raises `InvalidArgument`, `NotFound`, or `Conflict` where it was used or revoked before.
     """
     if reason is not None:
-        reason = fields.argument("reason", fields.text(500), reason)
+        reason = fields.argument("reason", fields.reason, reason)
     async with platform_scope():
         revoked = await BetaKey.raw(
             'UPDATE beta_keys SET "revokedAt" = now(), "revokedReason" = {}, "updatedAt" = now()'

@@ -195,8 +195,8 @@ def _end(written: str) -> datetime:
 # The same notes and times stand in line after line: reading each once halves the time.
 _CLEAN: Mapping[str, Callable[[str], Any]] = {
     "key": _key,
-    "notes": lru_cache(fields.text(500)),
-    "batch": lru_cache(fields.text(60)),
+    "notes": lru_cache(fields.key_notes),
+    "batch": lru_cache(fields.batch),
     "expiresAt": lru_cache(_end),
-    "recipientEmail": fields.email(120),
+    "recipientEmail": fields.user_email,
 }

@@ -30,9 +30,7 @@ async def send_key(actor: Actor, key_id: UUID, email: str) -> None:
     `Conflict` for a key that admits nobody, or that is somebody else's, and `RateLimited` within `PAUSE` of
     the last invitation with this key, or when there were `MAX_AN_HOUR` within an hour.
     """
-    read = fields.Fields()
-    address = read("email", fields.email(120), email)
-    read.check()
+    address = fields.input_field("email", fields.user_email, email)
     async with platform_scope():
         await _wait_for_turn()
         await _send(actor, key_id, address)
@@ -44,9 +42,7 @@ async def invite(actor: Actor, batch: str, email: str) -> bool:
     Tells whether one was sent now. Raises `InvalidInput`, `NotFound` when no key of the batch is left, and
     `RateLimited` when there were `MAX_AN_HOUR` invitations within an hour.
     """
-    read = fields.Fields()
-    address = read("email", fields.email(120), email)
-    read.check()
+    address = fields.input_field("email", fields.user_email, email)
     async with platform_scope():
         await _wait_for_turn()
         if await BetaKey.raw(_SENT, address, batch):
