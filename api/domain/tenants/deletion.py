@@ -95,7 +95,7 @@ UPDATE tenants SET "deletedAt" = now(), "isActive" = false, "updatedAt" = now(),
 """
 
 # Every transaction that ends the sessions of a user locks that user first, and several users in the order of
-# their ids. If this one locked the sessions first, it could deadlock with a sign-in or a password change.
+# their ids. If this one locked the sessions first, it could deadlock with a password change.
 _LOCK_USERS = 'SELECT id FROM users WHERE "tenantId" = {} ORDER BY id FOR NO KEY UPDATE'
 
 
