@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from piccolo.columns import Column
-from piccolo.querystring import QueryString
 from piccolo.table import Table
 
-NOW = QueryString("now()")
-"""The value of a time column: when the transaction began."""
+from api.database.clock import NOW
 
 
 async def insert_row(row: Table) -> None:

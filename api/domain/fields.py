@@ -33,7 +33,7 @@ class Problem(ValueError):
 
 
 class Fields:
-    """Collects the problems of one input, so that `check()` reports all of them in one `InvalidInput`."""
+    """Collects the problems of one input; `check` reports all of them in one `InvalidInput`."""
 
     def __init__(self) -> None:
         self._problems: list[FieldProblem] = []
@@ -43,18 +43,22 @@ class Fields:
             return clean(value)
         except Problem as problem:
             self._problems.append(FieldProblem(name, problem.code, problem.limits))
-            # Never used: `check` raises before.
-            return None  # pyright: ignore[reportReturnType]
+            return cast("T", None)
 
     def optional(self, name: str, clean: Callable[[Any], T], value: Any) -> T | None:
-        """As a call; None and blank text both give None."""
-        if value is None or (isinstance(value, str) and not value.strip()):
-            return None
-        return self(name, clean, value)
+        return None if _none_if_blank(value) is None else self(name, clean, value)
 
     def check(self) -> None:
         if self._problems:
             raise InvalidInput(self._problems)
+
+
+def input_field(name: str, clean: Callable[[str], T], value: str) -> T:
+    """Clean the only field of an input that needs it. Raises `InvalidInput`."""
+    try:
+        return clean(value)
+    except Problem as problem:
+        raise InvalidInput([FieldProblem(name, problem.code, problem.limits)]) from None
 
 
 def argument(name: str, clean: Callable[[str], T], value: str) -> T:
@@ -266,10 +270,10 @@ def password(value: str) -> str:
     return value
 
 
-# The rules of single fields and arguments, each written once.
-
 user_email = email(120)
 reason = text(500)
+key_notes = text(500)
+batch = text(60)
 
 BusinessName = Annotated[str, AfterValidator(text(200))]
 BusinessTypeName = Annotated[str, AfterValidator(business_type)]
@@ -279,6 +283,9 @@ BusinessEmail = Annotated[str, AfterValidator(email(100))]
 PersonName = Annotated[str, AfterValidator(text(60))]
 DocumentId = Annotated[str, AfterValidator(text(20))]
 UserEmail = Annotated[str, AfterValidator(user_email)]
+KeyNotes = Annotated[str, AfterValidator(key_notes)]
+Batch = Annotated[str, AfterValidator(batch)]
+FutureTime = Annotated[datetime, AfterValidator(future)]
 Phone = Annotated[str, AfterValidator(phone)]
 # Left out of the form's repr, which may reach a log.
 Password = Annotated[str, AfterValidator(password), Field(repr=False)]

@@ -22,9 +22,7 @@ async def request_email_verification(email: str, client: Client) -> datetime:
 
     Raises `InvalidInput` and `RateLimited`.
     """
-    read = fields.Fields()
-    address = read("email", fields.email(120), email)
-    read.check()
+    address = fields.input_field("email", fields.user_email, email)
     await rate_limits.count_code(client, address)
     new = await make_code()
     async with platform_scope():

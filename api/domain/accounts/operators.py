@@ -5,12 +5,14 @@ import string
 
 from asyncpg import UniqueViolationError
 
+from api.database.row_writes import insert_row
 from api.database.scopes import platform_scope
-from api.domain import fields
 from api.domain.accounts.passwords import hash_password
 from api.domain.actors import SYSTEM_ACTOR, Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import EmailTaken, Forbidden
+from api.domain.fields import Password, UserEmail
+from api.domain.forms import Form
 from api.domain.roles import Role
 from api.domain.viewer import Viewer
 from tables import User
@@ -23,22 +25,24 @@ def as_operator(viewer: Viewer) -> Actor:
     return viewer.actor
 
 
+class NewOperator(Form):
+    email: UserEmail
+    password: Password
+
+
 async def add_operator(email: str, password: str) -> User:
     """Create an operator. Raises `InvalidInput` and `EmailTaken`."""
-    read = fields.Fields()
-    address = read("email", fields.email(120), email)
-    read("password", fields.password, password)
-    read.check()
+    form = NewOperator.read({"email": email, "password": password})
     operator = User(
-        email=address,
-        password=await hash_password(password),
-        first_name=address.partition("@")[0][:60],
+        email=form.email,
+        password=await hash_password(form.password),
+        first_name=form.email.partition("@")[0][:60],
         last_name="",
         role=Role.SUPER_ADMIN.value,
     )
     try:
         async with platform_scope():
-            await User.insert(operator)
+            await insert_row(operator)
             await record_event(
                 "operator.added", SYSTEM_ACTOR, subject_id=operator.id, detail={"email": operator.email}
             )

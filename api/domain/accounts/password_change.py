@@ -16,9 +16,7 @@ async def change_password(viewer: Viewer, current: str, new: str) -> None:
 
     Raises `InvalidInput`, `WrongPassword` and `RateLimited`.
     """
-    read = fields.Fields()
-    read("newPassword", fields.password, new)
-    read.check()
+    fields.input_field("newPassword", fields.password, new)
     user = viewer.user
     account = rate_limits.account_of(user.email)
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)

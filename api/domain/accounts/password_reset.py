@@ -22,9 +22,7 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     For an unknown address the work and the answer are the same, and no mail is sent. Raises `InvalidInput`
     for a text that is not an address, and `RateLimited`.
     """
-    read = fields.Fields()
-    address = read("email", fields.email(120), email)
-    read.check()
+    address = fields.input_field("email", fields.user_email, email)
     await rate_limits.count_code(client, address)
     new = await make_code()
     user, _ = await find_by_email(address) or (None, None)
@@ -58,9 +56,7 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
     Raises `InvalidInput`, which costs no try of the code, `WrongCode` and `RateLimited`.
     """
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
-    read = fields.Fields()
-    read("newPassword", fields.password, new_password)
-    read.check()
+    fields.input_field("newPassword", fields.password, new_password)
     proven = await prove_code(code, Purpose.PASSWORD_RESET, fields.email_as_registered(email))
     password_hash = await hash_password(new_password)
     async with platform_scope():

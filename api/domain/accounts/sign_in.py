@@ -60,7 +60,7 @@ async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
 async def _record_refusal(reason: str, typed: str, user: User | None, client: Client) -> None:
     """Record a failed sign-in. A text that is not an address is left out: it may be a password."""
     try:
-        address = fields.email(120)(typed)
+        address = fields.user_email(typed)
     except fields.Problem:
         address = None
     async with platform_scope():

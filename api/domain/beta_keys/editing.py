@@ -1,43 +1,43 @@
 """Changing and revoking a beta key."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from api.database.clock import NOW
+from api.database.row_writes import update_row
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
-from api.domain.changes import Editable, apply_changes, read_changes
 from api.domain.errors import Conflict, NotFound
+from api.domain.fields import FutureTime, KeyNotes, NoneIfBlank
+from api.domain.forms import Changes
 from tables import BetaKey
 
-EDITABLE = {
-    "notes": Editable("notes", fields.text(500), required=False),
-    "expiresAt": Editable("expires_at", fields.future, required=False),
-}
+
+class KeyChanges(Changes):
+    """What an operator may change of a key."""
+
+    notes: NoneIfBlank[KeyNotes] = None
+    expires_at: NoneIfBlank[FutureTime] = None
 
 
-async def update_key(actor: Actor, key_id: UUID, given: Mapping[str, Any]) -> None:
-    """Change a key; `given` maps the API's field names to the values that the client sent.
+async def update_key(actor: Actor, key_id: UUID, values: Mapping[str, object]) -> None:
+    """Change a key; `values` are the fields of `KeyChanges` that the client sent.
 
     Raises `InvalidInput` and `NotFound`.
     """
-    changes = read_changes(given, EDITABLE)
+    changes = KeyChanges.read(values)
     async with platform_scope():
         key = await BetaKey.objects().where(BetaKey.id == key_id).lock_rows("UPDATE").first()
         if key is None:
             raise NotFound
-        differences = apply_changes(key, changes, EDITABLE)
-        if not differences:
-            return
-        columns = {BetaKey.notes: key.notes, BetaKey.expires_at: key.expires_at, BetaKey.updated_at: NOW}
-        if "expires_at" in changes:
+        differences = changes.apply(key)
+        if differences:
             # A key with another expiry is not expired until `mark_expired` finds it again.
-            columns[BetaKey.expired_at] = None
-        await BetaKey.update(columns).where(BetaKey.id == key_id)
-        await record_event("beta_key.updated", actor, subject_id=key_id, detail={"changes": differences})
+            reset = {"expired_at": None} if "expires_at" in changes.columns else {}
+            await update_row(key, changes.columns | reset)
+            await record_event("beta_key.updated", actor, subject_id=key_id, detail={"changes": differences})
 
 
 async def revoke_key(actor: Actor, key_id: UUID, reason: str | None) -> None:
@@ -46,7 +46,7 @@ async def revoke_key(actor: Actor, key_id: UUID, reason: str | None) -> None:
     Raises `InvalidArgument`, `NotFound`, and `Conflict` for a used or revoked key.
     """
     if reason is not None:
-        reason = fields.argument("reason", fields.text(500), reason)
+        reason = fields.argument("reason", fields.reason, reason)
     async with platform_scope():
         revoked = await (
             BetaKey.update({BetaKey.revoked_at: NOW, BetaKey.revoked_reason: reason, BetaKey.updated_at: NOW})

@@ -198,8 +198,8 @@ def _expiry(text: str) -> datetime:
 # Most lines of a file have the same notes, batch and expiry. Caching halves the time of an import.
 _CLEANERS: Mapping[str, Callable[[str], Any]] = {
     "key": _key,
-    "notes": lru_cache(fields.text(500)),
-    "batch": lru_cache(fields.text(60)),
+    "notes": lru_cache(fields.key_notes),
+    "batch": lru_cache(fields.batch),
     "expiresAt": lru_cache(_expiry),
-    "recipientEmail": fields.email(120),
+    "recipientEmail": fields.user_email,
 }

@@ -31,9 +31,7 @@ async def send_key(actor: Actor, key_id: UUID, email: str) -> None:
     `NotFound`, `Conflict` for a key that is not available or has another recipient, and `RateLimited` within
     `RESEND_INTERVAL` of the last invitation with this key, or after `MAX_PER_HOUR` invitations in an hour.
     """
-    read = fields.Fields()
-    address = read("email", fields.email(120), email)
-    read.check()
+    address = fields.input_field("email", fields.user_email, email)
     async with platform_scope():
         await _lock_invitations()
         await _send(actor, key_id, address)
@@ -45,9 +43,7 @@ async def invite(actor: Actor, batch: str, email: str) -> bool:
     Raises `InvalidInput`, `NotFound` when the batch has no key left, and `RateLimited` after `MAX_PER_HOUR`
     invitations in an hour.
     """
-    read = fields.Fields()
-    address = read("email", fields.email(120), email)
-    read.check()
+    address = fields.input_field("email", fields.user_email, email)
     async with platform_scope():
         await _lock_invitations()
         if await BetaKey.raw(_SENT, address, batch):

@@ -53,8 +53,8 @@ def read_options(
     read = fields.Fields()
     read("count", _between(1, max_count), count)
     options = IssueOptions(
-        notes=read.optional("notes", fields.text(500), notes),
-        batch=read.optional("batch", fields.text(60), batch),
+        notes=read.optional("notes", fields.key_notes, notes),
+        batch=read.optional("batch", fields.batch, batch),
         expires_at=read.optional("expiresAt", fields.future, expires_at),
         recipient_email=read.optional("recipientEmail", _recipient(count), recipient_email),
     )
@@ -75,7 +75,7 @@ def _between(minimum: int, maximum: int | None) -> Callable[[int], int]:
 
 def _recipient(count: int) -> Callable[[str], str]:
     def check(value: str) -> str:
-        address = fields.email(120)(value)
+        address = fields.user_email(value)
         if count > 1:
             raise fields.Problem("ONE_KEY_EACH")
         return address

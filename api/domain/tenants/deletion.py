@@ -8,7 +8,7 @@ from piccolo.custom_types import Combinable
 from piccolo.query import Select
 from piccolo.querystring import QueryString
 
-from api.database.row_writes import NOW
+from api.database.clock import NOW
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
@@ -97,7 +97,7 @@ UPDATE tenants SET "deletedAt" = now(), "isActive" = false, "updatedAt" = now(),
 """
 
 # Every transaction that ends the sessions of a user locks that user first, and several users in the order of
-# their ids. If this one locked the sessions first, it could deadlock with a sign-in or a password change.
+# their ids. If this one locked the sessions first, it could deadlock with a password change.
 _LOCK_USERS = 'SELECT id FROM users WHERE "tenantId" = {} ORDER BY id FOR NO KEY UPDATE'
 
 

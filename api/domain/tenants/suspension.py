@@ -5,7 +5,8 @@ Their accounts and sessions do not change, so reactivation gives each user the a
 
 from uuid import UUID
 
-from api.database.row_writes import NOW, update_row
+from api.database.clock import NOW
+from api.database.row_writes import update_row
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
