@@ -1,8 +1,6 @@
 """Every test runs against real PostgreSQL: the embedded server, migrated by the real migrations."""
 
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -17,7 +15,7 @@ from api.database.embedded import EmbeddedServer
 from api.execution.documents import Document, DocumentCache
 from api.http import graphql_view
 from api.settings import Settings, get_settings
-from tests.support import ROOT, Api, GatehouseProcess
+from tests.support import Api, GatehouseProcess, hire, migrate
 
 _SERVER = pytest.StashKey[EmbeddedServer]()
 
@@ -46,18 +44,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SERVER] = server
     os.environ["DATABASE_URL"] = server.dsn()
     migrate(server.dsn())
-
-
-def migrate(dsn: str, *arguments: str) -> str:
-    """Run `piccolo migrations …` from the root, `forwards all` unless told otherwise; returns its output."""
-    return subprocess.run(
-        [sys.executable, "-m", "piccolo.main", "migrations", *(arguments or ("forwards", "all"))],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": dsn},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -176,6 +162,12 @@ async def _application(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
 async def api(_application: httpx.AsyncClient, database: asyncpg.Connection) -> Api:
     """The application in this process, on a database that is empty but for what the test puts there."""
     return Api(_application)
+
+
+@pytest.fixture
+async def operator(database: asyncpg.Connection) -> str:
+    """The token of an operator."""
+    return (await hire(database, None, "SUPER_ADMIN")).token
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,12 @@ mutation($i: LoginInput!) { login(input: $i) { __typename
 
 VIEWER = "{ viewer { id email role isOwner tenant { id businessName nit } } }"
 
+SESSIONS = "{ sessions { id createdAt lastSeenAt expiresAt userAgent ipAddress isCurrent } }"
+
 PASSWORD = "Sup3r!secret"
+
+Settings = Callable[..., None]
+"""The fixture `settings`."""
 
 
 def copy_project(to: Path) -> None:
@@ -51,6 +56,18 @@ def copy_project(to: Path) -> None:
         shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("piccolo_conf.py", "predeploy.sh", "pyproject.toml"):
         shutil.copy(ROOT / file, to)
+
+
+def migrate(dsn: str, *arguments: str) -> str:
+    """Run `piccolo migrations …` from the root, `forwards all` unless told otherwise; returns its output."""
+    return subprocess.run(
+        [sys.executable, "-m", "piccolo.main", "migrations", *(arguments or ("forwards", "all"))],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": dsn},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
 
 
 def write_schema(project: Path) -> None:

@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from api.domain.beta_keys.file_import import MAX_PROBLEMS
-from tests.cli.test_commands import failure, json_of, printed, type_in, wrong_usage
+from tests.cli.commands import failure, json_of, printed, type_in, wrong_usage
 from tests.support import GATEHOUSE, ROOT, Api, free_port, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
