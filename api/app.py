@@ -37,8 +37,11 @@ from api.settings import get_settings
 logger = get_logger()
 
 
-def create_app(*, max_seconds: float = MAX_SECONDS) -> ASGIApp:
-    """The application; a request that takes longer than `max_seconds` is given up and rolled back."""
+def create_app(*, max_seconds: float = MAX_SECONDS, plan_from: int = 2) -> ASGIApp:
+    """The application; a request that takes longer than `max_seconds` is given up and rolled back.
+
+    `plan_from` is the number of the request with which a document gets a plan.
+    """
     configure_logging()
     watch_fields(schema)
     settings = get_settings()
@@ -51,6 +54,7 @@ def create_app(*, max_seconds: float = MAX_SECONDS) -> ASGIApp:
         limits=DocumentLimits(tokens=2000, levels=10, aliases=15),
         max_seconds=max_seconds,
         plans=settings.execution_plans,
+        plan_from=plan_from,
         max_documents=settings.document_cache_entries,
         max_document_bytes=settings.document_cache_bytes,
     )

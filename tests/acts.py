@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,9 @@ import asyncpg
 import httpx
 
 from api.domain.beta_keys.issue import generate_keys
+from tests.commands import run_command
 from tests.domain.accounts.codes import REQUEST_RESET, REQUEST_VERIFICATION, RESET, VERIFY
-from tests.support import GATEHOUSE, LOGIN, PASSWORD, REGISTER, ROOT, Api, hire, issue_key, registration
+from tests.support import LOGIN, PASSWORD, REGISTER, Api, hire, issue_key, registration
 
 OTHER_PASSWORD = "0ther!Secret"
 
@@ -342,15 +342,7 @@ async def words_of(database: asyncpg.Connection, folder: Path, command: str) -> 
     return [*command.split(), *(given.get(argument, argument) for argument in arguments)]
 
 
-async def run(words: list[str]) -> tuple[int | None, str]:
+async def run(words: list[str]) -> tuple[int, str]:
     """The exit code, and standard error."""
-    process = await asyncio.create_subprocess_exec(
-        GATEHOUSE,
-        *words,
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    _, told = await process.communicate(f"{PASSWORD}\n".encode())
-    return process.returncode, told.decode()
+    ended = await asyncio.to_thread(run_command, "gatehouse", *words, typed=f"{PASSWORD}\n")
+    return ended.returncode, ended.stderr

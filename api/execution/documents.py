@@ -74,7 +74,7 @@ class DocumentCache:
 
     It holds at most `max_entries` documents, which take at most `max_bytes` of memory; what one takes is
     reckoned by its tokens, and by the fields of its plans. Plans are made, unless `plans` is false, when a
-    document is asked for a second time.
+    document is asked for a second time; with `plan_from=1` when it is asked for the first time.
 
     Documents that were asked for only once make room first, as long as they have more than a quarter of
     the room. So a flood of documents that are each sent once, as by a client that writes values into its
@@ -89,6 +89,7 @@ class DocumentCache:
         max_entries: int = 1000,
         max_bytes: int = 32_000_000,
         plans: bool = True,
+        plan_from: int = 2,
     ) -> None:
         self._schema = schema._schema
         self._executor_class = schema.execution_context_class
@@ -97,6 +98,7 @@ class DocumentCache:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._plans = plans
+        self._plan_from = plan_from
         self._once = _Shelf()
         self._again = _Shelf()
 
@@ -109,7 +111,10 @@ class DocumentCache:
             return document
         document = self._once.take(text)
         if document is None:
-            return self._prepare(text)
+            document = self._prepare(text)
+            if isinstance(document, list) or self._plan_from > 1:
+                return document
+            self._once.take(text)
         if self._plans:
             document.plans = self._make_plans(document)
         self._again.put(text, document)

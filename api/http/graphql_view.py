@@ -70,6 +70,8 @@ class GraphQLView:
     large its document may be; `max_seconds` how long it may take, from the first byte of its body to the
     answer. After that what still runs is cancelled, and `on_errors` is shown a `RequestTimeout`.
 
+    `plan_from` is the number of the request with which a document gets a plan, 1 or 2; no `plans`, none.
+
     Raises `ValueError` for a schema that relies on what this view does not do.
     """
 
@@ -84,6 +86,7 @@ class GraphQLView:
         limits: DocumentLimits | None = None,
         max_seconds: float = 30,
         plans: bool = True,
+        plan_from: int = 2,
         max_documents: int = 1000,
         max_document_bytes: int = 32_000_000,
     ) -> None:
@@ -92,7 +95,12 @@ class GraphQLView:
         self._executor_class = schema.execution_context_class
         self._hide_suggestions = schema.config.disable_field_suggestions
         self._documents = DocumentCache(
-            schema, limits, max_entries=max_documents, max_bytes=max_document_bytes, plans=plans
+            schema,
+            limits,
+            max_entries=max_documents,
+            max_bytes=max_document_bytes,
+            plans=plans,
+            plan_from=plan_from,
         )
         self._get_context = get_context
         self._on_errors = on_errors

@@ -1,25 +1,15 @@
 """`gatehouse …`, typed as an operator types it."""
 
-import os
-import subprocess
 from typing import Any
 
 import orjson
 
-from tests.support import GATEHOUSE, ROOT
+from tests.commands import Ended, run_command
 
 
-def type_in(*words: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+def type_in(*words: str, typed: str = "", **environment: str) -> Ended:
     """Run `gatehouse words…` in a terminal of 200 columns, and type `typed`."""
-    done = subprocess.run(
-        [GATEHOUSE, *words],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200", **environment},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    done = run_command("gatehouse", *words, typed=typed, **{"COLUMNS": "200", **environment})
     assert "Traceback" not in done.stdout + done.stderr
     return done
 

@@ -162,6 +162,15 @@ def test_a_document_of_several_operations_has_a_plan_for_each() -> None:
     assert {name: plan is not None for name, plan in kept.plans.items()} == {"A": True, "B": True, "C": False}
 
 
+def test_a_plan_is_made_with_the_first_request_where_that_is_asked_for() -> None:
+    documents = DocumentCache(SCHEMA, plan_from=1)
+
+    ask(documents, [document(1)])
+
+    (kept,) = documents._again._documents.values()
+    assert kept.plans.keys() == {None}
+
+
 def test_no_plan_is_made_where_they_are_switched_off() -> None:
     documents = DocumentCache(SCHEMA, plans=False)
 

@@ -127,7 +127,7 @@ class Served:
 
     def __init__(self, **options: Any) -> None:
         self.shown: list[GraphQLError] = []
-        options = {"get_context": Context, "on_errors": self.mask, **options}
+        options = {"get_context": Context, "on_errors": self.mask, "plan_from": 1, **options}
         self.view = GraphQLView(SCHEMA, **options)
         app = Starlette(routes=[Route("/graphql", self.view)])
         self.client = httpx.AsyncClient(

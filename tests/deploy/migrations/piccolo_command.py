@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from api.deploy.paths import MIGRATIONS
+from tests.commands import run_command
 from tests.support import ROOT
 
 PICCOLO = [sys.executable, "-m", "piccolo.main", "migrations"]
@@ -37,7 +38,12 @@ async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 async def run(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
-    return await ended(start(dsn, *arguments, cwd=cwd, **environment))
+    if cwd != ROOT:
+        return await ended(start(dsn, *arguments, cwd=cwd, **environment))
+    command = await asyncio.to_thread(
+        run_command, "piccolo", "migrations", *arguments, **{"DATABASE_URL": dsn, **environment}
+    )
+    return command.returncode, command.stdout + command.stderr
 
 
 async def until(connection: asyncpg.Connection, condition: str) -> None:

@@ -1,4 +1,4 @@
-"""One-time codes that are over."""
+"""What is over is cleaned up: sessions, codes and mails."""
 
 import asyncio
 from typing import Any
