@@ -7,6 +7,7 @@ copy of the project, is started in the usual way.
 """
 
 import asyncio
+import atexit
 import gc
 import importlib
 import json
@@ -61,9 +62,15 @@ def _forking_process() -> socket.socket:
     """Requests are sent to it; it ends when this process does."""
     mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "tests.commands", str(its.fileno())], cwd=ROOT, pass_fds=[its.fileno()]
         )
+
+    def end() -> None:
+        mine.close()
+        process.wait(10)
+
+    atexit.register(end)
     return mine
 
 

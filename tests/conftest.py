@@ -70,6 +70,28 @@ async def _prepare(server: EmbeddedServer) -> None:
     await connection.close()
 
 
+SLOWEST = (
+    "deploy/",
+    "server/",
+    "cli/",
+    "execution/test_plan_",
+    "observability/",
+    "database/",
+    "domain/audit_events/",
+    "domain/test_races",
+    "project/",
+)
+"""What takes long comes first: at the end one process would wait for the other to finish such a file."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        return next((place for place, start in enumerate(SLOWEST) if path.startswith(start)), len(SLOWEST))
+
+    items.sort(key=rank)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "execution" in metafunc.fixturenames and metafunc.config.getoption("--both-ways"):
         metafunc.parametrize("execution", ["plans", "interpreter"], indirect=True)
@@ -101,9 +123,15 @@ async def empty_database(server: EmbeddedServer) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """SQL in the empty database, as the application's role."""
-    connection = await asyncpg.connect(empty_database)
+def _database_of_the_test(request: pytest.FixtureRequest) -> str:
+    is_migrated = "migrated_database" in request.fixturenames
+    return request.getfixturevalue("migrated_database" if is_migrated else "empty_database")
+
+
+@pytest.fixture
+async def connection(_database_of_the_test: str) -> AsyncIterator[asyncpg.Connection]:
+    """SQL in the database that the test has for itself, as the application's role."""
+    connection = await asyncpg.connect(_database_of_the_test)
     try:
         yield connection
     finally:
@@ -196,6 +224,20 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     yield change
     forget()
+
+
+@pytest.fixture(scope="module")
+def _serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatehouseProcess]:
+    process = GatehouseProcess(tmp_path_factory.mktemp("serving") / "gatehouse.log")
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def serving(_serving: GatehouseProcess, database: asyncpg.Connection) -> GatehouseProcess:
+    """`gatehouse serve` on the database of the tests, for those of a module that only send requests to it."""
+    return _serving
 
 
 @pytest.fixture

@@ -303,13 +303,12 @@ def test_when_the_parent_of_several_is_killed_its_workers_end(tmp_path: Path) ->
 
 
 async def test_a_client_does_not_choose_its_address_by_a_header(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
+    serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    await asyncio.to_thread(gatehouse.start)
     body = {"query": REGISTER, "variables": {"i": registration(await issue_key(database))}}
     headers = {"x-forwarded-for": "203.0.113.7", "forwarded": "for=203.0.113.7"}
 
     async with httpx.AsyncClient() as http:
-        await http.post(f"{gatehouse.url}/graphql", json=body, headers=headers)
+        await http.post(f"{serving.url}/graphql", json=body, headers=headers)
 
     assert await database.fetchval('SELECT "ipAddress" FROM sessions') == "127.0.0.1"

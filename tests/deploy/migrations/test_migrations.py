@@ -80,15 +80,14 @@ def test_the_tables_ask_for_no_further_migration(tmp_path: Path) -> None:
 
 
 async def test_a_database_whose_bookkeeping_is_lost_is_migrated_again(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     """Nothing changes, and what is stored stays."""
-    migrate(empty_database)
     before = await catalog_of(connection)
     await connection.execute("INSERT INTO beta_keys (key) VALUES ('KEPT')")
     await connection.execute("DELETE FROM migration")
 
-    migrate(empty_database)
+    migrate(migrated_database)
 
     assert await catalog_of(connection) == before
     assert await connection.fetchval("SELECT count(*) FROM migration") == len(MIGRATIONS)
@@ -159,10 +158,9 @@ async def test_a_migration_of_several_steps_is_refused_before_the_first(
 
 
 async def test_indices_and_foreign_keys_are_compared_too(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     """An index of the right name does not pass for the one that is wanted."""
-    migrate(empty_database)
     await connection.execute(
         """
         DELETE FROM migration;
@@ -173,7 +171,7 @@ async def test_indices_and_foreign_keys_are_compared_too(
     )
     before = await catalog_of(connection)
 
-    told = refused(empty_database)
+    told = refused(migrated_database)
 
     assert "beta_keys lacks the unique index btree (key)" in told
     assert 'beta_keys lacks FOREIGN KEY ("usedByTenantId") REFERENCES tenants(id) ON DELETE SET NULL' in told

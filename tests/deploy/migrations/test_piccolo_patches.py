@@ -180,25 +180,22 @@ async def test_an_interrupt_is_told_in_one_line(empty_database: str, connection:
 
 
 async def test_rows_of_another_app_are_left_alone(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     """Piccolo deletes by name alone, whosever migration it is."""
-    await run(empty_database, "forwards", "all")
     await connection.execute(
         "INSERT INTO migration (name, app_name, ran_on) SELECT name, 'other', ran_on FROM migration"
     )
 
-    await run(empty_database, "backwards", "gatehouse", "--auto_agree")
+    await run(migrated_database, "backwards", "gatehouse", "--auto_agree")
 
     rows = "SELECT count(*) FROM migration WHERE app_name = $1"
     assert await connection.fetchval(rows, "gatehouse") == COUNT - 1
     assert await connection.fetchval(rows, "other") == COUNT
 
 
-async def test_without_a_terminal_backwards_says_what_to_add(empty_database: str) -> None:
-    await run(empty_database, "forwards", "all")
-
-    code, output = await run(empty_database, "backwards", "gatehouse")
+async def test_without_a_terminal_backwards_says_what_to_add(migrated_database: str) -> None:
+    code, output = await run(migrated_database, "backwards", "gatehouse")
 
     assert code == 1
     assert "--auto_agree" in output
@@ -276,11 +273,9 @@ def test_the_guard_is_in_place() -> None:
     ids=" ".join,
 )
 async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
-    empty_database: str, arguments: tuple[str, ...]
+    migrated_database: str, arguments: tuple[str, ...]
 ) -> None:
-    await run(empty_database, "forwards", "all")
-
-    code, output = await run(empty_database, *arguments)
+    code, output = await run(migrated_database, *arguments)
 
     assert code == 1
     assert output.splitlines()[-1].startswith("gatehouse: ")

@@ -33,17 +33,16 @@ async def test_what_is_put_back_is_put_back_in_batches(migrated_database: str) -
     await owner.close()
 
 
-async def test_going_backwards_loses_nothing(empty_database: str, connection: asyncpg.Connection) -> None:
+async def test_going_backwards_loses_nothing(migrated_database: str, connection: asyncpg.Connection) -> None:
     """Every tenant, key, user, session and event is as before, links and all, once forwards again."""
-    await run(empty_database, "forwards", "all")
     await fill(connection)
     before = await every_row(connection)
 
     code, output = await run(
-        empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree"
+        migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree"
     )
     gone = await connection.fetchval("SELECT to_regclass('tenants') IS NULL")
-    again, _ = await run(empty_database, "forwards", "all")
+    again, _ = await run(migrated_database, "forwards", "all")
 
     assert (code, gone, again) == (0, True, 0), output
     assert "keeps 20 rows of tenants" in output
@@ -53,21 +52,20 @@ async def test_going_backwards_loses_nothing(empty_database: str, connection: as
 
 
 async def test_what_is_kept_is_erased_only_when_asked_for(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
-    await run(empty_database, "forwards", "all")
     await fill(connection)
-    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
 
-    asked, question = run_gatehouse(empty_database, "db", "forget")
+    asked, question = run_gatehouse(migrated_database, "db", "forget")
     kept = await connection.fetchval("SELECT to_regclass('gatehouse_undone.tenants') IS NOT NULL")
-    erased, output = run_gatehouse(empty_database, "db", "forget", "--yes")
+    erased, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
 
     assert (asked, kept, erased) == (1, True, 0)
     assert "--yes" in question
     assert "erased 20 rows of tenants" in output
     assert await connection.fetchval("SELECT to_regnamespace('gatehouse_undone') IS NULL")
-    assert (await run(empty_database, "forwards", "all"))[0] == 0
+    assert (await run(migrated_database, "forwards", "all"))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -83,15 +81,14 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     ids=["a view", "a foreign key", "a function in the schema"],
 )
 async def test_what_is_kept_stays_while_something_else_depends_on_it(
-    empty_database: str, connection: asyncpg.Connection, depending: str, named: str
+    migrated_database: str, connection: asyncpg.Connection, depending: str, named: str
 ) -> None:
     """Erasing must not take anything along that nobody named."""
-    await run(empty_database, "forwards", "all")
     await fill(connection)
-    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
     await connection.execute(depending)
 
-    code, output = run_gatehouse(empty_database, "db", "forget", "--yes")
+    code, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
 
     assert code == 1
     assert output.startswith("gatehouse: nothing was erased")
@@ -103,23 +100,22 @@ async def test_what_is_kept_stays_while_something_else_depends_on_it(
 
 
 async def test_what_is_written_while_a_migration_is_undone_is_kept(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     """Copied before and dropped after it, it would be in neither place."""
-    await run(empty_database, "forwards", "all")
     await fill(connection)
-    writer = await asyncpg.connect(empty_database)
+    writer = await asyncpg.connect(migrated_database)
     transaction = writer.transaction()
     await transaction.start()
     await writer.execute("SET LOCAL gatehouse.scope = 'platform'")
     await writer.execute("""UPDATE users SET "documentId" = 'late' WHERE "documentId" = 'n7'""")
 
-    process = start(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    process = start(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
     await until(connection, WAITS_FOR_USERS)
     await transaction.commit()
     await writer.close()
     code, output = await ended(process)
-    await run(empty_database, "forwards", "all")
+    await run(migrated_database, "forwards", "all")
 
     assert code == 0, output
     users = str((await every_row(connection))["users"])
@@ -128,16 +124,15 @@ async def test_what_is_written_while_a_migration_is_undone_is_kept(
 
 
 async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
-    await run(empty_database, "forwards", "all")
     await fill(connection)
     back = ("backwards", "gatehouse", "--migration_id", "2026-11-24T00:18:40:663925", "--auto_agree")
-    await run(empty_database, *back)
-    await run(empty_database, "forwards", "gatehouse", "--migration_id", "1", "--fake")
+    await run(migrated_database, *back)
+    await run(migrated_database, "forwards", "gatehouse", "--migration_id", "1", "--fake")
     await connection.execute('ALTER TABLE beta_keys ADD COLUMN "expiresAt" timestamptz')
 
-    code, output = await run(empty_database, *back)
+    code, output = await run(migrated_database, *back)
 
     assert code == 1
     assert "still keeps what an earlier undoing left" in output
@@ -148,16 +143,15 @@ async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
 
 
 async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
-    await run(empty_database, "forwards", "all")
     await fill(connection)
-    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
     await connection.execute("CREATE TABLE tenants (id uuid PRIMARY KEY)")
 
-    code, output = await run(empty_database, "forwards", "all")
+    code, output = await run(migrated_database, "forwards", "all")
     await connection.execute("DROP TABLE tenants")
-    again, _ = await run(empty_database, "forwards", "all")
+    again, _ = await run(migrated_database, "forwards", "all")
 
     assert (code, again) == (1, 0)
     assert "tenants exists, and gatehouse_undone.tenants keeps the rows" in output
