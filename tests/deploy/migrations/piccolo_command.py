@@ -93,7 +93,7 @@ async def fill(connection: asyncpg.Connection, tenants: int = 20) -> None:
 DATA_ONLY = """
 from piccolo.apps.migrations.tables import Migration
 
-ID = "2026-12-01T00:00:00:000000"
+ID = "2099-01-01T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Write a row."
 

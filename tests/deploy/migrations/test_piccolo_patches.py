@@ -320,7 +320,7 @@ async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
     copy_project(tmp_path)
-    (tmp_path / "migrations" / "gatehouse_2026_12_01t00_00_00_000000.py").write_text(DATA_ONLY)
+    (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(DATA_ONLY)
     await connection.execute("CREATE TABLE tallies (tally text)")
     elsewhere = {"PYTHONPATH": str(tmp_path)}
 

@@ -355,7 +355,7 @@ LATER = """
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.migration import SqlMigration
 
-ID = "2026-12-02T00:00:00:000000"
+ID = "2099-01-02T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Ana's \\\\ `date` :table."
 
@@ -374,10 +374,10 @@ async def test_a_migration_that_runs_python_is_named(
     folder = tmp_path / "copy"
     environment = copy_of_the_project(
         folder,
-        gatehouse_2026_12_01t00_00_00_000000=DATA_ONLY,
-        gatehouse_2026_12_02t00_00_00_000000=LATER,
+        gatehouse_2099_01_01t00_00_00_000000=DATA_ONLY,
+        gatehouse_2099_01_02t00_00_00_000000=LATER,
     )
-    python, later = "2026-12-01T00:00:00:000000", "2026-12-02T00:00:00:000000"
+    python, later = "2099-01-01T00:00:00:000000", "2099-01-02T00:00:00:000000"
 
     code, output = run_gatehouse(AWAY, "db", "sql", cwd=folder, **environment)
     assert code == 1
@@ -403,7 +403,7 @@ from piccolo.table import Table
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.migration import SqlMigration
 
-ID = "2026-12-02T00:00:00:000000"
+ID = "2099-01-02T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "Add two columns, one after the other."
 
@@ -435,8 +435,8 @@ async def test_columns_that_come_back_one_by_one_all_get_their_values(
 ) -> None:
     """What is kept must not be forgotten as soon as the first of them is there."""
     folder = tmp_path / "copy"
-    environment = copy_of_the_project(folder, gatehouse_2026_12_02t00_00_00_000000=TWO_STEPS)
-    last = "2026-12-02T00:00:00:000000"
+    environment = copy_of_the_project(folder, gatehouse_2099_01_02t00_00_00_000000=TWO_STEPS)
+    last = "2099-01-02T00:00:00:000000"
     forwards = script(cwd=folder, **environment)
     await take(empty_database, forwards, tmp_path)
     await connection.execute("INSERT INTO beta_keys (key, first, second) VALUES ('k', 'a', 'b')")
