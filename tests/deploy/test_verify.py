@@ -248,7 +248,7 @@ async def test_the_tables_may_be_in_a_schema_named_as_the_role_is(empty_database
 
 
 LATER = '''
-from api.deploy.migration import SqlMigration
+from api.deploy.migrations.migration import SqlMigration
 
 ID = "2099-01-01T00:00:00:000000"
 VERSION = "1.38.0"
