@@ -1,25 +1,34 @@
 """Every test runs against real PostgreSQL: the embedded server, migrated by the real migrations."""
 
+import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
 import asyncpg
 import httpx
 import pytest
-from graphql import GraphQLError
 
 from api.database.embedded import EmbeddedServer
-from api.execution.documents import Document, DocumentCache
-from api.http import graphql_view
 from api.settings import Settings, get_settings
-from tests.support import ROOT, Api, GatehouseProcess
+from tests.support import Api, Execution, GatehouseProcess, hire, make_app, migrate
 
 _SERVER = pytest.StashKey[EmbeddedServer]()
+
+TEMPLATE = "migrated"
+"""A database that has seen every migration, to be copied; nothing connects to it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--both-ways",
+        action="store_true",
+        help="run what sends documents to the application twice: by plans, and by graphql-core's interpreter",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,9 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return
-    # This one may be chosen: the tests pass either way.
-    for name in Settings.model_fields.keys() - {"execution_plans"}:
+    for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
+    # Hundreds of tests start Python, which would compile the project again in each of them.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # Tests of other things ask more often than any client may, and all from one address.
     os.environ["RATE_LIMITS"] = "off"
     # Tests of other things read the log as people do.
@@ -46,25 +57,44 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SERVER] = server
     os.environ["DATABASE_URL"] = server.dsn()
     migrate(server.dsn())
+    asyncio.run(_prepare(server))
 
 
-def migrate(dsn: str, *arguments: str) -> str:
-    """Run `piccolo migrations …` from the root, `forwards all` unless told otherwise; returns its output."""
-    return subprocess.run(
-        [sys.executable, "-m", "piccolo.main", "migrations", *(arguments or ("forwards", "all"))],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": dsn},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+async def _prepare(server: EmbeddedServer) -> None:
+    connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
+    # What tests write need not survive a crash of the machine. Nothing here is for a server that they kill.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER gatehouse TEMPLATE gatehouse")
+    await connection.close()
+
+
+SLOWEST = (
+    "deploy/",
+    "server/",
+    "cli/",
+    "execution/test_plan_",
+    "observability/",
+    "database/",
+    "domain/audit_events/",
+    "domain/test_races",
+    "project/",
+)
+"""What takes long comes first: at the end one process would wait for the other to finish such a file."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m graphql` chooses the tests that run documents in this process."""
-    for item in items:
-        if "api" in getattr(item, "fixturenames", ()):
-            item.add_marker("graphql")
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        return next((place for place, start in enumerate(SLOWEST) if path.startswith(start)), len(SLOWEST))
+
+    items.sort(key=rank)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "execution" in metafunc.fixturenames and metafunc.config.getoption("--both-ways"):
+        metafunc.parametrize("execution", ["plans", "interpreter"], indirect=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -93,9 +123,15 @@ async def empty_database(server: EmbeddedServer) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """SQL in the empty database, as the application's role."""
-    connection = await asyncpg.connect(empty_database)
+def _database_of_the_test(request: pytest.FixtureRequest) -> str:
+    is_migrated = "migrated_database" in request.fixturenames
+    return request.getfixturevalue("migrated_database" if is_migrated else "empty_database")
+
+
+@pytest.fixture
+async def connection(_database_of_the_test: str) -> AsyncIterator[asyncpg.Connection]:
+    """SQL in the database that the test has for itself, as the application's role."""
+    connection = await asyncpg.connect(_database_of_the_test)
     try:
         yield connection
     finally:
@@ -103,21 +139,10 @@ async def connection(empty_database: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def migrated_database(server: EmbeddedServer, _template: str) -> AsyncIterator[str]:
+async def migrated_database(server: EmbeddedServer) -> AsyncIterator[str]:
     """The address of a new database that has seen every migration, for the application's role."""
-    async with _new_database(server, template=_template) as dsn:
+    async with _new_database(server, template=TEMPLATE) as dsn:
         yield dsn
-
-
-@pytest.fixture(scope="session")
-async def _template(anyio_backend: str, server: EmbeddedServer) -> str:
-    """The name of a database that has seen every migration; nobody else uses it, so that it can be copied."""
-    name = "migrated"
-    connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
-    await connection.execute(f"CREATE DATABASE {name} OWNER gatehouse")
-    await connection.close()
-    migrate(server.dsn(database=name))
-    return name
 
 
 @asynccontextmanager
@@ -147,35 +172,39 @@ async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-class _FromTheFirstRequest(DocumentCache):
-    """Makes plans as soon as it sees a document, so that tests which send one once run its plan."""
-
-    def get(self, text: str) -> Document | list[GraphQLError]:
-        super().get(text)
-        return super().get(text)
-
-
-graphql_view.DocumentCache = _FromTheFirstRequest
+@pytest.fixture
+def execution(request: pytest.FixtureRequest) -> Execution:
+    """How the application in this process runs documents."""
+    return getattr(request, "param", "plans")
 
 
 @pytest.fixture(scope="session")
-async def _application(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    from api.app import create_app, lifespan
+async def _applications(anyio_backend: str) -> AsyncIterator[dict[Execution, httpx.AsyncClient]]:
+    """The application once for each way of execution, on one pool of connections."""
+    from api.app import lifespan
 
-    app = create_app()
-    async with (
-        lifespan(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://gatehouse.test"
-        ) as client,
-    ):
-        yield client
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(lifespan(None))
+        clients: dict[Execution, httpx.AsyncClient] = {}
+        for execution in get_args(Execution):
+            transport = httpx.ASGITransport(make_app(execution), raise_app_exceptions=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test")
+            clients[execution] = await stack.enter_async_context(client)
+        yield clients
 
 
 @pytest.fixture
-async def api(_application: httpx.AsyncClient, database: asyncpg.Connection) -> Api:
+async def api(
+    _applications: dict[Execution, httpx.AsyncClient], execution: Execution, database: asyncpg.Connection
+) -> Api:
     """The application in this process, on a database that is empty but for what the test puts there."""
-    return Api(_application)
+    return Api(_applications[execution])
+
+
+@pytest.fixture
+async def operator(database: asyncpg.Connection) -> str:
+    """The token of an operator."""
+    return (await hire(database, None, "SUPER_ADMIN")).token
 
 
 @pytest.fixture
@@ -195,6 +224,20 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     yield change
     forget()
+
+
+@pytest.fixture(scope="module")
+def _serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatehouseProcess]:
+    process = GatehouseProcess(tmp_path_factory.mktemp("serving") / "gatehouse.log")
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def serving(_serving: GatehouseProcess, database: asyncpg.Connection) -> GatehouseProcess:
+    """`gatehouse serve` on the database of the tests, for those of a module that only send requests to it."""
+    return _serving
 
 
 @pytest.fixture

@@ -13,16 +13,19 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import httpx
+import pytest
+from starlette.types import ASGIApp
 
-ROOT = Path(__file__).resolve().parent.parent
+from api.settings import get_settings
+from tests.commands import ROOT, run_command
 
 GATEHOUSE = str(Path(sys.executable).parent / "gatehouse")
 """The command as a terminal runs it."""
@@ -42,7 +45,12 @@ mutation($i: LoginInput!) { login(input: $i) { __typename
 
 VIEWER = "{ viewer { id email role isOwner tenant { id businessName nit } } }"
 
+SESSIONS = "{ sessions { id createdAt lastSeenAt expiresAt userAgent ipAddress isCurrent } }"
+
 PASSWORD = "Sup3r!secret"
+
+Settings = Callable[..., None]
+"""The fixture `settings`."""
 
 
 def copy_project(to: Path) -> None:
@@ -51,6 +59,15 @@ def copy_project(to: Path) -> None:
         shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("piccolo_conf.py", "predeploy.sh", "pyproject.toml"):
         shutil.copy(ROOT / file, to)
+
+
+def migrate(dsn: str, *arguments: str) -> str:
+    """Run `piccolo migrations …` from the root, `forwards all` unless told otherwise; returns its output."""
+    arguments = ("migrations", *(arguments or ("forwards", "all")))
+    ended = run_command("piccolo", *arguments, DATABASE_URL=dsn)
+    if ended.returncode != 0:
+        raise subprocess.CalledProcessError(ended.returncode, arguments, ended.stdout, ended.stderr)
+    return ended.stdout
 
 
 def write_schema(project: Path) -> None:
@@ -83,6 +100,22 @@ def registration(beta_key: str, **changes: Any) -> dict[str, Any]:
         "password": PASSWORD,
         **changes,
     }
+
+
+Execution = Literal["plans", "interpreter"]
+"""How documents are run: by plans, from the first request on, or by graphql-core's interpreter."""
+
+
+def make_app(execution: Execution, **options: Any) -> ASGIApp:
+    """The application whose documents are all run in one way; `options` as `create_app` takes them."""
+    from api.app import create_app
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXECUTION_PLANS", "on" if execution == "plans" else "off")
+        get_settings.cache_clear()
+        app = create_app(plan_first_request=True, **options)
+    get_settings.cache_clear()
+    return app
 
 
 class Api:
@@ -207,6 +240,9 @@ async def until_waiting(database: asyncpg.Connection, how_many: int = 1) -> None
 
 def run_gatehouse(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
     """The exit code and the output of `gatehouse …`, run to its end on the database of `dsn`."""
+    if cwd == ROOT:
+        ended = run_command("gatehouse", *arguments, DATABASE_URL=dsn, **environment)
+        return ended.returncode, ended.stdout + ended.stderr
     done = subprocess.run(
         [GATEHOUSE, *arguments],
         cwd=cwd,

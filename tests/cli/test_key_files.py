@@ -18,7 +18,8 @@ import orjson
 import pytest
 
 from api.domain.beta_keys.file_import import MAX_PROBLEMS
-from tests.cli.test_commands import failure, json_of, printed, type_in, wrong_usage
+from tests.cli.commands import failure, json_of, printed, type_in, wrong_usage
+from tests.commands import Ended
 from tests.support import GATEHOUSE, ROOT, Api, free_port, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
@@ -218,7 +219,7 @@ async def test_json_is_written_out_as_listings_print_it(
 # Reading in
 
 
-def take_over(file: Path, text: str | bytes) -> subprocess.CompletedProcess[str]:
+def take_over(file: Path, text: str | bytes) -> Ended:
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     return type_in("keys", "import", str(file))
 

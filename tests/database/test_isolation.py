@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from graphql import GraphQLField, GraphQLInputObjectType, get_named_type
 
-from api.schema.schema import schema
+from tests.schema.root_fields import root_fields
 from tests.support import PASSWORD, Api, Person, hire, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
@@ -81,7 +81,6 @@ WITHOUT_IDS = {
 }
 """Fields that cannot be asked about another tenant, and why."""
 
-
 OPERATORS = {
     "betaKeys",
     "betaKey",
@@ -97,13 +96,6 @@ OPERATORS = {
     "requestTenantDeletion",
     "deleteTenant",
 }
-
-
-def root_fields() -> dict[str, GraphQLField]:
-    query, mutation = schema._schema.query_type, schema._schema.mutation_type
-    assert query is not None
-    assert mutation is not None
-    return {**query.fields, **mutation.fields}
 
 
 def takes_id(field: GraphQLField) -> bool:
@@ -193,8 +185,10 @@ async def test_a_session_of_a_colleague_is_not_ones_own(api: Api, database: asyn
 # What takes none
 
 PERSON = "id email lastName"
+
 TENANT = f"""id businessName owner {{ {PERSON} }} seats {{ used }}
   staff(first: 100, after: $after) {{ totalCount edges {{ node {{ {PERSON} tenant {{ id }} }} }} }}"""
+
 EVERYTHING = f"""
 query($after: String) {{ viewer {{ {PERSON} tenant {{ {TENANT} }} }} sessions {{ id ipAddress userAgent }} }}
 """

@@ -13,8 +13,7 @@ import pytest
 from api.deploy.schema.expected_schema import SCHEMA_FILE
 from api.deploy.schema_snapshot import build_snapshot
 from api.deploy.verify import verify
-from tests.conftest import migrate
-from tests.support import copy_project, run_gatehouse, write_schema
+from tests.support import copy_project, migrate, run_gatehouse, write_schema
 
 pytestmark = pytest.mark.anyio
 

@@ -65,13 +65,12 @@ async def test_fifty_registrations_with_one_key_admit_one(
 
 
 async def test_one_registration_sent_many_times_at_once_is_one(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
+    serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """An impatient client gets the same tenant each time."""
-    gatehouse.start()
     form = registration(await issue_key(database))
 
-    answers = await register_all(gatehouse, [form] * 20, concurrency=20)
+    answers = await register_all(serving, [form] * 20, concurrency=20)
 
     assert {answer["__typename"] for answer in answers} == {"Registration"}
     assert len({answer["tenant"]["id"] for answer in answers}) == 1
@@ -96,15 +95,14 @@ async def test_sixty_registrations_with_sixty_keys_all_succeed(
 
 @pytest.mark.parametrize(("shared", "refusal"), [("email", "EmailTaken"), ("nit", "NitTaken")])
 async def test_of_two_who_share_an_email_or_a_tax_id_one_is_admitted(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection, shared: str, refusal: str
+    serving: GatehouseProcess, database: asyncpg.Connection, shared: str, refusal: str
 ) -> None:
     """The other one's key stays unused."""
-    gatehouse.start()
     for _ in range(5):
         forms = [registration(await issue_key(database)) for _ in range(2)]
         forms[1][shared] = forms[0][shared]
 
-        answers = await register_all(gatehouse, forms, concurrency=2)
+        answers = await register_all(serving, forms, concurrency=2)
 
         assert {answer["__typename"] for answer in answers} == {"Registration", refusal}
     assert await database.fetchval("SELECT count(*) FROM tenants") == 5
@@ -192,18 +190,17 @@ async def test_of_twenty_who_are_hired_at_once_for_two_seats_two_are(
 
 
 async def test_of_those_who_come_back_at_once_as_many_are_let_in_as_there_are_seats(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
+    serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """Beside others who are hired, and who change roles."""
-    gatehouse.start()
-    owner = await open_business(gatehouse, database)
+    owner = await open_business(serving, database)
     away = [await hire(database, owner.id, "CASHIER", isActive=False) for _ in range(6)]
     manager = await hire(database, owner.id, "MANAGER")
     asked = [(UPDATE_STAFF, owner.token, {"id": person.id, "i": {"isActive": True}}) for person in away]
     asked += [(CREATE_STAFF, owner.token, cashier(n)) for n in range(6)]
     asked += [(UPDATE_STAFF, owner.token, {"id": manager.id, "i": {"role": "CASHIER"}})]
 
-    answers = await ask_all(gatehouse, asked)
+    answers = await ask_all(serving, asked)
 
     assert Counter(answers) == {"User": 2, "NoSeat": 11}
     held = "SELECT count(*) FROM users WHERE role = 'CASHIER' AND \"isActive\""
@@ -211,17 +208,16 @@ async def test_of_those_who_come_back_at_once_as_many_are_let_in_as_there_are_se
 
 
 async def test_of_two_admins_who_remove_each_other_one_stays(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
+    serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """Whoever was removed a moment ago has no say any more."""
-    gatehouse.start()
-    owner = await open_business(gatehouse, database)
+    owner = await open_business(serving, database)
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
     for _ in range(5):
         one, other = [await hire(database, owner.id, "ADMIN") for _ in range(2)]
 
         answers = await ask_all(
-            gatehouse, [(remove, one.token, {"id": other.id}), (remove, other.token, {"id": one.id})]
+            serving, [(remove, one.token, {"id": other.id}), (remove, other.token, {"id": one.id})]
         )
 
         assert sorted(answers) == ["Done", "UNAUTHENTICATED"]
@@ -229,17 +225,16 @@ async def test_of_two_admins_who_remove_each_other_one_stays(
 
 
 async def test_signing_in_while_one_is_removed_ends_in_no_session(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
+    serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    gatehouse.start()
-    owner = await open_business(gatehouse, database)
+    owner = await open_business(serving, database)
     hashed = await database.fetchval("SELECT password FROM users")
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
     people = [await hire(database, owner.id, "CASHIER", password=hashed) for _ in range(8)]
     asked = [(LOGIN, owner.token, {"i": {"email": person.email, "password": PASSWORD}}) for person in people]
     asked += [(remove, owner.token, {"id": person.id}) for person in people]
 
-    answers = await ask_all(gatehouse, asked)
+    answers = await ask_all(serving, asked)
 
     assert set(answers[:8]) <= {"SignedIn", "WrongCredentials"}
     assert answers[8:] == ["Done"] * 8

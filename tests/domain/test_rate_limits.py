@@ -12,16 +12,14 @@ from api.domain import rate_limits
 from api.domain.actors import Client
 from api.domain.errors import RateLimited
 from api.schema.schema import schema
-from tests.schema.test_authorisation import RESTRICTED
-from tests.support import LOGIN, PASSWORD, REGISTER, Api, issue_key, registration
+from tests.schema.root_fields import RESTRICTED
+from tests.support import LOGIN, PASSWORD, REGISTER, Api, Settings, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
 VALIDATE = "query($k: String!) { validateBetaKey(key: $k) { valid } }"
 UNKNOWN = "BETA-TEST-12345"
 NOBODY = {"email": "nobody@example.com", "password": "x"}
-
-Settings = Callable[..., None]
 
 
 class Clock:

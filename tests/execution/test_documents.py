@@ -172,6 +172,15 @@ def test_the_first_request_has_a_plan_if_that_is_asked_for() -> None:
     assert documents.get(document(1)) is prepared
 
 
+def test_a_plan_is_made_with_the_first_request_where_that_is_asked_for() -> None:
+    documents = DocumentCache(SCHEMA, plan_first_request=True)
+
+    ask(documents, [document(1)])
+
+    (kept,) = documents._protected._documents.values()
+    assert kept.plans.keys() == {None}
+
+
 def test_no_plan_is_made_where_they_are_switched_off() -> None:
     documents = DocumentCache(SCHEMA, plans=False)
 

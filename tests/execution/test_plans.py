@@ -3,85 +3,25 @@
 Each case is run by graphql-core's interpreter as well, and compared in all that can be seen.
 """
 
-import asyncio
 import functools
 import gc
 import weakref
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 import strawberry
-from graphql import ExecutionResult, build_schema, parse, validate
-from graphql.execution import Executor
-from graphql.execution.incremental import IncrementalExecutor
+from graphql import ExecutionResult, build_schema, parse
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from api.execution import variables
 from api.execution.compiler import MAX_FIELDS, SelectionCache
-from api.execution.plans import Plan, make_plan
+from api.execution.plans import make_plan
 from tests.execution import strawberry_torture
+from tests.execution.creatures import ANA, REX, SCHEMA, answer, awaited, plan_for
 from tests.execution.differential import Seen, compare
 
 pytestmark = pytest.mark.anyio
-
-SCHEMA = build_schema(
-    """
-    interface Being { name: String! }
-    type Dog implements Being { name: String! barks: Boolean owner: Human! }
-    type Human implements Being {
-      name: String! age: Int friends: [Human] dogs: [Dog!]! best: [Dog!] strict: Human!
-    }
-    union Creature = Dog | Human
-    input Size { width: Int! = 1 height: Int }
-    input Either @oneOf { name: String number: Int }
-    type Query {
-      field(a: Int, b: Int! = 7, list: [Int!], size: Size, either: Either): String
-      required(a: Int!): String
-      human: Human
-      strict: Human!
-      being: Being
-      creature: Creature
-      matrix: [[Int!]]
-      strictMatrix: [[Int!]!]!
-      number: Int
-      enumerated: Color
-      later: String
-    }
-    enum Color { RED GREEN }
-    type Mutation { first: Int second: Int! third: Int }
-    type Subscription { tick: Int }
-    """
-)
-
-
-def _told(_source: object, _info: object, **arguments: object) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(arguments.items()))
-
-
-for _name in ("field", "required"):
-    SCHEMA.type_map["Query"].fields[_name].resolve = _told  # pyright: ignore[reportAttributeAccessIssue]
-
-ANA = {"__typename": "Human", "name": "Ana", "age": 33, "dogs": [], "friends": [{"name": "Luz"}, None]}
-REX = {"__typename": "Dog", "name": "Rex", "barks": True}
-
-
-async def answer(
-    text: str, root: Any = None, variables: dict[str, Any] | None = None, operation: str | None = None
-) -> tuple[Any, list[str]]:
-    """Data, and errors as message and path, of a plan; fails where graphql-core answers otherwise."""
-    assert not validate(SCHEMA, parse(text)), validate(SCHEMA, parse(text))
-    planned, _ = await compare(SCHEMA, text, variables, operation, root_value=lambda: root or {})
-    assert planned
-    plan = make_plan(SCHEMA, parse(text), operation)
-    assert plan is not None
-    result: Any = plan.run(Seen(), variables, root_value=root or {})
-    if isinstance(result, list):
-        return None, [error.message for error in result]
-    result = result if isinstance(result, ExecutionResult) else await result
-    told = [f"{error.message} @ {'.'.join(map(str, error.path or ()))}" for error in result.errors or ()]
-    return result.data, told
 
 
 @pytest.mark.parametrize(
@@ -219,7 +159,7 @@ async def test_conditions_are_those_of_each_request(yes: bool) -> None:
 
 
 async def test_one_plan_serves_requests_whose_conditions_differ() -> None:
-    plan = _plan("query($a: Boolean!, $b: Boolean!) { number @include(if: $a) enumerated @skip(if: $b) }")
+    plan = plan_for("query($a: Boolean!, $b: Boolean!) { number @include(if: $a) enumerated @skip(if: $b) }")
 
     for a in (True, False, True):
         for b in (True, False, True):
@@ -260,7 +200,7 @@ async def test_a_condition_that_is_null_after_all_fails_where_it_stands() -> Non
     ],
 )  # fmt: skip
 async def test_6_4_3_values_are_completed(field: str, value: Any, data: Any, errors: list[str]) -> None:
-    plan = _plan(f"{{ {field} }}")
+    plan = plan_for(f"{{ {field} }}")
 
     result = plan.run(Seen(), root_value={field: value})
 
@@ -316,225 +256,6 @@ async def test_6_4_4_null_goes_up_to_where_it_may_be(
     assert await answer(text, root) == (data, errors)
 
 
-# What is left to graphql-core
-
-
-class OtherExecutor(IncrementalExecutor):
-    """It may do anything else, so a plan would not know."""
-
-
-@pytest.mark.parametrize(
-    ("text", "operation"),
-    [
-        ("{ __schema { types { name } } }", None),
-        ('{ number __type(name: "Query") { name } }', None),
-        ("{ ...F } fragment F on Query { ... { __schema { types { name } } } }", None),
-        ("subscription { tick }", None),
-        ("query @odd { number }", None),
-        ("{ number @odd }", None),
-        ("{ ... @odd { number } }", None),
-        ("{ ...F @odd } fragment F on Query { number }", None),
-        ("{ ...F } fragment F on Query @odd { number }", None),
-        ("query($a: Int @odd) { field(a: $a) }", None),
-        ("{ human { name ... @defer { age } } }", None),
-        ("{ human { friends @stream { name } } }", None),
-        ("query A { number } query B { number }", None),
-        ("query A { number }", "B"),
-    ],
-)
-async def test_what_a_plan_does_not_handle_is_known_before_it_runs(text: str, operation: str | None) -> None:
-    assert make_plan(SCHEMA, parse(text), operation) is None
-
-
-async def test_variables_of_fragments_are_left_to_graphql_core() -> None:
-    text = "{ ...F(a: 1) } fragment F($a: Int) on Query { field(a: $a) }"
-
-    assert make_plan(SCHEMA, parse(text, experimental_fragment_arguments=True)) is None
-
-
-async def test_an_operation_that_the_schema_does_not_have_is_left_to_graphql_core() -> None:
-    assert make_plan(build_schema("type Query { a: Int }"), parse("mutation { first }")) is None
-
-
-async def test_a_class_of_executors_that_nobody_knows_is_left_to_graphql_core() -> None:
-    document = parse("{ number }")
-
-    assert make_plan(SCHEMA, document, executor_class=OtherExecutor) is None
-    known: list[type[Executor[Any]]] = [Executor, IncrementalExecutor]
-    assert all(make_plan(SCHEMA, document, executor_class=each) for each in known)
-
-
-async def test_only_the_operation_that_is_asked_for_counts() -> None:
-    text = "query A { __schema { types { name } } } query B { number }"
-
-    assert make_plan(SCHEMA, parse(text), "A") is None
-    assert make_plan(SCHEMA, parse(text), "B") is not None
-
-
-# Running
-
-
-async def test_nothing_is_awaited_where_nothing_is_awaitable() -> None:
-    assert isinstance(
-        _plan("{ human { name friends { name } } }").run(None, root_value={"human": ANA}), ExecutionResult
-    )
-
-
-async def test_siblings_that_wait_wait_together() -> None:
-    """Each waits for the other: one after the other, they would wait for ever."""
-    here, there = asyncio.Event(), asyncio.Event()
-
-    async def meet(mine: asyncio.Event, other: asyncio.Event) -> str:
-        mine.set()
-        await other.wait()
-        return "met"
-
-    root = {"human": {"name": meet(here, there), "dogs": [{"name": meet(there, here)}]}}
-
-    async with asyncio.timeout(10):
-        result: Any = await _awaited(_plan("{ human { name dogs { name } } }").run(None, root_value=root))
-
-    assert result.data == {"human": {"name": "met", "dogs": [{"name": "met"}]}}
-
-
-async def test_mutations_go_one_after_the_other() -> None:
-    steps: list[str] = []
-
-    def step(name: str, *, fails: bool = False) -> Callable[..., Any]:
-        async def resolve(_info: object) -> int:
-            steps.append(f"{name} begins")
-            await asyncio.sleep(0)
-            steps.append(f"{name} ends")
-            if fails:
-                raise ValueError("failed")
-            return len(steps)
-
-        return resolve
-
-    root = {
-        "first": step("first", fails=True),
-        "second": step("second"),
-        "third": lambda _info: steps.append("third"),
-    }
-
-    result: Any = await _awaited(_plan("mutation { first second third }").run(None, root_value=root))
-
-    assert steps == ["first begins", "first ends", "second begins", "second ends", "third"]
-    assert result.data == {"first": None, "second": 4, "third": None}
-
-
-async def test_no_mutation_begins_after_one_that_has_ended_the_answer() -> None:
-    begun: list[str] = []
-
-    async def fail(_info: object) -> int:
-        raise ValueError("failed")
-
-    root = {"second": fail, "third": lambda _info: begun.append("third")}
-
-    result: Any = await _awaited(_plan("mutation { second third }").run(None, root_value=root))
-
-    assert result.data is None
-    assert begun == []
-
-
-async def test_the_work_of_a_sibling_of_what_failed_is_settled() -> None:
-    """The answer does not wait for it, and it is not left behind either."""
-    ended = asyncio.Event()
-
-    async def work(_info: object) -> str:
-        await asyncio.sleep(0)
-        ended.set()
-        raise ValueError("seen by nobody, and no warning either")
-
-    root = {"strict": {"name": work, "strict": ValueError("at once")}}
-
-    result = _plan("{ strict { name strict { name } } }").run(None, root_value=root)
-
-    assert isinstance(result, ExecutionResult)
-    assert result.data is None
-    await asyncio.wait_for(ended.wait(), 10)
-
-
-async def test_a_sibling_of_what_failed_later_is_cancelled() -> None:
-    cancelled = asyncio.Event()
-
-    async def work(_info: object) -> str:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-        return "never"
-
-    async def fail(_info: object) -> str:
-        await asyncio.sleep(0)
-        raise ValueError("later")
-
-    root = {"strict": {"name": fail, "age": work}}
-
-    result: Any = await _awaited(_plan("{ strict { name age } }").run(None, root_value=root))
-
-    assert result.data is None
-    assert cancelled.is_set()
-
-
-async def test_items_of_a_list_wait_together() -> None:
-    """Each waits for the other: one after the other, they would wait for ever."""
-    here, there = asyncio.Event(), asyncio.Event()
-
-    async def meet(mine: asyncio.Event, other: asyncio.Event) -> list[int]:
-        mine.set()
-        await other.wait()
-        return [1]
-
-    root = {"matrix": [meet(here, there), meet(there, here)]}
-
-    async with asyncio.timeout(10):
-        result: Any = await _awaited(_plan("{ matrix }").run(None, root_value=root))
-
-    assert result.data == {"matrix": [[1], [1]]}
-
-
-@pytest.mark.parametrize("by_plan", [True, False], ids=["the plan", "graphql-core"])
-async def test_giving_up_a_request_reaches_every_resolver_that_still_works(*, by_plan: bool) -> None:
-    """A limit of time would otherwise end the answer, and leave the work behind it going on."""
-    begun, cancelled = asyncio.Semaphore(0), []
-
-    def work(name: str) -> Callable[..., Any]:
-        async def resolve(_info: object) -> str:
-            begun.release()
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                cancelled.append(name)
-                raise
-            return "never"
-
-        return resolve
-
-    friends = [{"name": work("a friend")}, {"name": work("another friend")}]
-    root = {"later": work("a root field"), "human": {"name": work("a field"), "friends": friends}}
-    text = "{ later human { name friends { name } } }"
-    others = asyncio.all_tasks()
-
-    if by_plan:
-        running = _plan(text).run(None, root_value=root)
-    else:
-        executor = Executor.build(SCHEMA, parse(text), root_value=root)
-        assert isinstance(executor, Executor)
-        running = executor.execute_operation()
-    task = asyncio.ensure_future(_awaited(running))
-    for _ in range(4):
-        await begun.acquire()
-    task.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert sorted(cancelled) == ["a field", "a friend", "a root field", "another friend"]
-    assert asyncio.all_tasks() == others
-
-
 # What Strawberry puts around a field
 
 
@@ -567,7 +288,7 @@ async def test_a_field_without_a_resolver_is_more_than_its_attribute(text: str, 
     assert plan is not None
     told = ""
     for seed in range(12):
-        result = await _awaited(plan.run(Seen(seed), root_value=strawberry_torture.Query()))
+        result = await awaited(plan.run(Seen(seed), root_value=strawberry_torture.Query()))
         told += f"{result.data} {result.errors}"
     assert says in told
 
@@ -725,14 +446,3 @@ async def test_what_is_put_around_the_reading_of_an_attribute_is_called() -> Non
 
     assert isinstance(result, ExecutionResult)
     assert result.data == {"hello": "HELLO"}
-
-
-def _plan(text: str) -> Plan:
-    assert not validate(SCHEMA, parse(text))
-    plan = make_plan(SCHEMA, parse(text))
-    assert plan is not None
-    return plan
-
-
-async def _awaited(result: Any) -> Any:
-    return result if isinstance(result, ExecutionResult) else await result

@@ -8,17 +8,15 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.support import REGISTER, Api, issue_key, registration
+from tests.support import REGISTER, Api, Execution, issue_key, make_app, registration
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def hurried(api: Api) -> AsyncIterator[Api]:
+async def hurried(api: Api, execution: Execution) -> AsyncIterator[Api]:
     """The application with half a second for each request."""
-    from api.app import create_app
-
-    transport = httpx.ASGITransport(create_app(max_seconds=0.5), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(make_app(execution, max_seconds=0.5), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
         yield Api(client)
 
@@ -107,9 +105,7 @@ async def test_a_body_over_64_kib_is_refused_by_the_name_of_its_limit(api: Api, 
 
 async def test_graphql_is_found_where_a_proxy_puts_it() -> None:
     """Its short cut knows the plain path alone; below another root it is the router that finds it."""
-    from api.app import create_app
-
-    transport = httpx.ASGITransport(create_app(), root_path="/beta")
+    transport = httpx.ASGITransport(make_app("plans"), root_path="/beta")
     async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
         answer = await client.post("/beta/graphql", json={"query": "{ __typename }"})
 
@@ -129,10 +125,8 @@ PREFLIGHT = {
 
 @pytest.fixture
 async def cross_origin(api: Api, settings: Callable[..., None]) -> AsyncIterator[httpx.AsyncClient]:
-    from api.app import create_app
-
     settings(CORS_ORIGINS=f"{SHOP}, http://localhost:3000")
-    transport = httpx.ASGITransport(create_app(), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(make_app("plans"), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
         yield client
 

@@ -147,7 +147,7 @@ async def test_a_server_writes_as_it_is_told(gatehouse: GatehouseProcess, chosen
 
 def test_a_terminal_is_written_to_readably() -> None:
     parent, child = pty.openpty()
-    command = "from api import logs; logs.configure_logging(); logs.get_logger().info('x')"
+    command = "from api.observability import logs; logs.configure_logging(); logs.get_logger().info('x')"
     environment = {**os.environ, "LOG_FORMAT": "auto"}
     subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=environment, stderr=child, check=True)
     os.close(child)

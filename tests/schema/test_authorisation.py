@@ -8,40 +8,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.database.test_isolation import root_fields
+from tests.schema.root_fields import RESTRICTED, root_fields
 from tests.support import Api, hire, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
-OPERATOR = frozenset({"operator"})
-ADMINS = frozenset({"admin", "operator"})
-
-RESTRICTED = {
-    "betaKeys": (OPERATOR, "{ betaKeys { totalCount } }"),
-    "betaKey": (OPERATOR, "query($id: ID!) { betaKey(id: $id) { key } }"),
-    "betaKeyStats": (OPERATOR, "{ betaKeyStats { total } }"),
-    "issueBetaKeys": (OPERATOR, "mutation { issueBetaKeys(input: {}) { __typename } }"),
-    "updateBetaKey": (
-        OPERATOR,
-        "mutation($id: ID!) { updateBetaKey(id: $id, input: {notes: null}) { __typename } }",
-    ),
-    "revokeBetaKey": (OPERATOR, "mutation($id: ID!) { revokeBetaKey(id: $id) { __typename } }"),
-    "sendBetaKey": (
-        OPERATOR,
-        'mutation($id: ID!) { sendBetaKey(id: $id, email: "ana@example.com") { __typename } }',
-    ),
-    "auditEvents": (ADMINS, "{ auditEvents { edges { cursor } } }"),
-    "tenants": (OPERATOR, "{ tenants { totalCount } }"),
-    "suspendTenant": (OPERATOR, 'mutation($id: ID!) { suspendTenant(id: $id, reason: "x") { __typename } }'),
-    "reactivateTenant": (OPERATOR, "mutation($id: ID!) { reactivateTenant(id: $id) { __typename } }"),
-    "setSeats": (OPERATOR, "mutation($id: ID!) { setSeats(tenantId: $id, input: {}) { __typename } }"),
-    "requestTenantDeletion": (
-        OPERATOR,
-        "mutation($id: ID!) { requestTenantDeletion(id: $id) { __typename } }",
-    ),
-    "deleteTenant": (OPERATOR, 'mutation($id: ID!) { deleteTenant(id: $id, code: "123456") { __typename } }'),
-}
-"""The roles that may use a field, and a document that uses it; `$id` is an id that no row has."""
 
 OWN = {
     "validateBetaKey",

@@ -4,13 +4,8 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import asyncpg
 import httpx
@@ -18,103 +13,29 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.deploy.migrations.pending import migration_ids
-from tests.conftest import migrate
+from tests.server.serving import (
+    VALIDATE,
+    Registered,
+    Start,
+    ask,
+    assert_masked,
+    client,
+    lines_of,
+    ready_status,
+    refusal,
+)
 from tests.support import (
-    GATEHOUSE,
     PASSWORD,
     REGISTER,
-    VIEWER,
-    Api,
     GatehouseProcess,
     free_port,
     is_running,
     issue_key,
-    kill_postgres,
-    postgres_processes,
+    migrate,
     registration,
 )
 
 pytestmark = pytest.mark.anyio
-
-VALIDATE = '{ validateBetaKey(key: "BETA-TEST-12345") { valid reason } }'
-
-Start = Callable[..., GatehouseProcess]
-
-
-class Registered(NamedTuple):
-    """The home of an embedded server whose first start has registered a business."""
-
-    home: Path
-    output: str
-    key: str
-    answer: dict[str, Any]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"DATABASE_URL": "", "GATEHOUSE_HOME": str(self.home)}
-
-    @property
-    def token(self) -> str:
-        return self.answer["accessToken"]
-
-
-@pytest.fixture(scope="module")
-def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]:
-    """A first start on an empty home; the key it prints registers a business. Shared, as it takes long."""
-    folder = tmp_path_factory.mktemp("serve")
-    home = folder / "home"
-    process = GatehouseProcess(folder / "first.log", DATABASE_URL="", GATEHOUSE_HOME=str(home))
-    process.start()
-    try:
-        (key,) = re.findall(r"BETA-\S+", process.log.read_text())
-        body = {"query": REGISTER, "variables": {"i": registration(key)}}
-        answer = httpx.post(f"{process.url}/graphql", json=body).json()["data"]["register"]
-    finally:
-        process.stop()
-    yield Registered(home, process.log.read_text(), key, answer)
-    if is_running(home):
-        kill_postgres(home)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts `gatehouse serve`; those that still run are killed after the test."""
-    processes: list[GatehouseProcess] = []
-
-    def begin(*, wait: bool = True, **environment: str) -> GatehouseProcess:
-        process = GatehouseProcess(tmp_path / f"gatehouse-{len(processes)}.log", **environment)
-        processes.append(process)
-        process.start(wait=wait)
-        return process
-
-    yield begin
-    for process in processes:
-        if process.process.poll() is None:
-            process.kill()
-
-
-@asynccontextmanager
-async def client(process: GatehouseProcess) -> AsyncIterator[Api]:
-    async with httpx.AsyncClient(base_url=process.url, timeout=20) as http:
-        yield Api(http)
-
-
-def refusal(process: GatehouseProcess) -> str:
-    """What a start that fails prints; it is one line, and the exit code is 1."""
-    assert process.process.wait(20) == 1
-    (line,) = process.log.read_text().splitlines()
-    return line
-
-
-async def ready_status(api: Api) -> int:
-    return (await api.http.get("/readyz")).status_code
-
-
-async def until_ready(api: Api, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while await ready_status(api) != 200:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
 
 
 # Starting and ending, on the embedded server
@@ -308,145 +229,6 @@ async def test_of_several_instances_with_db_sync_one_migrates(empty_database: st
     await connection.close()
 
 
-# A database that is away, comes back, or hangs
-
-
-@pytest.fixture(scope="module")
-def forlorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatehouseProcess]:
-    """A server whose database has not been there since the start."""
-    process = GatehouseProcess(
-        tmp_path_factory.mktemp("forlorn") / "gatehouse.log",
-        DATABASE_URL=f"postgresql://gatehouse:hunter2@127.0.0.1:{free_port()}/gatehouse",
-    )
-    process.start()
-    yield process
-    process.kill()
-
-
-async def test_without_a_database_the_process_is_healthy_and_not_ready(forlorn: GatehouseProcess) -> None:
-    async with client(forlorn) as api:
-        ready = await api.http.get("/readyz")
-        assert (ready.status_code, ready.json()["code"]) == (503, "UNAVAILABLE")
-        assert (await api.http.get("/healthz")).status_code == 200
-    assert_tells_nothing(ready.text)
-
-
-@pytest.mark.parametrize("query", [VALIDATE, VIEWER], ids=["validateBetaKey", "viewer"])
-async def test_without_a_database_graphql_answers_a_masked_error(
-    forlorn: GatehouseProcess, query: str
-) -> None:
-    async with client(forlorn) as api:
-        response = await api.http.post(
-            "/graphql", json={"query": query}, headers={"authorization": f"Bearer {'x' * 43}"}
-        )
-    assert_masked(response, "UNAVAILABLE")
-
-
-async def test_a_failing_request_is_one_log_line_with_its_id(forlorn: GatehouseProcess) -> None:
-    """X-Request-ID is taken from the request and echoed; one is made up for a request without it."""
-    async with client(forlorn) as api:
-        given = await api.http.post("/graphql", json={"query": VALIDATE}, headers={"x-request-id": "abc-123"})
-        made_up = await api.http.post("/graphql", json={"query": VALIDATE})
-
-    assert given.headers["x-request-id"] == "abc-123"
-    assert len(made_up.headers["x-request-id"]) == 32
-    for response in (given, made_up):
-        (line,) = lines_of(forlorn, response.headers["x-request-id"])
-        assert "the database is not available" in line
-    assert "hunter2" not in forlorn.log.read_text()
-
-
-async def test_a_database_that_goes_away_and_comes_back_needs_no_restart(
-    registered: Registered, start: Start
-) -> None:
-    """While it is away every answer is a masked error, at once; then all works as before."""
-    database = EmbeddedServer(registered.home)
-    database.start()
-    try:
-        async with client(start(DATABASE_URL=database.dsn())) as api:
-            for crash in (False, True):
-                await fill_pool(api, registered.token)
-
-                if crash:
-                    kill_postgres(registered.home)
-                database.stop()
-
-                for query in (VALIDATE, VIEWER):
-                    began = time.monotonic()
-                    assert_masked(await ask(api, query, registered.token), "UNAVAILABLE")
-                    assert time.monotonic() - began < 1
-                assert await ready_status(api) == 503
-
-                database.start()
-                await until_ready(api)
-                assert (await api.viewer(registered.token))["isOwner"]
-                assert (await api.validate(registered.key))["reason"] == "USED"
-    finally:
-        database.stop()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the processes of the server are found in /proc")
-async def test_a_database_that_hangs_delays_no_request_beyond_five_seconds(
-    registered: Registered, start: Start
-) -> None:
-    """Whatever is asked, alone or at once, is answered; and all works when the database wakes up."""
-    database = EmbeddedServer(registered.home)
-    database.start()
-    form = registration(registered.key)
-
-    async def timed(request: Any) -> tuple[float, httpx.Response]:
-        began = time.monotonic()
-        response = await request
-        return time.monotonic() - began, response
-
-    try:
-        async with client(start(DATABASE_URL=database.dsn())) as api:
-            await fill_pool(api, registered.token)
-            with hanging(registered.home):
-                # The first round meets connections of the pool, the second one also has to make some.
-                for viewers in (2, 30):
-                    answers = await asyncio.gather(
-                        timed(ask(api, REGISTER, i=form)),
-                        timed(api.http.get("/readyz")),
-                        *(timed(ask(api, VALIDATE)) for _ in range(30)),
-                        *(timed(ask(api, VIEWER, registered.token)) for _ in range(viewers)),
-                    )
-                    assert max(seconds for seconds, _ in answers) < 5
-                    for _, response in answers:
-                        if response.url.path == "/readyz":
-                            assert response.status_code == 503
-                        else:
-                            assert_masked(response, "UNAVAILABLE")
-            await until_ready(api)
-            assert (await api.viewer(registered.token))["isOwner"]
-            assert (await api.validate(registered.key))["reason"] == "USED"
-            assert (await api.register(form))["reason"] == "USED"
-    finally:
-        database.stop()
-
-
-async def fill_pool(api: Api, token: str) -> None:
-    """Use as many connections at once as the pool may hold."""
-    viewers = await asyncio.gather(*(api.viewer(token) for _ in range(20)))
-    assert all(viewer["isOwner"] for viewer in viewers)
-
-
-@contextmanager
-def hanging(home: Path) -> Iterator[None]:
-    """PostgreSQL answers nobody, and closes nothing."""
-    stopped: set[int] = set()
-    try:
-        # Twice, for those that were forked before the first process was stopped.
-        for _ in range(2):
-            for pid in postgres_processes(home):
-                os.kill(pid, signal.SIGSTOP)
-                stopped.add(pid)
-        yield
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
-
-
 # What the log holds
 
 
@@ -481,38 +263,6 @@ async def test_no_password_token_or_whole_key_gets_into_the_log(
     log = gatehouse.log.read_text()
     assert len(lines_of(gatehouse, failed.headers["x-request-id"])) == 1
     assert [secret for secret in (PASSWORD, wrong, *tokens, key, other, "$argon2") if secret in log] == []
-
-
-async def ask(api: Api, query: str, token: str | None = None, **variables: Any) -> httpx.Response:
-    headers = {} if token is None else {"authorization": f"Bearer {token}"}
-    return await api.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
-
-
-def assert_masked(response: httpx.Response, code: str) -> None:
-    """The answer is one GraphQL error of that code, and tells nothing of what is behind it."""
-    (error,) = response.json()["errors"]
-    assert error["extensions"] == {"code": code}
-    assert_tells_nothing(response.text)
-
-
-def assert_tells_nothing(text: str) -> None:
-    inside = [
-        "127.0.0.1",
-        "hunter2",
-        "beta_keys",
-        "users",
-        "sessions",
-        ".py",
-        "/",
-        "Error:",
-        "asyncpg",
-        "Errno",
-    ]
-    assert [word for word in inside if word in text] == []
-
-
-def lines_of(process: GatehouseProcess, request_id: str) -> list[str]:
-    return [line for line in process.log.read_text().splitlines() if f"[{request_id}]" in line]
 
 
 def test_of_two_first_starts_at_once_both_serve_and_one_makes_the_key(tmp_path: Path) -> None:
@@ -556,32 +306,13 @@ def test_when_the_parent_of_several_is_killed_its_workers_end(tmp_path: Path) ->
         server.stop()
 
 
-def smoke(url: str) -> tuple[int, str]:
-    done = subprocess.run([GATEHOUSE, "smoke", url], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_a_server_that_runs_passes_the_smoke_checks(start: Start) -> None:
-    assert smoke(f"{start().url}/") == (0, "all is well\n")
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://x", "nowhere"])
-def test_what_is_no_server_fails_the_smoke_checks(url: str) -> None:
-    code, told = smoke(url)
-
-    assert code == 1
-    assert "Traceback" not in told
-    assert "/readyz" in told or "is not an HTTP URL" in told
-
-
 async def test_a_client_does_not_choose_its_address_by_a_header(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
+    serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    await asyncio.to_thread(gatehouse.start)
     body = {"query": REGISTER, "variables": {"i": registration(await issue_key(database))}}
     headers = {"x-forwarded-for": "203.0.113.7", "forwarded": "for=203.0.113.7"}
 
     async with httpx.AsyncClient() as http:
-        await http.post(f"{gatehouse.url}/graphql", json=body, headers=headers)
+        await http.post(f"{serving.url}/graphql", json=body, headers=headers)
 
     assert await database.fetchval('SELECT "ipAddress" FROM sessions') == "127.0.0.1"

@@ -5,11 +5,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from tests.mail.queue import queue, until_settled
 from tests.support import Api, GatehouseProcess, issue_key, registration
 
 pytestmark = pytest.mark.anyio
@@ -86,3 +89,36 @@ async def test_a_server_that_ends_waits_for_the_mail_that_is_being_sent(
     outbox = tmp_path / "home" / "outbox"
     assert left + (len(list(outbox.glob("*.eml"))) if outbox.exists() else 0) == 3
     assert "Traceback" not in running.log.read_text()
+
+
+async def test_a_server_sends_mails_into_files_where_there_is_no_mail_server(
+    api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
+) -> None:
+    """Unless WORKER=off leaves that to another process."""
+    outbox = tmp_path / "home" / "outbox"
+    gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": str(tmp_path / "home")}
+    form = registration(await issue_key(database))
+    await api.register(form)
+    assert not outbox.exists()
+
+    gatehouse.start()
+    await until_settled(database)
+    assert gatehouse.interrupt() == 0
+
+    (file,) = outbox.iterdir()
+    message = message_from_bytes(file.read_bytes(), policy=default)
+    assert message["To"] == form["email"]
+    assert file.suffix == ".eml"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+async def test_without_a_worker_a_server_sends_nothing(
+    api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
+) -> None:
+    gatehouse.environment |= {"WORKER": "off", "GATEHOUSE_HOME": str(tmp_path / "home")}
+    await queue()
+    gatehouse.start()
+    time.sleep(2)  # noqa: ASYNC251
+
+    assert await database.fetchval("SELECT tries FROM mails") == 0
+    assert not (tmp_path / "home" / "outbox").exists()

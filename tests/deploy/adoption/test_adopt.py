@@ -17,8 +17,7 @@ import pytest
 from api.database.embedded import EmbeddedServer
 from api.deploy.schema.catalog import Catalog, read_catalog
 from api.deploy.schema.expected_schema import expected_catalog
-from tests.conftest import migrate
-from tests.support import GATEHOUSE, ROOT, Api, GatehouseProcess, registration, run_gatehouse
+from tests.support import GATEHOUSE, ROOT, Api, GatehouseProcess, migrate, registration, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 

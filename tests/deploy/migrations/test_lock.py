@@ -1,89 +1,82 @@
-"""The lock file is in step with pyproject.toml, hash-pinned, and names no index."""
+"""Runs of `piccolo migrations` at once, and killed in the middle."""
 
-import re
-import tomllib
-from importlib.metadata import PackageNotFoundError, requires
+import asyncio
+import signal
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
+import asyncpg
+import pytest
 
-from tests.support import ROOT
+from tests.deploy.migrations.piccolo_command import COUNT, WAITS_FOR_USERS, ended, run, start, until
 
-LOCK = (ROOT / "requirements.lock").read_text()
-PINS = [
-    (Requirement(match[1]), Version(match[2]))
-    for match in re.finditer(r"^([A-Za-z0-9._-]+(?:\[[^]]*\])?)==([^\s;\\]+)", LOCK, re.M)
-]
-PINNED = {canonicalize_name(requirement.name): version for requirement, version in PINS}
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-WANTED = [Requirement(line) for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+pytestmark = pytest.mark.anyio
 
 
-def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
-    """After a change of pyproject.toml: `make lock`."""
-    for requirement in WANTED:
-        assert PINNED[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+async def test_of_four_at_once_one_applies_and_all_succeed(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    processes = [start(empty_database, "forwards", "all") for _ in range(4)]
+    results = await asyncio.gather(*map(ended, processes))
+
+    assert [code for code, _ in results] == [0] * 4, results
+    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
+    assert sum("no migrations to apply" in output for _, output in results) == 3
 
 
-def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
-    """Else pip takes the newest release for `name[extra]`, and finds no hash for it."""
-    extras = {canonicalize_name(requirement.name): requirement.extras for requirement, _ in PINS}
-    needed = [Requirement(line) for name in extras if _is_installed(name) for line in requires(name) or []]
-    # An extra of a package that nobody asks for names packages that are not pinned.
-    asked = [
-        one for one in needed if one.extras and (one.marker is None or one.marker.evaluate({"extra": ""}))
-    ]
+async def test_one_that_waits_too_long_gives_up_and_names_the_holder(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    from api.deploy.migrations.lock import KEY
 
-    for requirement in [*WANTED, *asked]:
-        assert requirement.extras <= extras[canonicalize_name(requirement.name)], requirement
+    await connection.execute("SELECT pg_advisory_lock($1)", KEY)
+    holder = await connection.fetchval("SELECT pg_backend_pid()")
 
+    code, output = await run(empty_database, "forwards", "all", MIGRATION_LOCK_TIMEOUT="0.3")
 
-def test_every_pinned_package_is_needed() -> None:
-    """A package that nothing asks for any more goes: `make lock`."""
-    needed: set[str] = set()
-    _add_needed(needed, WANTED)
-    elsewhere = {name for name in PINNED if not _is_installed(name)}
-
-    assert set(PINNED) - elsewhere == needed
+    assert code == 1
+    assert f"waiting for another migration (PostgreSQL process {holder})" in output
+    assert f"PostgreSQL process {holder}); wait for it" in output
+    assert "Traceback" not in output
+    assert await connection.fetchval("SELECT to_regclass('users') IS NULL")
 
 
-def _add_needed(needed: set[str], requirements: list[Requirement]) -> None:
-    for requirement in requirements:
-        name = canonicalize_name(requirement.name)
-        extras = requirement.extras or {""}
-        if not _is_installed(name):
-            continue
-        needed.add(name)
-        further = [Requirement(line) for line in requires(name) or []]
-        wanted = [
-            one
-            for one in further
-            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in {"", *extras})
-        ]
-        unseen = [one for one in wanted if one.extras or canonicalize_name(one.name) not in needed]
-        _add_needed(needed, unseen)
+async def test_a_killed_run_leaves_no_lock_and_the_next_one_goes_on(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """SIGKILL while the tenants migration waits for a lock on users."""
+    await run(empty_database, "forwards", "gatehouse", "1")
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+        process = start(empty_database, "forwards", "all")
+        async with asyncio.timeout(20):
+            watcher = await asyncpg.connect(empty_database)
+            await until(watcher, WAITS_FOR_USERS)
+            await watcher.close()
+        process.send_signal(signal.SIGKILL)
+        await ended(process)
+
+    code, output = await run(empty_database, "forwards", "all")
+
+    assert code == 0, output
+    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
 
 
-def _is_installed(name: str) -> bool:
-    """Some are pinned for other platforms and other versions of Python alone."""
-    try:
-        requires(name)
-    except PackageNotFoundError:
-        return False
-    return True
+async def test_a_run_that_loses_its_lock_does_not_go_on(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
+    """Whoever came next has the lock by then, and two would be at work."""
+    await run(empty_database, "forwards", "gatehouse", "1")
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+        process = start(empty_database, "forwards", "all")
+        watcher = await asyncpg.connect(empty_database)
+        await until(watcher, WAITS_FOR_USERS)
+        await watcher.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        )
+        await watcher.close()
+        code, output = await ended(process)
 
-
-def test_every_pin_has_its_hashes() -> None:
-    entries = [entry for entry in re.split(r"\n(?=\S)", LOCK.strip()) if not entry.startswith("#")]
-
-    # A package may be there twice, each time for other versions of Python.
-    names = {Requirement(entry.partition("==")[0]).name for entry in entries}
-    assert {canonicalize_name(name) for name in names} == PINNED.keys()
-    assert len(PINNED) >= 50
-    assert all("--hash=sha256:" in entry for entry in entries)
-
-
-def test_no_index_is_named() -> None:
-    assert "://" not in LOCK
-    assert "--index" not in LOCK
+    assert code == 1
+    assert "run the migrations again" in output
+    assert (await run(empty_database, "forwards", "all"))[0] == 0
+    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT

@@ -16,9 +16,8 @@ import pytest
 from api.deploy.migrations.migration import Index, SqlMigration, Step, all_migrations
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.transactions import SETTINGS
-from tests.conftest import migrate
-from tests.deploy.migrations.test_migrations import catalog_of, changed_by_walking
-from tests.support import ROOT, copy_project, write_schema
+from tests.deploy.migrations.walking import catalog_of, changed_by_walking
+from tests.support import ROOT, copy_project, migrate, write_schema
 
 pytestmark = pytest.mark.anyio
 

@@ -1,21 +1,18 @@
 """Migrations, as `piccolo migrations …` runs them: forwards, backwards, and over what exists."""
 
-import itertools
-import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import asyncpg
-import orjson
 import pytest
 
-from api.deploy.schema.catalog import Catalog, read_catalog
-from tests.conftest import migrate
-from tests.support import ROOT, copy_project, is_running
+from api.deploy.schema.catalog import Catalog
+from tests.deploy.migrations.walking import catalog_of, changed_by_walking
+from tests.support import ROOT, copy_project, is_running, migrate
 
 pytestmark = pytest.mark.anyio
+
 
 MIGRATIONS = sorted(path.name for path in (ROOT / "migrations").glob("gatehouse_*.py"))
 
@@ -26,15 +23,6 @@ RUNBOOK = {
         WHERE table_name = 'users'
           AND column_name IN ('tenantId','isOwner','documentId','phoneNumber')""": 4,
 }
-
-
-async def catalog_of(connection: asyncpg.Connection) -> Catalog:
-    """What there is, but for Piccolo's own bookkeeping."""
-    async with connection.transaction():
-        await connection.execute("SET LOCAL search_path = public")
-        catalog = await read_catalog(connection, "public")
-    catalog.pop("migration", None)
-    return catalog
 
 
 def refused(dsn: str) -> str:
@@ -67,62 +55,6 @@ async def test_an_empty_database_comes_up_goes_back_one_and_comes_up_again(
         assert len(await connection.fetch(query)) == rows
 
 
-# Each command would take a second, so one process takes all the steps and prints the catalog after each.
-WALK = """
-import asyncio, contextlib, dataclasses, io, sys
-import asyncpg, orjson
-from piccolo.apps.migrations.commands.backwards import run_backwards
-from piccolo.apps.migrations.commands.forwards import run_forwards
-from api.settings import get_settings
-from tests.deploy.migrations.test_migrations import catalog_of
-
-async def walk(steps):
-    connection = await asyncpg.connect(get_settings().database_url.get_secret_value())
-    print(orjson.dumps(await catalog_of(connection), default=sorted).decode())
-    for step in steps:
-        with contextlib.redirect_stdout(io.StringIO()):
-            if step == "forwards":
-                await run_forwards("gatehouse", "1")
-            else:
-                await run_backwards("gatehouse", "1", auto_agree=True)
-        print(orjson.dumps(await catalog_of(connection), default=sorted).decode())
-    await connection.close()
-
-asyncio.run(walk(sys.argv[1:]))
-"""
-
-
-def walk(dsn: str, *steps: str, project: Path = ROOT) -> list[Any]:
-    """The catalog before the first step and after each, with the migrations of `project`."""
-    done = subprocess.run(
-        [sys.executable, "-c", WALK, *steps],
-        cwd=project,
-        env={**os.environ, "DATABASE_URL": dsn, "PYTHONPATH": f"{project}:{ROOT}"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [orjson.loads(line) for line in done.stdout.splitlines()]
-
-
-def changed_by_walking(dsn: str, count: int, project: Path = ROOT) -> list[str]:
-    """Go up, down and up, one migration at a time: where the catalog is not what it was at the same place.
-
-    A migration that cannot be undone leaves the database as it is; then the way down differs, too.
-    """
-    catalogs = walk(
-        dsn, *["forwards"] * count, *["backwards"] * count, *["forwards"] * count, project=project
-    )
-    up, down, again = catalogs[: count + 1], catalogs[count : 2 * count + 1], catalogs[2 * count :]
-    assert up[0] == {}
-    assert all(before != after for before, after in itertools.pairwise(up))
-    places = range(count + 1)
-    return [
-        *[f"{place} migrations, going down" for place in places if down[count - place] != up[place]],
-        *[f"{place} migrations, going up again" for place in places if again[place] != up[place]],
-    ]
-
-
 async def test_each_migration_undoes_what_it_did_and_can_do_it_again(empty_database: str) -> None:
     """Up, down and up, one migration at a time, meet the same catalogs at the same place."""
     assert changed_by_walking(empty_database, len(MIGRATIONS)) == []
@@ -148,15 +80,14 @@ def test_the_tables_ask_for_no_further_migration(tmp_path: Path) -> None:
 
 
 async def test_a_database_whose_bookkeeping_is_lost_is_migrated_again(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     """Nothing changes, and what is stored stays."""
-    migrate(empty_database)
     before = await catalog_of(connection)
     await connection.execute("INSERT INTO beta_keys (key) VALUES ('KEPT')")
     await connection.execute("DELETE FROM migration")
 
-    migrate(empty_database)
+    migrate(migrated_database)
 
     assert await catalog_of(connection) == before
     assert await connection.fetchval("SELECT count(*) FROM migration") == len(MIGRATIONS)
@@ -227,10 +158,9 @@ async def test_a_migration_of_several_steps_is_refused_before_the_first(
 
 
 async def test_indices_and_foreign_keys_are_compared_too(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     """An index of the right name does not pass for the one that is wanted."""
-    migrate(empty_database)
     await connection.execute(
         """
         DELETE FROM migration;
@@ -241,7 +171,7 @@ async def test_indices_and_foreign_keys_are_compared_too(
     )
     before = await catalog_of(connection)
 
-    told = refused(empty_database)
+    told = refused(migrated_database)
 
     assert "beta_keys lacks the unique index btree (key)" in told
     assert 'beta_keys lacks FOREIGN KEY ("usedByTenantId") REFERENCES tenants(id) ON DELETE SET NULL' in told
@@ -277,6 +207,7 @@ async def test_every_table_of_tenants_or_users_has_row_security(database: asyncp
 
 
 FORCED = "ALTER TABLE notes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+
 SCOPED = "CREATE POLICY scope ON notes USING (current_setting('gatehouse.scope', true) = 'platform');"
 
 

@@ -1,14 +1,10 @@
-"""`piccolo migrations forwards` and `backwards`, run by several at once, killed, and held up."""
+"""`piccolo migrations forwards` and `backwards`, killed and held up."""
 
 import asyncio
-import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -18,106 +14,19 @@ from api.command_error import CommandError
 from api.database.embedded import EmbeddedServer
 from api.deploy.migrations import index
 from api.deploy.migrations.index import Index, create_index
-from api.deploy.migrations.retained_data import BATCH
-from api.deploy.paths import MIGRATIONS
-from tests.support import ROOT, copy_project, run_gatehouse
+from tests.deploy.migrations.piccolo_command import (
+    COUNT,
+    DATA_ONLY,
+    TENANTS,
+    WAITS_FOR_USERS,
+    ended,
+    run,
+    start,
+    until,
+)
+from tests.support import copy_project, run_gatehouse
 
 pytestmark = pytest.mark.anyio
-
-PICCOLO = [sys.executable, "-m", "piccolo.main", "migrations"]
-TENANTS = "2026-11-24T00:04:52:117630"
-COUNT = len(list(MIGRATIONS.glob("gatehouse_*.py")))
-
-
-def start(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*PICCOLO, *arguments],
-        cwd=cwd,
-        env={**os.environ, "DATABASE_URL": dsn, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.PIPE,
-        text=True,
-    )
-
-
-async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = await asyncio.to_thread(process.communicate)
-    return process.returncode, output
-
-
-async def run(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
-    return await ended(start(dsn, *arguments, cwd=cwd, **environment))
-
-
-async def until(connection: asyncpg.Connection, condition: str) -> None:
-    async with asyncio.timeout(20):
-        while not await connection.fetchval(f"SELECT {condition}"):
-            await asyncio.sleep(0.01)
-
-
-WAITS_FOR_USERS = """EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)"""
-
-
-async def every_row(connection: asyncpg.Connection) -> dict[str, list[Any]]:
-    tables = ["users", "tenants", "beta_keys", "sessions", "audit_events", "mails", "one_time_codes"]
-    async with connection.transaction():
-        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
-        return {
-            table: [
-                row[0] for row in await connection.fetch(f"SELECT to_jsonb(t) FROM {table} t ORDER BY id")
-            ]
-            for table in tables
-        }
-
-
-async def test_of_four_at_once_one_applies_and_all_succeed(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    processes = [start(empty_database, "forwards", "all") for _ in range(4)]
-    results = await asyncio.gather(*map(ended, processes))
-
-    assert [code for code, _ in results] == [0] * 4, results
-    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
-    assert sum("no migrations to apply" in output for _, output in results) == 3
-
-
-async def test_one_that_waits_too_long_gives_up_and_names_the_holder(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    from api.deploy.migrations.lock import KEY
-
-    await connection.execute("SELECT pg_advisory_lock($1)", KEY)
-    holder = await connection.fetchval("SELECT pg_backend_pid()")
-
-    code, output = await run(empty_database, "forwards", "all", MIGRATION_LOCK_TIMEOUT="0.3")
-
-    assert code == 1
-    assert f"waiting for another migration (PostgreSQL process {holder})" in output
-    assert f"PostgreSQL process {holder}); wait for it" in output
-    assert "Traceback" not in output
-    assert await connection.fetchval("SELECT to_regclass('users') IS NULL")
-
-
-async def test_a_killed_run_leaves_no_lock_and_the_next_one_goes_on(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    """SIGKILL while the tenants migration waits for a lock on users."""
-    await run(empty_database, "forwards", "gatehouse", "1")
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
-        process = start(empty_database, "forwards", "all")
-        async with asyncio.timeout(20):
-            watcher = await asyncpg.connect(empty_database)
-            await until(watcher, WAITS_FOR_USERS)
-            await watcher.close()
-        process.send_signal(signal.SIGKILL)
-        await ended(process)
-
-    code, output = await run(empty_database, "forwards", "all")
-
-    assert code == 0, output
-    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
 
 
 async def test_killed_between_its_statements_and_its_row_a_migration_has_done_nothing(
@@ -269,82 +178,23 @@ async def test_an_interrupt_is_told_in_one_line(empty_database: str, connection:
     assert "Traceback" not in output
 
 
-async def test_what_is_put_back_is_put_back_in_batches(migrated_database: str) -> None:
-    """More rows than one batch has, and all of them come back."""
-    owner = await asyncpg.connect(migrated_database)
-    await fill(owner, tenants=BATCH + 20)
-    before = await every_row(owner)
-
-    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
-    code, output = await run(migrated_database, "forwards", "all")
-
-    assert code == 0, output
-    assert await every_row(owner) == before
-    await owner.close()
-
-
-async def test_going_backwards_loses_nothing(empty_database: str, connection: asyncpg.Connection) -> None:
-    """Every tenant, key, user, session and event is as before, links and all, once forwards again."""
-    await run(empty_database, "forwards", "all")
-    await fill(connection)
-    before = await every_row(connection)
-
-    code, output = await run(
-        empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree"
-    )
-    gone = await connection.fetchval("SELECT to_regclass('tenants') IS NULL")
-    again, _ = await run(empty_database, "forwards", "all")
-
-    assert (code, gone, again) == (0, True, 0), output
-    assert "keeps 20 rows of tenants" in output
-    assert "keeps 20 rows of users (tenantId, isOwner, documentId, phoneNumber)" in output
-    assert await every_row(connection) == before
-    assert all(before.values())
-
-
-async def fill(connection: asyncpg.Connection, tenants: int = 20) -> None:
-    async with connection.transaction():
-        await connection.execute(f"""
-            SET LOCAL gatehouse.scope = 'platform';
-            INSERT INTO tenants ("businessName", nit, "businessType", address, "suspendedReason")
-                SELECT 'b', 'n' || n, 'OTRO', 'x', CASE WHEN n % 2 = 0 THEN 'unpaid' END
-                  FROM generate_series(1, {tenants}) n;
-            INSERT INTO users (email, password, "firstName", "lastName", "tenantId", "isOwner", "documentId")
-                SELECT nit || '@example.com', 'p', 'f', 'l', id, true, nit FROM tenants;
-            INSERT INTO users (email, password, "firstName", "lastName", role)
-                VALUES ('root@example.com', 'p', 'f', 'l', 'SUPER_ADMIN');
-            INSERT INTO beta_keys (key, "isUsed", "usedByTenantId", "expiresAt")
-                SELECT 'k' || nit, true, id, now() FROM tenants;
-            INSERT INTO beta_keys (key) VALUES ('free');
-            INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
-                SELECT id, sha256(email::bytea), now() FROM users;
-            INSERT INTO audit_events (action, "tenantId") SELECT 'x', id FROM tenants;
-            INSERT INTO mails (template, recipient, language) SELECT 'x', email, 'en' FROM users;
-            INSERT INTO one_time_codes (purpose, email, "userId", "tenantId", "codeDigest", "expiresAt")
-                SELECT 'x', email, id, "tenantId", 'x', now() FROM users;
-        """)
-
-
 async def test_rows_of_another_app_are_left_alone(
-    empty_database: str, connection: asyncpg.Connection
+    migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     """Piccolo deletes by name alone, whosever migration it is."""
-    await run(empty_database, "forwards", "all")
     await connection.execute(
         "INSERT INTO migration (name, app_name, ran_on) SELECT name, 'other', ran_on FROM migration"
     )
 
-    await run(empty_database, "backwards", "gatehouse", "--auto_agree")
+    await run(migrated_database, "backwards", "gatehouse", "--auto_agree")
 
     rows = "SELECT count(*) FROM migration WHERE app_name = $1"
     assert await connection.fetchval(rows, "gatehouse") == COUNT - 1
     assert await connection.fetchval(rows, "other") == COUNT
 
 
-async def test_without_a_terminal_backwards_says_what_to_add(empty_database: str) -> None:
-    await run(empty_database, "forwards", "all")
-
-    code, output = await run(empty_database, "backwards", "gatehouse")
+async def test_without_a_terminal_backwards_says_what_to_add(migrated_database: str) -> None:
+    code, output = await run(migrated_database, "backwards", "gatehouse")
 
     assert code == 1
     assert "--auto_agree" in output
@@ -411,163 +261,6 @@ def test_the_guard_is_in_place() -> None:
     assert {function.__module__ for function in guarded} == {"api.deploy.migrations.piccolo_patches"}
 
 
-async def test_the_status_is_told_by_exit_code_and_by_name(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    pending, output = run_gatehouse(empty_database, "db", "status")
-    assert (pending, TENANTS in output) == (2, True)
-
-    await run(empty_database, "forwards", "all")
-    clean, output = run_gatehouse(empty_database, "db", "status", "--json")
-    assert (clean, json.loads(output)["pending"]) == (0, [])
-
-    await connection.execute("UPDATE migration SET checksum = 'x' WHERE name = $1", TENANTS)
-    await connection.execute(
-        "INSERT INTO migration (name, app_name, ran_on) VALUES ('2099-01-01T00:00:00:0', 'gatehouse', now())"
-    )
-    await connection.execute("DELETE FROM migration WHERE name LIKE '2026-11-24T00:22%'")
-    broken, output = run_gatehouse(empty_database, "db", "status", "--json")
-    told = json.loads(output)
-    assert broken == 3
-    assert told["edited"] == [TENANTS]
-    assert told["missing"] == ["2099-01-01T00:00:00:0"]
-    assert told["outOfOrder"] == told["pending"] == ["2026-11-24T00:22:18:034716"]
-
-
-async def test_what_is_kept_is_erased_only_when_asked_for(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    await run(empty_database, "forwards", "all")
-    await fill(connection)
-    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
-
-    asked, question = run_gatehouse(empty_database, "db", "forget")
-    kept = await connection.fetchval("SELECT to_regclass('gatehouse_undone.tenants') IS NOT NULL")
-    erased, output = run_gatehouse(empty_database, "db", "forget", "--yes")
-
-    assert (asked, kept, erased) == (1, True, 0)
-    assert "--yes" in question
-    assert "erased 20 rows of tenants" in output
-    assert await connection.fetchval("SELECT to_regnamespace('gatehouse_undone') IS NULL")
-    assert (await run(empty_database, "forwards", "all"))[0] == 0
-
-
-@pytest.mark.parametrize(
-    ("depending", "named"),
-    [
-        ("CREATE VIEW report AS SELECT nit FROM gatehouse_undone.tenants", "view report"),
-        (
-            "CREATE TABLE orders (tenant uuid CONSTRAINT for_whom REFERENCES gatehouse_undone.tenants (id))",
-            "constraint for_whom on table orders",
-        ),
-        ("CREATE FUNCTION gatehouse_undone.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "mine()"),
-    ],
-    ids=["a view", "a foreign key", "a function in the schema"],
-)
-async def test_what_is_kept_stays_while_something_else_depends_on_it(
-    empty_database: str, connection: asyncpg.Connection, depending: str, named: str
-) -> None:
-    """Erasing must not take anything along that nobody named."""
-    await run(empty_database, "forwards", "all")
-    await fill(connection)
-    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
-    await connection.execute(depending)
-
-    code, output = run_gatehouse(empty_database, "db", "forget", "--yes")
-
-    assert code == 1
-    assert output.startswith("gatehouse: nothing was erased")
-    assert named in output
-    assert len(output.splitlines()) == 1
-    async with connection.transaction():
-        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
-        assert await connection.fetchval("SELECT count(*) FROM gatehouse_undone.tenants") == 20
-
-
-async def test_what_is_written_while_a_migration_is_undone_is_kept(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    """Copied before and dropped after it, it would be in neither place."""
-    await run(empty_database, "forwards", "all")
-    await fill(connection)
-    writer = await asyncpg.connect(empty_database)
-    transaction = writer.transaction()
-    await transaction.start()
-    await writer.execute("SET LOCAL gatehouse.scope = 'platform'")
-    await writer.execute("""UPDATE users SET "documentId" = 'late' WHERE "documentId" = 'n7'""")
-
-    process = start(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
-    await until(connection, WAITS_FOR_USERS)
-    await transaction.commit()
-    await writer.close()
-    code, output = await ended(process)
-    await run(empty_database, "forwards", "all")
-
-    assert code == 0, output
-    users = str((await every_row(connection))["users"])
-    assert '"documentId": "late"' in users
-    assert '"documentId": "n7"' not in users
-
-
-async def test_a_run_that_loses_its_lock_does_not_go_on(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    """Whoever came next has the lock by then, and two would be at work."""
-    await run(empty_database, "forwards", "gatehouse", "1")
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
-        process = start(empty_database, "forwards", "all")
-        watcher = await asyncpg.connect(empty_database)
-        await until(watcher, WAITS_FOR_USERS)
-        await watcher.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-        )
-        await watcher.close()
-        code, output = await ended(process)
-
-    assert code == 1
-    assert "run the migrations again" in output
-    assert (await run(empty_database, "forwards", "all"))[0] == 0
-    assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
-
-
-async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    await run(empty_database, "forwards", "all")
-    await fill(connection)
-    back = ("backwards", "gatehouse", "--migration_id", "2026-11-24T00:18:40:663925", "--auto_agree")
-    await run(empty_database, *back)
-    await run(empty_database, "forwards", "gatehouse", "--migration_id", "1", "--fake")
-    await connection.execute('ALTER TABLE beta_keys ADD COLUMN "expiresAt" timestamptz')
-
-    code, output = await run(empty_database, *back)
-
-    assert code == 1
-    assert "still holds the data of an earlier revert" in output
-    rows = "SELECT count(*) FROM gatehouse_undone.beta_keys_20261124001840663925"
-    async with connection.transaction():
-        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
-        assert await connection.fetchval(rows) == 20
-
-
-async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
-    empty_database: str, connection: asyncpg.Connection
-) -> None:
-    await run(empty_database, "forwards", "all")
-    await fill(connection)
-    await run(empty_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
-    await connection.execute("CREATE TABLE tenants (id uuid PRIMARY KEY)")
-
-    code, output = await run(empty_database, "forwards", "all")
-    await connection.execute("DROP TABLE tenants")
-    again, _ = await run(empty_database, "forwards", "all")
-
-    assert (code, again) == (1, 0)
-    assert "tenants exists, and gatehouse_undone.tenants holds the rows" in output
-    assert len((await every_row(connection))["tenants"]) == 20
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -579,11 +272,9 @@ async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
     ids=" ".join,
 )
 async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
-    empty_database: str, arguments: tuple[str, ...]
+    migrated_database: str, arguments: tuple[str, ...]
 ) -> None:
-    await run(empty_database, "forwards", "all")
-
-    code, output = await run(empty_database, *arguments)
+    code, output = await run(migrated_database, *arguments)
 
     assert code == 1
     assert output.splitlines()[-1].startswith("gatehouse: ")
@@ -623,19 +314,6 @@ async def test_a_table_that_the_sql_cannot_work_with_is_told_as_what_it_is(
     assert "users.id is integer; it should be uuid NOT NULL" in output
     assert "users.email is missing" in output
     assert "run: piccolo migrations" not in output
-
-
-DATA_ONLY = """
-from piccolo.apps.migrations.tables import Migration
-
-ID = "2099-01-01T00:00:00:000000"
-VERSION = "1.38.0"
-DESCRIPTION = "Write a row."
-
-
-async def forwards():
-    await Migration.raw("INSERT INTO tallies VALUES ('once')")
-"""
 
 
 async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_looks(

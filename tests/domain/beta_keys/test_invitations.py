@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 import pytest
 
-from tests.support import Api, hire, issue_key, one_row, registration
+from tests.support import Api, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -17,11 +17,6 @@ mutation($id: ID!, $email: String!) { sendBetaKey(id: $id, email: $email) { __ty
   ... on BetaKey { key status recipientEmail sentAt } ... on InvalidInput { fields { field code } }
   ... on RateLimited { retryAfterSeconds } } }
 """
-
-
-@pytest.fixture
-async def operator(database: asyncpg.Connection) -> str:
-    return (await hire(database, None, "SUPER_ADMIN")).token
 
 
 async def send(api: Api, operator: str, key_id: str, email: str, language: str = "en") -> Any:

@@ -16,7 +16,7 @@ from api.domain.beta_keys.expiry import mark_expired
 from api.domain.beta_keys.listing import KeyFilter
 from api.domain.beta_keys.status import BetaKeyStatus
 from api.domain.pagination import Position
-from tests.support import Api, hire, issue_key, one_row, registration
+from tests.support import Api, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -26,11 +26,6 @@ query($first: Int!, $after: String, $filter: BetaKeyFilter) {
     totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     edges { cursor node { key status } } } }
 """
-
-
-@pytest.fixture
-async def operator(database: asyncpg.Connection) -> str:
-    return (await hire(database, None, "SUPER_ADMIN")).token
 
 
 @pytest.fixture

@@ -6,67 +6,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.support import PASSWORD, Api, Person, hire, issue_key, one_row, registration, until_waiting
+from tests.domain.tenants.business import CREATE, REMOVE, UPDATE, Business, outcome, somebody
+from tests.support import Api, Person, hire, one_row, until_waiting
 
 pytestmark = pytest.mark.anyio
-
-ERRORS = "... on Error { code message } ... on InvalidInput { fields { field code message } }"
-
-CREATE = f"""
-mutation($i: CreateStaffInput!) {{ createStaff(input: $i) {{ __typename
-  ... on User {{ id email firstName role isOwner isActive tenant {{ id seats {{ role used max }} }} }}
-  {ERRORS} ... on NoSeat {{ role max }} }} }}
-"""
-
-UPDATE = f"""
-mutation($id: ID!, $i: UpdateStaffInput!) {{ updateStaff(id: $id, input: $i) {{ __typename
-  ... on User {{ id firstName lastName role isActive documentId phoneNumber tenant {{ id }} }}
-  {ERRORS} ... on NoSeat {{ role max }} }} }}
-"""
-
-REMOVE = "mutation($id: ID!) { removeStaff(id: $id) { __typename ... on Error { code message } } }"
-
-
-def somebody(role: str = "CASHIER", **changes: Any) -> dict[str, Any]:
-    form = {"email": "eva@example.com", "firstName": "Eva", "lastName": "Sol", "role": role}
-    return {**form, "password": PASSWORD, **changes}
-
-
-class Business:
-    """A tenant with seats for all, and one person of each kind."""
-
-    def __init__(self, tenant_id: str, people: dict[str, Person]) -> None:
-        self.id = tenant_id
-        self.people = people
-
-
-async def open_business(api: Api, database: asyncpg.Connection, seats: int = 10) -> Business:
-    answer = await api.register(registration(await issue_key(database)))
-    tenant_id, user = answer["tenant"]["id"], answer["user"]
-    await database.execute(
-        'UPDATE tenants SET "maxAdmins" = $2, "maxManagers" = $2, "maxCashiers" = $2 WHERE id = $1',
-        tenant_id,
-        seats,
-    )
-    people = {"owner": Person(user["id"], user["email"], answer["accessToken"])}
-    for role in ("admin", "manager", "cashier"):
-        people[role] = await hire(database, tenant_id, role.upper())
-        people[f"another {role}"] = await hire(database, tenant_id, role.upper())
-    people["operator"] = await hire(database, None, "SUPER_ADMIN")
-    return Business(tenant_id, people)
-
-
-@pytest.fixture
-async def business(api: Api, database: asyncpg.Connection) -> Business:
-    return await open_business(api, database)
-
-
-def outcome(answer: dict[str, Any]) -> str:
-    """`ok`, the name of the error, or the code of an error that is no data."""
-    if answer.get("errors"):
-        return answer["errors"][0]["extensions"]["code"]
-    (result,) = answer["data"].values()
-    return "ok" if result["__typename"] in ("User", "Done") else result["__typename"]
 
 
 # Who may do what to whom
@@ -241,71 +184,6 @@ async def test_the_record_tells_what_was_done_and_no_password(
         ("staff.updated", '{"changes": {"role": ["CASHIER", "MANAGER"], "firstName": ["Eva", "Zoe"]}}', *who),
         ("staff.removed", '{"role": "MANAGER", "email": "eva@example.com"}', *who),
     ]
-
-
-# Seats
-
-
-async def test_without_a_free_seat_nobody_is_made(
-    api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nor is anything hashed, or told of who has an account."""
-    from api.domain.tenants import staff
-
-    business = await open_business(api, database, seats=2)
-    hashed: list[str] = []
-    monkeypatch.setattr(staff, "hash_password", hashed.append)
-    form = somebody(email=business.people["cashier"].email)
-
-    english = (await api.data(CREATE, business.people["manager"].token, i=form))["createStaff"]
-    spanish = (await api.data(CREATE, business.people["owner"].token, "es", i=form))["createStaff"]
-
-    assert english == {
-        "__typename": "NoSeat",
-        "code": "NO_SEAT",
-        "message": "All cashier seats are taken (maximum: 2).",
-        "role": "CASHIER",
-        "max": 2,
-    }
-    assert spanish["message"] == "Todos los puestos de cajero están ocupados (máximo: 2)."
-    assert hashed == []
-
-
-async def test_whoever_is_deactivated_leaves_a_seat(api: Api, database: asyncpg.Connection) -> None:
-    business = await open_business(api, database, seats=2)
-    token, cashier = business.people["manager"].token, business.people["cashier"]
-
-    left = await api.post(UPDATE, token, id=cashier.id, i={"isActive": False})
-    taken = await api.post(CREATE, token, i=somebody())
-    back = await api.post(UPDATE, token, id=cashier.id, i={"isActive": True})
-    renamed = await api.post(UPDATE, token, id=cashier.id, i={"firstName": "Zoe"})
-
-    assert [outcome(answer) for answer in (left, taken, back, renamed)] == ["ok", "ok", "NoSeat", "ok"]
-
-
-async def test_another_role_takes_another_seat(api: Api, database: asyncpg.Connection) -> None:
-    business = await open_business(api, database, seats=3)
-    owner, cashier = business.people["owner"].token, business.people["cashier"]
-
-    # The owner and two admins hold the three seats of admins.
-    full = await api.post(UPDATE, owner, id=cashier.id, i={"role": "ADMIN"})
-    free = await api.post(UPDATE, owner, id=cashier.id, i={"role": "MANAGER"})
-    same = await api.post(UPDATE, owner, id=cashier.id, i={"role": "MANAGER", "isActive": True})
-    late = await api.post(CREATE, owner, i=somebody("MANAGER"))
-
-    assert [outcome(answer) for answer in (full, free, same, late)] == ["NoSeat", "ok", "ok", "NoSeat"]
-
-
-async def test_seats_that_were_taken_away_hold_nobody_up(api: Api, database: asyncpg.Connection) -> None:
-    """With more people than seats everybody can still be changed, and nobody be added."""
-    business = await open_business(api, database)
-    await database.execute('UPDATE tenants SET "maxCashiers" = 1')
-    owner, cashier = business.people["owner"].token, business.people["cashier"]
-
-    renamed = await api.post(UPDATE, owner, id=cashier.id, i={"firstName": "Zoe"})
-    added = await api.post(CREATE, owner, i=somebody())
-
-    assert [outcome(answer) for answer in (renamed, added)] == ["ok", "NoSeat"]
 
 
 # Updating

@@ -1,75 +1,24 @@
-"""One-time codes: for a new password, and for showing whose a mailbox is."""
+"""One-time codes for a new password."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import pytest
 
+from tests.domain.accounts.codes import (
+    NEW_PASSWORD,
+    REQUEST_RESET,
+    REQUEST_VERIFICATION,
+    VERIFY,
+    code_for_reset,
+    mailed,
+    other_than,
+    reset,
+)
 from tests.support import PASSWORD, Api, hire, issue_key, registration, until_waiting
 
 pytestmark = pytest.mark.anyio
-
-NEW_PASSWORD = "N3w!secret"
-
-REQUEST_RESET = """
-mutation($e: String!) { requestPasswordReset(email: $e) { __typename
-  ... on Accepted { message expiresAt }
-  ... on Error { code message } ... on InvalidInput { fields { field } } } }
-"""
-RESET = """
-mutation($i: ResetPasswordInput!) { resetPassword(input: $i) { __typename
-  ... on Done { message } ... on Error { code message } ... on InvalidInput { fields { field code } } } }
-"""
-REQUEST_VERIFICATION = """
-mutation($e: String!) { requestEmailVerification(email: $e) { __typename
-  ... on Accepted { message expiresAt }
-  ... on Error { code } ... on InvalidInput { fields { field code } } } }
-"""
-VERIFY = """
-mutation($e: String!, $c: String!) { verifyEmail(email: $e, code: $c) { __typename
-  ... on EmailVerified { token } ... on Error { code } } }
-"""
-
-Settings = Callable[..., None]
-
-
-async def mailed(database: asyncpg.Connection, template: str) -> list[asyncpg.Record]:
-    """The mails of a template that are queued, the oldest first."""
-    return await database.fetch(
-        """SELECT recipient, language, "values"->>'code' AS code FROM mails
-            WHERE template = $1 ORDER BY "createdAt" """,
-        template,
-    )
-
-
-async def code_for_reset(api: Api, database: asyncpg.Connection, email: str) -> str:
-    assert (await api.data(REQUEST_RESET, e=email))["requestPasswordReset"]["__typename"] == "Accepted"
-    return (await mailed(database, "password_reset_code"))[-1]["code"]
-
-
-async def reset(api: Api, email: str, code: str, password: str = NEW_PASSWORD) -> Any:
-    return (await api.data(RESET, i={"email": email, "code": code, "newPassword": password}))["resetPassword"]
-
-
-async def verified(api: Api, database: asyncpg.Connection, email: str) -> str:
-    """The token for an address."""
-    asked = await api.data(REQUEST_VERIFICATION, e=email)
-    assert asked["requestEmailVerification"]["__typename"] == "Accepted"
-    code = (await mailed(database, "verification_code"))[-1]["code"]
-    return (await api.data(VERIFY, e=email, c=code))["verifyEmail"]["token"]
-
-
-@pytest.fixture
-async def ana(api: Api, database: asyncpg.Connection) -> dict[str, Any]:
-    """Somebody who is registered, and signed in on a device."""
-    form = registration(await issue_key(database), email="ana@example.com")
-    return {**form, "token": (await api.register(form))["accessToken"]}
-
-
-def other_than(code: str) -> str:
-    return f"{(int(code) + 1) % 1_000_000:06}"
 
 
 # A new password
@@ -306,177 +255,3 @@ async def test_the_mail_speaks_the_language_of_the_request(
 
     assert told["requestPasswordReset"]["message"].startswith("Si esta dirección")
     assert [row["language"] for row in await mailed(database, "password_reset_code")] == ["es", "en"]
-
-
-# Verified addresses
-
-
-@pytest.fixture
-def _verified_only(settings: Settings) -> None:
-    settings(REQUIRE_VERIFIED_EMAIL="true")
-
-
-@pytest.mark.usefixtures("_verified_only")
-async def test_whoever_reads_the_mailbox_registers_with_the_address(
-    api: Api, database: asyncpg.Connection
-) -> None:
-    """Safe to repeat, as any registration."""
-    form = registration(await issue_key(database), email="Ana@Example.com")
-    form["emailVerificationToken"] = await verified(api, database, "ana@example.com")
-
-    first = await api.register(form)
-    again = await api.register(form)
-
-    assert (first["__typename"], again["__typename"]) == ("Registration", "Registration")
-    assert first["user"]["id"] == again["user"]["id"]
-
-
-@pytest.mark.usefixtures("_verified_only")
-@pytest.mark.parametrize("token", [None, "", "x", "x" * 43, "\x00", "ñ"])
-async def test_without_a_token_nobody_registers(
-    api: Api, database: asyncpg.Connection, token: str | None
-) -> None:
-    form = registration(await issue_key(database), emailVerificationToken=token)
-
-    answer = await api.register(form)
-
-    assert (answer["__typename"], answer["code"]) == ("WrongCode", "WRONG_CODE")
-    assert await database.fetchval("SELECT count(*) FROM tenants") == 0
-    assert not await database.fetchval('SELECT "isUsed" FROM beta_keys')
-
-
-@pytest.mark.usefixtures("_verified_only")
-async def test_a_token_registers_its_own_address_alone_and_once_within_half_an_hour(
-    api: Api, database: asyncpg.Connection
-) -> None:
-    token = await verified(api, database, "ana@example.com")
-    other = registration(await issue_key(database), email="eva@example.com", emailVerificationToken=token)
-    own = registration(await issue_key(database), email="ana@example.com", emailVerificationToken=token)
-
-    assert (await api.register(other))["__typename"] == "WrongCode"
-    lasting = """UPDATE one_time_codes SET "expiresAt" = "expiresAt" - $1::text::interval"""
-    await database.execute(lasting, "29 minutes")
-    assert (await api.register(own))["__typename"] == "Registration"
-    await database.execute("DELETE FROM users")
-    anew = {**own, "betaKey": await issue_key(database), "nit": "800123456"}
-    assert (await api.register(anew))["__typename"] == "WrongCode"
-
-    anew["emailVerificationToken"] = await verified(api, database, "ana@example.com")
-    await database.execute(lasting, "31 minutes")
-    assert (await api.register(anew))["__typename"] == "WrongCode"
-
-
-@pytest.mark.usefixtures("_verified_only")
-async def test_a_registration_that_fails_leaves_the_token_as_it_was(
-    api: Api, database: asyncpg.Connection
-) -> None:
-    token = await verified(api, database, "eva@example.com")
-    await api.register(
-        registration(await issue_key(database), nit="800999888", emailVerificationToken=token)
-        | {"email": "eva@example.com"}
-    )
-    token = await verified(api, database, "ana@example.com")
-    form = registration(await issue_key(database), email="ana@example.com", emailVerificationToken=token)
-
-    taken = await api.register({**form, "nit": "800999888"})
-    passed = await api.register(form)
-
-    assert (taken["__typename"], passed["__typename"]) == ("NitTaken", "Registration")
-
-
-@pytest.mark.usefixtures("_verified_only")
-async def test_one_registration_sent_ten_times_at_once_is_one(api: Api, database: asyncpg.Connection) -> None:
-    token = await verified(api, database, "ana@example.com")
-    form = registration(await issue_key(database), email="ana@example.com", emailVerificationToken=token)
-
-    answers = await asyncio.gather(*(api.register(form) for _ in range(10)))
-
-    assert {answer["__typename"] for answer in answers} == {"Registration"}
-    assert len({answer["tenant"]["id"] for answer in answers}) == 1
-
-
-@pytest.mark.usefixtures("_verified_only")
-async def test_with_one_token_and_many_keys_one_business_registers(
-    api: Api, database: asyncpg.Connection
-) -> None:
-    token = await verified(api, database, "ana@example.com")
-    forms = [
-        registration(await issue_key(database), email="ana@example.com", emailVerificationToken=token)
-        for _ in range(6)
-    ]
-
-    kinds = [answer["__typename"] for answer in await asyncio.gather(*map(api.register, forms))]
-
-    assert kinds.count("Registration") == 1
-    assert set(kinds) <= {"Registration", "EmailTaken", "WrongCode"}
-    assert await database.fetchval("SELECT count(*) FROM tenants") == 1
-
-
-@pytest.mark.usefixtures("_verified_only")
-async def test_old_clients_hand_in_the_token_too(api: Api, database: asyncpg.Connection) -> None:
-    form = registration(await issue_key(database), email="ana@example.com")
-
-    refused = await api.http.post("/api/auth/register", json=form)
-    form["emailVerificationToken"] = await verified(api, database, "ana@example.com")
-    passed = await api.http.post("/api/auth/register", json=form)
-
-    assert (refused.status_code, refused.json()["code"]) == (400, "WRONG_CODE")
-    assert passed.status_code == 201
-
-
-async def test_where_addresses_need_not_be_verified_no_token_is_looked_at(
-    api: Api, database: asyncpg.Connection
-) -> None:
-    form = registration(await issue_key(database), emailVerificationToken="x")
-
-    assert (await api.register(form))["__typename"] == "Registration"
-
-
-async def test_a_code_is_changed_for_a_token_once(api: Api, database: asyncpg.Connection) -> None:
-    """Whether or not the address is registered already."""
-    await api.data(REQUEST_VERIFICATION, e="new@example.com")
-    (row,) = await mailed(database, "verification_code")
-
-    answers = await asyncio.gather(*(api.data(VERIFY, e="New@example.com", c=row["code"]) for _ in range(4)))
-
-    kinds = sorted(answer["verifyEmail"]["__typename"] for answer in answers)
-    assert kinds == ["EmailVerified", "WrongCode", "WrongCode", "WrongCode"]
-
-
-@pytest.mark.parametrize("email", ["", "ana", "a\x00b@example.com", "x" * 9999])
-async def test_a_code_for_what_is_no_address_is_a_wrong_one(api: Api, email: str) -> None:
-    answer = await api.data(VERIFY, e=email, c="123456")
-
-    assert answer["verifyEmail"] == {"__typename": "WrongCode", "code": "WRONG_CODE"}
-
-
-# The end
-
-
-async def test_what_is_over_is_cleaned_up(
-    api: Api, database: asyncpg.Connection, ana: dict[str, Any]
-) -> None:
-    """And nothing else is."""
-    from api.domain.cleanup import clean_up
-
-    await api.login(ana["email"])
-    await verified(api, database, "eva@example.com")
-    await database.execute(
-        """
-        UPDATE sessions SET "expiresAt" = now() - interval '1 second'
-         WHERE id = (SELECT id FROM sessions ORDER BY "createdAt" LIMIT 1);
-        UPDATE one_time_codes SET "expiresAt" = now() WHERE purpose = 'EMAIL_VERIFICATION';
-        INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt")
-        SELECT 'VERIFIED_EMAIL', 'x', 'x', now() - interval '1 second' FROM generate_series(1, 2500);
-        INSERT INTO mails (template, recipient, language, "failedAt")
-        SELECT 'welcome', 'x', 'en', now() - age FROM unnest(ARRAY[interval '89 days', '91 days']) AS age;
-        """
-    )
-    (queued,) = await database.fetch('SELECT count(*) FROM mails WHERE "failedAt" IS NULL')
-
-    await asyncio.gather(clean_up(), clean_up())
-
-    left = "SELECT array_agg(purpose) FROM one_time_codes"
-    assert await database.fetchval("SELECT count(*) FROM sessions") == 1
-    assert await database.fetchval(left) == ["VERIFIED_EMAIL"]
-    assert await database.fetchval("SELECT count(*) FROM mails") == queued[0] + 1

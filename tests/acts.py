@@ -1,0 +1,348 @@
+"""Every mutation, REST door and command, made ready to be done; and how the database refuses it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+
+from api.domain.beta_keys.issue import generate_keys
+from tests.commands import run_command
+from tests.domain.accounts.codes import REQUEST_RESET, REQUEST_VERIFICATION, RESET, VERIFY
+from tests.support import LOGIN, PASSWORD, REGISTER, Api, hire, issue_key, registration
+
+OTHER_PASSWORD = "0ther!Secret"
+
+SECRETS = re.compile(
+    r"BETA-[0-9A-Z]{5}-[0-9A-Z]{5}"
+    # The token of a session or of a verified address.
+    r"|(?<![\w-])[\w-]{43}(?![\w-])"
+    # A one-time code.
+    r"|(?<![\w.:-])\d{6}(?![\w:-]|\.\d)"
+    r"|\$argon2|Sup3r|0ther!|Wr0ng",
+    re.IGNORECASE,
+)
+"""What each secret of these tests looks like, so that also those are found which no answer has told."""
+
+
+@dataclass
+class Business:
+    """A tenant whose owner is signed in, and what one needs to act for it."""
+
+    api: Api
+    database: asyncpg.Connection
+    email: str
+    token: str
+    staff: list[str] = field(default_factory=list)
+
+    async def code(self, query: str, email: str) -> str | None:
+        """The one-time code that was mailed to an address."""
+        await self.api.data(query, e=email)
+        return await self.mailed_code()
+
+    async def mailed_code(self) -> str | None:
+        return await self.database.fetchval(
+            """SELECT "values"->>'code' FROM mails WHERE "values" ? 'code'
+                ORDER BY "createdAt" DESC LIMIT 1"""
+        )
+
+
+@asynccontextmanager
+async def open_business(api: Api, database: asyncpg.Connection) -> AsyncIterator[Business]:
+    form = registration(await issue_key(database))
+    answer = await api.register(form)
+    await database.execute('UPDATE tenants SET "maxCashiers" = 1000, "maxAdmins" = 1000')
+    yield Business(api, database, form["email"], answer["accessToken"])
+
+
+Graphql = Callable[[Business], Awaitable[tuple[str, dict[str, Any]]]]
+"""Makes ready, and gives a document and its variables."""
+
+
+def with_input(document: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return document, {"i": values}
+
+
+async def register(business: Business) -> tuple[str, dict[str, Any]]:
+    return with_input(REGISTER, registration(await issue_key(business.database)))
+
+
+async def login(business: Business) -> tuple[str, dict[str, Any]]:
+    return with_input(LOGIN, {"email": business.email, "password": PASSWORD})
+
+
+async def logout(_business: Business) -> tuple[str, dict[str, Any]]:
+    return "mutation { logout { message } }", {}
+
+
+async def revoke_session(business: Business) -> tuple[str, dict[str, Any]]:
+    await business.api.login(business.email)
+    shown = await business.api.data("{ sessions { id isCurrent } }", business.token)
+    other = next(session["id"] for session in shown["sessions"] if not session["isCurrent"])
+    return "mutation($id: ID!) { revokeSession(id: $id) { __typename } }", {"id": other}
+
+
+async def change_password(_business: Business) -> tuple[str, dict[str, Any]]:
+    return with_input(
+        "mutation($i: ChangePasswordInput!) { changePassword(input: $i) { __typename } }",
+        {"currentPassword": PASSWORD, "newPassword": OTHER_PASSWORD},
+    )
+
+
+async def request_password_reset(business: Business) -> tuple[str, dict[str, Any]]:
+    return REQUEST_RESET, {"e": business.email}
+
+
+async def reset_password(business: Business) -> tuple[str, dict[str, Any]]:
+    code = await business.code(REQUEST_RESET, business.email)
+    return with_input(RESET, {"email": business.email, "code": code, "newPassword": OTHER_PASSWORD})
+
+
+async def request_email_verification(_business: Business) -> tuple[str, dict[str, Any]]:
+    return REQUEST_VERIFICATION, {"e": "eva@example.com"}
+
+
+async def verify_email(business: Business) -> tuple[str, dict[str, Any]]:
+    return VERIFY, {
+        "e": "eva@example.com",
+        "c": await business.code(REQUEST_VERIFICATION, "eva@example.com"),
+    }
+
+
+async def update_tenant(_business: Business) -> tuple[str, dict[str, Any]]:
+    return 'mutation { updateTenant(input: {address: "Elsewhere 1"}) { __typename } }', {}
+
+
+async def create_staff(_business: Business) -> tuple[str, dict[str, Any]]:
+    somebody = registration("")
+    return with_input(
+        "mutation($i: CreateStaffInput!) { createStaff(input: $i) { __typename } }",
+        {"email": somebody["email"], "firstName": "Eva", "lastName": "Sol", "role": "CASHIER"}
+        | {"password": OTHER_PASSWORD},
+    )
+
+
+async def _hired(business: Business) -> str:
+    tenant = await business.database.fetchval('SELECT "tenantId" FROM users WHERE email = $1', business.email)
+    return (await hire(business.database, tenant, "CASHIER")).id
+
+
+async def update_staff(business: Business) -> tuple[str, dict[str, Any]]:
+    document = "mutation($id: ID!, $i: UpdateStaffInput!) { updateStaff(id: $id, input: $i) { __typename } }"
+    return document, {"id": await _hired(business), "i": {"firstName": "Zoe", "isActive": False}}
+
+
+async def remove_staff(business: Business) -> tuple[str, dict[str, Any]]:
+    document = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
+    return document, {"id": await _hired(business)}
+
+
+async def _become_operator(business: Business) -> None:
+    business.token = (await hire(business.database, None, "SUPER_ADMIN")).token
+
+
+async def _key_id(business: Business) -> dict[str, Any]:
+    await _become_operator(business)
+    key = await issue_key(business.database)
+    return {"id": str(await business.database.fetchval("SELECT id FROM beta_keys WHERE key = $1", key))}
+
+
+async def issue_beta_keys(business: Business) -> tuple[str, dict[str, Any]]:
+    await _become_operator(business)
+    return with_input(
+        "mutation($i: IssueBetaKeysInput!) { issueBetaKeys(input: $i) { __typename } }",
+        {"count": 2, "batch": "launch"},
+    )
+
+
+async def update_beta_key(business: Business) -> tuple[str, dict[str, Any]]:
+    document = """mutation($id: ID!, $i: UpdateBetaKeyInput!) {
+        updateBetaKey(id: $id, input: $i) { __typename }
+    }"""
+    return document, {**await _key_id(business), "i": {"notes": "for the fair"}}
+
+
+async def revoke_beta_key(business: Business) -> tuple[str, dict[str, Any]]:
+    return "mutation($id: ID!) { revokeBetaKey(id: $id) { __typename } }", await _key_id(business)
+
+
+async def send_beta_key(business: Business) -> tuple[str, dict[str, Any]]:
+    document = "mutation($id: ID!, $e: String!) { sendBetaKey(id: $id, email: $e) { __typename } }"
+    return document, {**await _key_id(business), "e": "eva@example.com"}
+
+
+async def _tenant_id(business: Business) -> dict[str, Any]:
+    """Of another one than the operator's, who is of none, so that the session that asks goes on."""
+    tenant = await business.database.fetchval('SELECT "tenantId" FROM users WHERE email = $1', business.email)
+    await _become_operator(business)
+    return {"id": str(tenant)}
+
+
+async def suspend_tenant(business: Business) -> tuple[str, dict[str, Any]]:
+    document = 'mutation($id: ID!) { suspendTenant(id: $id, reason: "unpaid") { __typename } }'
+    return document, await _tenant_id(business)
+
+
+async def reactivate_tenant(business: Business) -> tuple[str, dict[str, Any]]:
+    await business.database.execute('UPDATE tenants SET "isActive" = false')
+    return "mutation($id: ID!) { reactivateTenant(id: $id) { __typename } }", await _tenant_id(business)
+
+
+async def set_seats(business: Business) -> tuple[str, dict[str, Any]]:
+    document = "mutation($id: ID!) { setSeats(tenantId: $id, input: {maxManagers: 9}) { __typename } }"
+    return document, await _tenant_id(business)
+
+
+REQUEST_DELETION = "mutation($id: ID!) { requestTenantDeletion(id: $id) { __typename } }"
+
+
+async def request_tenant_deletion(business: Business) -> tuple[str, dict[str, Any]]:
+    return REQUEST_DELETION, await _tenant_id(business)
+
+
+async def delete_tenant(business: Business) -> tuple[str, dict[str, Any]]:
+    which = await _tenant_id(business)
+    await business.api.data(REQUEST_DELETION, business.token, **which)
+    document = "mutation($id: ID!, $c: String!) { deleteTenant(id: $id, code: $c) { __typename } }"
+    return document, {**which, "c": await business.mailed_code()}
+
+
+MUTATIONS: dict[str, Graphql] = {
+    "register": register,
+    "login": login,
+    "logout": logout,
+    "revokeSession": revoke_session,
+    "changePassword": change_password,
+    "requestPasswordReset": request_password_reset,
+    "resetPassword": reset_password,
+    "requestEmailVerification": request_email_verification,
+    "verifyEmail": verify_email,
+    "updateTenant": update_tenant,
+    "createStaff": create_staff,
+    "updateStaff": update_staff,
+    "removeStaff": remove_staff,
+    "issueBetaKeys": issue_beta_keys,
+    "updateBetaKey": update_beta_key,
+    "revokeBetaKey": revoke_beta_key,
+    "sendBetaKey": send_beta_key,
+    "suspendTenant": suspend_tenant,
+    "reactivateTenant": reactivate_tenant,
+    "setSeats": set_seats,
+    "requestTenantDeletion": request_tenant_deletion,
+    "deleteTenant": delete_tenant,
+}
+
+
+async def _validate_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return f"/api/beta-keys/validate/{await issue_key(business.database)}", None
+
+
+async def _register_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/auth/register", registration(await issue_key(business.database))
+
+
+async def _login_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/auth/login", {"email": business.email, "password": PASSWORD}
+
+
+DOORS = {
+    "/api/beta-keys/validate/{key:path}": _validate_by_rest,
+    "/api/auth/register": _register_by_rest,
+    "/api/auth/login": _login_by_rest,
+}
+
+QUERY = 'query {{ validateBetaKey(key: "{key}") {{ valid }} viewer {{ email }} }}'
+
+ACTS = [*MUTATIONS, *DOORS, "a query"]
+
+
+async def ready(business: Business, act: str, token: str | None = None) -> httpx.Request:
+    """The request of an act, when all that it needs is there; with `token` for its own, if one is given."""
+    http, path, method = business.api.http, "/graphql", "POST"
+    if act in DOORS:
+        path, body = await DOORS[act](business)
+        method = "GET" if body is None else "POST"
+    elif act in MUTATIONS:
+        document, variables = await MUTATIONS[act](business)
+        body = {"query": document, "variables": variables}
+    else:
+        body = {"query": QUERY.format(key=await issue_key(business.database))}
+    headers = {"authorization": f"Bearer {token or business.token}"}
+    return http.build_request(method, path, json=body, headers=headers)
+
+
+async def tables(database: asyncpg.Connection) -> list[str]:
+    rows = await database.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration'"
+    )
+    return [row["tablename"] for row in rows]
+
+
+@asynccontextmanager
+async def rows_refused(database: asyncpg.Connection, table: str) -> AsyncIterator[None]:
+    """PostgreSQL's answer repeats the whole row."""
+    await database.execute(f"ALTER TABLE {table} ADD CONSTRAINT unforeseen CHECK (false) NOT VALID")
+    try:
+        yield
+    finally:
+        await database.execute(f"ALTER TABLE {table} DROP CONSTRAINT unforeseen")
+
+
+COMMANDS: dict[str, tuple[list[str], str | None]] = {
+    "keys issue": (["--count", "2"], "beta_keys"),
+    "keys list": ([], None),
+    "keys show": (["KEY"], None),
+    "keys update": (["KEY", "--notes", "x"], "beta_keys"),
+    "keys invite": (["KEY", "eva@example.com"], "beta_keys"),
+    "keys revoke": (["KEY", "--reason", "x"], "beta_keys"),
+    "keys stats": ([], None),
+    "keys export": ([], None),
+    "keys import": (["MADE_ELSEWHERE"], "beta_keys"),
+    "keys send": (["--batch", "launch", "--to", "ADDRESSES"], "beta_keys"),
+    "operators add": (["eva@example.com", "--password-stdin"], "users"),
+    "operators list": ([], None),
+    "audit": ([], None),
+    "tenants list": ([], None),
+    "tenants show": (["OPEN"], None),
+    "tenants suspend": (["OPEN", "--reason", "unpaid"], "tenants"),
+    "tenants reactivate": (["SUSPENDED"], "tenants"),
+    "tenants seats": (["OPEN", "--admins", "3"], "tenants"),
+    "tenants delete": (["OPEN", "--yes"], "tenants"),
+    "tenants restore": (["DELETED"], "tenants"),
+    "mail failed": ([], None),
+}
+"""What each is given besides its name, and the table that it writes to.
+
+KEY is a beta key, OPEN, SUSPENDED and DELETED are tenants, other words in capitals are files. Its standard
+input is a password.
+"""
+
+TENANTS = """
+INSERT INTO tenants ("businessName", nit, "businessType", address, "isActive", "deletedAt") VALUES
+  ('El Ahorro', 'OPEN', 'TIENDA', 'Calle 1', true, NULL),
+  ('La Bodega', 'SUSPENDED', 'TIENDA', 'Calle 2', false, NULL),
+  ('El Sol', 'DELETED', 'TIENDA', 'Calle 3', false, now())
+"""
+
+
+async def words_of(database: asyncpg.Connection, folder: Path, command: str) -> list[str]:
+    """What is typed, when all that the command works on is there."""
+    key = await issue_key(database)
+    await database.execute("UPDATE beta_keys SET batch = 'launch'")
+    await database.execute(TENANTS)
+    (folder / "ADDRESSES").write_text("eva@example.com\n")
+    (folder / "MADE_ELSEWHERE").write_text("\n".join(["key", *generate_keys(2)]))
+    given = {"KEY": key} | {name: str(folder / name) for name in ("ADDRESSES", "MADE_ELSEWHERE")}
+    arguments, _ = COMMANDS[command]
+    return [*command.split(), *(given.get(argument, argument) for argument in arguments)]
+
+
+async def run(words: list[str]) -> tuple[int, str]:
+    """The exit code, and standard error."""
+    ended = await asyncio.to_thread(run_command, "gatehouse", *words, typed=f"{PASSWORD}\n")
+    return ended.returncode, ended.stderr

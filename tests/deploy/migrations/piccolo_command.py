@@ -1,0 +1,103 @@
+"""`piccolo migrations …` in processes of its own, and rows that it must not lose."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from api.deploy.paths import MIGRATIONS
+from tests.commands import run_command
+from tests.support import ROOT
+
+PICCOLO = [sys.executable, "-m", "piccolo.main", "migrations"]
+
+TENANTS = "2026-11-24T00:04:52:117630"
+
+COUNT = len(list(MIGRATIONS.glob("gatehouse_*.py")))
+
+
+def start(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*PICCOLO, *arguments],
+        cwd=cwd,
+        env={**os.environ, "DATABASE_URL": dsn, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = await asyncio.to_thread(process.communicate)
+    return process.returncode, output
+
+
+async def run(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
+    if cwd != ROOT:
+        return await ended(start(dsn, *arguments, cwd=cwd, **environment))
+    command = await asyncio.to_thread(
+        run_command, "piccolo", "migrations", *arguments, **{"DATABASE_URL": dsn, **environment}
+    )
+    return command.returncode, command.stdout + command.stderr
+
+
+async def until(connection: asyncpg.Connection, condition: str) -> None:
+    async with asyncio.timeout(20):
+        while not await connection.fetchval(f"SELECT {condition}"):
+            await asyncio.sleep(0.01)
+
+
+WAITS_FOR_USERS = """EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)"""
+
+
+async def every_row(connection: asyncpg.Connection) -> dict[str, list[Any]]:
+    tables = ["users", "tenants", "beta_keys", "sessions", "audit_events", "mails", "one_time_codes"]
+    async with connection.transaction():
+        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
+        return {
+            table: [
+                row[0] for row in await connection.fetch(f"SELECT to_jsonb(t) FROM {table} t ORDER BY id")
+            ]
+            for table in tables
+        }
+
+
+async def fill(connection: asyncpg.Connection, tenants: int = 20) -> None:
+    async with connection.transaction():
+        await connection.execute(f"""
+            SET LOCAL gatehouse.scope = 'platform';
+            INSERT INTO tenants ("businessName", nit, "businessType", address, "suspendedReason")
+                SELECT 'b', 'n' || n, 'OTRO', 'x', CASE WHEN n % 2 = 0 THEN 'unpaid' END
+                  FROM generate_series(1, {tenants}) n;
+            INSERT INTO users (email, password, "firstName", "lastName", "tenantId", "isOwner", "documentId")
+                SELECT nit || '@example.com', 'p', 'f', 'l', id, true, nit FROM tenants;
+            INSERT INTO users (email, password, "firstName", "lastName", role)
+                VALUES ('root@example.com', 'p', 'f', 'l', 'SUPER_ADMIN');
+            INSERT INTO beta_keys (key, "isUsed", "usedByTenantId", "expiresAt")
+                SELECT 'k' || nit, true, id, now() FROM tenants;
+            INSERT INTO beta_keys (key) VALUES ('free');
+            INSERT INTO sessions ("userId", "tokenDigest", "expiresAt")
+                SELECT id, sha256(email::bytea), now() FROM users;
+            INSERT INTO audit_events (action, "tenantId") SELECT 'x', id FROM tenants;
+            INSERT INTO mails (template, recipient, language) SELECT 'x', email, 'en' FROM users;
+            INSERT INTO one_time_codes (purpose, email, "userId", "tenantId", "codeDigest", "expiresAt")
+                SELECT 'x', email, id, "tenantId", 'x', now() FROM users;
+        """)
+
+
+DATA_ONLY = """
+from piccolo.apps.migrations.tables import Migration
+
+ID = "2099-01-01T00:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Write a row."
+
+
+async def forwards():
+    await Migration.raw("INSERT INTO tallies VALUES ('once')")
+"""

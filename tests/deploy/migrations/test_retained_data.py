@@ -1,0 +1,158 @@
+"""What going backwards keeps, comes back, and is erased only when asked for."""
+
+import asyncpg
+import pytest
+
+from api.deploy.migrations.retained_data import BATCH
+from tests.deploy.migrations.piccolo_command import (
+    TENANTS,
+    WAITS_FOR_USERS,
+    ended,
+    every_row,
+    fill,
+    run,
+    start,
+    until,
+)
+from tests.support import run_gatehouse
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_is_put_back_is_put_back_in_batches(migrated_database: str) -> None:
+    """More rows than one batch has, and all of them come back."""
+    owner = await asyncpg.connect(migrated_database)
+    await fill(owner, tenants=BATCH + 20)
+    before = await every_row(owner)
+
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    code, output = await run(migrated_database, "forwards", "all")
+
+    assert code == 0, output
+    assert await every_row(owner) == before
+    await owner.close()
+
+
+async def test_going_backwards_loses_nothing(migrated_database: str, connection: asyncpg.Connection) -> None:
+    """Every tenant, key, user, session and event is as before, links and all, once forwards again."""
+    await fill(connection)
+    before = await every_row(connection)
+
+    code, output = await run(
+        migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree"
+    )
+    gone = await connection.fetchval("SELECT to_regclass('tenants') IS NULL")
+    again, _ = await run(migrated_database, "forwards", "all")
+
+    assert (code, gone, again) == (0, True, 0), output
+    assert "keeps 20 rows of tenants" in output
+    assert "keeps 20 rows of users (tenantId, isOwner, documentId, phoneNumber)" in output
+    assert await every_row(connection) == before
+    assert all(before.values())
+
+
+async def test_what_is_kept_is_erased_only_when_asked_for(
+    migrated_database: str, connection: asyncpg.Connection
+) -> None:
+    await fill(connection)
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+
+    asked, question = run_gatehouse(migrated_database, "db", "forget")
+    kept = await connection.fetchval("SELECT to_regclass('gatehouse_undone.tenants') IS NOT NULL")
+    erased, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
+
+    assert (asked, kept, erased) == (1, True, 0)
+    assert "--yes" in question
+    assert "erased 20 rows of tenants" in output
+    assert await connection.fetchval("SELECT to_regnamespace('gatehouse_undone') IS NULL")
+    assert (await run(migrated_database, "forwards", "all"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("depending", "named"),
+    [
+        ("CREATE VIEW report AS SELECT nit FROM gatehouse_undone.tenants", "view report"),
+        (
+            "CREATE TABLE orders (tenant uuid CONSTRAINT for_whom REFERENCES gatehouse_undone.tenants (id))",
+            "constraint for_whom on table orders",
+        ),
+        ("CREATE FUNCTION gatehouse_undone.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "mine()"),
+    ],
+    ids=["a view", "a foreign key", "a function in the schema"],
+)
+async def test_what_is_kept_stays_while_something_else_depends_on_it(
+    migrated_database: str, connection: asyncpg.Connection, depending: str, named: str
+) -> None:
+    """Erasing must not take anything along that nobody named."""
+    await fill(connection)
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await connection.execute(depending)
+
+    code, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
+
+    assert code == 1
+    assert output.startswith("gatehouse: nothing was erased")
+    assert named in output
+    assert len(output.splitlines()) == 1
+    async with connection.transaction():
+        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
+        assert await connection.fetchval("SELECT count(*) FROM gatehouse_undone.tenants") == 20
+
+
+async def test_what_is_written_while_a_migration_is_undone_is_kept(
+    migrated_database: str, connection: asyncpg.Connection
+) -> None:
+    """Copied before and dropped after it, it would be in neither place."""
+    await fill(connection)
+    writer = await asyncpg.connect(migrated_database)
+    transaction = writer.transaction()
+    await transaction.start()
+    await writer.execute("SET LOCAL gatehouse.scope = 'platform'")
+    await writer.execute("""UPDATE users SET "documentId" = 'late' WHERE "documentId" = 'n7'""")
+
+    process = start(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await until(connection, WAITS_FOR_USERS)
+    await transaction.commit()
+    await writer.close()
+    code, output = await ended(process)
+    await run(migrated_database, "forwards", "all")
+
+    assert code == 0, output
+    users = str((await every_row(connection))["users"])
+    assert '"documentId": "late"' in users
+    assert '"documentId": "n7"' not in users
+
+
+async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
+    migrated_database: str, connection: asyncpg.Connection
+) -> None:
+    await fill(connection)
+    back = ("backwards", "gatehouse", "--migration_id", "2026-11-24T00:18:40:663925", "--auto_agree")
+    await run(migrated_database, *back)
+    await run(migrated_database, "forwards", "gatehouse", "--migration_id", "1", "--fake")
+    await connection.execute('ALTER TABLE beta_keys ADD COLUMN "expiresAt" timestamptz')
+
+    code, output = await run(migrated_database, *back)
+
+    assert code == 1
+    assert "still holds the data of an earlier revert" in output
+    rows = "SELECT count(*) FROM gatehouse_undone.beta_keys_20261124001840663925"
+    async with connection.transaction():
+        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
+        assert await connection.fetchval(rows) == 20
+
+
+async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
+    migrated_database: str, connection: asyncpg.Connection
+) -> None:
+    await fill(connection)
+    await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
+    await connection.execute("CREATE TABLE tenants (id uuid PRIMARY KEY)")
+
+    code, output = await run(migrated_database, "forwards", "all")
+    await connection.execute("DROP TABLE tenants")
+    again, _ = await run(migrated_database, "forwards", "all")
+
+    assert (code, again) == (1, 0)
+    assert "tenants exists, and gatehouse_undone.tenants holds the rows" in output
+    assert len((await every_row(connection))["tenants"]) == 20

@@ -1,0 +1,79 @@
+"""Up and down the migrations, and the catalog at each step."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+
+from api.deploy.schema.catalog import Catalog, read_catalog
+from tests.support import ROOT
+
+
+async def catalog_of(connection: asyncpg.Connection) -> Catalog:
+    """What there is, but for Piccolo's own bookkeeping."""
+    async with connection.transaction():
+        await connection.execute("SET LOCAL search_path = public")
+        catalog = await read_catalog(connection, "public")
+    catalog.pop("migration", None)
+    return catalog
+
+
+# Each command would take a second, so one process takes all the steps and prints the catalog after each.
+WALK = """
+import asyncio, contextlib, dataclasses, io, sys
+import asyncpg, orjson
+from piccolo.apps.migrations.commands.backwards import run_backwards
+from piccolo.apps.migrations.commands.forwards import run_forwards
+from api.settings import get_settings
+from tests.deploy.migrations.walking import catalog_of
+
+async def walk(steps):
+    connection = await asyncpg.connect(get_settings().database_url.get_secret_value())
+    print(orjson.dumps(await catalog_of(connection), default=sorted).decode())
+    for step in steps:
+        with contextlib.redirect_stdout(io.StringIO()):
+            if step == "forwards":
+                await run_forwards("gatehouse", "1")
+            else:
+                await run_backwards("gatehouse", "1", auto_agree=True)
+        print(orjson.dumps(await catalog_of(connection), default=sorted).decode())
+    await connection.close()
+
+asyncio.run(walk(sys.argv[1:]))
+"""
+
+
+def walk(dsn: str, *steps: str, project: Path = ROOT) -> list[Any]:
+    """The catalog before the first step and after each, with the migrations of `project`."""
+    done = subprocess.run(
+        [sys.executable, "-c", WALK, *steps],
+        cwd=project,
+        env={**os.environ, "DATABASE_URL": dsn, "PYTHONPATH": f"{project}:{ROOT}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [orjson.loads(line) for line in done.stdout.splitlines()]
+
+
+def changed_by_walking(dsn: str, count: int, project: Path = ROOT) -> list[str]:
+    """Go up, down and up, one migration at a time: where the catalog is not what it was at the same place.
+
+    A migration that cannot be undone leaves the database as it is; then the way down differs, too.
+    """
+    catalogs = walk(
+        dsn, *["forwards"] * count, *["backwards"] * count, *["forwards"] * count, project=project
+    )
+    up, down, again = catalogs[: count + 1], catalogs[count : 2 * count + 1], catalogs[2 * count :]
+    assert up[0] == {}
+    assert all(before != after for before, after in itertools.pairwise(up))
+    places = range(count + 1)
+    return [
+        *[f"{place} migrations, going down" for place in places if down[count - place] != up[place]],
+        *[f"{place} migrations, going up again" for place in places if again[place] != up[place]],
+    ]

@@ -1,0 +1,251 @@
+"""Every act leaves an event with it, and nobody changes or removes one."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from api.database.embedded import EmbeddedServer
+from api.domain.cleanup import clean_up
+from tests.acts import ACTS, COMMANDS, SECRETS, open_business, ready, rows_refused, run, tables, words_of
+from tests.support import Api, issue_key, one_row, registration
+
+pytestmark = pytest.mark.anyio
+
+
+EVENTS: dict[str, set[str]] = {
+    "register": {"tenant.registered", "beta_key.used"},
+    "login": {"session.opened"},
+    "logout": {"session.closed"},
+    "revokeSession": {"session.revoked"},
+    "changePassword": {"password.changed"},
+    "requestPasswordReset": {"password.reset_requested"},
+    "resetPassword": {"password.reset"},
+    "requestEmailVerification": {"email.verification_requested"},
+    "verifyEmail": {"email.verified"},
+    "updateTenant": {"tenant.updated"},
+    "createStaff": {"staff.created"},
+    "updateStaff": {"staff.updated"},
+    "removeStaff": {"staff.removed"},
+    "issueBetaKeys": {"beta_key.issued"},
+    "updateBetaKey": {"beta_key.updated"},
+    "revokeBetaKey": {"beta_key.revoked"},
+    "sendBetaKey": {"beta_key.sent"},
+    "suspendTenant": {"tenant.suspended"},
+    "reactivateTenant": {"tenant.reactivated"},
+    "setSeats": {"tenant.seats_set"},
+    "requestTenantDeletion": {"tenant.deletion_requested"},
+    "deleteTenant": {"tenant.deleted"},
+    "/api/auth/register": {"tenant.registered", "beta_key.used"},
+    "/api/auth/login": {"session.opened"},
+    "/api/beta-keys/validate/{key:path}": set(),
+    "a query": set(),
+}
+"""What each act records; those that change nothing leave nothing."""
+
+ANONYMOUS = {"requestPasswordReset", "requestEmailVerification", "verifyEmail"}
+"""Whoever does these tells an address, and proves nothing."""
+
+COMMAND_EVENTS = {
+    "keys issue": "beta_key.issued",
+    "keys update": "beta_key.updated",
+    "keys invite": "beta_key.sent",
+    "keys revoke": "beta_key.revoked",
+    "keys import": "beta_key.imported",
+    "keys send": "beta_key.sent",
+    "operators add": "operator.added",
+    "tenants suspend": "tenant.suspended",
+    "tenants reactivate": "tenant.reactivated",
+    "tenants seats": "tenant.seats_set",
+    "tenants delete": "tenant.deleted",
+    "tenants restore": "tenant.restored",
+}
+
+
+async def events(database: asyncpg.Connection) -> list[asyncpg.Record]:
+    return await database.fetch("SELECT * FROM audit_events ORDER BY at, id")
+
+
+async def everything(database: asyncpg.Connection) -> dict[str, Any]:
+    """All rows of all tables, but for the tries of a code, which count whatever comes of them."""
+    uncounted = ("attempts", "lastSeenAt")
+    return {
+        table: [
+            {name: value for name, value in row.items() if name not in uncounted}
+            for row in await database.fetch(f"SELECT * FROM {table} ORDER BY id")
+        ]
+        for table in await tables(database)
+    }
+
+
+def secrets_in(event: asyncpg.Record) -> list[str]:
+    # Fractions of a second look like one-time codes.
+    return SECRETS.findall(str({name: value for name, value in event.items() if name != "at"}))
+
+
+# What is recorded
+
+
+def test_every_act_is_known_here() -> None:
+    assert EVENTS.keys() == set(ACTS)
+    assert COMMAND_EVENTS.keys() == {name for name, (_, table) in COMMANDS.items() if table is not None}
+
+
+@pytest.mark.parametrize("act", EVENTS)
+async def test_an_act_records_who_did_it_from_where_and_no_secret(
+    api: Api, database: asyncpg.Connection, act: str
+) -> None:
+    async with open_business(api, database) as business:
+        request = await ready(business, act)
+        known = {event["id"] for event in await events(database)}
+        # An act of operators is done by the one who was just made.
+        actor = await one_row(
+            database,
+            'SELECT id, email FROM users WHERE "isOwner" OR "tenantId" IS NULL ORDER BY "isOwner" LIMIT 1',
+        )
+        await api.http.send(request)
+
+    recorded = [event for event in await events(database) if event["id"] not in known]
+    assert {event["action"] for event in recorded} == EVENTS[act]
+    assert len(recorded) == len(EVENTS[act])
+    for event in recorded:
+        assert event["ipAddress"] == "127.0.0.1"
+        assert event["actorEmail"] is not None
+        if act in ANONYMOUS:
+            assert event["actorId"] is None
+        elif "register" not in act:
+            assert (event["actorId"], event["actorEmail"]) == tuple(actor)
+        assert secrets_in(event) == []
+
+
+@pytest.mark.parametrize("act", [act for act, actions in EVENTS.items() if actions])
+async def test_what_cannot_be_recorded_is_not_done(api: Api, database: asyncpg.Connection, act: str) -> None:
+    """An event is written in the transaction of what it tells of."""
+    async with open_business(api, database) as business:
+        request = await ready(business, act)
+        before = await everything(database)
+        async with rows_refused(database, "audit_events"):
+            answer = await api.http.send(request)
+
+    assert '"INTERNAL"' in answer.text
+    assert await everything(database) == before
+
+
+@pytest.mark.parametrize("command", COMMAND_EVENTS)
+async def test_a_command_records_itself(database: asyncpg.Connection, tmp_path: Path, command: str) -> None:
+    """Nobody has signed in to type it, so that it is nobody's by name."""
+    words = await words_of(database, tmp_path, command)
+    async with rows_refused(database, "audit_events"):
+        before = await everything(database)
+        assert (await run(words))[0] == 1
+        assert await everything(database) == before
+
+    assert (await run(words))[0] == 0
+
+    event = await one_row(database, "SELECT * FROM audit_events")
+    assert event["action"] == COMMAND_EVENTS[command]
+    assert (event["actorId"], event["actorEmail"], event["ipAddress"]) == (None, None, None)
+    assert secrets_in(event) == []
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "change", "reason"),
+    [
+        ("nobody@example.com", "Wr0ng!word", "", "unknown address"),
+        ("OWNER", "Wr0ng!word", "", "wrong password"),
+        ("OWNER", "Sup3r!secret", 'UPDATE users SET "isActive" = false', "inactive"),
+        ("OWNER", "Sup3r!secret", 'UPDATE tenants SET "isActive" = false', "tenant suspended"),
+    ],
+)
+async def test_a_sign_in_that_fails_is_recorded(
+    api: Api, database: asyncpg.Connection, email: str, password: str, change: str, reason: str
+) -> None:
+    answer = await api.register(registration(await issue_key(database)))
+    if change:
+        await database.execute(change)
+    email = email.replace("OWNER", answer["user"]["email"])
+
+    assert (await api.login(email, password))["__typename"] != "SignedIn"
+
+    event = (await events(database))[-1]
+    assert (event["action"], event["actorEmail"], event["actorId"]) == ("session.refused", email, None)
+    assert orjson.loads(event["detail"]) == {"reason": reason}
+    known = reason != "unknown address"
+    assert str(event["tenantId"]) == (answer["tenant"]["id"] if known else "None")
+    assert str(event["subjectId"]) == (answer["user"]["id"] if known else "None")
+
+
+async def test_a_password_in_the_place_of_an_address_is_not_recorded(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    for typed in ("Sup3r!secret", "", "x" * 10_000, "a\0b@example.com"):
+        await api.login(typed, "Wr0ng!word")
+
+    assert [event["actorEmail"] for event in await events(database)] == [None] * 4
+
+
+# Kept
+
+
+@pytest.fixture
+async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
+    """SQL as the application's role, which owns the tables, and sees all rows."""
+    connection = await asyncpg.connect(server.dsn())
+    await connection.execute("SET gatehouse.scope = 'platform'")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+OLD = "INSERT INTO audit_events (action, at) VALUES ('old', now() - interval '1000 days')"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_events SET action = 'nothing'",
+        "UPDATE audit_events SET at = now() - interval '1000 days'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "INSERT INTO audit_events SELECT * FROM audit_events ON CONFLICT (id) DO UPDATE SET action = 'x'",
+        # No younger than a month, whatever it says.
+        "SET LOCAL gatehouse.audit_retention_days = '1'; DELETE FROM audit_events",
+        "SET LOCAL gatehouse.audit_retention_days = '-1000'; DELETE FROM audit_events",
+        "SET LOCAL gatehouse.audit_retention_days = ''; DELETE FROM audit_events",
+        "SET LOCAL gatehouse.audit_retention_days = '30'; TRUNCATE audit_events",
+        "SET LOCAL gatehouse.audit_retention_days = '30'; UPDATE audit_events SET action = 'nothing'",
+        "SET LOCAL gatehouse.audit_retention_days = '2000'; DELETE FROM audit_events",
+    ],
+)
+async def test_no_event_is_changed_or_removed(
+    application: asyncpg.Connection, database: asyncpg.Connection, statement: str
+) -> None:
+    await database.execute(f"{OLD}; INSERT INTO audit_events (action) VALUES ('new')")
+    before = await events(database)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="neither changed nor removed"):
+        await application.execute(statement)
+
+    assert await events(database) == before
+
+
+async def test_the_clean_up_removes_what_is_older_than_the_setting_says(
+    database: asyncpg.Connection, settings: Any
+) -> None:
+    settings(AUDIT_RETENTION_DAYS="400")
+    await database.execute(
+        """INSERT INTO audit_events (action, at)
+        SELECT 'at', now() - n * interval '1 day' FROM generate_series(398, 402) n;
+        INSERT INTO audit_events (action, at)
+        SELECT 'crowd', now() - interval '500 days' FROM generate_series(1, 2500) n"""
+    )
+
+    await clean_up()
+
+    days = [(datetime.now(UTC) - event["at"]).days for event in await events(database)]
+    assert sorted(days) == [398, 399]

@@ -1,0 +1,15 @@
+"""Somebody to sign in."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.support import Api, issue_key, registration
+
+
+@pytest.fixture
+async def ana(api: Api, database: asyncpg.Connection) -> dict[str, Any]:
+    """Somebody who is registered, and signed in on a device."""
+    form = registration(await issue_key(database), email="ana@example.com")
+    return {**form, "token": (await api.register(form))["accessToken"]}

@@ -1,0 +1,247 @@
+"""Operators delete and restore tenants, and what is over is erased."""
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from api.domain.cleanup import clean_up
+from tests.cli.commands import failure, printed
+from tests.domain.tenants.documents import DELETE, REQUEST, TENANT, events, names, register_business
+from tests.support import Api, Person, everything, hire, issue_key, one_row, registration
+
+pytestmark = pytest.mark.anyio
+
+
+async def code_for(api: Api, operator: str, database: asyncpg.Connection, tenant_id: str) -> str:
+    answer = (await api.data(REQUEST, operator, id=tenant_id))["requestTenantDeletion"]
+    assert answer["__typename"] == "Accepted"
+    assert answer["expiresAt"]
+    (code,) = await one_row(
+        database,
+        """SELECT "values"->>'code' FROM mails WHERE template = 'tenant_deletion_code'
+        ORDER BY "createdAt" DESC LIMIT 1""",
+    )
+    return code
+
+
+async def delete(api: Api, operator: str, tenant_id: str, code: str) -> str:
+    return (await api.data(DELETE, operator, id=tenant_id, code=code))["deleteTenant"]["__typename"]
+
+
+async def test_a_deleted_tenant_is_hidden_and_signed_out_at_once(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person
+) -> None:
+    code = await code_for(api, operator, database, owner.id)
+    recipient, values = await one_row(
+        database, """SELECT recipient, "values" FROM mails WHERE template = 'tenant_deletion_code'"""
+    )
+    assert recipient == await database.fetchval("SELECT email FROM users WHERE role = 'SUPER_ADMIN'")
+    assert "El Ahorro" in values
+
+    assert await delete(api, operator, owner.id, code) == "Done"
+
+    assert await api.viewer(owner.token) is None
+    assert (await api.login(owner.email))["__typename"] == "WrongCredentials"
+    assert (await api.data(TENANT, operator, id=owner.id))["tenant"] is None
+    assert await names(api, operator) == []
+    assert await database.fetchval('SELECT count(*) FROM sessions WHERE "revokedAt" IS NULL') == 1
+    assert await delete(api, operator, owner.id, code) == "Conflict"
+    # Its tax id and its emails are its own until it is erased.
+    taken = await api.register(registration(await issue_key(database), nit="9001234568"))
+    assert taken["__typename"] == "NitTaken"
+    taken = await api.register(registration(await issue_key(database), email=owner.email))
+    assert taken["__typename"] == "EmailTaken"
+    assert await events(database) == ["tenant.registered", "tenant.deletion_requested", "tenant.deleted"]
+
+
+async def test_a_code_deletes_one_tenant_for_one_operator(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person
+) -> None:
+    other = await register_business(api, database)
+    colleague = (await hire(database, None, "SUPER_ADMIN")).token
+    code = await code_for(api, operator, database, owner.id)
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+
+    assert await delete(api, operator, other.id, code) == "WrongCode"
+    assert await delete(api, colleague, owner.id, code) == "WrongCode"
+    assert await delete(api, operator, owner.id, wrong) == "WrongCode"
+    assert await delete(api, operator, owner.id, "\0") == "WrongCode"
+    assert len(await names(api, operator)) == 2
+    assert await delete(api, operator, owner.id, code) == "Done"
+    assert len(await names(api, operator)) == 1
+
+
+async def test_a_code_is_no_good_to_whoever_has_the_address_now(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person
+) -> None:
+    """It was mailed to the operator who had it then."""
+    code = await code_for(api, operator, database, owner.id)
+    address = await database.fetchval("SELECT email FROM users WHERE role = 'SUPER_ADMIN'")
+    await database.execute("UPDATE users SET email = 'gone@example.com' WHERE email = $1", address)
+    successor = await hire(database, None, "SUPER_ADMIN")
+    await database.execute("UPDATE users SET email = $1 WHERE id = $2", address, successor.id)
+
+    assert await delete(api, successor.token, owner.id, code) == "WrongCode"
+    assert await names(api, successor.token) == ["El Ahorro"]
+
+
+async def test_a_code_deletes_once_among_many_at_once(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person
+) -> None:
+    code = await code_for(api, operator, database, owner.id)
+
+    ended = await asyncio.gather(*(delete(api, operator, owner.id, code) for _ in range(10)))
+
+    assert sorted(ended).count("Done") == 1
+    assert set(ended) <= {"Done", "Conflict", "WrongCode"}
+    assert (await events(database)).count("tenant.deleted") == 1
+
+
+async def test_codes_and_guesses_are_limited(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person, settings: Callable[..., None]
+) -> None:
+    settings(RATE_LIMITS="on", RATE_LIMIT_CODES="2/hour")
+    await code_for(api, operator, database, owner.id)
+    code = await code_for(api, operator, database, owner.id)
+
+    refused = (await api.data(REQUEST, operator, id=owner.id))["requestTenantDeletion"]
+    assert refused["__typename"] == "RateLimited"
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    tried = [await delete(api, operator, owner.id, wrong) for _ in range(5)]
+    assert tried == ["WrongCode"] * 5
+    assert await delete(api, operator, owner.id, code) == "WrongCode"
+
+
+async def test_nobody_signs_in_while_a_tenant_is_deleted(
+    api: Api, database: asyncpg.Connection, owner: Person
+) -> None:
+    """Whoever got in just before it is signed out by it."""
+    deleting = asyncio.create_task(asyncio.to_thread(printed, "tenants", "delete", owner.id, "--yes"))
+    tokens: list[str] = []
+    while not deleting.done():
+        signed_in = await api.login(owner.email)
+        tokens += [signed_in["accessToken"]] if signed_in["__typename"] == "SignedIn" else []
+    await deleting
+
+    assert tokens
+    assert [await api.viewer(token) for token in tokens] == [None] * len(tokens)
+    await asyncio.to_thread(printed, "tenants", "restore", owner.id)
+    assert [await api.viewer(token) for token in tokens] == [None] * len(tokens)
+
+
+async def test_a_restored_tenant_is_as_it_was(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person
+) -> None:
+    idle = await hire(database, owner.id, "CASHIER", isActive=False)
+    before = await one_row(database, 'SELECT "isActive", "maxAdmins", address FROM tenants')
+    printed("tenants", "delete", "900.123.456-8", "--yes")
+    assert "already deleted" in failure("tenants", "delete", owner.id, "--yes")
+
+    printed("tenants", "restore", "900123456-8")
+
+    assert await one_row(database, 'SELECT "isActive", "maxAdmins", address FROM tenants') == before
+    assert (await api.login(owner.email))["__typename"] == "SignedIn"
+    assert await api.viewer(owner.token) is None
+    assert await api.viewer(idle.token) is None
+    assert "is not deleted" in failure("tenants", "restore", owner.id)
+    assert (await events(database))[1:] == ["tenant.deleted", "tenant.restored"]
+
+
+@pytest.mark.parametrize("since", ["now()", "NULL"])
+async def test_a_suspended_tenant_comes_back_suspended(
+    api: Api, database: asyncpg.Connection, owner: Person, since: str
+) -> None:
+    """Also one of an old system, that did not note since when."""
+    await database.execute(
+        f"""UPDATE tenants SET "isActive" = false, "suspendedAt" = {since}, "suspendedReason" = 'unpaid'"""
+    )
+
+    for act in (["delete", "--yes"], ["restore"]):
+        printed("tenants", *act, owner.id)
+
+    login = await api.login(owner.email)
+    assert (login["__typename"], login["reason"]) == ("TenantSuspended", "unpaid")
+
+
+async def test_an_erased_tenant_leaves_its_tax_id_and_emails_to_others(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person
+) -> None:
+    other = await register_business(api, database)
+    waiting = await register_business(api, database)
+    await hire(database, owner.id, "CASHIER")
+    for person in (owner, waiting):
+        printed("tenants", "delete", person.id, "--yes")
+    await database.execute(
+        """UPDATE tenants SET "deletedAt" = now() - interval '30 days 1 minute' WHERE id = $1""", owner.id
+    )
+    await database.execute(
+        """UPDATE tenants SET "deletedAt" = now() - interval '29 days 23 hours' WHERE id = $1""", waiting.id
+    )
+
+    await clean_up()
+    await clean_up()
+
+    assert {str(row["id"]) for row in await database.fetch("SELECT id FROM tenants")} == {
+        other.id,
+        waiting.id,
+    }
+    people = 'SELECT count(*) FROM users WHERE "tenantId" = $1'
+    assert await database.fetchval(people, owner.id) == 0
+    assert (await database.fetchval(people, other.id), await database.fetchval(people, waiting.id)) == (1, 1)
+    assert (await events(database)).count("tenant.erased") == 1
+    assert "no tenant" in failure("tenants", "restore", owner.id)
+    form = registration(await issue_key(database), nit="900123456-8", email=owner.email)
+    assert (await api.register(form))["__typename"] == "Registration"
+    used = """SELECT count(*) FROM beta_keys WHERE "isUsed" AND "usedByTenantId" IS NULL"""
+    assert await database.fetchval(used) == 1
+
+
+async def test_an_erasure_is_whole_or_not_at_all(
+    api: Api, database: asyncpg.Connection, owner: Person
+) -> None:
+    """And what stops one stays for the next time."""
+    printed("tenants", "delete", owner.id, "--yes")
+    await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '1 year'""")
+    await database.execute(
+        """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+        CREATE TRIGGER refuse BEFORE DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION refuse()"""
+    )
+
+    with pytest.raises(asyncpg.RaiseError):
+        await clean_up()
+
+    assert await database.fetchval("SELECT count(*) FROM users") == 1
+    await database.execute("DROP TRIGGER refuse ON tenants")
+    await clean_up()
+    assert await database.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_a_tenant_that_cannot_be_erased_holds_no_other_up(
+    api: Api, database: asyncpg.Connection, owner: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table of an old system may refer to its people; the log says which, and the next time tries again."""
+    other = await api.register(registration(await issue_key(database)))
+    for tenant_id in (owner.id, other["tenant"]["id"]):
+        printed("tenants", "delete", tenant_id, "--yes")
+    # The one that cannot be erased is due first.
+    await database.execute(
+        """UPDATE tenants SET "deletedAt" = now() - interval '1 year' - (id = $1)::int * interval '1 day'""",
+        UUID(owner.id),
+    )
+    await database.execute("CREATE TABLE orders (seller uuid REFERENCES users)")
+    await database.execute('INSERT INTO orders SELECT id FROM users WHERE "tenantId" = $1', UUID(owner.id))
+    try:
+        await clean_up()
+        left = await database.fetch("SELECT id FROM tenants")
+        assert [str(row["id"]) for row in left] == [owner.id]
+        assert await database.fetchval("SELECT count(*) FROM users") == 1
+        logged = everything(caplog.records)
+        assert "cannot be erased" in logged
+        assert "orders" in logged
+    finally:
+        await database.execute("DROP TABLE orders")
+    await clean_up()
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 0

@@ -1,0 +1,41 @@
+"""What is over is cleaned up: sessions, codes and mails."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.domain.accounts.codes import verified
+from tests.support import Api
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_is_over_is_cleaned_up(
+    api: Api, database: asyncpg.Connection, ana: dict[str, Any]
+) -> None:
+    """And nothing else is."""
+    from api.domain.cleanup import clean_up
+
+    await api.login(ana["email"])
+    await verified(api, database, "eva@example.com")
+    await database.execute(
+        """
+        UPDATE sessions SET "expiresAt" = now() - interval '1 second'
+         WHERE id = (SELECT id FROM sessions ORDER BY "createdAt" LIMIT 1);
+        UPDATE one_time_codes SET "expiresAt" = now() WHERE purpose = 'EMAIL_VERIFICATION';
+        INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt")
+        SELECT 'VERIFIED_EMAIL', 'x', 'x', now() - interval '1 second' FROM generate_series(1, 2500);
+        INSERT INTO mails (template, recipient, language, "failedAt")
+        SELECT 'welcome', 'x', 'en', now() - age FROM unnest(ARRAY[interval '89 days', '91 days']) AS age;
+        """
+    )
+    (queued,) = await database.fetch('SELECT count(*) FROM mails WHERE "failedAt" IS NULL')
+
+    await asyncio.gather(clean_up(), clean_up())
+
+    left = "SELECT array_agg(purpose) FROM one_time_codes"
+    assert await database.fetchval("SELECT count(*) FROM sessions") == 1
+    assert await database.fetchval(left) == ["VERIFIED_EMAIL"]
+    assert await database.fetchval("SELECT count(*) FROM mails") == queued[0] + 1

@@ -1,0 +1,14 @@
+"""What the tests of HTTP share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.http.served import Served
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    view = Served()
+    async with view.client:
+        yield view

@@ -1,0 +1,202 @@
+"""Requests that are not well-formed, or carry too much: each is refused with a status that says why."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from api.http.graphql_view import RequestError
+from tests.http.served import HELLO, PLAIN, WORLD, Served, assert_refused
+
+pytestmark = pytest.mark.anyio
+
+
+# Requests that are not well-formed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{ "query": "{ hello }", }',
+        b"query { hello }",
+        b'{"query": "{ hello }"}\xff',
+        b'{"query": "{ hello } # \x00"}',
+        b'{"query": "{ hello(name: \\"\xed\xa0\x80\\") }"}',
+        b'{"query": "{ hello }", "variables": {"n": "\\ud800"}}',
+        b'{"query": "{ hello }"}'.decode().encode("utf-16"),
+        b"[" * 60_000,
+    ],
+)
+async def test_a_body_that_is_not_json_in_utf_8_gets_400(served: Served, body: bytes) -> None:
+    assert_refused(await served.post_body(body), 400, "JSON")
+
+
+@pytest.mark.parametrize("body", ["null", "7", '"{ hello }"', "[]", '[{"query": "{ hello }"}]'])
+async def test_a_body_that_is_not_one_object_gets_400_for_there_is_no_batching(
+    served: Served, body: str
+) -> None:
+    assert_refused(await served.post_body(body), 400, "batching")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ({}, "query"),
+        ({"query": None}, "query"),
+        ({"query": ["{ hello }"]}, "query"),
+        ({"query": "{ hello }", "operationName": 7}, "operationName"),
+        ({"query": "{ hello }", "operationName": False}, "operationName"),
+        ({"query": "{ hello }", "variables": []}, "variables"),
+        ({"query": "{ hello }", "variables": "{}"}, "variables"),
+        ({"query": "{ hello }", "extensions": 0}, "extensions"),
+    ],
+)
+async def test_a_parameter_that_is_missing_or_of_the_wrong_type_gets_400(
+    served: Served, parameters: dict[str, Any], named: str
+) -> None:
+    assert_refused(await served.post_body(json.dumps(parameters)), 400, f"The parameter {named} ")
+
+
+@pytest.mark.parametrize("parameter", ["operationName", "variables", "extensions"])
+async def test_an_optional_parameter_may_be_null(served: Served, parameter: str) -> None:
+    assert (await served.post_body(json.dumps({"query": "{ hello }", parameter: None}))).json() == WORLD
+
+
+async def test_a_parameter_that_the_specification_does_not_know_is_ignored(served: Served) -> None:
+    assert (await served.post("{ hello }", id=7)).json() == WORLD
+
+
+@pytest.mark.parametrize("parameter", ["variables", "extensions"])
+@pytest.mark.parametrize("value", ["", "{", "7", "[]"])
+async def test_a_get_whose_variables_or_extensions_are_not_an_object_gets_400(
+    served: Served, parameter: str, value: str
+) -> None:
+    assert_refused(await served.get(query="{ hello }", **{parameter: value}), 400, parameter)
+
+
+@pytest.mark.parametrize("query_string", ["query=%ff", "query=%ED%A0%80"])
+async def test_a_query_string_that_is_not_utf_8_gets_400(served: Served, query_string: str) -> None:
+    assert_refused(await served.client.get(f"/graphql?{query_string}"), 400, "UTF-8")
+
+
+async def test_a_get_without_a_query_gets_400(served: Served) -> None:
+    assert_refused(await served.get(), 400, "query")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=latin-1",
+        "application/jsonx",
+        "",
+    ],
+)
+async def test_another_content_type_gets_415(served: Served, content_type: str | None) -> None:
+    """A browser sends these to other sites without asking them first."""
+    assert_refused(await served.post_body(HELLO, content_type), 415, PLAIN)
+
+
+@pytest.mark.parametrize("content_type", ['Application/JSON; charset="UTF-8"', f"{PLAIN};charset=utf-8;x=y"])
+async def test_json_may_be_declared_with_its_encoding(served: Served, content_type: str) -> None:
+    assert (await served.post_body(HELLO, content_type)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_another_method_gets_405_and_the_methods_that_there_are(served: Served, method: str) -> None:
+    response = await served.client.request(method, "/graphql")
+
+    assert response.status_code == 405
+    assert response.headers["allow"] == "GET, POST"
+    assert "GET or POST" in served.shown[0].message
+
+
+async def test_a_malformed_request_is_shown_to_the_error_hook_with_its_status(served: Served) -> None:
+    await served.post_body("nonsense")
+
+    (error,) = served.shown
+    assert isinstance(error, RequestError)
+    assert error.status == 400
+
+
+# How much a request may carry
+
+
+async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_gets_413() -> None:
+    assert (await Served(max_body_bytes=len(HELLO)).post_body(HELLO)).status_code == 200
+    assert_refused(
+        await Served(max_body_bytes=len(HELLO) - 1).post_body(HELLO), 413, f"{len(HELLO) - 1} bytes"
+    )
+
+
+async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(b"x")
+        yield b"x" * 1001
+
+    response = await Served(max_body_bytes=1000).post_body(body(), **{"content-length": "1001"})
+
+    assert_refused(response, 413, "1000 bytes")
+    assert read == []
+
+
+@pytest.mark.parametrize("announced", [{}, {"content-length": "10"}], ids=["nothing", "less"])
+async def test_a_body_that_grows_too_large_is_read_no_further(announced: dict[str, str]) -> None:
+    read: list[int] = []
+
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            read.append(1000)
+            yield b"x" * 1000
+
+    assert_refused(await Served(max_body_bytes=10_000).post_body(large(), **announced), 413, "10000 bytes")
+    assert sum(read) <= 12_000
+
+
+async def test_a_body_that_arrives_in_pieces_is_put_together(served: Served) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for character in HELLO:
+            yield character.encode()
+
+    assert (await served.post_body(pieces())).json() == WORLD
+
+
+async def test_a_query_string_that_is_too_long_gets_414() -> None:
+    assert_refused(await Served(max_body_bytes=100).get(query="{ hello }" + " " * 100), 414, "100 bytes")
+
+
+async def test_a_client_that_leaves_in_the_middle_of_the_body_is_neither_answered_nor_an_error(
+    served: Served,
+) -> None:
+    arriving: list[Message] = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": b'{"query":', "more_body": True},
+    ]
+    sent: list[Message] = []
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql",
+        "query_string": b"",
+        "headers": [(b"content-type", PLAIN.encode())],
+    }
+
+    async def receive() -> Message:
+        return arriving.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await served.view(scope, receive, send)
+
+    assert sent == []
+    assert served.shown == []

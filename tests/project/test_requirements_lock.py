@@ -1,0 +1,89 @@
+"""The lock file is in step with pyproject.toml, hash-pinned, and names no index."""
+
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tests.support import ROOT
+
+LOCK = (ROOT / "requirements.lock").read_text()
+PINS = [
+    (Requirement(match[1]), Version(match[2]))
+    for match in re.finditer(r"^([A-Za-z0-9._-]+(?:\[[^]]*\])?)==([^\s;\\]+)", LOCK, re.M)
+]
+PINNED = {canonicalize_name(requirement.name): version for requirement, version in PINS}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WANTED = [Requirement(line) for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+
+
+def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
+    """After a change of pyproject.toml: `make lock`."""
+    for requirement in WANTED:
+        assert PINNED[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
+    """Else pip takes the newest release for `name[extra]`, and finds no hash for it."""
+    extras = {canonicalize_name(requirement.name): requirement.extras for requirement, _ in PINS}
+    needed = [Requirement(line) for name in extras if _is_installed(name) for line in requires(name) or []]
+    # An extra of a package that nobody asks for names packages that are not pinned.
+    asked = [
+        one for one in needed if one.extras and (one.marker is None or one.marker.evaluate({"extra": ""}))
+    ]
+
+    for requirement in [*WANTED, *asked]:
+        assert requirement.extras <= extras[canonicalize_name(requirement.name)], requirement
+
+
+def test_every_pinned_package_is_needed() -> None:
+    """A package that nothing asks for any more goes: `make lock`."""
+    needed: set[str] = set()
+    _add_needed(needed, WANTED)
+    elsewhere = {name for name in PINNED if not _is_installed(name)}
+
+    assert set(PINNED) - elsewhere == needed
+
+
+def _add_needed(needed: set[str], requirements: list[Requirement]) -> None:
+    for requirement in requirements:
+        name = canonicalize_name(requirement.name)
+        extras = requirement.extras or {""}
+        if not _is_installed(name):
+            continue
+        needed.add(name)
+        further = [Requirement(line) for line in requires(name) or []]
+        wanted = [
+            one
+            for one in further
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in {"", *extras})
+        ]
+        unseen = [one for one in wanted if one.extras or canonicalize_name(one.name) not in needed]
+        _add_needed(needed, unseen)
+
+
+def _is_installed(name: str) -> bool:
+    """Some are pinned for other platforms and other versions of Python alone."""
+    try:
+        requires(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def test_every_pin_has_its_hashes() -> None:
+    entries = [entry for entry in re.split(r"\n(?=\S)", LOCK.strip()) if not entry.startswith("#")]
+
+    # A package may be there twice, each time for other versions of Python.
+    names = {Requirement(entry.partition("==")[0]).name for entry in entries}
+    assert {canonicalize_name(name) for name in names} == PINNED.keys()
+    assert len(PINNED) >= 50
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_no_index_is_named() -> None:
+    assert "://" not in LOCK
+    assert "--index" not in LOCK

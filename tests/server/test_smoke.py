@@ -1,0 +1,28 @@
+"""`gatehouse smoke`."""
+
+import subprocess
+
+import pytest
+
+from tests.server.serving import Start
+from tests.support import GATEHOUSE
+
+pytestmark = pytest.mark.anyio
+
+
+def smoke(url: str) -> tuple[int, str]:
+    done = subprocess.run([GATEHOUSE, "smoke", url], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_server_that_runs_passes_the_smoke_checks(start: Start) -> None:
+    assert smoke(f"{start().url}/") == (0, "all is well\n")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://x", "nowhere"])
+def test_what_is_no_server_fails_the_smoke_checks(url: str) -> None:
+    code, told = smoke(url)
+
+    assert code == 1
+    assert "Traceback" not in told
+    assert "/readyz" in told or "is not an HTTP URL" in told
