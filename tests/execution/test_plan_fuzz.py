@@ -167,7 +167,9 @@ class Tally:
         sys.stdout.write(f"\n{self._name}: {told}\n")
         assert counts["planned"] > 0.8 * counts["compared"] > 0
         assert counts["with errors"] > 0.1 * counts["compared"]
-        assert counts["with data"] > 0.2 * counts["compared"]
+        # A fifth of a few hundred documents varies by several percent from run to run.
+
+        assert counts["with data"] > 0.1 * counts["compared"]
 
 
 def _settings(share: float) -> settings:

@@ -111,7 +111,10 @@ async def test_the_python_example_issues_keys_and_lists_every_page(
         return subprocess.run(command, input=f"{password}\n", capture_output=True, text=True, check=False)
 
     wrong = run(1, "wrong")
-    assert (wrong.returncode, wrong.stderr) == (1, "WRONG_CREDENTIALS: The email or the password is wrong.\n")
+    assert (wrong.returncode, wrong.stderr) == (
+        1,
+        "WRONG_CREDENTIALS: The email address or the password is incorrect.\n",
+    )
     invalid = run(0)
     assert invalid.returncode == 1
     assert "\n  count TOO_SMALL: " in invalid.stderr

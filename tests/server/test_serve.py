@@ -182,7 +182,7 @@ async def test_db_sync_applies_what_is_pending_and_warns(empty_database: str, st
     (warning, *_) = process.log.read_text().splitlines()
     assert "WARNING" in warning
     assert "DB_SYNC is on" in warning
-    assert "switch it off" in warning
+    assert "unset it after the deploy" in warning
 
 
 def test_db_sync_without_a_database_ends_the_start(start: Start) -> None:
