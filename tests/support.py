@@ -56,7 +56,8 @@ Settings = Callable[..., None]
 def copy_project(to: Path) -> None:
     """Copy what runs, so that a test can change it; `PYTHONPATH` then makes `to` the one that is imported."""
     for folder in ("api", "tables", "migrations"):
-        shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        # With what is compiled, which each process that runs the copy would compile again.
+        shutil.copytree(ROOT / folder, to / folder)
     for file in ("piccolo_conf.py", "predeploy.sh", "pyproject.toml"):
         shutil.copy(ROOT / file, to)
 

@@ -157,8 +157,6 @@ async def test_expired_keys_are_noticed_some_at_a_time(
 @pytest.fixture
 async def crowd(database: asyncpg.Connection) -> None:
     """So many keys that PostgreSQL would not read them all for a page; the old ones have expired."""
-    # VACUUM marks no page as all-visible before the commit of its rows is on the disk.
-    await database.execute("SET synchronous_commit = on")
     await database.execute(
         """INSERT INTO beta_keys (key, batch, "createdAt", "expiresAt", "expiredAt", "isUsed", "revokedAt")
         SELECT 'K' || n, 'b' || n % 10, now() - n * interval '1 minute', ends,
