@@ -109,7 +109,8 @@ async def _prepare(settings: Settings) -> None:
         # Under the lock, so that two concurrent first starts issue one key.
         async with migration_lock():
             if not await any_key():
-                await issue_keys(SYSTEM_ACTOR, 1, IssueOptions(notes="the first start"), issued.extend)
+                options = IssueOptions.read({"count": 1, "notes": "the first start"})
+                await issue_keys(SYSTEM_ACTOR, options, issued.extend)
         _print_ready(base, issued)
         return
     if settings.db_sync:

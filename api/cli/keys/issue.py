@@ -47,18 +47,20 @@ def issue(
     if count > MAX_TABLE_ROWS and csv_file is None and not json:
         raise typer.BadParameter(f"more than {MAX_TABLE_ROWS:,} keys need a file: --csv keys.csv")
     from api.domain.actors import SYSTEM_ACTOR
-    from api.domain.beta_keys.issue import issue_keys, read_options
+    from api.domain.beta_keys.issue import IssueOptions, issue_keys
 
-    options = read_options(
-        count,
-        notes=notes,
-        batch=batch,
-        recipient_email=recipient,
-        expires_at=None if expires is None else parse_expiry(expires),
+    options = IssueOptions.read(
+        {
+            "count": count,
+            "notes": notes,
+            "batch": batch,
+            "recipientEmail": recipient,
+            "expiresAt": None if expires is None else parse_expiry(expires),
+        }
     )
-    issue = partial(issue_keys, SYSTEM_ACTOR, count, options)
+    issue = partial(issue_keys, SYSTEM_ACTOR, options)
     if csv_file is not None:
-        _issue_csv(csv_file, count, options, issue)
+        _issue_csv(csv_file, options, issue)
         typer.echo(f"{count} keys written to {csv_file}")
     elif json:
         _issue_json(options, issue)
@@ -68,7 +70,7 @@ def issue(
         print_keys([new_key_fields(new, options) for new in issued], as_json=False)
 
 
-def _issue_csv(path: Path, count: int, options: "IssueOptions", issue: "IssueKeys") -> None:
+def _issue_csv(path: Path, options: "IssueOptions", issue: "IssueKeys") -> None:
     """Write the keys to a new file.
 
     All of them are on the disk before the transaction commits, so a full disk issues nothing. The file gets
@@ -78,9 +80,9 @@ def _issue_csv(path: Path, count: int, options: "IssueOptions", issue: "IssueKey
 
     common = [formula_safe(text or "") for text in (options.notes, options.batch, options.recipient_email)]
     expires = options.expires_at.isoformat() if options.expires_at else ""
-    missing, issued = count, False
+    missing, issued = options.count, False
     try:
-        with new_file(path) as file, progress_bar(count) as advance:
+        with new_file(path) as file, progress_bar(options.count) as advance:
             rows = csv.writer(file)
             rows.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
 
