@@ -53,7 +53,7 @@ async def migration_lock() -> AsyncIterator[None]:
     except TimeoutError:
         if not connection.is_closed():
             raise
-        # Another process may have the lock by now, and two must not migrate at once.
+        # Another process may have the lock by now, and two must not migrate at the same time.
         raise MigrationsLocked(
             "the connection that held the migration lock was closed; run the migrations again"
         ) from None

@@ -225,7 +225,7 @@ def _copy_of(table: str, migration_id: str) -> str:
 
 
 async def erase_retained_data() -> list[str]:
-    """Erase all retained data; returns what it was, as `20 rows of tenants`.
+    """Erase all retained data; returns a text for each table: `20 rows of tenants`.
 
     It holds the migration lock, because a migration that runs may restore the data. Raises `CommandError`
     with the names of the objects that depend on the data, if there are any.
