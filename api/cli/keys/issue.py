@@ -1,5 +1,6 @@
 """`gatehouse keys issue`: new beta keys into a table, JSON or a CSV file."""
 
+import asyncio
 import csv
 import shutil
 import sys
@@ -14,7 +15,7 @@ import typer
 from api.cli.files import flush_to_disk, new_file, progress_bar
 from api.cli.keys.options import parse_expiry
 from api.cli.keys.output import new_key_fields, print_keys
-from api.cli.terminal import Json, run, to_json
+from api.cli.terminal import Json, to_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -49,28 +50,23 @@ def issue(
     from api.domain.actors import SYSTEM_ACTOR
     from api.domain.beta_keys.issue import IssueOptions, issue_keys
 
+    expires_at = None if expires is None else parse_expiry(expires)
     options = IssueOptions.read(
-        {
-            "count": count,
-            "notes": notes,
-            "batch": batch,
-            "recipientEmail": recipient,
-            "expiresAt": None if expires is None else parse_expiry(expires),
-        }
+        {"count": count, "notes": notes, "batch": batch, "recipientEmail": recipient, "expiresAt": expires_at}
     )
-    issue = partial(issue_keys, SYSTEM_ACTOR, options)
+    issue_into = partial(issue_keys, SYSTEM_ACTOR, options)
     if csv_file is not None:
-        _issue_csv(csv_file, options, issue)
+        _issue_csv(csv_file, options, issue_into)
         typer.echo(f"{count} keys written to {csv_file}")
     elif json:
-        _issue_json(options, issue)
+        _issue_json(options, issue_into)
     else:
         issued: list[NewKey] = []
-        run(issue(issued.extend))
+        asyncio.run(issue_into(issued.extend))
         print_keys([new_key_fields(new, options) for new in issued], as_json=False)
 
 
-def _issue_csv(path: Path, options: "IssueOptions", issue: "IssueKeys") -> None:
+def _issue_csv(path: Path, options: "IssueOptions", issue_into: "IssueKeys") -> None:
     """Write the keys to a new file.
 
     All of them are on the disk before the transaction commits, so a full disk issues nothing. The file gets
@@ -94,7 +90,7 @@ def _issue_csv(path: Path, options: "IssueOptions", issue: "IssueKeys") -> None:
                 if missing == 0:
                     flush_to_disk(file)
 
-            run(issue(write))
+            asyncio.run(issue_into(write))
             issued = True
     except CommandError as error:
         if not issued:
@@ -102,7 +98,7 @@ def _issue_csv(path: Path, options: "IssueOptions", issue: "IssueKeys") -> None:
         raise CommandError(f"the keys are issued, but {error}; see: gatehouse keys export") from None
 
 
-def _issue_json(options: "IssueOptions", issue: "IssueKeys") -> None:
+def _issue_json(options: "IssueOptions", issue_into: "IssueKeys") -> None:
     """Print a JSON array in constant memory, and nothing until all keys are issued."""
     with tempfile.TemporaryFile() as spool:
 
@@ -110,7 +106,7 @@ def _issue_json(options: "IssueOptions", issue: "IssueKeys") -> None:
             for new in keys:
                 spool.write((b",\n" if spool.tell() else b"[") + to_json(new_key_fields(new, options)))
 
-        run(issue(write))
+        asyncio.run(issue_into(write))
         spool.write(b"]\n")
         spool.seek(0)
         sys.stdout.flush()
