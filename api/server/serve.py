@@ -34,7 +34,7 @@ def serve() -> None:
     """Serve until SIGINT or SIGTERM. Raises `CommandError`, also `UnsafeRole`, if the server cannot start."""
     settings = get_settings()
     configure_logging()
-    # First of all, so that a start fails at once, and changes nothing, if a server runs already.
+    # First, so that a start fails immediately, and changes nothing, if another program has the port.
     listeners = [_listen(settings.host, settings.port, "HOST", "PORT")]
     if settings.metrics_port is not None:
         listeners.append(
