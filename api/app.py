@@ -145,6 +145,7 @@ def _not_ready(details: dict[str, object]) -> Response:
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
+    """Hold the connection pool open, and run the background tasks, until the server stops."""
     _exit_with_parent()
     await get_engine().start_connection_pool()
     # Modules and schema live as long as the process, so garbage collections need not scan them. Without this
@@ -165,7 +166,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
 def _exit_with_parent() -> None:
     """Stop this server process when uvicorn's parent process ends, even by SIGKILL.
 
-    Orphaned server processes would go on responding, and keep the port from the next start.
+    Orphaned server processes would continue to respond, and the next start could not listen on the port.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

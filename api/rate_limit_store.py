@@ -63,7 +63,7 @@ class MemoryCounter:
 
     The memory storages of `limits` scan all windows periodically. With a thousand addresses at 5,000 hits a
     second a hit costs 50 µs (the threaded one) or 190 µs (the asynchronous one), and the former never drops
-    an address. Here a hit costs 1 µs, whatever the number of windows.
+    an address. Here a hit costs 1 µs, for any number of windows.
     """
 
     def __init__(self) -> None:

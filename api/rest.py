@@ -6,11 +6,11 @@ writes the response. `HTTP_STATUS_OF_ERROR` says which HTTP status each `DomainE
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -20,7 +20,8 @@ from api.domain import errors, registration
 from api.domain.accounts import sign_in
 from api.domain.accounts.sessions import OpenedSession
 from api.domain.beta_keys import lookup
-from api.domain.errors import DomainError, FieldProblem, InvalidInput
+from api.domain.errors import DomainError, InvalidInput
+from api.domain.forms import Form
 from api.http.body import HttpError, read_body, require_json
 from api.http.client import client_of
 from api.http.limits import MAX_BODY_BYTES
@@ -85,12 +86,14 @@ async def register(request: Request) -> Response:
     return _json(HTTPStatus.CREATED, _session(opened))
 
 
+class _Login(Form):
+    email: str
+    password: Annotated[str, Field(repr=False)]
+
+
 async def login(request: Request) -> Response:
-    body = _TextFields(await _read_json_object(request))
-    email, password = body.required("email"), body.required("password")
-    if body.problems:
-        raise InvalidInput(body.problems)
-    opened = await sign_in.sign_in(email, password, client_of(request.scope))
+    credentials = _Login.read(await _read_json_object(request))
+    opened = await sign_in.sign_in(credentials.email, credentials.password, client_of(request.scope))
     return _json(HTTPStatus.CREATED, _session(opened))
 
 
@@ -106,27 +109,6 @@ async def _read_json_object(request: Request) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise HttpError(400, "The body must be a JSON object.")
     return values
-
-
-@dataclass(frozen=True)
-class _TextFields:
-    """Reads text fields from a JSON object; `problems` names each field that is not text.
-
-    A required field that is missing reads as "": the domain rejects it together with the other bad fields.
-    """
-
-    values: dict[str, Any]
-    problems: list[FieldProblem] = field(default_factory=list)
-
-    def required(self, name: str) -> str:
-        return self.optional(name) or ""
-
-    def optional(self, name: str) -> str | None:
-        value = self.values.get(name)
-        if value is None or isinstance(value, str):
-            return value
-        self.problems.append(FieldProblem(name, "NOT_TEXT"))
-        return None
 
 
 def _session(opened: OpenedSession) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def get_settings() -> Settings:
 
 
 def _one_line(error: ValidationError) -> str:
-    """The wrong variables and what is wrong, without their values: one may be a password."""
+    """Each wrong variable with its problem, and without its value, which may be a password."""
     return "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']).upper()}: "
         f"{problem['msg'].removeprefix('Value error, ')}"

@@ -103,7 +103,7 @@ def _format(field: FieldInfo) -> str:
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """A type with all that it is made of, such as the members of a union and what annotates them."""
+    """A type and its parts: the members of a union, and the annotations of each."""
     if isinstance(annotation, FieldInfo):
         yield from annotation.metadata
         return

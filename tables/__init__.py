@@ -1,4 +1,8 @@
-"""The tables of the database: one Piccolo table in each file, columns only."""
+"""The tables of the database: one Piccolo table in each file, columns only.
+
+A required column has `default=None`. Without it, Piccolo would insert "" for a missing value; PostgreSQL
+rejects None.
+"""
 
 from tables.audit_event import AuditEvent
 from tables.beta_key import BetaKey

@@ -5,7 +5,7 @@ Exit codes: 0 done; 1 failed, and one line on standard error says why; 2 wrong u
 
 Imports of this package: a command imports the code that it runs inside its function, never at the top of the
 module. Most of that code imports `piccolo_conf`, which reads the settings, and it takes most of a second to
-load; `gatehouse --help` must work without settings and answer at once.
+load; `gatehouse --help` must work without settings, and fast.
 """
 
 import signal

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from api.cli.terminal import run, to_json
+from api.cli.terminal import to_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def audit(
     """Show audit events: who did what, when and from where, the newest last."""
     from api.domain.audit_events.listing import EventFilter
 
-    events = EventFilter(action, None, actor, _parse_time(since), _parse_time(until))
-    run(_print_events(events, tenant, limit, follow=follow, as_json=json))
+    event_filter = EventFilter(action, None, actor, _parse_time(since), _parse_time(until))
+    asyncio.run(_print_events(event_filter, tenant, limit, follow=follow, as_json=json))
 
 
 def _parse_time(text: str | None) -> datetime | None:
@@ -61,12 +61,12 @@ def _parse_time(text: str | None) -> datetime | None:
 
 
 async def _print_events(
-    events: "EventFilter", tenant: str | None, limit: int, *, follow: bool, as_json: bool
+    event_filter: "EventFilter", tenant: str | None, limit: int, *, follow: bool, as_json: bool
 ) -> None:
     from api.database.driver_errors import DISCONNECTED
     from api.domain.audit_events.listing import AuditTail
 
-    tail = AuditTail(replace(events, tenant_id=await _find_tenant_id(tenant)))
+    tail = AuditTail(replace(event_filter, tenant_id=await _find_tenant_id(tenant)))
     _print_lines(await tail.start(limit), as_json)
     disconnected = False
     while follow:

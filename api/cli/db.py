@@ -1,12 +1,13 @@
 """`gatehouse db …`: the help of each command lists its exit codes."""
 
+import asyncio
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.terminal import Json, print_json, run
+from api.cli.terminal import Json, print_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def db_status(json: Json = False) -> None:
     """
     from api.deploy.migrations.status import read_status
 
-    status = run(read_status())
+    status = asyncio.run(read_status())
     if json:
         print_json(status.as_json())
     else:
@@ -50,7 +51,7 @@ def db_verify(json: Json = False) -> None:
     """
     from api.deploy.verify import verify
 
-    verification = run(verify())
+    verification = asyncio.run(verify())
     if json:
         print_json(verification.as_json())
     else:
@@ -58,7 +59,9 @@ def db_verify(json: Json = False) -> None:
             typer.echo(f"-- {query.sql};\n--   found: {', '.join(query.found) or 'nothing'}")
         for difference in verification.differences:
             typer.echo(
-                "\n".join([f"-- {difference.what}", *(f"{statement};" for statement in difference.sql)])
+                "\n".join(
+                    [f"-- {difference.description}", *(f"{statement};" for statement in difference.sql)]
+                )
             )
         count = len(verification.differences)
         typer.echo(f"-- differences: {count}" if count else "-- no differences")
@@ -79,7 +82,7 @@ def db_adopt(
     """
     from api.deploy.adoption.adopt import adopt
 
-    plan = run(adopt(_print_plan_as_json if json else _print_plan, dry_run=dry_run))
+    plan = asyncio.run(adopt(_print_plan_as_json if json else _print_plan, dry_run=dry_run))
     if plan.conflicts:
         raise typer.Exit(3)
     if not json:
@@ -92,11 +95,11 @@ def _print_plan_as_json(plan: "Plan") -> None:
 
 def _print_plan(plan: "Plan") -> None:
     for change in plan.changes:
-        typer.echo("\n    ".join([change.what, *change.sql]))
+        typer.echo("\n    ".join([change.description, *change.sql]))
     for migration in plan.migrations:
         typer.echo(f"apply {migration.migration_id}: {migration.description}")
     for conflict in plan.conflicts:
-        typer.echo(f"resolve first: {conflict.what}: {', '.join(conflict.ids)}")
+        typer.echo(f"resolve first: {conflict.description}: {', '.join(conflict.ids)}")
 
 
 @db.command("sql")
@@ -125,5 +128,5 @@ def db_forget(
 
     if not yes:
         raise CommandError("this erases rows permanently; run: gatehouse db forget --yes")
-    for what in run(erase_retained_data()):
-        typer.echo(f"erased {what}")
+    for erased in asyncio.run(erase_retained_data()):
+        typer.echo(f"erased {erased}")

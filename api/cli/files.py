@@ -19,8 +19,8 @@ from api.command_error import CommandError
 def new_file(path: Path) -> Iterator[TextIO]:
     """A text file that appears at `path`, complete, when the block ends without an exception.
 
-    Only its owner may read it, because a beta key admits anyone who has it. Raises `CommandError` if it
-    cannot be written, or if `path` exists: the keys in that file would be lost.
+    Only its owner may read it, because each reader could register with its beta keys. Raises `CommandError`
+    if it cannot be written, or if `path` exists: the keys in that file would be lost.
     """
     if os.path.lexists(path):
         raise CommandError(f"{path} already exists; choose another file")

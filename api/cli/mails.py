@@ -1,10 +1,11 @@
 """`gatehouse mail …`: the queue of mails."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
-from api.cli.terminal import Json, print_json, print_table, run
+from api.cli.terminal import Json, print_json, print_table
 
 mail = typer.Typer(help="Inspect the mails that Gatehouse sends.", no_args_is_help=True)
 
@@ -17,7 +18,7 @@ def list_failed(
     """List the mails that failed permanently, newest first; they are deleted after 90 days."""
     from api.domain.mails import failed_mails
 
-    failed = run(failed_mails(limit))
+    failed = asyncio.run(failed_mails(limit))
     if json:
         print_json(
             [

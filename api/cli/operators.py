@@ -1,11 +1,12 @@
 """`gatehouse operators …`: the people who manage keys and tenants."""
 
+import asyncio
 import sys
 from typing import Annotated
 
 import typer
 
-from api.cli.terminal import Json, print_json, print_table, run
+from api.cli.terminal import Json, print_json, print_table
 from api.command_error import CommandError
 
 operators = typer.Typer(help="Manage the operators, who issue keys and manage tenants.", no_args_is_help=True)
@@ -23,7 +24,7 @@ def add(
     from api.domain.accounts.operators import add_operator, generate_password
 
     password = _read_password() if password_stdin else generate_password()
-    operator = run(add_operator(email, password))
+    operator = asyncio.run(add_operator(email, password))
     typer.echo(f"operator {operator.email} added")
     if not password_stdin:
         typer.echo(f"password: {password}")
@@ -41,7 +42,7 @@ def list_all(json: Json = False) -> None:
     """List the operators, oldest first."""
     from api.domain.accounts.operators import list_operators
 
-    users = run(list_operators())
+    users = asyncio.run(list_operators())
     if json:
         print_json(
             [

@@ -1,11 +1,12 @@
 """`gatehouse tenants …`: the registered businesses."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.terminal import Json, format_value, print_json, print_table, run
+from api.cli.terminal import Json, format_value, print_json, print_table
 from api.command_error import CommandError
 from api.domain.errors import Conflict, NotFound
 
@@ -39,7 +40,7 @@ def list_all(
     """List tenants, newest first."""
     from api.domain.tenants.listing import TenantFilter
 
-    rows = run(_list_fields(TenantFilter(active, search, deleted), limit))
+    rows = asyncio.run(_list_fields(TenantFilter(active, search, deleted), limit))
     if json:
         print_json(rows)
     else:
@@ -64,7 +65,7 @@ def suspend(
     reason: Annotated[str, typer.Option(help="The reason; the staff sees it at sign-in.")],
     json: Json = False,
 ) -> None:
-    """Suspend a tenant and end all access of its staff at once."""
+    """Suspend a tenant and end all access of its staff immediately."""
     from api.domain.actors import SYSTEM_ACTOR
     from api.domain.tenants.suspension import suspend_tenant
 
@@ -139,7 +140,7 @@ def restore(tenant: TenantArgument, json: Json = False) -> None:
 def _run_on(typed: str, as_json: bool, change: "Change | None" = None, conflict: str = "") -> None:
     """Change a tenant, then print it. `conflict` is what the domain's `Conflict` means here."""
     try:
-        row = run(_change_and_read(typed, change))
+        row = asyncio.run(_change_and_read(typed, change))
     except NotFound:
         raise CommandError(f"tenant {typed!r} not found; see: gatehouse tenants list") from None
     except Conflict:
@@ -189,8 +190,8 @@ async def _tenant_fields(rows: "list[Tenant]") -> list[dict[str, Any]]:
             "deletedAt": tenant.deleted_at,
             "owner": None if (owner := owners[tenant.id]) is None else {"id": owner.id, "email": owner.email},
             "seats": [
-                {"role": role.value, "used": used[tenant.id].get(role, 0), "max": most}
-                for role, most in max_seats(tenant).items()
+                {"role": role.value, "used": used[tenant.id].get(role, 0), "max": maximum}
+                for role, maximum in max_seats(tenant).items()
             ],
         }
         for tenant in rows

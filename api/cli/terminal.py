@@ -1,10 +1,8 @@
-"""Running a command's coroutine, and printing its result as JSON or as a table."""
+"""Printing the result of a command as JSON or as a table."""
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -12,13 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-T = TypeVar("T")
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
 
 
 def to_json(value: Any, options: int = 0) -> bytes:

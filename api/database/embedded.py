@@ -113,8 +113,8 @@ class EmbeddedServer:
     def dsn(self, *, user: str = APPLICATION, database: str = APPLICATION) -> str:
         """The address for asyncpg, once the server is started."""
         # Without the port, the client would use PGPORT.
-        where = f"host={quote(str(self._socket_folder()), safe='')}&port=5432"
-        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{where}"
+        location = f"host={quote(str(self._socket_folder()), safe='')}&port=5432"
+        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{location}"
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -1,7 +1,8 @@
 """Piccolo's PostgreSQL engine with scopes and timeouts. It also starts the embedded server."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from types import TracebackType
 from typing import Any, Literal, cast
@@ -134,9 +135,15 @@ class Engine(PostgresEngine):
 
     async def check_role(self) -> None:
         """Raise `UnsafeRole` if row security does not apply to the role of DATABASE_URL."""
+        async with self.separate_connection() as connection:
+            await _check_role(connection)
+
+    @asynccontextmanager
+    async def separate_connection(self) -> AsyncIterator[Any]:
+        """An asyncpg connection outside of the pool, without timeouts, which is closed at the end."""
         connection = await self.get_new_connection()
         try:
-            await _check_role(connection)
+            yield connection
         finally:
             await connection.close()
 

@@ -90,14 +90,14 @@ def run_program(
         raise EmbeddedServerError(f"{program} did not finish within {timeout:.0f} s: start again") from None
 
 
-def program_failure(what: str, output: str, default_advice: str) -> EmbeddedServerError:
+def program_failure(failure: str, output: str, default_advice: str) -> EmbeddedServerError:
     """An error with the last error line of `output`, or with the line for which there is `ADVICE`."""
     lines = re.findall(r"(?:error|ERROR|FATAL|PANIC): +(.+)", output) or output.strip().splitlines()
     reason, advice = lines[-1] if lines else "it gave no reason", default_advice
     for line, cause in product(lines, ADVICE):
         if cause in line:
             reason, advice = line, ADVICE[cause]
-    return EmbeddedServerError(f"{what} ({reason}): {advice}")
+    return EmbeddedServerError(f"{failure} ({reason}): {advice}")
 
 
 def system_user() -> pwd.struct_passwd | None:

@@ -10,7 +10,7 @@ from api.database.clock import NOW
 
 
 async def insert_row(row: Table) -> None:
-    """Insert `row` in the open transaction; sets its `created_at` and `updated_at` to what is stored."""
+    """Insert `row` in the open transaction; sets its `created_at` and `updated_at` to the stored values."""
     vars(row).update(created_at=NOW, updated_at=NOW)
     columns = _columns(row, ("id", "created_at", "updated_at"))
     (stored,) = await type(row).insert(row).returning(*columns)
@@ -18,7 +18,7 @@ async def insert_row(row: Table) -> None:
 
 
 async def update_row(row: Table, values: Mapping[str, Any]) -> None:
-    """Update the row of `row` in the open transaction, and set the attributes of `row` to what is stored.
+    """Update the row of `row` in the open transaction, and set the attributes of `row` to the stored values.
 
     `values` are by the columns' Python names; `updated_at` is added to them.
     """

@@ -36,9 +36,9 @@ async def read_platform(query: str, *arguments: Any) -> list[dict[str, Any]]:
     return await _read("gatehouse.scope", "platform", query, arguments)
 
 
-# A single statement is a transaction, and the scope ends with it. The LATERAL reference to the scope, which
-# OFFSET 0 keeps PostgreSQL from optimizing away, forces it to set the scope before it reads a row of the
-# query.
+# A single statement is a transaction, and the scope ends with it. The LATERAL reference to the scope forces
+# PostgreSQL to set the scope before it reads a row of the query. OFFSET 0 prevents that PostgreSQL optimizes
+# the reference away.
 _SCOPED = """
 SELECT result.* FROM (SELECT set_config({{}}, {{}}, true) AS scope) opened
  CROSS JOIN LATERAL (SELECT selected.* FROM ({query}) selected WHERE opened.scope IS NOT NULL OFFSET 0) result

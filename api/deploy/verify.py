@@ -30,7 +30,7 @@ class Verification:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "differences": [{"what": one.what, "sql": list(one.sql)} for one in self.differences],
+            "differences": [{"what": one.description, "sql": list(one.sql)} for one in self.differences],
             "runbook": [asdict(one) for one in self.runbook],
         }
 

@@ -8,7 +8,7 @@ from tables import User
 
 
 class Client(NamedTuple):
-    """The program that sent a request, as far as it is known. `language` is `en` or `es`."""
+    """The program that sent a request; None for an unknown attribute. `language` is `en` or `es`."""
 
     ip_address: str | None = None
     user_agent: str | None = None
@@ -17,7 +17,7 @@ class Client(NamedTuple):
 
 @dataclass(frozen=True)
 class Actor:
-    """The user, or the unauthenticated address, that an act is recorded for, and the client it came from."""
+    """The user who acts, or the email address of an unauthenticated act, and the client."""
 
     id: UUID | None
     email: str | None

@@ -1,6 +1,6 @@
 """Fields of input: each cleaner returns the value to store, or raises `Problem`.
 
-The field types below are what forms are made of (see `api.domain.forms`); each rule is written here once.
+Forms consist of the field types at the end (see `api.domain.forms`); each rule is written here once.
 """
 
 import re
@@ -30,27 +30,6 @@ class Problem(ValueError):
         super().__init__(code)
         self.code = code
         self.limits = limits
-
-
-class Fields:
-    """Collects the problems of one input; `check` reports all of them in one `InvalidInput`."""
-
-    def __init__(self) -> None:
-        self._problems: list[FieldProblem] = []
-
-    def __call__(self, name: str, clean: Callable[[Any], T], value: Any) -> T:
-        try:
-            return clean(value)
-        except Problem as problem:
-            self._problems.append(FieldProblem(name, problem.code, problem.limits))
-            return cast("T", None)
-
-    def optional(self, name: str, clean: Callable[[Any], T], value: Any) -> T | None:
-        return None if _none_if_blank(value) is None else self(name, clean, value)
-
-    def check(self) -> None:
-        if self._problems:
-            raise InvalidInput(self._problems)
 
 
 def input_field(name: str, clean: Callable[[str], T], value: str) -> T:
@@ -180,13 +159,13 @@ def future(value: datetime) -> datetime:
     return value
 
 
-def whole_number(minimum: int, maximum: int) -> Callable[[int], int]:
-    """An integer from `minimum` to `maximum`, both included."""
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[int], int]:
+    """An integer from `minimum` to `maximum`, both included. None does not limit it."""
 
     def clean(value: int) -> int:
         if value < minimum:
             raise Problem("TOO_SMALL", min=minimum)
-        if value > maximum:
+        if maximum is not None and value > maximum:
             raise Problem("TOO_LARGE", max=maximum)
         return value
 

@@ -22,9 +22,12 @@ class _Model(BaseModel):
 
     @classmethod
     def _validate(cls, values: Mapping[str, object]) -> Self:
-        """Raises `InvalidInput` with every problem, in the order of the fields."""
+        """Raises `InvalidInput` with every problem, in the order of the fields.
+
+        A validator finds the other fields of the input in `info.context`.
+        """
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context=values)
         except ValidationError as error:
             problems = [_problem(detail) for detail in error.errors(include_url=False)]
         raise InvalidInput(problems)

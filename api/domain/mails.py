@@ -17,7 +17,7 @@ from api.database.scopes import platform_scope, read_platform
 from tables import Mail
 
 LEASE = timedelta(minutes=1)
-"""How long a claimed mail belongs to its worker, which renews the lease. A killed worker does not."""
+"""How long a claimed mail belongs to its worker. The worker renews the lease, until it ends or is killed."""
 
 
 class Template(Enum):

@@ -14,8 +14,8 @@ from api.database.shared_lookup import SharedLookup
 from api.domain.actors import Actor, Client
 from tables import Tenant, User
 
-SEEN_EVERY = timedelta(minutes=1)
-"""Precision of `lastSeenAt`. Updating it at each request would turn every read into a write."""
+LAST_SEEN_PRECISION = timedelta(minutes=1)
+"""Updating `lastSeenAt` at each request would turn every read into a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Viewer:
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _BY_TOKEN = f"""
-SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS seen_long_ago,
+SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS is_outdated,
        {select_list(User, "u", leave_out=(User.password,))}, {select_list(Tenant, "t")}
   FROM sessions s JOIN users u ON u.id = s."userId" LEFT JOIN tenants t ON t.id = u."tenantId"
  WHERE s."tokenDigest" = ANY({{}}::bytea[]) AND s."revokedAt" IS NULL AND s."expiresAt" > now()
@@ -46,7 +46,7 @@ SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::inter
 
 async def _select_viewers(digests: list[str]) -> dict[str, dict[str, Any]]:
     """Rows of `_BY_TOKEN` by the digest of their token in hexadecimal."""
-    rows = await read_platform(_BY_TOKEN, SEEN_EVERY, [bytes.fromhex(digest) for digest in digests])
+    rows = await read_platform(_BY_TOKEN, LAST_SEEN_PRECISION, [bytes.fromhex(digest) for digest in digests])
     return {row["tokenDigest"].hex(): row for row in rows}
 
 
@@ -60,7 +60,7 @@ async def find_viewer(token: str, client: Client) -> Viewer | None:
     row = await _lookup.get(token_digest(token).hex())
     if row is None:
         return None
-    if row["seen_long_ago"]:
+    if row["is_outdated"]:
         await write_platform('UPDATE sessions SET "lastSeenAt" = now() WHERE id = {}', row["session_id"])
     user, tenant = read_row(User, "u", row), read_optional_row(Tenant, "t", row)
     return Viewer(row["session_id"], user, tenant, client)

@@ -49,7 +49,7 @@ class SelectionCache:
 
     def __init__(self) -> None:
         self.fields = 0
-        """Compiled fields, and whatever else takes as much memory as a field."""
+        """The number of compiled fields. Further memory counts as that of so many fields."""
         self._roots: list[dict[tuple[object, ...], SelectionSet]] = []
 
     def add_operation(self) -> dict[tuple[object, ...], SelectionSet]:

@@ -39,7 +39,7 @@ PASSTHROUGH_TYPES: dict[GraphQLOutputType, type] = {
     GraphQLID: str,
     GraphQLBoolean: bool,
 }
-"""Scalars that serialize a value of exactly this Python type as it is."""
+"""Scalars that serialize a value of exactly this Python type to that same value."""
 
 
 class SubfieldCompiler(Protocol):

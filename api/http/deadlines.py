@@ -24,7 +24,7 @@ class Deadlines:
         self._running: dict[_Deadline, None] = {}
 
     def start(self) -> "_Deadline":
-        """A deadline of the current task, which must enter it at once. Raises `RuntimeError` without one."""
+        """A deadline, which the current task must enter immediately. Raises `RuntimeError` outside a task."""
         # The loop is cached, because `get_running_loop` makes a system call in Python 3.11.
         loop = self._loop
         # In another thread, `current_task(loop)` would return a task that the cached loop runs in its own.

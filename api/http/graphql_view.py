@@ -50,7 +50,7 @@ class GraphQLView:
     """Serves a schema over GET and POST, as the endpoint of a Starlette `Route`.
 
     `get_context(scope)` returns the context of a request with this ASGI scope. The view calls it before it
-    reads the body, for malformed requests too, so it must be cheap. The view does not catch what it raises.
+    reads the body, for malformed requests too, so it must be cheap. The view does not catch its exceptions.
 
     `on_errors(context, errors)` returns the errors of the response in place of `errors`. It is called before
     they are formatted, and is the place to log them and to mask internal errors. It gets
@@ -60,7 +60,7 @@ class GraphQLView:
       any field and for data that JSON cannot represent. The status is then 500.
 
     If it raises for the errors of a document, it is called once more with that exception. The view does not
-    catch what it raises then, or for a malformed request.
+    catch a second exception, nor one for a malformed request.
 
     `graphiql` serves GraphiQL to browsers. `max_body_bytes` limits the body and the query string, `limits`
     the document. A request that takes longer than `max_seconds`, from reading its body to its response, is

@@ -100,8 +100,9 @@ async def _send_mails(stop: asyncio.Event) -> None:
     delay = POLL_INTERVAL
     while not stop.is_set():
         try:
-            taken = await mails.claim_mails(CONCURRENCY - len(sending)) if len(sending) < CONCURRENCY else []
-            sending |= {asyncio.create_task(_send(mail)) for mail in taken}
+            free = CONCURRENCY - len(sending)
+            claimed = await mails.claim_mails(free) if free else []
+            sending |= {asyncio.create_task(_send(mail)) for mail in claimed}
             delay = POLL_INTERVAL
         except Exception as error:  # noqa: BLE001
             # The worker survives any error of the queue, and goes on when the queue can be read again.

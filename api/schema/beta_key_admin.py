@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from api.domain.beta_keys import editing, invitations, issue, listing
-from api.domain.beta_keys.issue import NewKey
+from api.domain.beta_keys.issue import ApiIssueOptions, NewKey
 from api.domain.errors import NotFound as DomainNotFound
 from api.schema.beta_keys import BetaKey, KeyId
 from api.schema.context import Info
@@ -49,16 +49,9 @@ async def issue_beta_keys(
     info: Info, input: Annotated[IssueBetaKeysInput, strawberry.argument("The keys to issue.")]
 ) -> IssueBetaKeysResult:
     actor = await info.context.operator()
-    options = issue.read_options(
-        input.count,
-        max_count=issue.MAX_PER_REQUEST,
-        notes=input.notes or None,
-        batch=input.batch or None,
-        expires_at=input.expires_at or None,
-        recipient_email=input.recipient_email or None,
-    )
+    options = ApiIssueOptions.read(provided_fields(input))
     issued: list[NewKey] = []
-    await issue.issue_keys(actor, input.count, options, issued.extend)
+    await issue.issue_keys(actor, options, issued.extend)
     return IssuedBetaKeys(keys=[BetaKey.of_new(new, options) for new in issued])
 
 

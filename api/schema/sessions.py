@@ -80,15 +80,15 @@ async def sessions(info: Info) -> list[Session]:
     viewer = await info.context.signed_in()
     return [
         Session(
-            id=strawberry.ID(str(device.id)),
-            created_at=device.created_at,
-            last_seen_at=device.last_seen_at,
-            expires_at=device.expires_at,
-            user_agent=device.user_agent,
-            ip_address=device.ip_address,
-            is_current=device.is_current,
+            id=strawberry.ID(str(session.id)),
+            created_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+            user_agent=session.user_agent,
+            ip_address=session.ip_address,
+            is_current=session.is_current,
         )
-        for device in await domain_sessions.list_sessions(viewer)
+        for session in await domain_sessions.list_sessions(viewer)
     ]
 
 

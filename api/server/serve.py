@@ -34,7 +34,7 @@ def serve() -> None:
     """Serve until SIGINT or SIGTERM. Raises `CommandError`, also `UnsafeRole`, if the server cannot start."""
     settings = get_settings()
     configure_logging()
-    # First of all, so that a start fails at once, and changes nothing, if a server runs already.
+    # First, so that a start fails immediately, and changes nothing, if another program has the port.
     listeners = [_listen(settings.host, settings.port, "HOST", "PORT")]
     if settings.metrics_port is not None:
         listeners.append(
@@ -109,7 +109,8 @@ async def _prepare(settings: Settings) -> None:
         # Under the lock, so that two concurrent first starts issue one key.
         async with migration_lock():
             if not await any_key():
-                await issue_keys(SYSTEM_ACTOR, 1, IssueOptions(notes="the first start"), issued.extend)
+                options = IssueOptions.read({"count": 1, "notes": "the first start"})
+                await issue_keys(SYSTEM_ACTOR, options, issued.extend)
         _print_ready(base, issued)
         return
     if settings.db_sync:

@@ -188,7 +188,7 @@ async def test_what_differs_is_told_and_the_sql_told_with_it_mends_it(
         found = (await verify()).differences
 
         for what in told:
-            assert any(one.what.startswith(what) for one in found), [one.what for one in found]
+            assert any(one.description.startswith(what) for one in found), [one.description for one in found]
         assert len(found) == len(told)
         for one in found:
             for statement in one.sql:
@@ -224,7 +224,7 @@ async def test_an_index_that_was_broken_off_is_told(
     await owner.execute(*found.sql)
     await owner.close()
 
-    assert found.what == "beta_keys has the invalid index broken: its creation was interrupted"
+    assert found.description == "beta_keys has the invalid index broken: its creation was interrupted"
     assert (await verify()).clean
 
 

@@ -1,5 +1,6 @@
 """`gatehouse keys update|invite|revoke`: changes of one beta key."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import typer
 from api.cli.keys.listing import not_found
 from api.cli.keys.options import KeyArgument, Language, LanguageOption, actor_with_language, parse_expiry
 from api.cli.keys.output import key_fields, print_key
-from api.cli.terminal import Json, run
+from api.cli.terminal import Json
 from api.command_error import CommandError
 from api.domain.errors import Conflict, NotFound
 
@@ -79,7 +80,7 @@ def revoke(
 def _change(key: str, change: Change, as_json: bool, conflict: str = "") -> None:
     """Change a key, then print it. `conflict` is what the domain's `Conflict` means here."""
     try:
-        changed = run(_change_and_read(key, change))
+        changed = asyncio.run(_change_and_read(key, change))
     except NotFound:
         raise not_found(key) from None
     except Conflict:

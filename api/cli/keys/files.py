@@ -21,9 +21,8 @@ from api.cli.keys.options import (
     SearchOption,
     StatusOption,
     actor_with_language,
-    key_filter,
+    build_filter,
 )
-from api.cli.terminal import run
 from api.command_error import CommandError
 from api.domain.errors import InvalidInput, NotFound, RateLimited
 from api.messages import message
@@ -48,13 +47,13 @@ def export(
     """Write beta keys as CSV or JSON, in no particular order."""
     from api.domain.beta_keys.file_export import export_csv, export_json
 
-    keys = key_filter(status, batch, search)
+    key_filter = build_filter(status, batch, search)
     write = export_csv if format is Format.csv else export_json
     if output is None:
-        run(write(keys, sys.stdout.buffer))
+        asyncio.run(write(key_filter, sys.stdout.buffer))
     else:
         with new_file(output) as file:
-            count = run(write(keys, file.buffer))
+            count = asyncio.run(write(key_filter, file.buffer))
         typer.echo(f"{count} keys written to {output}")
 
 
@@ -72,7 +71,7 @@ def import_file(
 
     with _open_text(file) as text:
         try:
-            count = run(import_keys(SYSTEM_ACTOR, text, file.name))
+            count = asyncio.run(import_keys(SYSTEM_ACTOR, text, file.name))
         except BadLines as bad:
             for problem in bad.problems:
                 description = message(problem.code, "en", **problem.limits)
@@ -111,7 +110,7 @@ def send(
             addresses = list(_read_addresses(text))
         except csv.Error as error:
             raise CommandError(f"{to} is not CSV ({error}); is a quotation mark missing?") from None
-    failed = run(_send_all(batch, addresses, language))
+    failed = asyncio.run(_send_all(batch, addresses, language))
     if failed:
         raise CommandError(
             f"{failed} of {len(addresses)} addresses got no key; fix the cause above and run this again"

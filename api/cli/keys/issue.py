@@ -1,5 +1,6 @@
 """`gatehouse keys issue`: new beta keys into a table, JSON or a CSV file."""
 
+import asyncio
 import csv
 import shutil
 import sys
@@ -14,7 +15,7 @@ import typer
 from api.cli.files import flush_to_disk, new_file, progress_bar
 from api.cli.keys.options import parse_expiry
 from api.cli.keys.output import new_key_fields, print_keys
-from api.cli.terminal import Json, run, to_json
+from api.cli.terminal import Json, to_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -47,28 +48,25 @@ def issue(
     if count > MAX_TABLE_ROWS and csv_file is None and not json:
         raise typer.BadParameter(f"more than {MAX_TABLE_ROWS:,} keys need a file: --csv keys.csv")
     from api.domain.actors import SYSTEM_ACTOR
-    from api.domain.beta_keys.issue import issue_keys, read_options
+    from api.domain.beta_keys.issue import IssueOptions, issue_keys
 
-    options = read_options(
-        count,
-        notes=notes,
-        batch=batch,
-        recipient_email=recipient,
-        expires_at=None if expires is None else parse_expiry(expires),
+    expires_at = None if expires is None else parse_expiry(expires)
+    options = IssueOptions.read(
+        {"count": count, "notes": notes, "batch": batch, "recipientEmail": recipient, "expiresAt": expires_at}
     )
-    issue = partial(issue_keys, SYSTEM_ACTOR, count, options)
+    issue_into = partial(issue_keys, SYSTEM_ACTOR, options)
     if csv_file is not None:
-        _issue_csv(csv_file, count, options, issue)
+        _issue_csv(csv_file, options, issue_into)
         typer.echo(f"{count} keys written to {csv_file}")
     elif json:
-        _issue_json(options, issue)
+        _issue_json(options, issue_into)
     else:
         issued: list[NewKey] = []
-        run(issue(issued.extend))
+        asyncio.run(issue_into(issued.extend))
         print_keys([new_key_fields(new, options) for new in issued], as_json=False)
 
 
-def _issue_csv(path: Path, count: int, options: "IssueOptions", issue: "IssueKeys") -> None:
+def _issue_csv(path: Path, options: "IssueOptions", issue_into: "IssueKeys") -> None:
     """Write the keys to a new file.
 
     All of them are on the disk before the transaction commits, so a full disk issues nothing. The file gets
@@ -78,9 +76,9 @@ def _issue_csv(path: Path, count: int, options: "IssueOptions", issue: "IssueKey
 
     common = [formula_safe(text or "") for text in (options.notes, options.batch, options.recipient_email)]
     expires = options.expires_at.isoformat() if options.expires_at else ""
-    missing, issued = count, False
+    missing, issued = options.count, False
     try:
-        with new_file(path) as file, progress_bar(count) as advance:
+        with new_file(path) as file, progress_bar(options.count) as advance:
             rows = csv.writer(file)
             rows.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
 
@@ -92,7 +90,7 @@ def _issue_csv(path: Path, count: int, options: "IssueOptions", issue: "IssueKey
                 if missing == 0:
                     flush_to_disk(file)
 
-            run(issue(write))
+            asyncio.run(issue_into(write))
             issued = True
     except CommandError as error:
         if not issued:
@@ -100,7 +98,7 @@ def _issue_csv(path: Path, count: int, options: "IssueOptions", issue: "IssueKey
         raise CommandError(f"the keys are issued, but {error}; see: gatehouse keys export") from None
 
 
-def _issue_json(options: "IssueOptions", issue: "IssueKeys") -> None:
+def _issue_json(options: "IssueOptions", issue_into: "IssueKeys") -> None:
     """Print a JSON array in constant memory, and nothing until all keys are issued."""
     with tempfile.TemporaryFile() as spool:
 
@@ -108,7 +106,7 @@ def _issue_json(options: "IssueOptions", issue: "IssueKeys") -> None:
             for new in keys:
                 spool.write((b",\n" if spool.tell() else b"[") + to_json(new_key_fields(new, options)))
 
-        run(issue(write))
+        asyncio.run(issue_into(write))
         spool.write(b"]\n")
         spool.seek(0)
         sys.stdout.flush()

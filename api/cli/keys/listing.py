@@ -1,13 +1,14 @@
-"""`gatehouse keys list|stats|show`: what became of the beta keys."""
+"""`gatehouse keys list|stats|show`: the beta keys, and how many have each status."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from api.cli.keys.options import BatchOption, KeyArgument, SearchOption, StatusOption, key_filter
+from api.cli.keys.options import BatchOption, KeyArgument, SearchOption, StatusOption, build_filter
 from api.cli.keys.output import key_fields, print_key, print_keys
-from api.cli.terminal import Json, print_json, print_table, run
+from api.cli.terminal import Json, print_json, print_table
 from api.command_error import CommandError
 from api.domain.errors import NotFound
 
@@ -22,7 +23,7 @@ def list_keys(
     """List beta keys, newest first."""
     from api.domain.beta_keys import listing
 
-    page = run(listing.list_keys(key_filter(status, batch, search), limit))
+    page = asyncio.run(listing.list_keys(build_filter(status, batch, search), limit))
     print_keys([key_fields(listed) for listed in page.items], json)
 
 
@@ -30,7 +31,7 @@ def stats(batch: BatchOption = None, json: Json = False) -> None:
     """Count beta keys by status."""
     from api.domain.beta_keys.listing import key_stats
 
-    stats = run(key_stats(batch))
+    stats = asyncio.run(key_stats(batch))
     counts = {**asdict(stats), "usagePercentage": stats.usage_percentage}
     if json:
         print_json(counts)
@@ -43,7 +44,7 @@ def show(key: KeyArgument, json: Json = False) -> None:
     from api.domain.beta_keys.listing import show_key
 
     try:
-        listed = run(show_key(key))
+        listed = asyncio.run(show_key(key))
     except NotFound:
         raise not_found(key) from None
     print_key(key_fields(listed), json)

@@ -40,7 +40,7 @@ SearchOption = Annotated[
 LanguageOption = Annotated[Language, typer.Option("--language", help="The language of the mail.")]
 
 
-def key_filter(status: Status | None, batch: str | None, search: str | None) -> "KeyFilter":
+def build_filter(status: Status | None, batch: str | None, search: str | None) -> "KeyFilter":
     from api.domain.beta_keys.listing import KeyFilter
     from api.domain.beta_keys.status import BetaKeyStatus
 

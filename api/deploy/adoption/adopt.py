@@ -31,7 +31,7 @@ from api.domain.business_types import BusinessType
 class Change:
     """One change of the tables or rows, and its statements; none where a migration makes the change."""
 
-    what: str
+    description: str
     sql: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     """The statement's parameters for each row, where it runs once for each row."""
@@ -48,9 +48,9 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "changes": [{"what": one.what, "sql": list(one.sql)} for one in self.changes],
+            "changes": [{"what": one.description, "sql": list(one.sql)} for one in self.changes],
             "migrations": [one.migration_id for one in self.migrations],
-            "undecided": [{"what": one.what, "ids": one.ids} for one in self.conflicts],
+            "undecided": [{"what": one.description, "ids": one.ids} for one in self.conflicts],
         }
 
 
@@ -147,9 +147,9 @@ def _other_names(
 
 
 def _repairs(expected: Catalog, actual: Catalog) -> Iterator[Change]:
-    """What differs in the existing tables. What is missing has no SQL here: the migrations create it."""
+    """The differences of the existing tables. A missing part has no SQL here: the migrations create it."""
     for one in differences({table: expected[table] for table in actual}, actual):
-        yield Change(one.what, () if one.missing else _transactional(one))
+        yield Change(one.description, () if one.missing else _transactional(one))
 
 
 def _transactional(difference: Difference) -> tuple[str, ...]:

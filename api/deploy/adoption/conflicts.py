@@ -14,14 +14,14 @@ from api.key_shape import KEY_PATTERN
 
 @dataclass(frozen=True)
 class AdoptionConflict:
-    """What is wrong, with the ids of the rows or the names of the views."""
+    """A problem, with the ids of the rows or the names of the views that have it."""
 
-    what: str
+    description: str
     ids: list[str]
 
 
 async def find_conflicts(connection: Any, expected: Catalog, actual: Catalog) -> list[AdoptionConflict]:
-    """All conflicts at once, before the first statement that PostgreSQL would reject because of one."""
+    """All conflicts: each would make PostgreSQL reject a statement of the adoption."""
     queries = [_EMAILS, _ROLES, *([_KEYS] if "beta_keys" in actual else [])]
     for table, old in actual.items():
         new = expected[table]
@@ -32,9 +32,9 @@ async def find_conflicts(connection: Any, expected: Catalog, actual: Catalog) ->
         for one in new.constraints.values():
             queries += _orphans(table, one.definition, actual)
     conflicts = [
-        AdoptionConflict(what, ids)
+        AdoptionConflict(description, ids)
         for sql in queries
-        for what, ids in [tuple(row) for row in await connection.fetch(sql)]
+        for description, ids in [tuple(row) for row in await connection.fetch(sql)]
         if ids
     ]
     if "tenants" in actual:
@@ -53,7 +53,7 @@ SELECT 'users with the email ' || min(lower({_EMAIL})) || ' in different spellin
   FROM users GROUP BY lower({_EMAIL}) HAVING count(*) > 1
 """
 
-# Keys of this shape are looked up in upper case, other keys as they are.
+# The lookup expects keys of this shape in upper case. Other keys stay unchanged.
 _KEY = f"CASE WHEN key::text ~* '^{KEY_PATTERN}$' THEN upper(key::text) ELSE key::text END"
 
 LOWER_CASE_KEYS = f"SELECT id, {_KEY} FROM beta_keys WHERE key::text <> {_KEY}"
@@ -109,8 +109,8 @@ def _orphans(table: str, definition: str, actual: Catalog) -> Iterator[str]:
         )
 
 
-def _rows(table: str, what: str, condition: str) -> str:
-    return f"SELECT '{table} {what}', array_agg(id::text ORDER BY id) FROM {table} WHERE {condition}"
+def _rows(table: str, problem: str, condition: str) -> str:
+    return f"SELECT '{table} {problem}', array_agg(id::text ORDER BY id) FROM {table} WHERE {condition}"
 
 
 async def _equal_tax_ids(connection: Any) -> AsyncIterator[AdoptionConflict]:

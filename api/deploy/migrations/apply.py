@@ -23,7 +23,7 @@ logger = get_logger()
 async def apply_pending() -> None:
     """Apply all pending migrations, as `piccolo migrations forwards all` does, and log their ids.
 
-    Of several instances that start at once, one applies them. Raises `CommandError`, or its subclass
+    Of several instances that start at the same time, one applies them. Raises `CommandError`, or its subclass
     `MigrationsLocked` if the lock is not free in time.
     """
     async with migration_lock():

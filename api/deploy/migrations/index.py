@@ -46,8 +46,7 @@ async def create_index(index: Index) -> None:
     CREATE INDEX CONCURRENTLY waits for all older transactions, without a limit of its own. Raises
     `CommandError` with the id of the blocking process after `BLOCKED_TIMEOUT` seconds.
     """
-    connection = await get_engine().get_new_connection()
-    try:
+    async with get_engine().separate_connection() as connection:
         # Without the interval PostgreSQL goes on building for a client that was killed.
         await connection.execute(
             "SET client_min_messages = warning; SET client_connection_check_interval = '1s'"
@@ -55,8 +54,6 @@ async def create_index(index: Index) -> None:
         if drop := await connection.fetchval(index.select_drop_invalid):
             await _execute(connection, drop, index)
         await _execute(connection, index.sql(concurrently=True), index)
-    finally:
-        await connection.close()
 
 
 async def _execute(connection: Any, sql: str, index: Index) -> None:

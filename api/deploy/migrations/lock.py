@@ -37,28 +37,26 @@ async def migration_lock() -> AsyncIterator[None]:
 
     Raises `MigrationsLocked` after MIGRATION_LOCK_TIMEOUT seconds, and if the connection is lost.
     """
-    connection = await get_engine().get_new_connection()
-    try:
-        await _acquire(connection)
-        async with asyncio.timeout(None) as held:
+    async with get_engine().separate_connection() as connection:
+        try:
+            await _acquire(connection)
+            async with asyncio.timeout(None) as block:
 
-            def lost(_connection: Any) -> None:
-                held.reschedule(0)
+                def cancel_block(_connection: Any) -> None:
+                    block.reschedule(0)
 
-            connection.add_termination_listener(lost)
-            try:
-                yield
-            finally:
-                connection.remove_termination_listener(lost)
-    except TimeoutError:
-        if not connection.is_closed():
-            raise
-        # Another process may have the lock by now, and two must not migrate at once.
-        raise MigrationsLocked(
-            "the connection that held the migration lock was closed; run the migrations again"
-        ) from None
-    finally:
-        await connection.close()
+                connection.add_termination_listener(cancel_block)
+                try:
+                    yield
+                finally:
+                    connection.remove_termination_listener(cancel_block)
+        except TimeoutError:
+            if not connection.is_closed():
+                raise
+            # Another process may have the lock by now, and two must not migrate at the same time.
+            raise MigrationsLocked(
+                "the connection that held the migration lock was closed; run the migrations again"
+            ) from None
 
 
 async def _acquire(connection: Any) -> None:

@@ -27,8 +27,8 @@ Step = str | Index
 class SqlMigration(MigrationManager):
     """`forwards` are steps: SQL, which runs in a transaction of its own, or an `Index`.
 
-    Each step can be run again, because the process may be killed after any of them. `backwards` is SQL for
-    what is neither a table nor a column nor an `Index`; those are reverted without SQL, see `retained_data`.
+    Each step can be run again, because the process may be killed after any of them. `backwards` is SQL
+    that reverts the rest: tables, columns and `Index`es are reverted without it, see `retained_data`.
 
     `tables` are Piccolo tables that this migration creates, `columns` hold the columns that it adds to older
     tables. `piccolo migrations new --auto` reads them. Piccolo does not create tables from them: its

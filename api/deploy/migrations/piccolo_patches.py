@@ -71,7 +71,7 @@ async def _run_forwards(*args: Any, **kwargs: Any) -> MigrationResult:
         try:
             await get_engine().check_role()
         except UnsafeRole as warning:
-            # A warning only, because some have no other role. This one will own the tables.
+            # A warning only, because some deployments have no other role. This one will own the tables.
             sys.stderr.write(f"gatehouse: warning: {warning}\n")
         return await _piccolos_run_forwards(*args, **kwargs)
 

@@ -157,23 +157,17 @@ END $$;"""
 async def has_retained_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> bool:
     copies = [_copy_of(table, migration_id) for table in columns]
     sql = "SELECT count(to_regclass(name)) > 0 FROM unnest($1::text[]) AS name"
-    connection: Any = await get_engine().get_new_connection()
-    try:
+    async with get_engine().separate_connection() as connection:
         return await connection.fetchval(sql, copies)
-    finally:
-        await connection.close()
 
 
 async def restore_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> None:
     if not columns:
         return
     # Not in a transaction: the statements commit after each batch, which releases the locks of its rows.
-    connection = await get_engine().get_new_connection()
-    try:
+    async with get_engine().separate_connection() as connection:
         for statement in restore_columns_statements(migration_id, columns):
             await execute(connection, statement)
-    finally:
-        await connection.close()
 
 
 def restore_columns_statements(migration_id: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
@@ -225,7 +219,7 @@ def _copy_of(table: str, migration_id: str) -> str:
 
 
 async def erase_retained_data() -> list[str]:
-    """Erase all retained data; returns what it was, as `20 rows of tenants`.
+    """Erase all retained data; returns a text for each table: `20 rows of tenants`.
 
     It holds the migration lock, because a migration that runs may restore the data. Raises `CommandError`
     with the names of the objects that depend on the data, if there are any.

@@ -54,7 +54,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Trigger:
-    """`definition` is the CREATE TRIGGER statement, `function` the CREATE FUNCTION of what it runs."""
+    """`definition` is the CREATE TRIGGER statement, `function` the CREATE FUNCTION that it calls."""
 
     definition: str
     function: str

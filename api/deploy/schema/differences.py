@@ -14,9 +14,9 @@ class UnexpectedSchema(CommandError):
 
 @dataclass(frozen=True)
 class Difference:
-    """`what` describes it; `sql` repairs it, run one by one in the order of the differences."""
+    """The statements of `sql` repair it, run one by one in the order of the differences."""
 
-    what: str
+    description: str
     sql: tuple[str, ...]
     missing: bool = False
     """The database lacks something."""
@@ -34,7 +34,7 @@ def require_schema(expected: Catalog, actual: Catalog, *, later: Catalog) -> Non
         name: _expected_or_later(table, later[name], actual[name]) if name in actual else table
         for name, table in expected.items()
     }
-    if found := [difference.what for difference in differences(target, actual)]:
+    if found := [difference.description for difference in differences(target, actual)]:
         raise UnexpectedSchema(
             f"the schema differs from the migrations: {'; '.join(found)}; for the SQL that repairs it, run:"
             " gatehouse db verify"
@@ -69,12 +69,11 @@ def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
 
 
 def differences(expected: Catalog, actual: Catalog) -> list[Difference]:
-    """What `actual` lacks or defines in another way than `expected`.
+    """The parts that `actual` lacks, or defines in another way than `expected`.
 
-    A database may hold more tables and columns than `expected`. Of what it has in addition, only that is a
-    difference which breaks Gatehouse: a policy, because it shows rows that the other policies hide; a
-    constraint or a unique index, because it rejects what Gatehouse writes; a NOT NULL column without a
-    default, for the same reason.
+    A database may have further tables and columns. An additional part is a difference only if it breaks
+    Gatehouse: a policy, because it shows rows that the other policies hide; a constraint, a unique index or a
+    NOT NULL column without a default, because they reject rows that Gatehouse writes.
     """
     return [
         difference

@@ -1,7 +1,6 @@
 """Password hashes: argon2id for new ones, bcrypt for those of an adopted database."""
 
 import asyncio
-import logging
 import os
 import sys
 import threading
@@ -16,7 +15,9 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
-logger = logging.getLogger("gatehouse")
+from api.observability.logs import get_logger
+
+logger = get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -89,7 +89,7 @@ SELECT id, "createdAt" AS created_at, "lastSeenAt" AS last_seen_at, "expiresAt" 
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class ListedSession:
     """An open session, as its user sees it."""
 
     id: UUID
@@ -101,10 +101,10 @@ class Device:
     is_current: bool
 
 
-async def list_sessions(viewer: Viewer) -> list[Device]:
+async def list_sessions(viewer: Viewer) -> list[ListedSession]:
     """The open sessions of the viewer: the one of this request, then the most recently seen first."""
     rows = await read_in_scope(viewer, _OPEN_SESSIONS, viewer.session_id, viewer.user.id, MAX_LISTED)
-    return [Device(**row) for row in rows]
+    return [ListedSession(**row) for row in rows]
 
 
 async def revoke_session(viewer: Viewer, session_id: UUID) -> None:

@@ -9,7 +9,7 @@ from tables import BetaKey
 
 
 async def mark_expired(limit: int) -> int:
-    """Set `expiredAt` of at most `limit` expired keys; returns of how many."""
+    """Set `expiredAt` of at most `limit` expired keys; returns how many."""
     async with platform_scope():
         marked = await BetaKey.raw(_MARK_EXPIRED, limit)
     return len(marked)

@@ -1,18 +1,19 @@
 """Issuing beta keys: any number in one transaction, all or none."""
 
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID, uuid4
 
 from asyncpg import UniqueViolationError
+from pydantic import AfterValidator, ValidationInfo
 
 from api.database.scopes import copy_rows, platform_scope
-from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
+from api.domain.fields import Batch, FutureTime, KeyNotes, NoneIfBlank, Problem, UserEmail, whole_number
+from api.domain.forms import Form
 from api.key_shape import ALPHABET, SYMBOLS, format_key
 from tables import BetaKey
 
@@ -23,15 +24,28 @@ MAX_PER_REQUEST = 10_000
 """Keys that one API request may issue, because its answer contains them all."""
 
 
-@dataclass(frozen=True, slots=True)
-class IssueOptions:
-    """What all keys of one issue have in common."""
+def _require_single_key(address: str, info: ValidationInfo[Mapping[str, Any]]) -> str:
+    # From the context, because `info.data` lacks a count that is not valid.
+    if info.context["count"] > 1:
+        raise Problem("ONE_KEY_EACH")
+    return address
 
-    notes: str | None = None
-    batch: str | None = None
-    expires_at: datetime | None = None
-    recipient_email: str | None = None
+
+class IssueOptions(Form):
+    """How many keys to issue, and what they have in common."""
+
+    count: Annotated[int, AfterValidator(whole_number(1))]
+    notes: NoneIfBlank[KeyNotes]
+    batch: NoneIfBlank[Batch]
+    expires_at: NoneIfBlank[FutureTime]
+    recipient_email: NoneIfBlank[Annotated[UserEmail, AfterValidator(_require_single_key)]]
     """The only address that can use the key. Requires a count of 1."""
+
+
+class ApiIssueOptions(IssueOptions):
+    """The options of an API request, which issues at most `MAX_PER_REQUEST` keys."""
+
+    count: Annotated[int, AfterValidator(whole_number(1, MAX_PER_REQUEST))]
 
 
 class NewKey(NamedTuple):
@@ -40,58 +54,13 @@ class NewKey(NamedTuple):
     created_at: datetime
 
 
-def read_options(
-    count: int,
-    *,
-    max_count: int | None = None,
-    notes: str | None = None,
-    batch: str | None = None,
-    expires_at: datetime | None = None,
-    recipient_email: str | None = None,
-) -> IssueOptions:
-    """Validate the options and `count`. Raises `InvalidInput` with every problem."""
-    read = fields.Fields()
-    read("count", _between(1, max_count), count)
-    options = IssueOptions(
-        notes=read.optional("notes", fields.key_notes, notes),
-        batch=read.optional("batch", fields.batch, batch),
-        expires_at=read.optional("expiresAt", fields.future, expires_at),
-        recipient_email=read.optional("recipientEmail", _recipient(count), recipient_email),
-    )
-    read.check()
-    return options
-
-
-def _between(minimum: int, maximum: int | None) -> Callable[[int], int]:
-    def check(value: int) -> int:
-        if value < minimum:
-            raise fields.Problem("TOO_SMALL", min=minimum)
-        if maximum is not None and value > maximum:
-            raise fields.Problem("TOO_LARGE", max=maximum)
-        return value
-
-    return check
-
-
-def _recipient(count: int) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        address = fields.user_email(value)
-        if count > 1:
-            raise fields.Problem("ONE_KEY_EACH")
-        return address
-
-    return check
-
-
-async def issue_keys(
-    actor: Actor, count: int, options: IssueOptions, receive: Callable[[list[NewKey]], object]
-) -> None:
-    """Issue `count` keys, all or none.
+async def issue_keys(actor: Actor, options: IssueOptions, receive: Callable[[list[NewKey]], object]) -> None:
+    """Issue the keys, all or none.
 
     `receive` is called with at most `CHUNK` keys at a time, before the commit. An error that it raises rolls
     all keys back.
     """
-    issued, new = 0, []
+    count, issued, new = options.count, 0, []
     async with platform_scope() as transaction:
         (clock,) = await BetaKey.raw("SELECT now()")
         while issued < count:
@@ -110,13 +79,7 @@ async def issue_keys(
             "beta_key.issued",
             actor,
             subject_id=new[0].id if count == 1 else None,
-            detail={
-                "count": count,
-                "notes": options.notes,
-                "batch": options.batch,
-                "expiresAt": options.expires_at,
-                "recipientEmail": options.recipient_email,
-            },
+            detail=options.model_dump(by_alias=True),
         )
 
 

@@ -169,7 +169,7 @@ async def find_listed(key_id: UUID) -> ListedKey | None:
 
 
 async def show_key(typed: str) -> ListedKey:
-    """The key that a person typed, whatever its case, spaces and dashes. Raises `NotFound`."""
+    """The key that a person typed; case, spaces and dashes do not matter. Raises `NotFound`."""
     state = await find_key(typed)
     listed = None if state is None else await find_listed(state.id)
     if listed is None:

@@ -53,7 +53,7 @@ def rejection(state: KeyState | None, email: str | None = None) -> BetaKeyReject
 
 
 async def find_key(typed: str) -> KeyState | None:
-    """The key that a person typed, whatever its case, spaces and dashes."""
+    """The key that a person typed, or None; case, spaces and dashes do not matter."""
     candidates = candidate_keys(typed)
     if len(candidates) == 1:
         return await _lookup.get(candidates[0])

@@ -1,4 +1,4 @@
-"""Deletion of a tenant: hidden at once, it can be restored for `DELETION_GRACE_DAYS`, and is then erased."""
+"""Deletion of a tenant: it is hidden, can be restored for `DELETION_GRACE_DAYS`, and is then erased."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ from tables import Session, Tenant, User
 logger = get_logger()
 
 BATCH = 1000
-"""Rows that one DELETE erases; for all rows at once it would exceed the statement timeout."""
+"""Rows that one DELETE erases. One of all rows would exceed the statement timeout."""
 
 
 async def request_tenant_deletion(actor: Actor, tenant_id: UUID) -> datetime:

@@ -26,9 +26,11 @@ class TenantFilter:
 _TENANT = select_list(Tenant, "t")
 
 
-async def list_tenants(criteria: TenantFilter, first: int, after: Position | None = None) -> Page[Tenant]:
+async def list_tenants(
+    tenant_filter: TenantFilter, first: int, after: Position | None = None
+) -> Page[Tenant]:
     """The `first` tenants after the position `after`, newest first."""
-    conditions, values = _conditions(criteria)
+    conditions, values = _conditions(tenant_filter)
     if after is not None:
         conditions.append('(t."createdAt", t.id) < ({}, {})')
         values += after
@@ -41,21 +43,21 @@ async def list_tenants(criteria: TenantFilter, first: int, after: Position | Non
     return cut([read_row(Tenant, "t", row) for row in rows], first)
 
 
-async def count_tenants(criteria: TenantFilter) -> int:
+async def count_tenants(tenant_filter: TenantFilter) -> int:
     """The number of tenants that match a filter."""
-    conditions, values = _conditions(criteria)
+    conditions, values = _conditions(tenant_filter)
     query = f"SELECT count(*) FROM tenants t WHERE {' AND '.join(conditions)}"
     (row,) = await read_platform(query, *values)
     return row["count"]
 
 
-def _conditions(criteria: TenantFilter) -> tuple[list[str], list[Any]]:
+def _conditions(tenant_filter: TenantFilter) -> tuple[list[str], list[Any]]:
     """SQL conditions, and the values of their placeholders."""
-    conditions = [f't."deletedAt" IS {"NOT NULL" if criteria.is_deleted else "NULL"}']
+    conditions = [f't."deletedAt" IS {"NOT NULL" if tenant_filter.is_deleted else "NULL"}']
     values: list[Any] = []
-    if criteria.is_active is not None:
-        conditions.append('t."isActive"' if criteria.is_active else 'NOT t."isActive"')
-    search = criteria.search
+    if tenant_filter.is_active is not None:
+        conditions.append('t."isActive"' if tenant_filter.is_active else 'NOT t."isActive"')
+    search = tenant_filter.search
     if search is not None and not can_be_stored(search):
         conditions.append("false")
     elif search:

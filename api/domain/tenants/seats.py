@@ -43,12 +43,12 @@ SELECT "tenantId", role, count(*) AS used
 async def check_free_seat(tenant: Tenant, role: Role) -> None:
     """Raises `NoSeat` if no seat is free now. It reserves none: see `require_free_seat`."""
     used = await count_seats([tenant.id])
-    _require_free_seat(tenant, used[tenant.id], role)
+    _refuse_if_full(tenant, used[tenant.id], role)
 
 
 async def require_free_seat(tenant: Tenant, role: Role) -> None:
     """Raises `NoSeat`. The caller has locked the tenant, so a free seat stays free until its commit."""
-    _require_free_seat(tenant, await _count_seats_in_transaction(tenant), role)
+    _refuse_if_full(tenant, await _count_seats_in_transaction(tenant), role)
 
 
 async def _count_seats_in_transaction(tenant: Tenant) -> dict[Role, int]:
@@ -56,7 +56,7 @@ async def _count_seats_in_transaction(tenant: Tenant) -> dict[Role, int]:
     return {Role(row["role"]): row["used"] for row in rows}
 
 
-def _require_free_seat(tenant: Tenant, used: Mapping[Role, int], role: Role) -> None:
+def _refuse_if_full(tenant: Tenant, used: Mapping[Role, int], role: Role) -> None:
     maximum = max_seats(tenant)[role]
     if used.get(role, 0) >= maximum:
         raise NoSeat(role, maximum)
