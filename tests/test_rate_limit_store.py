@@ -139,7 +139,7 @@ def test_the_processes_of_one_server_share_one_count(
     assert lines(server, "RATE_LIMIT_STORAGE") == 0
 
 
-def test_graphql_tells_of_a_limit_that_is_counted_in_redis(
+def test_graphql_answers_a_limit_that_is_counted_in_redis(
     redis: Redis, serve: Callable[..., GatehouseProcess]
 ) -> None:
     server = serve(redis, RATE_LIMIT_LOGIN="100/hour", RATE_LIMIT_WRONG_PASSWORDS="2/hour")
@@ -163,7 +163,7 @@ def test_the_window_moves_on(redis: Redis, serve: Callable[..., GatehouseProcess
     until(lambda: validate(server) == 200)
 
 
-def test_redis_is_killed_and_comes_back(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+def test_requests_pass_while_redis_is_down(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
     """Meanwhile requests pass, and the log says so in one line; then they are counted again."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour", RATE_LIMIT_WRONG_KEYS="1000/hour")
     assert [validate(server) for _ in range(3)] == [200, 200, 429]
@@ -178,7 +178,7 @@ def test_redis_is_killed_and_comes_back(redis: Redis, serve: Callable[..., Gateh
     assert (lines(server, AWAY), lines(server, BACK)) == (1, 1)
 
 
-def test_a_redis_that_hangs_holds_nobody_up(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+def test_a_hanging_redis_delays_few_requests(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
     """Those who ask when it begins to hang wait for it, and hardly another one; one line tells of all."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour")
     assert [validate(server) for _ in range(3)] == [200, 200, 429]
@@ -200,7 +200,9 @@ def test_a_server_starts_without_its_redis(redis: Redis, serve: Callable[..., Ga
     assert lines(server, AWAY) == 1
 
 
-def test_a_redis_that_refuses_counts_as_away(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+def test_a_redis_that_refuses_counts_as_unavailable(
+    redis: Redis, serve: Callable[..., GatehouseProcess]
+) -> None:
     redis.url = redis.url.replace("s3cret", "wr0ng")
     server = serve(redis, RATE_LIMIT_VALIDATE="1/hour")
 
@@ -208,7 +210,7 @@ def test_a_redis_that_refuses_counts_as_away(redis: Redis, serve: Callable[..., 
     assert lines(server, AWAY) == 1
 
 
-def test_a_load_of_requests_at_once_is_counted_exactly(
+def test_concurrent_requests_are_counted_exactly(
     redis: Redis, serve: Callable[..., GatehouseProcess]
 ) -> None:
     """There are more of them than connections to Redis."""

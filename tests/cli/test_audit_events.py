@@ -35,7 +35,7 @@ async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
     return [(await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip() for _ in range(count)]
 
 
-async def test_whoever_follows_sees_each_event_once_however_late_it_ends(
+async def test_following_prints_each_event_once_even_if_its_transaction_ends_late(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
     """Also one whose transaction began before others that were told, and that wrote it in a savepoint."""
@@ -70,7 +70,7 @@ async def test_whoever_follows_sees_each_event_once_however_late_it_ends(
     assert (output, complaint, process.returncode) == (b"", b"", 130)
 
 
-async def test_what_was_there_before_is_no_news_beside_a_long_transaction(
+async def test_following_prints_no_old_event_during_a_long_transaction(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
     add = "INSERT INTO audit_events (action) VALUES ('{}')"
@@ -90,7 +90,7 @@ async def test_what_was_there_before_is_no_news_beside_a_long_transaction(
     assert [orjson.loads(line)["action"] for line in told] == ["before 2", "after"]
 
 
-async def test_following_goes_on_after_an_outage(
+async def test_following_continues_after_an_outage(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
     await database.execute("INSERT INTO audit_events (action) VALUES ('before')")
@@ -112,7 +112,7 @@ async def test_following_goes_on_after_an_outage(
     assert " meanwhile " in f"{line} "
 
 
-async def test_the_record_is_printed_a_line_an_event_the_latest_last(
+async def test_events_are_printed_one_a_line_with_the_latest_last(
     api: Api, database: asyncpg.Connection
 ) -> None:
     answer = await api.register(registration(await issue_key(database), nit="900123456"))
@@ -136,7 +136,7 @@ async def test_the_record_is_printed_a_line_an_event_the_latest_last(
         assert never in wrong_usage("audit", "--since", never)
 
 
-async def test_nobody_writes_to_the_terminal_of_whoever_reads(database: asyncpg.Connection) -> None:
+async def test_an_event_cannot_write_control_characters_to_a_terminal(database: asyncpg.Connection) -> None:
     await database.execute(
         "INSERT INTO audit_events (action, detail) VALUES ('x', $1)", '{"a": "line\\nand \\u001b[2J"}'
     )

@@ -36,7 +36,7 @@ def rows(text: str) -> list[dict[str, str]]:
 # Issuing
 
 
-async def test_keys_are_issued_into_a_file_for_its_owner_alone(
+async def test_keys_are_issued_into_a_file_that_only_its_owner_can_read(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     file = tmp_path / "keys.csv"
@@ -72,13 +72,13 @@ def seen_at_a_terminal(*words: str | Path) -> str:
     return seen.decode()
 
 
-async def test_a_terminal_is_shown_how_far_it_has_got(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_a_terminal_shows_the_progress(database: asyncpg.Connection, tmp_path: Path) -> None:
     seen = seen_at_a_terminal("keys", "issue", "--count", "12000", "--csv", tmp_path / "keys.csv")
 
     assert "/12000" in seen
 
 
-async def test_a_file_that_is_there_is_left_as_it_is(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_an_existing_file_is_not_overwritten(database: asyncpg.Connection, tmp_path: Path) -> None:
     file = tmp_path / "keys.csv"
     file.write_text("precious")
 
@@ -120,9 +120,7 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_run_that_is_killed_leaves_no_keys_and_no_file(
-    database: asyncpg.Connection, tmp_path: Path
-) -> None:
+async def test_a_killed_run_leaves_no_keys_and_no_file(database: asyncpg.Connection, tmp_path: Path) -> None:
     file = tmp_path / "keys.csv"
     process = start("keys", "issue", "--count", "3000000", "--csv", file)
 
@@ -142,7 +140,7 @@ async def test_a_run_that_is_killed_leaves_no_keys_and_no_file(
     assert await count(database) == 0
 
 
-async def test_a_recipient_is_given_one_key(database: asyncpg.Connection) -> None:
+async def test_a_recipient_gets_one_key(database: asyncpg.Connection) -> None:
     (key,) = json_of("keys", "issue", "--recipient", "ana@example.com", "--batch", "launch")
 
     assert (key["recipientEmail"], key["batch"]) == ("ana@example.com", "launch")
@@ -153,7 +151,9 @@ async def test_a_recipient_is_given_one_key(database: asyncpg.Connection) -> Non
 # Listing and counting
 
 
-async def test_listings_and_counts_are_by_batch_and_search(api: Api, database: asyncpg.Connection) -> None:
+async def test_listings_and_counts_are_filtered_by_batch_and_search(
+    api: Api, database: asyncpg.Connection
+) -> None:
     for number in range(3):
         await issue_key(database, batch="a" if number else "b", notes=f"note {number}")
 
@@ -167,7 +167,7 @@ async def test_listings_and_counts_are_by_batch_and_search(api: Api, database: a
 # Writing out
 
 
-async def test_what_is_written_out_is_safe_in_a_spreadsheet(
+async def test_exported_text_is_safe_in_a_spreadsheet(
     api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     used = await issue_key(database, notes="=HYPERLINK(1)", batch="@x")
@@ -188,7 +188,7 @@ async def test_what_is_written_out_is_safe_in_a_spreadsheet(
     assert datetime.now(UTC) - datetime.fromisoformat(row["usedAt"]) < timedelta(minutes=5)
 
 
-async def test_json_is_written_out_as_listings_print_it(
+async def test_exported_json_equals_that_of_listings(
     api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """Whatever the notes hold."""
@@ -226,7 +226,7 @@ def take_over(file: Path, text: str | bytes) -> Ended:
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-async def test_keys_that_were_made_elsewhere_admit_a_business(
+async def test_imported_keys_admit_a_business(
     api: Api, database: asyncpg.Connection, tmp_path: Path, delimiter: str, newline: str
 ) -> None:
     lines = [
@@ -256,7 +256,7 @@ async def test_keys_that_were_made_elsewhere_admit_a_business(
     )
 
 
-async def test_each_bad_line_is_told_by_its_number_and_nothing_is_taken_over(
+async def test_each_invalid_line_is_reported_with_its_number_and_no_key_is_imported(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     text = """key,notes,expiresAt,recipientEmail
@@ -291,7 +291,7 @@ end of days,,9999-12-31T23:59:59-14:00,
     assert await count(database) == 0
 
 
-async def test_keys_that_are_there_already_are_told_by_their_lines(
+async def test_duplicate_keys_are_reported_with_their_lines(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """In the database, or further up in the file."""
@@ -307,7 +307,7 @@ async def test_keys_that_are_there_already_are_told_by_their_lines(
     assert await count(database) == 1
 
 
-async def test_all_that_is_wrong_is_told_at_once(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_all_errors_are_reported_at_once(database: asyncpg.Connection, tmp_path: Path) -> None:
     await issue_key(database, key="BETA-ABCDE-FGHJK")
     text = "key,recipientEmail\nBETA-ABCDE-FGHJK,\nnew-1,ana\nnew-2,\nnew-2,\n"
 
@@ -321,9 +321,7 @@ async def test_all_that_is_wrong_is_told_at_once(database: asyncpg.Connection, t
     assert "3 problems" in done.stderr
 
 
-async def test_keys_can_be_read_from_the_file_that_they_were_issued_into(
-    database: asyncpg.Connection, tmp_path: Path
-) -> None:
+async def test_a_file_of_issued_keys_can_be_imported(database: asyncpg.Connection, tmp_path: Path) -> None:
     """In another database, say: with the notes that no spreadsheet took for a formula, as they were."""
     file = tmp_path / "keys.csv"
     printed("keys", "issue", "--count", "3", "--notes", "=1+1", "--expires", "30d", "--csv", str(file))
@@ -337,7 +335,9 @@ async def test_keys_can_be_read_from_the_file_that_they_were_issued_into(
     assert before[0]["notes"] == "=1+1"
 
 
-async def test_of_very_many_problems_the_first_are_told(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_of_very_many_errors_the_first_are_reported(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
     done = take_over(tmp_path / "keys.csv", "key,notes\n" + ",x\n" * (MAX_PROBLEMS + 50))
 
     assert len(done.stderr.splitlines()) == MAX_PROBLEMS + 1
@@ -357,7 +357,7 @@ async def test_of_very_many_problems_the_first_are_told(database: asyncpg.Connec
     ],
     ids=["empty", "unknown column", "twice", "not UTF-8", "endless line", "endless cell", "no lines"],
 )
-async def test_a_file_that_is_something_else_is_refused(
+async def test_a_file_of_another_format_is_refused(
     database: asyncpg.Connection, tmp_path: Path, content: bytes, told: str
 ) -> None:
     done = take_over(tmp_path / "keys.csv", content)
@@ -366,11 +366,11 @@ async def test_a_file_that_is_something_else_is_refused(
     assert told in done.stderr
 
 
-async def test_a_file_that_is_not_there_is_told_in_one_line(database: asyncpg.Connection) -> None:
+async def test_a_missing_file_is_reported_in_one_line(database: asyncpg.Connection) -> None:
     assert "cannot be read" in failure("keys", "import", "none.csv")
 
 
-async def test_a_database_that_is_away_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+async def test_an_unavailable_database_is_not_reported_as_an_error_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.csv"
     file.write_text("key\nnew-1\n")
 
@@ -387,7 +387,7 @@ async def recipients(database: asyncpg.Connection) -> list[str]:
     return [row[0] for row in await database.fetch("SELECT recipient FROM mails ORDER BY 1")]
 
 
-async def test_each_address_is_sent_one_key_however_often_it_is_run(
+async def test_each_address_gets_one_key_in_repeated_runs(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """One that was issued for an address is sent to that one, and no other is used for it."""
@@ -425,7 +425,7 @@ async def test_addresses_are_found_in_a_spreadsheet_with_semicolons(
     assert told == "ana@example.com: sent\n"
 
 
-async def test_addresses_that_are_not_csv_are_told_in_one_line(
+async def test_a_file_of_addresses_that_is_not_csv_is_reported_in_one_line(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     addresses = tmp_path / "addresses.csv"
@@ -434,7 +434,7 @@ async def test_addresses_that_are_not_csv_are_told_in_one_line(
     assert "addresses.csv is not CSV" in failure("keys", "send", "--batch", "launch", "--to", str(addresses))
 
 
-async def test_addresses_that_get_none_are_told_and_the_others_are_sent_to(
+async def test_addresses_without_a_key_are_reported_and_the_others_get_theirs(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     await issue_key(database, batch="launch")
@@ -453,7 +453,7 @@ async def test_addresses_that_get_none_are_told_and_the_others_are_sent_to(
     assert await recipients(database) == ["ana@example.com"]
 
 
-async def test_a_run_that_is_killed_and_repeated_beside_another_leaves_nobody_out(
+async def test_a_killed_run_repeated_beside_another_leaves_no_address_out(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     for _ in range(60):
@@ -476,9 +476,7 @@ async def test_a_run_that_is_killed_and_repeated_beside_another_leaves_nobody_ou
     assert await count(database, '"sentAt" IS NOT NULL') == 60
 
 
-async def test_it_waits_when_enough_were_sent_for_an_hour(
-    database: asyncpg.Connection, tmp_path: Path
-) -> None:
+async def test_sending_waits_at_the_hourly_limit(database: asyncpg.Connection, tmp_path: Path) -> None:
     """And goes on by itself."""
     await issue_key(database, batch="launch")
     await database.execute(

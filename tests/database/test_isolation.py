@@ -110,7 +110,7 @@ def takes_id(field: GraphQLField) -> bool:
     return False
 
 
-def test_every_query_and_mutation_is_known_here() -> None:
+def test_every_query_and_mutation_is_in_the_tables() -> None:
     """Those for operators let nobody of any tenant in: `test_authorisation` asks them."""
     fields = {name: field for name, field in root_fields().items() if name not in OPERATORS}
 
@@ -133,7 +133,7 @@ async def rows(database: asyncpg.Connection) -> list[Any]:
 
 @pytest.mark.parametrize("actor", ["owner", "manager", "cashier"])
 @pytest.mark.parametrize("field", WITH_IDS)
-async def test_an_id_of_another_tenant_is_like_one_that_nobody_has(
+async def test_an_id_of_another_tenant_gets_the_answer_of_an_unknown_id(
     api: Api, database: asyncpg.Connection, field: str, actor: str
 ) -> None:
     """The same answer to the letter, and nothing is changed."""
@@ -156,7 +156,9 @@ async def test_an_id_of_another_tenant_is_like_one_that_nobody_has(
 
 
 @pytest.mark.parametrize("field", WITH_IDS)
-async def test_the_same_id_is_found_by_its_own(api: Api, database: asyncpg.Connection, field: str) -> None:
+async def test_the_same_id_is_found_by_its_own_tenant(
+    api: Api, database: asyncpg.Connection, field: str
+) -> None:
     """The walk above asks for what is there."""
     theirs = await open_business(api, database, "Theirs")
     document, kind = WITH_IDS[field]
@@ -169,7 +171,7 @@ async def test_the_same_id_is_found_by_its_own(api: Api, database: asyncpg.Conne
     assert result.get("__typename") != "NotFound"
 
 
-async def test_a_session_of_a_colleague_is_not_ones_own(api: Api, database: asyncpg.Connection) -> None:
+async def test_the_session_of_a_colleague_cannot_be_revoked(api: Api, database: asyncpg.Connection) -> None:
     """Nor does an operator end somebody else's."""
     ours = await open_business(api, database, "Ours")
     operator = await hire(database, None, "SUPER_ADMIN")
@@ -194,7 +196,7 @@ query($after: String) {{ viewer {{ {PERSON} tenant {{ {TENANT} }} }} sessions {{
 """
 
 
-async def test_nothing_that_is_shown_is_another_tenants(api: Api, database: asyncpg.Connection) -> None:
+async def test_no_query_shows_another_tenant(api: Api, database: asyncpg.Connection) -> None:
     """Nor behind a cursor of the other tenant, which is a moment and no more."""
     theirs, ours = [await open_business(api, database, name) for name in ("Theirs", "Ours")]
     cursors = "{ viewer { tenant { staff(first: 1) { edges { cursor } } } } }"
@@ -220,7 +222,7 @@ async def test_nothing_that_is_shown_is_another_tenants(api: Api, database: asyn
                 assert secret not in told
 
 
-async def test_what_is_made_and_changed_is_ones_own(api: Api, database: asyncpg.Connection) -> None:
+async def test_mutations_change_only_the_viewers_tenant(api: Api, database: asyncpg.Connection) -> None:
     theirs = await open_business(api, database, "Theirs")
     untouched = await rows(database)
     ours = await open_business(api, database, "Ours")

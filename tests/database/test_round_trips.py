@@ -85,7 +85,7 @@ async def round_trips(
     return (relay.round_trips - before) / times
 
 
-async def test_seats_cost_two_round_trips_however_many_people_there_are(
+async def test_seats_cost_two_round_trips_in_a_tenant_of_any_size(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
     few = await round_trips(gatehouse, relay, SEATS, owner.token)
@@ -99,7 +99,7 @@ async def test_seats_cost_two_round_trips_however_many_people_there_are(
     assert (few, many) == (2, 2)
 
 
-async def test_a_device_that_was_not_seen_for_a_while_costs_one_more(
+async def test_updating_last_seen_costs_one_more(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
     await round_trips(gatehouse, relay, SEATS, owner.token)
@@ -122,7 +122,7 @@ async def test_a_device_that_was_not_seen_for_a_while_costs_one_more(
     ],
     ids=["ask for a code", "sign in", "try a code"],
 )
-async def test_whoever_has_no_account_waits_for_as_many(
+async def test_an_unknown_address_costs_as_many_as_a_known_one(
     relay: Relay, gatehouse: GatehouseProcess, owner: Person, act: str
 ) -> None:
     """How long an answer takes must not tell whether an address is known."""
@@ -136,7 +136,7 @@ async def test_whoever_has_no_account_waits_for_as_many(
     assert asked[0] == asked[1]
 
 
-async def test_a_page_of_people_asks_once_for_all_of_them(
+async def test_a_page_of_staff_takes_one_query_for_all(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
     """The viewer, the page, and what all nodes want of their tenant: owner, seats and a page within."""
@@ -150,7 +150,7 @@ async def test_a_page_of_people_asks_once_for_all_of_them(
     assert await round_trips(gatehouse, relay, query, owner.token) == 5
 
 
-async def test_people_are_counted_only_for_whoever_asks(
+async def test_staff_are_counted_only_on_request(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
     page = "{ viewer { tenant { staff { edges { cursor } %s } } } }"
@@ -161,7 +161,7 @@ async def test_people_are_counted_only_for_whoever_asks(
     assert (without, counted) == (2, 3)
 
 
-async def test_a_page_of_tenants_asks_once_for_all_owners_and_once_for_all_seats(
+async def test_a_page_of_tenants_takes_one_query_for_owners_and_one_for_seats(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """The viewer, the page, owners and seats."""

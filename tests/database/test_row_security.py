@@ -49,7 +49,7 @@ async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connectio
 
 
 @pytest.mark.parametrize("table", PROTECTED)
-async def test_without_a_scope_nothing_is_seen_or_changed(
+async def test_without_a_scope_no_row_is_visible_or_changed(
     application: asyncpg.Connection, database: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     before = await database.fetchval(f"SELECT count(*) FROM {table}")
@@ -76,7 +76,7 @@ INSERTS = {
 
 
 @pytest.mark.parametrize("table", PROTECTED)
-async def test_without_a_scope_nothing_is_taken(
+async def test_without_a_scope_inserts_are_refused(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
@@ -84,7 +84,7 @@ async def test_without_a_scope_nothing_is_taken(
 
 
 @pytest.mark.parametrize("table", ["users", "tenants", "audit_events", "one_time_codes"])
-async def test_one_tenants_scope_takes_nothing_for_another(
+async def test_a_tenant_scope_refuses_inserts_for_another_tenant(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     async with application.transaction():
@@ -95,7 +95,7 @@ async def test_one_tenants_scope_takes_nothing_for_another(
 
 
 @pytest.mark.parametrize("table", PLATFORM_ONLY)
-async def test_a_tenants_scope_sees_no_codes_and_no_mails(
+async def test_a_tenant_scope_sees_no_codes_and_no_mails(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     async with application.transaction():
@@ -107,7 +107,7 @@ async def test_a_tenants_scope_sees_no_codes_and_no_mails(
 
 
 @pytest.mark.parametrize("table", [table for table in PROTECTED if table not in PLATFORM_ONLY])
-async def test_a_tenants_scope_sees_its_own_rows_alone(
+async def test_a_tenant_scope_sees_only_its_own_rows(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     async with application.transaction():
@@ -137,13 +137,13 @@ async def test_domain_queries_without_a_scope_see_nothing(two_tenants: list[UUID
     assert await Session.objects() == []
 
 
-async def test_domain_queries_in_a_tenants_scope_see_that_tenant(two_tenants: list[UUID]) -> None:
+async def test_domain_queries_in_a_tenant_scope_see_that_tenant(two_tenants: list[UUID]) -> None:
     async with tenant_scope(two_tenants[0]):
         assert [str(tenant.id) for tenant in await Tenant.objects()] == [str(two_tenants[0])]
         assert [str(user.tenant_id) for user in await User.objects()] == [str(two_tenants[0])]
 
 
-async def test_a_scope_cannot_be_opened_within_another(two_tenants: list[UUID]) -> None:
+async def test_a_scope_cannot_be_opened_within_a_different_one(two_tenants: list[UUID]) -> None:
     """Joined silently, the inner scope would see all that the outer one sees."""
     async with platform_scope():
         with pytest.raises(RuntimeError, match="another scope"):
@@ -153,7 +153,7 @@ async def test_a_scope_cannot_be_opened_within_another(two_tenants: list[UUID]) 
 EMAILS = 'SELECT email, "tenantId" FROM users ORDER BY email'
 
 
-async def test_a_statement_in_a_scope_sees_what_the_scope_names_and_leaves_nothing_behind(
+async def test_a_statement_in_a_scope_sees_its_rows_and_the_scope_ends_with_it(
     two_tenants: list[UUID],
 ) -> None:
     """Often enough that PostgreSQL plans it once for all; the connection is the same one each time."""
@@ -167,7 +167,7 @@ async def test_a_statement_in_a_scope_sees_what_the_scope_names_and_leaves_nothi
     assert len(await read_tenants(two_tenants, EMAILS)) == 2
 
 
-async def test_a_tenants_statement_finds_nothing_of_another_one(two_tenants: list[UUID]) -> None:
+async def test_a_statement_in_a_tenant_scope_finds_no_other_tenant(two_tenants: list[UUID]) -> None:
     ours, theirs = two_tenants
 
     assert await read_tenants([ours], 'SELECT id FROM users WHERE "tenantId" = {}', theirs) == []
@@ -177,7 +177,7 @@ async def test_a_tenants_statement_finds_nothing_of_another_one(two_tenants: lis
 @pytest.mark.parametrize(
     "setting", ["enable_nestloop", "enable_indexscan", "enable_seqscan", "enable_hashjoin"]
 )
-async def test_a_statement_sets_its_scope_before_it_looks_at_a_row(
+async def test_a_statement_sets_its_scope_before_it_reads_a_row(
     application: asyncpg.Connection, two_tenants: list[UUID], setting: str
 ) -> None:
     """However PostgreSQL goes about it."""
@@ -203,7 +203,7 @@ async def test_within_a_transaction_a_statement_of_another_scope_is_refused(two_
         assert len(await User.objects()) == 1
 
 
-async def test_a_statement_over_all_tenants_takes_ids_and_no_other_text(
+async def test_a_statement_over_all_tenants_accepts_only_uuids(
     database: asyncpg.Connection, two_tenants: list[UUID]
 ) -> None:
     await write_platform("UPDATE tenants SET phone = '1' WHERE id IN ({}, {})", *two_tenants)
@@ -213,7 +213,7 @@ async def test_a_statement_over_all_tenants_takes_ids_and_no_other_text(
     assert await database.fetchval("SELECT count(*) FROM tenants WHERE phone = '1'") == 2
 
 
-async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_failed_scope_leaves_no_setting_behind(api: Api, database: asyncpg.Connection) -> None:
     async def fail() -> None:
         async with platform_scope():
             await Tenant.insert(Tenant(business_name="x", nit="xxx", business_type="OTRO", address="x"))
@@ -225,7 +225,7 @@ async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.
     assert await database.fetchval("SELECT count(*) FROM tenants") == 0
 
 
-async def test_each_user_sees_their_own_tenant_alone(api: Api, database: asyncpg.Connection) -> None:
+async def test_each_user_sees_only_their_own_tenant(api: Api, database: asyncpg.Connection) -> None:
     answers = [await api.register(registration(await issue_key(database))) for _ in range(3)]
 
     for answer in answers:
@@ -234,7 +234,7 @@ async def test_each_user_sees_their_own_tenant_alone(api: Api, database: asyncpg
         assert viewer["id"] == answer["user"]["id"]
 
 
-async def test_signing_in_finds_its_user_by_an_index(application: asyncpg.Connection) -> None:
+async def test_sign_in_finds_its_user_by_an_index(application: asyncpg.Connection) -> None:
     """Row security keeps PostgreSQL from an index on an expression; with many users that would show."""
     from api.domain.accounts.sign_in import _BY_EMAIL
 

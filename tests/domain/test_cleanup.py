@@ -12,9 +12,7 @@ from tests.support import Api
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_is_over_is_cleaned_up(
-    api: Api, database: asyncpg.Connection, ana: dict[str, Any]
-) -> None:
+async def test_expired_rows_are_deleted(api: Api, database: asyncpg.Connection, ana: dict[str, Any]) -> None:
     """And nothing else is."""
     from api.domain.cleanup import clean_up
 

@@ -64,7 +64,7 @@ async def test_fifty_registrations_with_one_key_admit_one(
     assert await half_done(database) == {}
 
 
-async def test_one_registration_sent_many_times_at_once_is_one(
+async def test_one_registration_sent_many_times_concurrently_creates_one_tenant(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """An impatient client gets the same tenant each time."""
@@ -94,7 +94,7 @@ async def test_sixty_registrations_with_sixty_keys_all_succeed(
 
 
 @pytest.mark.parametrize(("shared", "refusal"), [("email", "EmailTaken"), ("nit", "NitTaken")])
-async def test_of_two_who_share_an_email_or_a_tax_id_one_is_admitted(
+async def test_of_two_registrations_with_one_email_or_tax_id_one_succeeds(
     serving: GatehouseProcess, database: asyncpg.Connection, shared: str, refusal: str
 ) -> None:
     """The other one's key stays unused."""
@@ -110,7 +110,7 @@ async def test_of_two_who_share_an_email_or_a_tax_id_one_is_admitted(
     assert await half_done(database) == {}
 
 
-async def test_a_server_that_is_killed_leaves_nothing_half_done(
+async def test_a_killed_server_leaves_nothing_half_done(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """SIGKILL in the middle of 20 registrations; those that broke off succeed when they are sent again."""
@@ -175,7 +175,7 @@ def cashier(number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-async def test_of_twenty_who_are_hired_at_once_for_two_seats_two_are(
+async def test_of_twenty_concurrent_hires_for_two_seats_two_succeed(
     gatehouse: GatehouseProcess, database: asyncpg.Connection, workers: str
 ) -> None:
     gatehouse.environment["WORKERS"] = workers
@@ -189,7 +189,7 @@ async def test_of_twenty_who_are_hired_at_once_for_two_seats_two_are(
     assert await database.fetchval("SELECT count(*) FROM audit_events WHERE action = 'staff.created'") == 2
 
 
-async def test_of_those_who_come_back_at_once_as_many_are_let_in_as_there_are_seats(
+async def test_concurrent_reactivations_fill_no_more_than_the_seats(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """Beside others who are hired, and who change roles."""
@@ -207,7 +207,7 @@ async def test_of_those_who_come_back_at_once_as_many_are_let_in_as_there_are_se
     assert await database.fetchval(held) == 2
 
 
-async def test_of_two_admins_who_remove_each_other_one_stays(
+async def test_of_two_admins_who_remove_each_other_concurrently_one_stays(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """Whoever was removed a moment ago has no say any more."""
@@ -224,7 +224,7 @@ async def test_of_two_admins_who_remove_each_other_one_stays(
     assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'ADMIN'") == 1 + 5
 
 
-async def test_signing_in_while_one_is_removed_ends_in_no_session(
+async def test_a_user_who_is_removed_during_sign_in_gets_no_session(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     owner = await open_business(serving, database)

@@ -200,7 +200,7 @@ async def test_a_mutation_answers_with_data_and_a_query_with_an_error(api: Api, 
     assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 60}
 
 
-async def test_it_is_told_in_spanish(api: Api, settings: Settings) -> None:
+async def test_the_message_is_also_in_spanish(api: Api, settings: Settings) -> None:
     settings(RATE_LIMIT_LOGIN="1/minute", RATE_LIMIT_VALIDATE="1/minute")
     await api.post(LOGIN, i=NOBODY)
     await api.validate(UNKNOWN)
@@ -246,7 +246,7 @@ async def test_rest_and_graphql_share_one_count(
 # What counts
 
 
-async def test_aliases_gain_nothing(api: Api, settings: Settings) -> None:
+async def test_each_alias_of_a_query_is_counted(api: Api, settings: Settings) -> None:
     settings(RATE_LIMIT_VALIDATE="10/minute", RATE_LIMIT_WRONG_KEYS="100/minute")
     six = " ".join(f'a{number}: validateBetaKey(key: "{UNKNOWN}") {{ valid }}' for number in range(6))
 
@@ -258,7 +258,7 @@ async def test_aliases_gain_nothing(api: Api, settings: Settings) -> None:
     assert code_of(await _validate(api)) == "RATE_LIMITED"
 
 
-async def test_the_aliases_of_a_mutation_are_counted_one_by_one(api: Api, settings: Settings) -> None:
+async def test_each_alias_of_a_mutation_is_counted(api: Api, settings: Settings) -> None:
     settings(RATE_LIMIT_LOGIN="3/minute", RATE_LIMIT_WRONG_PASSWORDS="100/minute")
     aliases = " ".join(f"a{number}: login(input: $i) {{ __typename }}" for number in range(5))
 
@@ -280,7 +280,7 @@ async def test_of_several_operations_only_the_one_that_runs_counts(api: Api, set
     assert [code_of(answer) for answer in answers] == [None, None, "RATE_LIMITED"]
 
 
-async def test_what_is_refused_does_not_count(api: Api, settings: Settings, clock: Clock) -> None:
+async def test_a_refused_attempt_is_not_counted(api: Api, settings: Settings, clock: Clock) -> None:
     """Whoever keeps on trying waits no longer for it."""
     settings(RATE_LIMIT_VALIDATE="2/minute")
     for _ in range(20):
@@ -290,7 +290,7 @@ async def test_what_is_refused_does_not_count(api: Api, settings: Settings, cloc
     assert code_of(await _validate(api)) is None
 
 
-async def test_switched_off_nothing_is_counted(api: Api, settings: Settings) -> None:
+async def test_nothing_is_counted_if_limits_are_off(api: Api, settings: Settings) -> None:
     settings(RATE_LIMITS="off", RATE_LIMIT_VALIDATE="1/minute", RATE_LIMIT_WRONG_KEYS="1/minute")
 
     assert [code_of(await _validate(api)) for _ in range(5)] == [None] * 5
@@ -299,7 +299,7 @@ async def test_switched_off_nothing_is_counted(api: Api, settings: Settings) -> 
 # Guesses
 
 
-async def test_keys_that_exist_are_no_guesses(
+async def test_existing_keys_are_not_counted_as_guesses(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
     settings(RATE_LIMIT_WRONG_KEYS="2/minute")
@@ -315,7 +315,7 @@ async def test_keys_that_exist_are_no_guesses(
     assert code_of(await api.post(VALIDATE, k=key)) == "RATE_LIMITED"
 
 
-async def test_of_wrong_keys_asked_about_at_once_no_more_are_told_than_the_limit(
+async def test_concurrent_guesses_of_keys_get_no_more_answers_than_the_limit(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
     settings(RATE_LIMIT_WRONG_KEYS="3/minute")
@@ -326,7 +326,7 @@ async def test_of_wrong_keys_asked_about_at_once_no_more_are_told_than_the_limit
     assert codes.count("RATE_LIMITED") == 9
 
 
-async def test_a_right_guess_among_too_many_wrong_ones_is_not_told(
+async def test_a_right_guess_among_too_many_wrong_ones_is_refused_too(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
     """Otherwise whoever guesses at many keys at once would learn from the one answer that is no refusal."""
@@ -366,7 +366,7 @@ mutation($i: ChangePasswordInput!) { changePassword(input: $i) { __typename ... 
 """
 
 
-async def test_whoever_holds_a_session_cannot_guess_at_its_password_either(
+async def test_guesses_of_the_current_password_with_a_session_are_limited(
     api: Api, ana: str, clock: Clock
 ) -> None:
     """A stolen session has five guesses, together with those at sign-in."""
@@ -384,7 +384,7 @@ async def test_whoever_holds_a_session_cannot_guess_at_its_password_either(
     assert code_of(await api.post(CHANGE, token, i=right)) is None
 
 
-async def test_of_passwords_guessed_at_once_with_a_session_no_more_are_told_than_the_limit(
+async def test_concurrent_guesses_with_a_session_get_no_more_answers_than_the_limit(
     api: Api, ana: str
 ) -> None:
     token = (await api.login(ana))["accessToken"]
@@ -396,7 +396,7 @@ async def test_of_passwords_guessed_at_once_with_a_session_no_more_are_told_than
     assert (codes.count("WRONG_CREDENTIALS"), codes.count("RATE_LIMITED")) == (5, 4)
 
 
-async def test_the_right_password_is_no_guess(api: Api, ana: str, settings: Settings) -> None:
+async def test_the_right_password_is_not_counted_as_a_guess(api: Api, ana: str, settings: Settings) -> None:
     settings(RATE_LIMIT_LOGIN="100/minute")
     for _ in range(6):
         assert (await api.login(ana))["__typename"] == "SignedIn"
@@ -417,7 +417,7 @@ async def test_unknown_addresses_are_refused_like_known_ones(api: Api, ana: str,
     assert known == unknown == ["WrongCredentials"] * 5 + ["RateLimited"] * 2
 
 
-async def test_of_wrong_passwords_tried_at_once_no_more_are_told_than_the_limit(
+async def test_concurrent_wrong_passwords_get_no_more_answers_than_the_limit(
     api: Api, ana: str, settings: Settings
 ) -> None:
     told = await asyncio.gather(*(api.at(f"203.0.113.{n}").login(ana, "wrong") for n in range(12)))
@@ -426,7 +426,7 @@ async def test_of_wrong_passwords_tried_at_once_no_more_are_told_than_the_limit(
     assert (kinds.count("WrongCredentials"), kinds.count("RateLimited")) == (5, 7)
 
 
-async def test_a_repeated_registration_is_a_guess_at_the_password_too(
+async def test_a_repeated_registration_with_a_wrong_password_counts_as_a_guess(
     api: Api, database: asyncpg.Connection
 ) -> None:
     form = registration(await issue_key(database))
@@ -468,7 +468,7 @@ async def test_codes_are_limited_by_address_and_by_mailbox() -> None:
 # Memory
 
 
-async def test_windows_that_have_passed_are_forgotten(clock: Clock) -> None:
+async def test_expired_windows_are_removed_from_memory(clock: Clock) -> None:
     counter = rate_limit_store.MemoryCounter()
     rate = rate_limit_store.rate("x", "2/minute")
     for number in range(1000):

@@ -36,9 +36,7 @@ async def test_a_body_that_is_not_json_in_utf_8_gets_400(served: Served, body: b
 
 
 @pytest.mark.parametrize("body", ["null", "7", '"{ hello }"', "[]", '[{"query": "{ hello }"}]'])
-async def test_a_body_that_is_not_one_object_gets_400_for_there_is_no_batching(
-    served: Served, body: str
-) -> None:
+async def test_a_body_that_is_not_one_object_gets_400(served: Served, body: str) -> None:
     assert_refused(await served.post_body(body), 400, "batching")
 
 
@@ -110,7 +108,7 @@ async def test_json_may_be_declared_with_its_encoding(served: Served, content_ty
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_another_method_gets_405_and_the_methods_that_there_are(served: Served, method: str) -> None:
+async def test_another_method_gets_405_with_the_allowed_methods(served: Served, method: str) -> None:
     response = await served.client.request(method, "/graphql")
 
     assert response.status_code == 405
@@ -129,14 +127,14 @@ async def test_a_malformed_request_is_shown_to_the_error_hook_with_its_status(se
 # How much a request may carry
 
 
-async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_gets_413() -> None:
+async def test_a_body_of_the_limit_is_accepted_and_one_byte_more_gets_413() -> None:
     assert (await Served(max_body_bytes=len(HELLO)).post_body(HELLO)).status_code == 200
     assert_refused(
         await Served(max_body_bytes=len(HELLO) - 1).post_body(HELLO), 413, f"{len(HELLO) - 1} bytes"
     )
 
 
-async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
+async def test_a_body_whose_content_length_is_too_large_is_not_read() -> None:
     read: list[bytes] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -174,7 +172,7 @@ async def test_a_query_string_that_is_too_long_gets_414() -> None:
     assert_refused(await Served(max_body_bytes=100).get(query="{ hello }" + " " * 100), 414, "100 bytes")
 
 
-async def test_a_client_that_leaves_in_the_middle_of_the_body_is_neither_answered_nor_an_error(
+async def test_a_client_that_disconnects_during_the_body_gets_no_response_and_causes_no_error(
     served: Served,
 ) -> None:
     arriving: list[Message] = [

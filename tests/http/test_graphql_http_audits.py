@@ -29,7 +29,7 @@ UNREACHABLE = [
 ]
 
 
-def test_the_lock_file_of_the_audits_names_no_place_to_fetch_them_from() -> None:
+def test_the_lock_file_of_the_audits_names_no_registry() -> None:
     """After a change of package.json: `npm install --package-lock-only --omit-lockfile-registry-resolved`."""
     packages = json.loads((AUDITS / "package-lock.json").read_text())["packages"]
     wanted = json.loads((AUDITS / "package.json").read_text())["dependencies"]
@@ -69,7 +69,7 @@ async def test_every_audit_passes(audits: Path, serving: GatehouseProcess) -> No
     assert failures(results) == []
 
 
-async def test_audits_that_do_not_pass_are_listed(audits: Path, serving: GatehouseProcess) -> None:
+async def test_failed_audits_are_listed(audits: Path, serving: GatehouseProcess) -> None:
     """Otherwise the test above would say nothing; this path answers, but not to GraphQL."""
     failed = failures(audit(audits, f"{serving.url}/healthz"))
 

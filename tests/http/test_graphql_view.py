@@ -142,9 +142,7 @@ def shout(value: str) -> str:
     ],
     ids=["extensions", "directives", "subscriptions", "incremental execution"],
 )
-async def test_a_schema_that_relies_on_what_the_view_leaves_out_is_refused(
-    options: dict[str, Any], named: str
-) -> None:
+async def test_a_schema_with_unsupported_features_is_refused(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=f"does not support {named}"):
         GraphQLView(
             strawberry.Schema(Query, **options), get_context=Context, on_errors=lambda _, errors: errors
@@ -235,9 +233,7 @@ async def test_a_request_that_cannot_be_executed_has_errors_and_no_data(
 
 
 @pytest.mark.parametrize("accept", [GRAPHQL_RESPONSE, PLAIN])
-async def test_data_that_is_partly_missing_comes_with_the_errors_and_status_200(
-    served: Served, accept: str
-) -> None:
+async def test_partial_data_comes_with_the_errors_and_status_200(served: Served, accept: str) -> None:
     response = await served.post("{ hello broken }", accept=accept)
 
     assert response.status_code == 200
@@ -249,7 +245,7 @@ async def test_data_that_is_partly_missing_comes_with_the_errors_and_status_200(
 
 @pytest.mark.parametrize("accept", [GRAPHQL_RESPONSE, PLAIN])
 @pytest.mark.parametrize("query", ["{ required }", "{ path required waits }"])
-async def test_data_that_came_to_nothing_is_null_with_status_200(
+async def test_data_nulled_by_an_error_is_null_with_status_200(
     served: Served, query: str, accept: str
 ) -> None:
     response = await served.post(query, accept=accept)
@@ -308,7 +304,7 @@ async def test_an_exception_from_the_error_hook_is_shown_to_it_and_masked() -> N
 
 @pytest.mark.parametrize("body", ['{"query": "{ broken }"}', "nonsense"])
 @pytest.mark.parametrize("options", [{"get_context": fail}, {"on_errors": fail}], ids=["context", "errors"])
-async def test_without_a_context_or_an_error_hook_that_works_the_server_says_500_and_nothing_else(
+async def test_if_the_context_or_the_error_hook_fails_the_server_answers_a_bare_500(
     options: dict[str, Callable[..., Any]], body: str
 ) -> None:
     response = await Served(**options).post_body(body)

@@ -67,7 +67,7 @@ def bodies(message: EmailMessage) -> tuple[str, str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("template", Template)
-def test_every_mail_tells_all_of_its_values_in_text_and_html(template: Template, language: str) -> None:
+def test_every_mail_contains_its_values_in_text_and_html(template: Template, language: str) -> None:
     message = received(mail(template, language))
     text, html = bodies(message)
 
@@ -81,7 +81,7 @@ def test_every_mail_tells_all_of_its_values_in_text_and_html(template: Template,
     assert message["To"] == "ana@example.com"
 
 
-def test_the_languages_differ_and_nothing_in_the_folder_is_unused() -> None:
+def test_the_languages_differ_and_every_file_is_used() -> None:
     folder = ROOT / "api" / "mail" / "templates"
     wanted = {
         f"{language}/{one.value}.{kind}"
@@ -97,7 +97,7 @@ def test_the_languages_differ_and_nothing_in_the_folder_is_unused() -> None:
         assert bodies(english)[0] != bodies(spanish)[0]
 
 
-def test_the_subject_tells_no_code() -> None:
+def test_the_subject_contains_no_code() -> None:
     """It is shown on locked screens, and written into the logs of mail servers."""
     for template in Template:
         for language in LANGUAGES:
@@ -130,18 +130,18 @@ def test_a_value_adds_neither_a_header_nor_a_line() -> None:
 @pytest.mark.parametrize(
     "to", ["ana@example.com\r\nBcc: eva@example.com", "ana@example.com, eva@example.com", "ana"]
 )
-def test_what_is_not_one_address_gets_nothing(to: str) -> None:
+def test_an_invalid_recipient_gets_no_mail(to: str) -> None:
     with pytest.raises(ValueError, match=r"address|Header|header|@"):
         compose(mail(Template.WELCOME, to=to), SENDER)
 
 
-def test_a_domain_of_other_letters_is_written_as_dns_has_it() -> None:
+def test_an_international_domain_is_written_in_punycode() -> None:
     assert (
         received(mail(Template.WELCOME, to="ana@straße.example.com"))["To"] == "ana@xn--strae-oqa.example.com"
     )
 
 
-def test_a_mail_is_the_same_one_at_every_try() -> None:
+def test_every_attempt_has_the_same_message_id() -> None:
     """By its Message-ID a receiver tells a second try from a second mail."""
     one = mail(Template.WELCOME)
     first, second = compose(one, SENDER), compose(one, SENDER)
@@ -151,7 +151,7 @@ def test_a_mail_is_the_same_one_at_every_try() -> None:
     assert first["Message-ID"] != compose(mail(Template.WELCOME), SENDER)["Message-ID"]
 
 
-def test_a_missing_value_is_no_gap_in_a_sentence() -> None:
+def test_a_missing_value_is_an_error() -> None:
     one = mail(Template.WELCOME)
     del one.values["businessName"]
 

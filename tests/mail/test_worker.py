@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 # When a mail exists
 
 
-async def test_a_registration_is_welcomed(
+async def test_a_registration_sends_a_welcome_mail(
     api: Api, database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     form = registration(await issue_key(database), firstName="Ana <b>", businessName="El Ahorro & Co")
@@ -41,7 +41,7 @@ async def test_a_registration_is_welcomed(
     assert await database.fetchval("SELECT count(*) FROM mails") == 0
 
 
-async def test_a_registration_that_fails_sends_nothing(
+async def test_a_failed_registration_sends_nothing(
     api: Api, database: asyncpg.Connection, smtp: MailServer
 ) -> None:
     form = registration(await issue_key(database))
@@ -53,7 +53,7 @@ async def test_a_registration_that_fails_sends_nothing(
     assert await database.fetchval("SELECT count(*) FROM mails") == 1
 
 
-async def test_a_mail_ends_with_the_transaction_that_failed(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_mail_is_rolled_back_with_its_transaction(api: Api, database: asyncpg.Connection) -> None:
     async def fail() -> None:
         async with platform_scope():
             await queue_mail(Template.PASSWORD_CHANGED, to="ana@example.com", language="en", firstName="Ana")
@@ -103,7 +103,7 @@ async def test_no_request_waits_for_a_mail(
 # Servers of all kinds
 
 
-async def test_a_server_that_is_down_gets_the_mail_when_it_is_up(
+async def test_a_mail_is_sent_when_an_unreachable_server_is_up_again(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "RETRY_DELAYS", (0.05,) * 1000)
@@ -120,7 +120,7 @@ async def test_a_server_that_is_down_gets_the_mail_when_it_is_up(
     assert names(smtp.accepted) == ["Ana"]
 
 
-async def test_pauses_between_tries_grow(
+async def test_retry_delays_grow(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     pauses = worker.RETRY_DELAYS
@@ -136,7 +136,7 @@ async def test_pauses_between_tries_grow(
 
 
 @pytest.mark.parametrize("at", ["recipient", "data"])
-async def test_a_refusal_for_now_is_tried_again(
+async def test_a_temporary_refusal_is_retried(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], at: str
 ) -> None:
     (smtp.recipient_answers if at == "recipient" else smtp.answers).append("451 greylisted")
@@ -148,7 +148,7 @@ async def test_a_refusal_for_now_is_tried_again(
 
 
 @pytest.mark.parametrize("at", ["recipient", "data"])
-async def test_a_refusal_for_good_is_not(
+async def test_a_permanent_refusal_is_not_retried(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], at: str
 ) -> None:
     """It is kept for an operator, without what the mail would have told."""
@@ -164,7 +164,7 @@ async def test_a_refusal_for_good_is_not(
     assert smtp.accepted == []
 
 
-async def test_after_the_last_try_the_failure_is_where_an_operator_sees_it(
+async def test_after_the_last_retry_an_operator_sees_the_failure(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     smtp.answers = ["421 over quota"] * 100
@@ -185,7 +185,7 @@ async def test_after_the_last_try_the_failure_is_where_an_operator_sees_it(
     assert await database.fetchval('SELECT "values" FROM mails') == "{}"
 
 
-async def test_a_connection_that_is_lost_before_the_answer_is_tried_again_with_the_same_id(
+async def test_a_connection_lost_before_the_reply_is_retried_with_the_same_id(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     """Nobody can know whether it was accepted; by its Message-ID the receiver does."""
@@ -199,7 +199,7 @@ async def test_a_connection_that_is_lost_before_the_answer_is_tried_again_with_t
     assert names(smtp.accepted) == ["Ana"]
 
 
-async def test_a_connection_that_is_lost_after_the_answer_is_none_of_the_mails_business(
+async def test_a_connection_lost_after_the_reply_does_not_repeat_the_mail(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     smtp.drops_quit = True
@@ -210,7 +210,7 @@ async def test_a_connection_that_is_lost_after_the_answer_is_none_of_the_mails_b
     assert names(smtp.seen) == ["Ana"]
 
 
-async def test_a_slow_server_gets_a_mail_once_and_holds_no_other_up(
+async def test_a_slow_server_gets_a_mail_once_and_delays_no_other(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slower than the lease, which the worker renews, so that no other worker takes it up."""
@@ -227,7 +227,7 @@ async def test_a_slow_server_gets_a_mail_once_and_holds_no_other_up(
     assert len(smtp.seen) == 2
 
 
-async def test_a_code_that_has_expired_is_not_sent_any_more(
+async def test_an_expired_code_is_not_sent(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     await queue()
@@ -265,7 +265,7 @@ async def test_a_mail_of_a_newer_version_waits_for_that_versions_worker(
 # The database
 
 
-async def test_what_was_accepted_while_the_database_fails_is_not_sent_again(
+async def test_a_mail_accepted_while_the_database_fails_is_not_sent_again(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     async def lose_the_table(_server: MailServer) -> str:
@@ -286,7 +286,7 @@ async def test_what_was_accepted_while_the_database_fails_is_not_sent_again(
     assert names(smtp.seen) == ["Ana"]
 
 
-async def test_a_worker_outlives_a_queue_that_cannot_be_read(
+async def test_a_worker_survives_an_unreadable_queue(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     await database.execute("ALTER TABLE mails RENAME TO mails_away")
@@ -301,7 +301,7 @@ async def test_a_worker_outlives_a_queue_that_cannot_be_read(
     assert names(smtp.accepted) == ["Ana"]
 
 
-async def test_no_mail_waits_for_the_cleaning_up(
+async def test_no_mail_waits_for_the_clean_up(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     """Which stands still here, behind a lock."""
@@ -318,7 +318,7 @@ async def test_no_mail_waits_for_the_cleaning_up(
         assert await database.fetchval(waiting) == cleaning
 
 
-async def test_a_tenant_that_cannot_be_erased_keeps_nothing_else_from_being_cleaned_up(
+async def test_a_tenant_that_cannot_be_erased_does_not_stop_the_clean_up(
     api: Api, database: asyncpg.Connection, start: Callable[[], Any]
 ) -> None:
     """Because tables of an old system refer to its people."""
@@ -336,7 +336,7 @@ async def test_a_tenant_that_cannot_be_erased_keeps_nothing_else_from_being_clea
         await database.execute("DROP TABLE orders")
 
 
-async def test_nothing_of_a_mail_is_in_the_log(
+async def test_the_log_contains_nothing_of_a_mail(
     api: Api,
     database: asyncpg.Connection,
     smtp: MailServer,

@@ -46,7 +46,7 @@ def found_in(caplog: pytest.LogCaptureFixture) -> list[str]:
 # The acts
 
 
-def test_every_mutation_and_door_is_known_here() -> None:
+def test_every_mutation_and_rest_endpoint_is_in_the_tables() -> None:
     mutation = schema._schema.mutation_type
     assert mutation is not None
     assert MUTATIONS.keys() == mutation.fields.keys()
@@ -92,7 +92,7 @@ async def test_an_act_leaves_no_secret_in_the_log(
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_an_act_that_fails_on_any_table_leaves_none(
+async def test_an_act_that_fails_on_any_table_leaves_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -108,7 +108,7 @@ async def test_an_act_that_fails_on_any_table_leaves_none(
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_an_act_whose_database_goes_away_leaves_none(
+async def test_an_act_that_loses_its_connection_leaves_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
     """In the middle: the statement was sent, and its connection is lost."""
@@ -186,7 +186,7 @@ def garbage(key: str, token: str) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-async def test_requests_that_are_refused_leave_none(
+async def test_refused_requests_leave_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -222,12 +222,12 @@ NO_SECRETS = {
 }
 
 
-def test_every_command_is_known_here() -> None:
+def test_every_command_is_in_the_table() -> None:
     assert _commands(typer.main.get_command(command_line)) == COMMANDS.keys() | NO_SECRETS.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_a_command_leaves_none_on_standard_error(
+async def test_a_command_leaves_no_secret_on_standard_error(
     database: asyncpg.Connection, tmp_path: Path, command: str
 ) -> None:
     """That is where a scheduler takes its log from; what was asked for is on standard output."""
@@ -243,7 +243,7 @@ async def test_a_command_leaves_none_on_standard_error(
     assert (code, SECRETS.findall(told)) == (0, [])
 
 
-def test_the_search_finds_what_it_is_for() -> None:
+def test_the_search_finds_secrets() -> None:
     for secret in (
         *generate_keys(1),
         *(key.lower() for key in generate_keys(1)),

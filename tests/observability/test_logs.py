@@ -61,12 +61,12 @@ def test_a_readable_line_has_the_same() -> None:
 
 
 @pytest.mark.parametrize("forged", ["a\nforged line", "a\r\n\u2028b", "\x1b[2Jcleared", "a\x85b\x0bc"])
-def test_nothing_that_is_logged_makes_a_line_of_its_own_or_moves_the_cursor(forged: str) -> None:
+def test_logged_values_cannot_forge_lines_or_move_the_cursor(forged: str) -> None:
     assert as_json(forged, value=forged)["event"] == forged
     assert as_text(forged, value=forged).isprintable()
 
 
-def test_records_of_other_libraries_look_the_same() -> None:
+def test_records_of_other_libraries_have_the_same_format() -> None:
     """With what was raised, and where, but without the rows that PostgreSQL repeats."""
 
     class Failure(asyncpg.CheckViolationError):
@@ -96,7 +96,7 @@ def test_records_of_other_libraries_look_the_same() -> None:
         ("postgresql://ana:s3cr+et@db/x", "postgresql://ana:***@db/x"),
     ],
 )
-def test_what_looks_like_a_secret_is_masked(secret: str, kept: str) -> None:
+def test_secrets_are_masked(secret: str, kept: str) -> None:
     """Should something log one after all."""
     assert as_json(f"got {secret}.", value=secret)["event"] == f"got {kept}."
     assert secret not in str(as_json("x", values={"deep": [secret]}, text=f"a {secret} b"))
@@ -104,7 +104,7 @@ def test_what_looks_like_a_secret_is_masked(secret: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize("harmless", ["9b2f6f0c-8f43-4d63-9f0e-6b7f7d2c9a11", "a" * 64, "x.py:43", "482913"])
-def test_what_does_not_is_left(harmless: str) -> None:
+def test_other_values_are_not_masked(harmless: str) -> None:
     assert as_json(harmless)["event"] == harmless
 
 
@@ -117,7 +117,7 @@ def test_gatehouses_own_events_are_records_of_the_standard_library(
     assert (logged.name, logged.getMessage(), vars(logged)["status"]) == ("gatehouse", "refused", 400)
 
 
-def test_a_command_that_logs_leaves_standard_output_alone() -> None:
+def test_a_command_logs_to_standard_error() -> None:
     """Nobody has set anything up there, and standard output may be JSON for a program."""
     command = "from api.observability.logs import get_logger; get_logger().warning('odd', status=1)"
     done = subprocess.run(
@@ -128,7 +128,9 @@ def test_a_command_that_logs_leaves_standard_output_alone() -> None:
 
 
 @pytest.mark.parametrize(("chosen", "is_json"), [("json", True), ("auto", True), ("text", False)])
-async def test_a_server_writes_as_it_is_told(gatehouse: GatehouseProcess, chosen: str, is_json: bool) -> None:
+async def test_a_server_logs_in_the_format_of_the_setting(
+    gatehouse: GatehouseProcess, chosen: str, is_json: bool
+) -> None:
     """Where its standard error is no terminal, as in production, `auto` is JSON."""
     gatehouse.environment["LOG_FORMAT"] = chosen
     gatehouse.start()
@@ -145,7 +147,7 @@ async def test_a_server_writes_as_it_is_told(gatehouse: GatehouseProcess, chosen
         assert "[night-7] refused status=400 code=INVALID_INPUT" in line
 
 
-def test_a_terminal_is_written_to_readably() -> None:
+def test_the_log_in_a_terminal_is_text() -> None:
     parent, child = pty.openpty()
     command = "from api.observability import logs; logs.configure_logging(); logs.get_logger().info('x')"
     environment = {**os.environ, "LOG_FORMAT": "auto"}

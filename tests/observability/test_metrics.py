@@ -142,7 +142,7 @@ async def test_latencies_are_a_histogram_in_seconds(start: Start, database: asyn
     assert 0.001 < value(samples, f"{name}_sum", operation="register") < 30
 
 
-async def test_keys_mails_and_the_pool_are_told(start: Start, database: asyncpg.Connection) -> None:
+async def test_keys_mails_and_pool_are_measured(start: Start, database: asyncpg.Connection) -> None:
     process = start(METRICS_TOKEN=TOKEN, DB_POOL_SIZE="7")
     used = await issue_key(database)
     await issue_key(database)
@@ -173,7 +173,7 @@ async def test_keys_mails_and_the_pool_are_told(start: Start, database: asyncpg.
     assert value(samples, "database_up") == 1
 
 
-async def test_requests_that_wait_for_a_connection_are_seen(
+async def test_requests_that_wait_for_a_connection_are_counted(
     start: Start, database: asyncpg.Connection
 ) -> None:
     process = start(METRICS_TOKEN=TOKEN, DB_POOL_SIZE="2")
@@ -204,7 +204,7 @@ async def until(process: GatehouseProcess, seen: Callable[[Samples], bool]) -> S
     return samples
 
 
-async def test_one_scrape_counts_what_all_processes_did(start: Start, database: asyncpg.Connection) -> None:
+async def test_one_scrape_counts_all_processes(start: Start, database: asyncpg.Connection) -> None:
     """Also that of one which was killed; its connections are not counted any more."""
     process = start(METRICS_TOKEN=TOKEN, WORKERS="2", DB_POOL_SIZE="3")
     one, other = children(process)
@@ -262,7 +262,7 @@ async def test_a_port_of_its_own_serves_metrics_and_nothing_else(start: Start) -
     assert value(samples, "requests_total", operation="validateBetaKey", outcome="ok") == 1
 
 
-async def test_a_token_guards_metrics_on_either_port(start: Start) -> None:
+async def test_a_token_is_required_on_either_port(start: Start) -> None:
     port = free_port()
     for process, url in [
         ((beside := start(METRICS_TOKEN=TOKEN)), beside.url),
@@ -276,11 +276,11 @@ async def test_a_token_guards_metrics_on_either_port(start: Start) -> None:
         assert value(await scrape(url), "database_up") == 1
 
 
-async def test_without_a_setting_there_is_nothing(api: Api) -> None:
+async def test_without_a_setting_metrics_are_not_found(api: Api) -> None:
     assert (await api.http.get("/metrics")).status_code == 404
 
 
-def test_without_a_setting_nothing_is_loaded_that_counts_or_traces() -> None:
+def test_without_a_setting_no_library_for_metrics_or_traces_is_loaded() -> None:
     """Start-up and memory are for those who want it."""
     command = (
         "import sys; from api.app import create_app; create_app();"
@@ -305,7 +305,7 @@ async def test_a_metrics_port_that_is_taken_stops_the_start_in_one_line(
     assert "set METRICS_PORT" in line
 
 
-async def test_openmetrics_is_spoken_to_those_who_ask_for_it(start: Start) -> None:
+async def test_openmetrics_is_served_on_request(start: Start) -> None:
     process = start(METRICS_TOKEN=TOKEN)
     async with client(process) as api:
         await api.validate("x")
@@ -315,7 +315,7 @@ async def test_openmetrics_is_spoken_to_those_who_ask_for_it(start: Start) -> No
     assert value(samples, "requests_total", operation="validateBetaKey", outcome="ok") == 1
 
 
-async def test_a_database_that_is_away_is_told_and_breaks_no_scrape(
+async def test_a_scrape_reports_an_unavailable_database(
     start: Start, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """What it would have told is left out; what was counted here is there."""

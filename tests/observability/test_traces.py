@@ -99,7 +99,7 @@ async def test_a_request_is_a_trace_of_resolvers_and_statements(
     assert not any(span.failed for span in (request, resolver, look_up, statement))
 
 
-async def test_fields_that_are_resolved_below_the_root_are_there_and_plain_ones_are_not(
+async def test_resolvers_below_the_root_have_spans_and_attributes_have_none(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
     answer = await traced.register(registration(await issue_key(database)))
@@ -112,7 +112,7 @@ async def test_fields_that_are_resolved_below_the_root_are_there_and_plain_ones_
     assert resolvers == {"Query.viewer", "Tenant.seats"}
 
 
-async def test_the_trace_of_the_client_goes_on(traced: Api, collector: Collector) -> None:
+async def test_the_trace_of_the_client_is_continued(traced: Api, collector: Collector) -> None:
     """As W3C's traceparent says; one that is broken counts for nothing."""
     theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     await post(traced, "{ viewer { id } }", "three", traceparent=theirs)
@@ -128,7 +128,7 @@ async def test_the_trace_of_the_client_goes_on(traced: Api, collector: Collector
     assert not [s for s in collector.spans if s.attributes.get("gatehouse.request_id") == "five"]
 
 
-async def test_a_door_is_named_by_its_route_because_the_path_may_hold_a_key(
+async def test_a_rest_span_is_named_by_its_route_because_the_path_may_contain_a_key(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
     key = await issue_key(database)
@@ -141,7 +141,7 @@ async def test_a_door_is_named_by_its_route_because_the_path_may_hold_a_key(
     assert key.encode() not in collector.received
 
 
-async def test_what_fails_is_marked_without_what_was_said(
+async def test_a_failed_span_is_marked_without_the_message(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
     """PostgreSQL's answer repeats the row; no span holds it, nor any password, token or key."""
@@ -199,7 +199,7 @@ async def validate(api: Api, key: str, request_id: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["away", "refuses", "hangs"])
-async def test_a_collector_that_does_not_take_spans_disturbs_nobody(
+async def test_a_collector_that_refuses_spans_delays_no_request(
     gatehouse: GatehouseProcess, collector: Collector, how: str
 ) -> None:
     """Requests are answered, the log tells once, and the server ends all the same."""
@@ -230,7 +230,7 @@ async def test_a_collector_that_does_not_take_spans_disturbs_nobody(
     assert [line for line in lines if not any(word in line for word in usual)] == []
 
 
-async def test_a_collector_that_comes_back_gets_spans_again(
+async def test_a_collector_gets_spans_again_after_an_outage(
     gatehouse: GatehouseProcess, collector: Collector
 ) -> None:
     collector.status = 400
@@ -245,7 +245,7 @@ async def test_a_collector_that_comes_back_gets_spans_again(
     assert collector.spans
 
 
-async def test_what_is_left_is_sent_when_the_server_ends(
+async def test_remaining_spans_are_sent_when_the_server_ends(
     gatehouse: GatehouseProcess, collector: Collector
 ) -> None:
     gatehouse.environment |= {

@@ -126,7 +126,7 @@ def test_the_lock_file_pins_every_package_and_names_no_registry() -> None:
     check_lock(EXAMPLES)
 
 
-def test_the_document_shows_every_example_as_it_is() -> None:
+def test_the_document_contains_every_example_verbatim() -> None:
     shown = re.findall(r"^```(?:js|python)\n(.*?)^```$", DOCUMENT, re.M | re.S)
     files = sorted(EXAMPLES.glob("*.mjs")) + sorted(EXAMPLES.glob("*.py"))
 

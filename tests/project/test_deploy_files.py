@@ -59,7 +59,7 @@ async def test_the_command_before_a_deploy_migrates_and_verifies(empty_database:
     assert applied == len(list(MIGRATIONS.glob("gatehouse_*.py")))
 
 
-async def test_a_migration_that_fails_ends_the_deploy(empty_database: str) -> None:
+async def test_a_failed_migration_ends_the_deploy(empty_database: str) -> None:
     connection = await asyncpg.connect(empty_database)
     await connection.execute("CREATE TABLE users (id int)")
     await connection.close()
@@ -70,7 +70,7 @@ async def test_a_migration_that_fails_ends_the_deploy(empty_database: str) -> No
     assert "gatehouse: " in done.stderr
 
 
-async def test_a_schema_that_is_not_what_it_should_be_ends_the_deploy(empty_database: str) -> None:
+async def test_an_unexpected_schema_ends_the_deploy(empty_database: str) -> None:
     """Though no migration is pending that would notice."""
     assert predeploy(empty_database).returncode == 0
     connection = await asyncpg.connect(empty_database)
@@ -83,7 +83,7 @@ async def test_a_schema_that_is_not_what_it_should_be_ends_the_deploy(empty_data
     assert "beta_keys" in done.stdout
 
 
-async def test_a_version_that_is_older_than_the_database_can_be_deployed(empty_database: str) -> None:
+async def test_a_version_older_than_the_database_can_be_deployed(empty_database: str) -> None:
     """That is how a deploy is rolled back: the newer version's migrations have no file then."""
     assert predeploy(empty_database).returncode == 0
     connection = await asyncpg.connect(empty_database)
@@ -98,7 +98,7 @@ async def test_a_version_that_is_older_than_the_database_can_be_deployed(empty_d
 # Render
 
 
-def test_what_render_builds_is_checked_against_the_lock() -> None:
+def test_the_build_of_render_checks_the_lock() -> None:
     lock, project = SERVICE["buildCommand"].split(" && ")
 
     assert {"--require-hashes", "requirements.lock"} <= set(shlex.split(lock))
@@ -115,7 +115,7 @@ def on_render(tmp_path: Path, database: asyncpg.Connection) -> Iterator[Gatehous
         process.stop()
 
 
-async def test_what_render_starts_passes_its_health_check(on_render: GatehouseProcess) -> None:
+async def test_the_server_of_render_passes_its_health_check(on_render: GatehouseProcess) -> None:
     assert shlex.split(SERVICE["startCommand"]) == ["gatehouse", "serve"]
     await asyncio.to_thread(on_render.start)
 
@@ -159,7 +159,7 @@ def test_no_secret_is_in_the_blueprint() -> None:
 @pytest.mark.parametrize(
     "value", ["postgresql://u:p@host/d", "sk_live_51HxY2eZvKYlo2C", "n4bQgYhMfWWaL+qgxVrQ"]
 )
-def test_a_secret_would_be_found(value: str) -> None:
+def test_secrets_are_detected(value: str) -> None:
     """The check above is worth what it finds."""
     assert secrets_in({"services": [{"envVars": [{"key": "X", "value": value}]}]}) == [value]
 
@@ -186,7 +186,7 @@ def said(stage: list[tuple[str, str]], instruction: str) -> list[str]:
     return [rest for name, rest in stage if name == instruction]
 
 
-def test_the_image_is_slim_and_of_a_version() -> None:
+def test_the_image_is_slim_and_has_a_version() -> None:
     """Both stages are of the same one: a virtual environment works with the Python that made it."""
     (build,), (final,) = said(BUILD, "FROM"), said(FINAL, "FROM")
 
@@ -211,7 +211,7 @@ def test_the_server_does_not_run_as_root() -> None:
     assert not {"RUN", "COPY"} & set(names[names.index("USER") :])
 
 
-def test_everything_that_runs_is_in_the_image() -> None:
+def test_the_image_contains_every_package() -> None:
     """Every package and module of pyproject.toml, and no file that .dockerignore holds back."""
     copied = [word for line in said(BUILD, "COPY") for word in line.split()[:-1]]
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
@@ -228,7 +228,7 @@ def _environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for line in said(FINAL, "ENV") for pair in shlex.split(line))
 
 
-def test_the_image_serves_to_the_outside() -> None:
+def test_the_image_serves_other_machines() -> None:
     environment = _environment()
 
     assert json.loads(said(FINAL, "CMD")[0]) == ["gatehouse", "serve"]
@@ -237,7 +237,7 @@ def test_the_image_serves_to_the_outside() -> None:
     assert set(environment) - {"PATH", "PYTHONUNBUFFERED"} <= SETTINGS
 
 
-async def test_the_health_check_of_the_image_tells_a_server_from_none(gatehouse: GatehouseProcess) -> None:
+async def test_the_health_check_of_the_image_fails_without_a_server(gatehouse: GatehouseProcess) -> None:
     (check,) = said(FINAL, "HEALTHCHECK")
     program, *arguments = json.loads(check.partition("CMD ")[2])
     assert program == "python"

@@ -26,7 +26,7 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
         assert PINNED[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
-def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
+def test_extras_that_packages_require_are_pinned() -> None:
     """Else pip takes the newest release for `name[extra]`, and finds no hash for it."""
     extras = {canonicalize_name(requirement.name): requirement.extras for requirement, _ in PINS}
     needed = [Requirement(line) for name in extras if _is_installed(name) for line in requires(name) or []]

@@ -85,9 +85,7 @@ async def test_a_failing_request_is_one_log_line_with_its_id(forlorn: GatehouseP
     assert "hunter2" not in forlorn.log.read_text()
 
 
-async def test_a_database_that_goes_away_and_comes_back_needs_no_restart(
-    registered: Registered, start: Start
-) -> None:
+async def test_an_outage_of_the_database_requires_no_restart(registered: Registered, start: Start) -> None:
     """While it is away every answer is a masked error, at once; then all works as before."""
     database = EmbeddedServer(registered.home)
     database.start()

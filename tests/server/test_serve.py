@@ -59,7 +59,7 @@ def test_the_key_of_the_first_start_registers_a_business(registered: Registered)
 
 
 @pytest.mark.parametrize(("by", "workers"), [("Ctrl-C", "1"), ("SIGTERM", "1"), ("Ctrl-C", "2")])
-async def test_a_later_start_has_lost_nothing_and_ends_quietly(
+async def test_a_later_start_serves_the_same_data_and_ends_quietly(
     registered: Registered, start: Start, by: str, workers: str
 ) -> None:
     """It prints no key, serves what was there, and ends with exit code 0 and PostgreSQL with it."""
@@ -80,7 +80,7 @@ async def test_a_later_start_has_lost_nothing_and_ends_quietly(
     assert told == ["", f"Gatehouse is ready:  {process.url}/graphql", ""]
 
 
-async def test_a_second_server_on_the_same_port_leaves_the_first_at_work(
+async def test_a_second_server_on_the_same_port_does_not_disturb_the_first(
     registered: Registered, start: Start
 ) -> None:
     """It fails with one line that names the port; the first one and its database do not notice."""
@@ -93,9 +93,7 @@ async def test_a_second_server_on_the_same_port_leaves_the_first_at_work(
         assert (await api.viewer(registered.token))["tenant"] == registered.answer["tenant"]
 
 
-async def test_a_server_that_was_killed_starts_again_with_its_data(
-    registered: Registered, start: Start
-) -> None:
+async def test_a_killed_server_starts_again_with_its_data(registered: Registered, start: Start) -> None:
     """SIGKILL to the whole group leaves PostgreSQL behind; the next server takes it over, and ends it."""
     start(**registered.environment).kill()
 
@@ -174,7 +172,7 @@ async def test_pending_migrations_are_named_until_they_are_applied(empty_databas
         assert (await api.validate("BETA-TEST-12345"))["reason"] == "NOT_FOUND"
 
 
-async def test_db_sync_applies_what_is_pending_and_warns(empty_database: str, start: Start) -> None:
+async def test_db_sync_applies_pending_migrations_and_warns(empty_database: str, start: Start) -> None:
     process = start(DATABASE_URL=empty_database, DB_SYNC="true")
 
     async with client(process) as api:
@@ -196,7 +194,7 @@ def test_db_sync_without_a_database_ends_the_start(start: Start) -> None:
     assert "Traceback" not in log
 
 
-async def test_db_sync_of_what_cannot_be_applied_ends_the_start_in_one_line(
+async def test_a_failed_migration_of_db_sync_ends_the_start_with_one_line(
     empty_database: str, start: Start
 ) -> None:
     connection = await asyncpg.connect(empty_database)
@@ -232,7 +230,7 @@ async def test_of_several_instances_with_db_sync_one_migrates(empty_database: st
 # What the log holds
 
 
-async def test_no_password_token_or_whole_key_gets_into_the_log(
+async def test_the_log_contains_no_password_token_or_whole_key(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """However a request ends: well, refused, malformed, or in a failure of ours."""
@@ -265,7 +263,7 @@ async def test_no_password_token_or_whole_key_gets_into_the_log(
     assert [secret for secret in (PASSWORD, wrong, *tokens, key, other, "$argon2") if secret in log] == []
 
 
-def test_of_two_first_starts_at_once_both_serve_and_one_makes_the_key(tmp_path: Path) -> None:
+def test_of_two_concurrent_first_starts_both_serve_and_one_issues_the_key(tmp_path: Path) -> None:
     home = str(tmp_path / "home")
     servers = [
         GatehouseProcess(tmp_path / f"{number}.log", DATABASE_URL="", GATEHOUSE_HOME=home)
@@ -285,7 +283,7 @@ def test_of_two_first_starts_at_once_both_serve_and_one_makes_the_key(tmp_path: 
             server.stop()
 
 
-def test_when_the_parent_of_several_is_killed_its_workers_end(tmp_path: Path) -> None:
+def test_server_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     """Left behind, they would answer on and keep the port from the next start."""
     server = GatehouseProcess(tmp_path / "gatehouse.log", WORKERS="2")
     server.start()

@@ -44,7 +44,7 @@ def is_alive(process: int) -> bool:
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
-async def test_a_server_has_one_worker_however_many_processes_it_is(
+async def test_a_server_of_several_processes_has_one_worker(
     gatehouse: GatehouseProcess, tmp_path: Path, count: str
 ) -> None:
     """Which gives way to them."""
@@ -57,7 +57,7 @@ async def test_a_server_has_one_worker_however_many_processes_it_is(
     await wait_for(lambda: os.getpriority(os.PRIO_PROCESS, worker) > usual)
 
 
-async def test_a_worker_that_is_killed_is_started_again(running: GatehouseProcess) -> None:
+async def test_a_killed_worker_is_started_again(running: GatehouseProcess) -> None:
     (killed,) = workers(running)
 
     os.kill(killed, signal.SIGKILL)
@@ -66,7 +66,7 @@ async def test_a_worker_that_is_killed_is_started_again(running: GatehouseProces
     assert f"will be restarted exit_code=-{int(signal.SIGKILL)}" in running.log.read_text()
 
 
-async def test_a_server_that_is_killed_leaves_no_worker(running: GatehouseProcess) -> None:
+async def test_a_killed_server_leaves_no_worker(running: GatehouseProcess) -> None:
     (worker,) = workers(running)
 
     os.kill(running.process.pid, signal.SIGKILL)
@@ -74,7 +74,7 @@ async def test_a_server_that_is_killed_leaves_no_worker(running: GatehouseProces
     await wait_for(lambda: not is_alive(worker))
 
 
-async def test_a_server_that_ends_waits_for_the_mail_that_is_being_sent(
+async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
     running: GatehouseProcess, api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """Nothing is left behind half sent, and the end is quiet."""
@@ -91,7 +91,7 @@ async def test_a_server_that_ends_waits_for_the_mail_that_is_being_sent(
     assert "Traceback" not in running.log.read_text()
 
 
-async def test_a_server_sends_mails_into_files_where_there_is_no_mail_server(
+async def test_without_a_mail_server_mails_are_written_to_files(
     api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
 ) -> None:
     """Unless WORKER=off leaves that to another process."""

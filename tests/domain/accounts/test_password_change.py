@@ -25,7 +25,7 @@ async def change(api: Api, token: str, current: str, new: str = NEW, language: s
     return (await api.data(CHANGE, token, language, i=given))["changePassword"]
 
 
-async def test_another_password_ends_every_other_session(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_password_change_ends_every_other_session(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     others = [(await api.register(form))["accessToken"], (await api.login(form["email"]))["accessToken"]]
     here = (await api.login(form["email"]))["accessToken"]
@@ -47,7 +47,7 @@ async def test_another_password_ends_every_other_session(api: Api, database: asy
     assert [mail["recipient"] for mail in mails] == [form["email"]]
 
 
-async def test_the_current_password_has_to_be_right(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_wrong_current_password_is_refused(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     token = (await api.register(form))["accessToken"]
     other = (await api.login(form["email"]))["accessToken"]
@@ -77,7 +77,7 @@ async def test_an_operator_changes_the_password_too(api: Api, database: asyncpg.
     assert (await api.login(operator.email, NEW))["__typename"] == "SignedIn"
 
 
-async def test_of_two_changes_at_once_one_is_made(api: Api, database: asyncpg.Connection) -> None:
+async def test_of_two_concurrent_changes_one_succeeds(api: Api, database: asyncpg.Connection) -> None:
     """The session of the other one has ended with it."""
     form = registration(await issue_key(database))
     tokens = [(await api.register(form))["accessToken"], (await api.login(form["email"]))["accessToken"]]

@@ -90,13 +90,13 @@ def secrets_in(event: asyncpg.Record) -> list[str]:
 # What is recorded
 
 
-def test_every_act_is_known_here() -> None:
+def test_every_act_is_in_the_table() -> None:
     assert EVENTS.keys() == set(ACTS)
     assert COMMAND_EVENTS.keys() == {name for name, (_, table) in COMMANDS.items() if table is not None}
 
 
 @pytest.mark.parametrize("act", EVENTS)
-async def test_an_act_records_who_did_it_from_where_and_no_secret(
+async def test_an_act_records_its_actor_and_address_and_no_secret(
     api: Api, database: asyncpg.Connection, act: str
 ) -> None:
     async with open_business(api, database) as business:
@@ -123,7 +123,9 @@ async def test_an_act_records_who_did_it_from_where_and_no_secret(
 
 
 @pytest.mark.parametrize("act", [act for act, actions in EVENTS.items() if actions])
-async def test_what_cannot_be_recorded_is_not_done(api: Api, database: asyncpg.Connection, act: str) -> None:
+async def test_an_act_whose_event_cannot_be_recorded_is_rolled_back(
+    api: Api, database: asyncpg.Connection, act: str
+) -> None:
     """An event is written in the transaction of what it tells of."""
     async with open_business(api, database) as business:
         request = await ready(business, act)
@@ -136,7 +138,9 @@ async def test_what_cannot_be_recorded_is_not_done(api: Api, database: asyncpg.C
 
 
 @pytest.mark.parametrize("command", COMMAND_EVENTS)
-async def test_a_command_records_itself(database: asyncpg.Connection, tmp_path: Path, command: str) -> None:
+async def test_a_command_records_an_event_without_an_actor(
+    database: asyncpg.Connection, tmp_path: Path, command: str
+) -> None:
     """Nobody has signed in to type it, so that it is nobody's by name."""
     words = await words_of(database, tmp_path, command)
     async with rows_refused(database, "audit_events"):
@@ -161,7 +165,7 @@ async def test_a_command_records_itself(database: asyncpg.Connection, tmp_path: 
         ("OWNER", "Sup3r!secret", 'UPDATE tenants SET "isActive" = false', "tenant suspended"),
     ],
 )
-async def test_a_sign_in_that_fails_is_recorded(
+async def test_a_failed_sign_in_is_recorded(
     api: Api, database: asyncpg.Connection, email: str, password: str, change: str, reason: str
 ) -> None:
     answer = await api.register(registration(await issue_key(database)))
@@ -179,7 +183,7 @@ async def test_a_sign_in_that_fails_is_recorded(
     assert str(event["subjectId"]) == (answer["user"]["id"] if known else "None")
 
 
-async def test_a_password_in_the_place_of_an_address_is_not_recorded(
+async def test_a_password_typed_as_the_address_is_not_recorded(
     api: Api, database: asyncpg.Connection
 ) -> None:
     for typed in ("Sup3r!secret", "", "x" * 10_000, "a\0b@example.com"):
@@ -222,7 +226,7 @@ OLD = "INSERT INTO audit_events (action, at) VALUES ('old', now() - interval '10
         "SET LOCAL gatehouse.audit_retention_days = '2000'; DELETE FROM audit_events",
     ],
 )
-async def test_no_event_is_changed_or_removed(
+async def test_no_event_can_be_changed_or_removed(
     application: asyncpg.Connection, database: asyncpg.Connection, statement: str
 ) -> None:
     await database.execute(f"{OLD}; INSERT INTO audit_events (action) VALUES ('new')")
@@ -234,7 +238,7 @@ async def test_no_event_is_changed_or_removed(
     assert await events(database) == before
 
 
-async def test_the_clean_up_removes_what_is_older_than_the_setting_says(
+async def test_the_clean_up_removes_events_older_than_the_retention(
     database: asyncpg.Connection, settings: Any
 ) -> None:
     settings(AUDIT_RETENTION_DAYS="400")

@@ -13,7 +13,7 @@ from tests.support import Api, issue_key, registration
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_issued_key_is_as_it_was_asked_for_and_admits_a_business(
+async def test_an_issued_key_has_the_requested_fields_and_admits_a_business(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     key = await issue_one(
@@ -37,7 +37,9 @@ async def test_an_issued_key_is_as_it_was_asked_for_and_admits_a_business(
     )
 
 
-async def test_ten_thousand_are_issued_at_once(api: Api, operator: str, database: asyncpg.Connection) -> None:
+async def test_ten_thousand_keys_are_issued_at_once(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
     issued = await issue(api, operator, count=10_000, batch="launch")
 
     assert len({key["key"] for key in issued["keys"]}) == 10_000
@@ -48,7 +50,7 @@ async def test_ten_thousand_are_issued_at_once(api: Api, operator: str, database
     assert (subject, detail["count"]) == (None, 10_000)
 
 
-async def test_all_that_is_wrong_is_told_at_once(
+async def test_all_invalid_fields_are_reported_at_once(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     refused = await issue(
@@ -81,7 +83,7 @@ async def test_a_wrong_count_is_refused(api: Api, operator: str, fields: dict[st
     assert problem["code"] == code
 
 
-async def test_a_key_that_is_there_already_is_drawn_again(
+async def test_a_key_that_exists_is_generated_again(
     api: Api, operator: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And none of those that were drawn with it is lost."""
@@ -95,7 +97,7 @@ async def test_a_key_that_is_there_already_is_drawn_again(
     assert await database.fetchval("SELECT count(*) FROM beta_keys") == 3
 
 
-async def test_a_recipients_key_admits_nobody_else(
+async def test_a_key_with_a_recipient_admits_no_other_address(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     """It validates, as nobody can tell there who asks; registering with it does not use it up."""
@@ -115,7 +117,7 @@ async def test_a_recipients_key_admits_nobody_else(
     assert theirs["__typename"] == "Registration"
 
 
-async def test_a_key_that_becomes_somebodys_meanwhile_admits_nobody_else(
+async def test_a_key_that_gets_a_recipient_during_a_registration_admits_no_other_address(
     api: Api, database: asyncpg.Connection
 ) -> None:
     """A registration looks its key up long before it uses it, as a password is hashed in between."""

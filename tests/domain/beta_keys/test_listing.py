@@ -69,7 +69,7 @@ async def walk(api: Api, operator: str, first: int, wanted: dict[str, Any]) -> A
 
 @pytest.mark.parametrize("status", [None, *(status.name for status in BetaKeyStatus)])
 @pytest.mark.parametrize("batch", [None, "b", "none such"])
-async def test_pages_hold_each_key_of_a_filter_once_and_the_newest_first(
+async def test_pages_contain_each_key_of_a_filter_once_newest_first(
     api: Api, operator: str, keys: list[dict[str, Any]], status: str | None, batch: str | None
 ) -> None:
     for search in (None, "FERIA", "100%", "a_n", "ana1", keys[5]["key"][7:12].lower()):
@@ -91,7 +91,7 @@ async def test_pages_hold_each_key_of_a_filter_once_and_the_newest_first(
         assert [page["pageInfo"]["hasPreviousPage"] for page in pages] == [False] + [True] * (len(pages) - 1)
 
 
-async def test_what_cannot_be_stored_is_not_found(api: Api, operator: str, keys: list[Any]) -> None:
+async def test_text_that_cannot_be_stored_is_not_found(api: Api, operator: str, keys: list[Any]) -> None:
     for wanted in ({"search": "\x00"}, {"batch": "\x00"}):
         (page,) = [page async for page in walk(api, operator, 5, wanted)]
         assert (page["edges"], page["totalCount"]) == ([], 0)
@@ -108,7 +108,7 @@ async def test_a_wrong_page_is_an_error_that_names_the_argument(
     assert arguments.partition(":")[0] in error["message"]
 
 
-async def test_stats_are_of_all_keys_or_of_one_batch(
+async def test_stats_count_all_keys_or_those_of_one_batch(
     api: Api, operator: str, keys: list[dict[str, Any]], database: asyncpg.Connection
 ) -> None:
     await database.execute("UPDATE beta_keys SET \"sentAt\" = now() WHERE batch = 'a'")
@@ -139,7 +139,7 @@ async def test_a_key_whose_business_is_deleted_stays_used(
     assert edge["node"] == {"status": "USED", "usedBy": None}
 
 
-async def test_expired_keys_are_noticed_some_at_a_time(
+async def test_expired_keys_are_marked_in_batches(
     keys: list[dict[str, Any]], database: asyncpg.Connection
 ) -> None:
     unnoticed = [key for key in keys if key["status"] == "EXPIRED" and "expiredAt" not in key]
@@ -211,7 +211,7 @@ async def test_a_page_is_read_from_an_index_in_its_order(
 @pytest.mark.parametrize(
     "query", ["count", "count of a batch", "count of a status", "stats", "stats of a batch"]
 )
-async def test_counting_reads_an_index_alone(database: asyncpg.Connection, crowd: None, query: str) -> None:
+async def test_counting_reads_only_an_index(database: asyncpg.Connection, crowd: None, query: str) -> None:
     conditions = {
         "count": "SELECT count(*) FROM beta_keys WHERE true",
         "count of a batch": "SELECT count(*) FROM beta_keys WHERE true AND batch = 'b3'",

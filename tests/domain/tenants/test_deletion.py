@@ -74,7 +74,7 @@ async def test_a_code_deletes_one_tenant_for_one_operator(
     assert len(await names(api, operator)) == 1
 
 
-async def test_a_code_is_no_good_to_whoever_has_the_address_now(
+async def test_a_code_is_not_valid_for_another_operator_with_the_same_address(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     """It was mailed to the operator who had it then."""
@@ -88,7 +88,7 @@ async def test_a_code_is_no_good_to_whoever_has_the_address_now(
     assert await names(api, successor.token) == ["El Ahorro"]
 
 
-async def test_a_code_deletes_once_among_many_at_once(
+async def test_of_concurrent_deletions_with_one_code_one_succeeds(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     code = await code_for(api, operator, database, owner.id)
@@ -115,7 +115,7 @@ async def test_codes_and_guesses_are_limited(
     assert await delete(api, operator, owner.id, code) == "WrongCode"
 
 
-async def test_nobody_signs_in_while_a_tenant_is_deleted(
+async def test_a_sign_in_during_a_deletion_leaves_no_session(
     api: Api, database: asyncpg.Connection, owner: Person
 ) -> None:
     """Whoever got in just before it is signed out by it."""
@@ -151,7 +151,7 @@ async def test_a_restored_tenant_is_as_it_was(
 
 
 @pytest.mark.parametrize("since", ["now()", "NULL"])
-async def test_a_suspended_tenant_comes_back_suspended(
+async def test_a_suspended_tenant_is_suspended_after_its_restoration(
     api: Api, database: asyncpg.Connection, owner: Person, since: str
 ) -> None:
     """Also one of an old system, that did not note since when."""
@@ -166,7 +166,7 @@ async def test_a_suspended_tenant_comes_back_suspended(
     assert (login["__typename"], login["reason"]) == ("TenantSuspended", "unpaid")
 
 
-async def test_an_erased_tenant_leaves_its_tax_id_and_emails_to_others(
+async def test_the_tax_id_and_emails_of_an_erased_tenant_can_register_again(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     other = await register_business(api, database)
@@ -199,9 +199,7 @@ async def test_an_erased_tenant_leaves_its_tax_id_and_emails_to_others(
     assert await database.fetchval(used) == 1
 
 
-async def test_an_erasure_is_whole_or_not_at_all(
-    api: Api, database: asyncpg.Connection, owner: Person
-) -> None:
+async def test_a_failed_erasure_is_rolled_back(api: Api, database: asyncpg.Connection, owner: Person) -> None:
     """And what stops one stays for the next time."""
     printed("tenants", "delete", owner.id, "--yes")
     await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '1 year'""")
@@ -219,7 +217,7 @@ async def test_an_erasure_is_whole_or_not_at_all(
     assert await database.fetchval("SELECT count(*) FROM users") == 0
 
 
-async def test_a_tenant_that_cannot_be_erased_holds_no_other_up(
+async def test_a_tenant_that_cannot_be_erased_does_not_block_others(
     api: Api, database: asyncpg.Connection, owner: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A table of an old system may refer to its people; the log says which, and the next time tries again."""

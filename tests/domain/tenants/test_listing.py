@@ -9,7 +9,7 @@ from tests.support import Api, Person
 pytestmark = pytest.mark.anyio
 
 
-async def test_tenants_are_listed_the_newest_first_and_by_filters(
+async def test_tenants_are_listed_newest_first_and_filtered(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     bodega = await register_business(

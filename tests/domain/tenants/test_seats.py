@@ -12,7 +12,7 @@ from tests.support import PASSWORD, Api, Person, hire, one_row
 pytestmark = pytest.mark.anyio
 
 
-async def test_without_a_free_seat_nobody_is_made(
+async def test_without_a_free_seat_no_user_is_created(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is anything hashed, or told of who has an account."""
@@ -37,7 +37,7 @@ async def test_without_a_free_seat_nobody_is_made(
     assert hashed == []
 
 
-async def test_whoever_is_deactivated_leaves_a_seat(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_deactivated_user_frees_a_seat(api: Api, database: asyncpg.Connection) -> None:
     business = await open_business(api, database, seats=2)
     token, cashier = business.people["manager"].token, business.people["cashier"]
 
@@ -62,7 +62,7 @@ async def test_another_role_takes_another_seat(api: Api, database: asyncpg.Conne
     assert [outcome(answer) for answer in (full, free, same, late)] == ["NoSeat", "ok", "ok", "NoSeat"]
 
 
-async def test_seats_that_were_taken_away_hold_nobody_up(api: Api, database: asyncpg.Connection) -> None:
+async def test_staff_beyond_the_seats_can_still_be_changed(api: Api, database: asyncpg.Connection) -> None:
     """With more people than seats everybody can still be changed, and nobody be added."""
     business = await open_business(api, database)
     await database.execute('UPDATE tenants SET "maxCashiers" = 1')
@@ -74,7 +74,7 @@ async def test_seats_that_were_taken_away_hold_nobody_up(api: Api, database: asy
     assert [outcome(answer) for answer in (renamed, added)] == ["ok", "NoSeat"]
 
 
-async def test_seats_are_set_and_those_not_named_stay(
+async def test_seats_are_set_and_omitted_ones_stay(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     answer = (await api.data(SEATS, operator, id=owner.id, input={"maxManagers": 5, "maxCashiers": None}))[
@@ -105,7 +105,7 @@ async def test_seats_have_bounds(api: Api, operator: str, owner: Person, value: 
     assert "{" not in field["message"]
 
 
-async def test_nobody_loses_a_seat(
+async def test_used_seats_cannot_be_removed(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     await hire(database, owner.id, "CASHIER")
@@ -122,7 +122,7 @@ async def test_nobody_loses_a_seat(
     assert tuple(row) == (1, 1, 1)
 
 
-async def test_seats_are_not_taken_away_while_they_are_taken(
+async def test_concurrent_hiring_and_removal_of_seats_exceed_no_limit(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     """Whichever comes first, no more people are active than there are seats."""
