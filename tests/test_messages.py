@@ -1,4 +1,4 @@
-"""Whatever can be told can be told in both languages."""
+"""Every message exists in both languages."""
 
 import re
 

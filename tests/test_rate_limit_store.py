@@ -1,4 +1,4 @@
-"""Counts in a real Redis: shared by all server processes, and no reason to refuse anybody when it is away."""
+"""Counts in a real Redis, which all server processes share; while it is unavailable, requests pass."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ REDIS = "redis-server"
 
 @pytest.fixture(scope="module")
 def redis_program() -> str:
-    """The path of Redis, which is installed if that can be done."""
+    """The path of Redis, which is installed if possible."""
     if shutil.which(REDIS) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        # The lists of packages may never have been fetched on this machine.
+        # This machine may have no lists of packages yet.
         for command in (["update"], ["install", "--yes", "--no-install-recommends", REDIS]):
             subprocess.run(
                 ["apt-get", "--quiet", *command],
@@ -51,7 +51,7 @@ class Redis:
         until(lambda: b"PONG" in self.say("PING"))
 
     def say(self, command: str) -> bytes:
-        """What `redis-cli` would show, or nothing."""
+        """The output of `redis-cli`, or an empty text."""
         answered = subprocess.run(
             ["redis-cli", "-p", str(self.port), "-a", "s3cret", "--no-auth-warning", *command.split()],
             capture_output=True,
@@ -79,7 +79,7 @@ def redis(redis_program: str, tmp_path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., GatehouseProcess]]:
-    """`serve(redis, …)` starts one more `gatehouse serve` that counts there."""
+    """`serve(redis, …)` starts another `gatehouse serve` that counts in `redis`."""
     started: list[GatehouseProcess] = []
 
     def start(redis: Redis, **environment: str) -> GatehouseProcess:
@@ -164,7 +164,7 @@ def test_the_window_moves_on(redis: Redis, serve: Callable[..., GatehouseProcess
 
 
 def test_requests_pass_while_redis_is_down(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
-    """Meanwhile requests pass, and the log says so in one line; then they are counted again."""
+    """The log reports it in one line; afterwards requests are counted again."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour", RATE_LIMIT_WRONG_KEYS="1000/hour")
     assert [validate(server) for _ in range(3)] == [200, 200, 429]
 
@@ -179,7 +179,7 @@ def test_requests_pass_while_redis_is_down(redis: Redis, serve: Callable[..., Ga
 
 
 def test_a_hanging_redis_delays_few_requests(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
-    """Those who ask when it begins to hang wait for it, and hardly another one; one line tells of all."""
+    """Only requests at the beginning of the outage wait; the log reports it in one line."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour")
     assert [validate(server) for _ in range(3)] == [200, 200, 429]
 
@@ -213,7 +213,7 @@ def test_a_redis_that_refuses_counts_as_unavailable(
 def test_concurrent_requests_are_counted_exactly(
     redis: Redis, serve: Callable[..., GatehouseProcess]
 ) -> None:
-    """There are more of them than connections to Redis."""
+    """There are more requests than connections to Redis."""
     limits = {"RATE_LIMIT_VALIDATE": "50/hour", "RATE_LIMIT_WRONG_KEYS": "1000/hour"}
     servers = [serve(redis, **limits), serve(redis, **limits)]
 

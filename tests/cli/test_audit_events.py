@@ -38,7 +38,7 @@ async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
 async def test_following_prints_each_event_once_even_if_its_transaction_ends_late(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
-    """Also one whose transaction began before others that were told, and that wrote it in a savepoint."""
+    """Also one of a transaction that began before printed events, and that wrote it in a savepoint."""
     add = "INSERT INTO audit_events (action) VALUES ('{}')"
     late = await asyncpg.connect(server.dsn(user="postgres"))
     await database.execute(add.format("before"))

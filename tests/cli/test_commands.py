@@ -42,7 +42,7 @@ async def test_json_has_the_field_names_of_the_api(database: asyncpg.Connection)
 
 
 async def test_a_date_is_read_as_utc_in_every_time_zone(database: asyncpg.Connection) -> None:
-    """As in a file that is imported, and in the listings."""
+    """As in imported files and in listings."""
     done = type_in("keys", "issue", "--expires", "2099-01-31", "--json", TZ="America/Bogota")
 
     (key,) = orjson.loads(done.stdout)
@@ -50,7 +50,7 @@ async def test_a_date_is_read_as_utc_in_every_time_zone(database: asyncpg.Connec
 
 
 async def test_many_keys_are_all_distinct_and_unambiguous(database: asyncpg.Connection) -> None:
-    """More than one statement makes; none holds a symbol that people mistake for another."""
+    """More than one statement inserts; none contains an ambiguous symbol."""
     keys = [key["key"] for key in json_of("keys", "issue", "--count", "2500")]
 
     assert len(set(keys)) == len(keys) == 2500
@@ -60,7 +60,7 @@ async def test_many_keys_are_all_distinct_and_unambiguous(database: asyncpg.Conn
 
 
 async def test_notes_are_printed_as_they_were_written(database: asyncpg.Connection) -> None:
-    """Square brackets and backslashes mean something to the library that draws the table."""
+    """Square brackets and backslashes are markup for the library that prints the table."""
     notes = r"[bold]x[/bold] [/] \[a] \ [red"
 
     assert notes in printed("keys", "issue", "--notes", notes)
@@ -206,7 +206,7 @@ async def test_an_invalid_operator_is_refused_in_one_line(api: Api, database: as
     assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'SUPER_ADMIN'") == 0
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_wrong_usage_is_exit_code_2(words: list[str], named: str) -> None:
 
 
 def test_an_unavailable_database_is_reported_in_one_line() -> None:
-    """The line says what to check, and not the password."""
+    """The line says what to check, and does not contain the password."""
     away = f"postgresql://gatehouse:hunter2@127.0.0.1:{free_port()}/gatehouse"
 
     line = failure("keys", "issue", DATABASE_URL=away)

@@ -1,4 +1,4 @@
-"""Beta keys in files: issued into one, written out, read in, and sent to the addresses in one."""
+"""Beta keys and files: issuing into a file, export, import, and sending to the addresses in a file."""
 
 import asyncio
 import csv
@@ -56,7 +56,7 @@ async def test_keys_are_issued_into_a_file_that_only_its_owner_can_read(
 
 
 def seen_at_a_terminal(*words: str | Path) -> str:
-    """What a command that does what it should writes to standard error, where that is a terminal."""
+    """What a successful command writes to standard error if that is a terminal."""
     terminal, end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
@@ -64,7 +64,7 @@ def seen_at_a_terminal(*words: str | Path) -> str:
     ) as process:
         os.close(end)
         seen = b""
-        # Linux tells by an error that nobody has the other end open any more.
+        # On Linux, reading fails when no process has the other end open.
         with suppress(OSError), open(terminal, "rb", buffering=0) as reader:
             while chunk := reader.read(65_536):
                 seen += chunk
@@ -91,7 +91,7 @@ async def test_an_existing_file_is_not_overwritten(database: asyncpg.Connection,
 
 
 def issue_where_files_stay_small(file: Path) -> subprocess.CompletedProcess[str]:
-    """Writing fails after 100 KB, as it does on a disk that is full."""
+    """Make writing fail after 100 KB, as on a full disk."""
     script = f"ulimit -f 100; trap '' XFSZ; exec {GATEHOUSE} keys issue --count 20000 --csv {file}"
     return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
@@ -164,7 +164,7 @@ async def test_listings_and_counts_are_filtered_by_batch_and_search(
     assert "available" in printed("keys", "stats")
 
 
-# Writing out
+# Exporting
 
 
 async def test_exported_text_is_safe_in_a_spreadsheet(
@@ -173,7 +173,7 @@ async def test_exported_text_is_safe_in_a_spreadsheet(
     used = await issue_key(database, notes="=HYPERLINK(1)", batch="@x")
     await api.register(registration(used, businessName="+Tienda"))
     await issue_key(database, key="-1+1", notes="-2")
-    # An old system took anything.
+    # The old system accepted any text.
     for number, first in enumerate("\t\r\n＝＋－＠"):
         await issue_key(database, key=f"old-{number}", notes=f"{first}1+1")
 
@@ -191,7 +191,7 @@ async def test_exported_text_is_safe_in_a_spreadsheet(
 async def test_exported_json_equals_that_of_listings(
     api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """Whatever the notes hold."""
+    """For any text in the notes."""
     used = await issue_key(database, notes='a "quoted" \\ line\nand another\ttab \x01\x02', batch="a")
     await api.register(registration(used))
     await issue_key(database, batch="b")
@@ -216,7 +216,7 @@ async def test_exported_json_equals_that_of_listings(
     assert orjson.loads(nothing) == []
 
 
-# Reading in
+# Importing
 
 
 def take_over(file: Path, text: str | bytes) -> Ended:
@@ -294,7 +294,7 @@ end of days,,9999-12-31T23:59:59-14:00,
 async def test_duplicate_keys_are_reported_with_their_lines(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """In the database, or further up in the file."""
+    """Duplicates of keys in the database, or of earlier lines of the file."""
     await issue_key(database, key="BETA-ABCDE-FGHJK")
     text = "key\nnew-1\nbeta-abcde-fghjk\nnew-2\nnew-1\n"
 
@@ -322,7 +322,7 @@ async def test_all_errors_are_reported_at_once(database: asyncpg.Connection, tmp
 
 
 async def test_a_file_of_issued_keys_can_be_imported(database: asyncpg.Connection, tmp_path: Path) -> None:
-    """In another database, say: with the notes that no spreadsheet took for a formula, as they were."""
+    """Such as in another database. Notes that were escaped for spreadsheets are restored."""
     file = tmp_path / "keys.csv"
     printed("keys", "issue", "--count", "3", "--notes", "=1+1", "--expires", "30d", "--csv", str(file))
     issued = 'SELECT key, notes, batch, "expiresAt" FROM beta_keys ORDER BY key'
@@ -390,7 +390,7 @@ async def recipients(database: asyncpg.Connection) -> list[str]:
 async def test_each_address_gets_one_key_in_repeated_runs(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """One that was issued for an address is sent to that one, and no other is used for it."""
+    """A key that was issued for an address is sent to it, and no other key is used for that address."""
     for _ in range(3):
         await issue_key(database, batch="launch")
     theirs = await issue_key(database, batch="launch", recipientEmail="eva@example.com")
@@ -477,7 +477,7 @@ async def test_a_killed_run_repeated_beside_another_leaves_no_address_out(
 
 
 async def test_sending_waits_at_the_hourly_limit(database: asyncpg.Connection, tmp_path: Path) -> None:
-    """And goes on by itself."""
+    """And continues without another run."""
     await issue_key(database, batch="launch")
     await database.execute(
         """INSERT INTO audit_events (action, at)

@@ -1,4 +1,4 @@
-"""The embedded server under real processes, real kills and real folders."""
+"""The embedded server with real processes, real kills and real folders."""
 
 import asyncio
 import os
@@ -83,7 +83,7 @@ class User:
         return line
 
     def leave(self) -> str:
-        """Ends the process like Ctrl-D; gives what else it printed, on both streams."""
+        """End the process like Ctrl-D; returns the rest of its output, of both streams."""
         output, errors = self.process.communicate(timeout=20)
         assert self.process.returncode == 0, errors
         return output + errors
@@ -106,7 +106,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def move(home: Path) -> Iterator[Move]:
-    """Moves the shared home to another place for the length of the test."""
+    """Moves the shared home to another place during the test."""
     places: list[Path] = []
 
     def to(place: Path) -> Path:
@@ -128,7 +128,7 @@ def new_home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """Starts users of a home; whatever they leave behind has ended after the test, servers too."""
+    """Starts users of a home; after the test, their processes and servers are ended."""
     users: list[User] = []
 
     def start(home: Path, program: str = WAITING) -> User:
@@ -148,7 +148,7 @@ def postmaster(home: Path) -> int:
 
 
 def ask(dsn: str, *statements: str) -> Any:
-    """The value that the last statement gives."""
+    """The result of the last statement."""
 
     async def execute() -> Any:
         connection = await asyncpg.connect(dsn)
@@ -169,7 +169,7 @@ def kept_row(dsn: str) -> str:
 
 
 def refusal(home: Path) -> str:
-    """What a start that fails tells; whatever the cause, it is one line."""
+    """The one line that a failed start prints, for any cause."""
     with pytest.raises(EmbeddedServerError) as refused:
         EmbeddedServer(home).start()
     assert "\n" not in str(refused.value)
@@ -309,7 +309,7 @@ def test_a_stale_pid_of_another_process_does_not_prevent_a_start(home: Path, run
     keep_a_row(user.line())
     kill_postgres(home)
     user.kill()
-    # PostgreSQL is impressed only by a process of its own user.
+    # PostgreSQL checks the stale pid only for processes of its own user.
     owner = (home / "pg").stat().st_uid
     bystander = subprocess.Popen(["sleep", "60"], user=owner)
     try:

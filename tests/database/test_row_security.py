@@ -1,4 +1,4 @@
-"""Row security: from below, as SQL meets it, and from above, as a tenant's user does."""
+"""Row security, tested with SQL and through the API."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 PROTECTED = ["users", "tenants", "sessions", "audit_events", "mails", "one_time_codes"]
 
 PLATFORM_ONLY = ["mails", "one_time_codes"]
-"""There are codes in the one and digests of them in the other, which are nobody's to read."""
+"""Mails contain codes, and the other table their digests: no tenant may read them."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def two_tenants(api: Api, database: asyncpg.Connection) -> list[UUID]:
 
 @pytest.fixture
 async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
-    """SQL as the application's role, which owns the tables."""
+    """A connection with the application's role, which owns the tables."""
     connection = await asyncpg.connect(server.dsn())
     try:
         yield connection
@@ -116,14 +116,14 @@ async def test_a_tenant_scope_sees_only_its_own_rows(
         theirs = await application.fetchval(f"SELECT count(*) FROM {table}")
         assert theirs == (2 if table == "audit_events" else 1)
         changed = await application.execute(f"UPDATE {table} SET id = id")
-        # A record that its subject could change would be none.
+        # Tenants must not change their audit events.
         assert changed == ("UPDATE 0" if table == "audit_events" else "UPDATE 1")
 
 
 async def test_a_scope_ends_with_its_transaction(
     application: asyncpg.Connection, two_tenants: list[UUID]
 ) -> None:
-    """A pooled connection keeps nothing of the request before."""
+    """The next request on a pooled connection has no scope."""
     async with application.transaction():
         await application.execute("SET LOCAL gatehouse.scope = 'platform'")
         assert await application.fetchval("SELECT count(*) FROM users") == 2
@@ -144,7 +144,7 @@ async def test_domain_queries_in_a_tenant_scope_see_that_tenant(two_tenants: lis
 
 
 async def test_a_scope_cannot_be_opened_within_a_different_one(two_tenants: list[UUID]) -> None:
-    """Joined silently, the inner scope would see all that the outer one sees."""
+    """If it joined, the inner scope would see the rows of the outer one."""
     async with platform_scope():
         with pytest.raises(RuntimeError, match="another scope"):
             tenant_scope(two_tenants[0])
@@ -156,7 +156,7 @@ EMAILS = 'SELECT email, "tenantId" FROM users ORDER BY email'
 async def test_a_statement_in_a_scope_sees_its_rows_and_the_scope_ends_with_it(
     two_tenants: list[UUID],
 ) -> None:
-    """Often enough that PostgreSQL plans it once for all; the connection is the same one each time."""
+    """Repeated on one connection until PostgreSQL uses a generic plan."""
     for _ in range(12):
         (own,) = await read_tenants([two_tenants[0]], EMAILS)
         both = await read_platform(EMAILS)
@@ -180,7 +180,7 @@ async def test_a_statement_in_a_tenant_scope_finds_no_other_tenant(two_tenants: 
 async def test_a_statement_sets_its_scope_before_it_reads_a_row(
     application: asyncpg.Connection, two_tenants: list[UUID], setting: str
 ) -> None:
-    """However PostgreSQL goes about it."""
+    """With every query plan."""
     join = 'SELECT u.email, t.nit FROM users u JOIN tenants t ON t.id = u."tenantId" ORDER BY t.nit'
     statement = scoped(join, 0)
 
@@ -194,7 +194,7 @@ async def test_a_statement_sets_its_scope_before_it_reads_a_row(
 
 
 async def test_within_a_transaction_a_statement_of_another_scope_is_refused(two_tenants: list[UUID]) -> None:
-    """It would open the rest of that transaction to all tenants."""
+    """Its scope would apply to the rest of that transaction."""
     async with tenant_scope(two_tenants[0]):
         with pytest.raises(RuntimeError, match="transaction is open"):
             await read_platform(EMAILS)
@@ -235,7 +235,7 @@ async def test_each_user_sees_only_their_own_tenant(api: Api, database: asyncpg.
 
 
 async def test_sign_in_finds_its_user_by_an_index(application: asyncpg.Connection) -> None:
-    """Row security keeps PostgreSQL from an index on an expression; with many users that would show."""
+    """Through row security PostgreSQL cannot use an index on an expression, which is slow with many users."""
     from api.domain.accounts.sign_in import _BY_EMAIL
 
     async with application.transaction():

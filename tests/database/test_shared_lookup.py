@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Store:
-    """Counts its queries, and answers when it is told to."""
+    """Counts its queries, and returns when the test allows it."""
 
     def __init__(self) -> None:
         self.queries: list[list[str]] = []
@@ -44,7 +44,7 @@ async def test_look_ups_during_a_query_share_the_next_one() -> None:
 
 
 async def test_no_caller_gets_a_result_older_than_its_call() -> None:
-    """A key that is asked for while a query for it is under way is asked for again."""
+    """A key that is requested during a query for it is queried again."""
     store = Store()
     lookup = SharedLookup(store.query)
 

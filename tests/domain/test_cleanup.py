@@ -1,4 +1,4 @@
-"""What is over is cleaned up: sessions, codes and mails."""
+"""The clean-up deletes expired sessions, codes and mails."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_expired_rows_are_deleted(api: Api, database: asyncpg.Connection, ana: dict[str, Any]) -> None:
-    """And nothing else is."""
+    """And no other rows."""
     from api.domain.cleanup import clean_up
 
     await api.login(ana["email"])

@@ -32,7 +32,7 @@ async def half_done(database: asyncpg.Connection) -> dict[str, int]:
 async def register_all(
     gatehouse: GatehouseProcess, forms: list[dict[str, Any]], concurrency: int
 ) -> list[Any]:
-    """The answer to each form, or the error of its connection."""
+    """The response to each form, or the error of its connection."""
     turn = asyncio.Semaphore(concurrency)
     limits = httpx.Limits(max_connections=concurrency)
     async with httpx.AsyncClient(base_url=gatehouse.url, timeout=60, limits=limits) as http:
@@ -81,7 +81,7 @@ async def test_one_registration_sent_many_times_concurrently_creates_one_tenant(
 async def test_sixty_registrations_with_sixty_keys_all_succeed(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """The system before this one failed 51 of these: its connection pool deadlocked on itself."""
+    """The old system failed 51 of these: its connection pool deadlocked on itself."""
     gatehouse.environment["DB_POOL_SIZE"] = "2"
     gatehouse.start()
     forms = [registration(await issue_key(database)) for _ in range(60)]
@@ -97,7 +97,7 @@ async def test_sixty_registrations_with_sixty_keys_all_succeed(
 async def test_of_two_registrations_with_one_email_or_tax_id_one_succeeds(
     serving: GatehouseProcess, database: asyncpg.Connection, shared: str, refusal: str
 ) -> None:
-    """The other one's key stays unused."""
+    """The key of the other one stays unused."""
     for _ in range(5):
         forms = [registration(await issue_key(database)) for _ in range(2)]
         forms[1][shared] = forms[0][shared]
@@ -113,7 +113,7 @@ async def test_of_two_registrations_with_one_email_or_tax_id_one_succeeds(
 async def test_a_killed_server_leaves_nothing_half_done(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """SIGKILL in the middle of 20 registrations; those that broke off succeed when they are sent again."""
+    """SIGKILL during 20 registrations; those without a response succeed when they are sent again."""
     gatehouse.start()
     forms = [registration(await issue_key(database)) for _ in range(20)]
     registering = asyncio.create_task(register_all(gatehouse, forms, concurrency=20))
@@ -146,7 +146,7 @@ mutation($id: ID!, $i: UpdateStaffInput!) { updateStaff(id: $id, input: $i) { __
 
 
 async def ask_all(gatehouse: GatehouseProcess, asked: list[tuple[str, str, dict[str, Any]]]) -> list[Any]:
-    """The answers to all of these, sent at once; each is a document, a token and its variables."""
+    """The responses to concurrent requests; each request is a document, a token and its variables."""
     limits = httpx.Limits(max_connections=len(asked))
     async with httpx.AsyncClient(base_url=gatehouse.url, timeout=60, limits=limits) as http:
 
@@ -192,7 +192,7 @@ async def test_of_twenty_concurrent_hires_for_two_seats_two_succeed(
 async def test_concurrent_reactivations_fill_no_more_than_the_seats(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """Beside others who are hired, and who change roles."""
+    """Concurrently, others are hired and change roles."""
     owner = await open_business(serving, database)
     away = [await hire(database, owner.id, "CASHIER", isActive=False) for _ in range(6)]
     manager = await hire(database, owner.id, "MANAGER")
@@ -210,7 +210,7 @@ async def test_concurrent_reactivations_fill_no_more_than_the_seats(
 async def test_of_two_admins_who_remove_each_other_concurrently_one_stays(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """Whoever was removed a moment ago has no say any more."""
+    """A user who was just removed cannot remove others."""
     owner = await open_business(serving, database)
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Who asks too often is told to wait, through every door; nobody is locked out for good."""
+"""Rate limits hold for GraphQL and REST, and end after their window."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ NOBODY = {"email": "nobody@example.com", "password": "x"}
 
 
 class Clock:
-    """The time that counts; it stands still until a test moves it."""
+    """The clock of the counters; it stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -45,7 +45,7 @@ def _counting(settings: Settings, clock: Clock) -> None:
 
 
 def code_of(answer: dict[str, Any]) -> str | None:
-    """The error code of an answer with one root field, wherever it stands."""
+    """The error code of a response with one root field, in `data` or in `errors`."""
     if answer.get("errors"):
         return answer["errors"][0]["extensions"]["code"]
     (result,) = answer["data"].values()
@@ -104,7 +104,7 @@ LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
     "requestEmailVerification": (_request_verification, "RATE_LIMIT_CODES"),
     "verifyEmail": (_verify, "RATE_LIMIT_LOGIN"),
 }
-"""How to ask for each limited field, and the setting that limits it for one address."""
+"""A request for each limited field, and the setting that limits it for one address."""
 
 UNLIMITED = {
     "logout": "needs a session, and ends it",
@@ -118,7 +118,7 @@ UNLIMITED = {
 
 
 def test_every_mutation_has_a_limit_or_a_reason_to_have_none() -> None:
-    """Those of operators need a session; what theirs mail is limited too, as is tested with each."""
+    """Mutations of operators require a session; the tests of those that send mail show their limits."""
     mutations = schema._schema.mutation_type
     assert mutations is not None
 
@@ -163,7 +163,7 @@ async def test_a_field_is_refused_over_its_limit_and_answered_after_the_pause(
 async def test_the_limits_are_those_of_the_design(
     api: Api, settings: Settings, field: str, amount: int, seconds: int
 ) -> None:
-    # Of all limits the one of an address is looked at, so no other may be met first.
+    # The limit of an address is tested, so no other limit may be reached first.
     settings(RATE_LIMIT_WRONG_KEYS="100/minute", RATE_LIMIT_WRONG_PASSWORDS="100/minute")
     ask, _ = LIMITED[field]
 
@@ -174,7 +174,7 @@ async def test_the_limits_are_those_of_the_design(
         assert answers[-1]["errors"][0]["extensions"]["retryAfterSeconds"] == seconds
 
 
-# What is told
+# Responses
 
 
 async def test_a_mutation_answers_with_data_and_a_query_with_an_error(api: Api, settings: Settings) -> None:
@@ -243,7 +243,7 @@ async def test_rest_and_graphql_share_one_count(
     assert code_of(await ask(api)) == "RATE_LIMITED"
 
 
-# What counts
+# What is counted
 
 
 async def test_each_alias_of_a_query_is_counted(api: Api, settings: Settings) -> None:
@@ -281,7 +281,7 @@ async def test_of_several_operations_only_the_one_that_runs_counts(api: Api, set
 
 
 async def test_a_refused_attempt_is_not_counted(api: Api, settings: Settings, clock: Clock) -> None:
-    """Whoever keeps on trying waits no longer for it."""
+    """Repeated attempts do not extend the wait."""
     settings(RATE_LIMIT_VALIDATE="2/minute")
     for _ in range(20):
         await _validate(api)
@@ -329,7 +329,7 @@ async def test_concurrent_guesses_of_keys_get_no_more_answers_than_the_limit(
 async def test_a_right_guess_among_too_many_wrong_ones_is_refused_too(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
-    """Otherwise whoever guesses at many keys at once would learn from the one answer that is no refusal."""
+    """If it were answered, a client that guesses many keys concurrently would learn the valid one."""
     settings(RATE_LIMIT_WRONG_KEYS="3/minute")
     key = await issue_key(database)
     asked = [_validate(api) for _ in range(12)]
@@ -341,14 +341,14 @@ async def test_a_right_guess_among_too_many_wrong_ones_is_refused_too(
 
 @pytest.fixture
 async def ana(api: Api, database: asyncpg.Connection) -> str:
-    """The address of somebody who is registered."""
+    """The email address of a registered user."""
     form = registration(await issue_key(database), email="ana@example.com")
     assert (await api.at("203.0.113.77").register(form))["__typename"] == "Registration"
     return form["email"]
 
 
 async def test_after_five_wrong_passwords_the_right_one_waits(api: Api, ana: str, clock: Clock) -> None:
-    """Wherever they come from, and however the address is written."""
+    """From any client, and in any spelling of the address."""
     spellings = [ana, ana.upper(), f"  {ana} ", "Ana@Example.COM", "ａna@example.com"]
     for number, email in enumerate(spellings):
         told = await api.at(f"203.0.113.{number}").login(email, "wrong")
@@ -369,7 +369,7 @@ mutation($i: ChangePasswordInput!) { changePassword(input: $i) { __typename ... 
 async def test_guesses_of_the_current_password_with_a_session_are_limited(
     api: Api, ana: str, clock: Clock
 ) -> None:
-    """A stolen session has five guesses, together with those at sign-in."""
+    """A stolen session has five guesses, shared with those at sign-in."""
     token = (await api.login(ana))["accessToken"]
     wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
     for _ in range(3):

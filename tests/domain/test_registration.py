@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_business_registers_with_a_key(api: Api, database: asyncpg.Connection) -> None:
-    """One mutation makes the tenant, its owner, a session and a used key."""
+    """One mutation creates the tenant, its owner and a session, and marks the key used."""
     key = await issue_key(database)
     form = registration(key, nit="900.123.456-8", email="Ana@Example.com", phoneNumber="300 123 4567")
 
@@ -69,7 +69,7 @@ async def test_a_registration_records_events(api: Api, database: asyncpg.Connect
 async def test_a_repeated_registration_answers_the_same_tenant(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """A client whose connection broke may simply try again, however it spells the address now."""
+    """A client that lost its connection may repeat the request, also with another spelling of the address."""
     form = registration(await issue_key(database), email="ana@example.com")
     first = await api.register(form)
 
@@ -201,7 +201,7 @@ BAD_FIELDS = {
 async def test_an_invalid_field_is_named(
     api: Api, database: asyncpg.Connection, field: str, value: str
 ) -> None:
-    """The answer names the field and no other, and the key stays unused."""
+    """The response names only that field, and the key stays unused."""
     key = await issue_key(database)
 
     answer = await api.register(registration(key, **{field: value}))

@@ -1,4 +1,4 @@
-"""Requests that are not well-formed, or carry too much: each is refused with a status that says why."""
+"""Malformed and too large requests: each is refused with the status of its cause."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.http.served import HELLO, PLAIN, WORLD, Served, assert_refused
 pytestmark = pytest.mark.anyio
 
 
-# Requests that are not well-formed
+# Malformed requests
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_a_get_without_a_query_gets_400(served: Served) -> None:
     ],
 )
 async def test_another_content_type_gets_415(served: Served, content_type: str | None) -> None:
-    """A browser sends these to other sites without asking them first."""
+    """A browser sends these types to other sites without a preflight request."""
     assert_refused(await served.post_body(HELLO, content_type), 415, PLAIN)
 
 
@@ -124,7 +124,7 @@ async def test_a_malformed_request_is_shown_to_the_error_hook_with_its_status(se
     assert error.status == 400
 
 
-# How much a request may carry
+# The size of a request
 
 
 async def test_a_body_of_the_limit_is_accepted_and_one_byte_more_gets_413() -> None:

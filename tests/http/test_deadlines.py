@@ -1,4 +1,4 @@
-"""Deadlines: who is late is cancelled, and nobody else is."""
+"""Deadlines: a late block is cancelled, and no other."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def test_a_late_block_is_cancelled_and_raises_timeout_error() -> None:
 
 
 async def test_a_block_that_ends_in_time_is_not_cancelled_with_late_ones() -> None:
-    """Many share one timer; it goes on for those that are started while it waits."""
+    """Blocks share one timer, which continues for those that start while it waits."""
     deadlines = Deadlines(0.05)
 
     async def work(event: asyncio.Event | None) -> str:
@@ -66,7 +66,7 @@ async def test_another_cancellation_is_not_converted() -> None:
 
 
 async def test_another_cancellation_at_the_same_moment_takes_precedence() -> None:
-    """As with asyncio.timeout: whoever cancelled the task has to see it cancelled."""
+    """As with asyncio.timeout: the code that cancelled the task must see its cancellation."""
 
     async def wait() -> None:
         with Deadlines(0.01).start():
@@ -87,7 +87,7 @@ async def test_another_error_passes_through() -> None:
 
 
 async def test_deadlines_on_two_running_loops_are_refused() -> None:
-    """They would take each other's timer, and some would never come."""
+    """They would replace each other's timer, and some deadlines would never expire."""
     deadlines = Deadlines(10)
 
     async def start() -> None:
@@ -100,7 +100,7 @@ async def test_deadlines_on_two_running_loops_are_refused() -> None:
 
 
 def test_deadlines_work_on_a_second_event_loop() -> None:
-    """What was left of it, a timer and who waited, would keep those of the next one from ever coming."""
+    """The timer and the blocks of the first loop must not delay the deadlines of the second."""
     deadlines = Deadlines(0.01)
 
     async def wait(seconds: float) -> None:

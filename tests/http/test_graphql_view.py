@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: what a client sends, and the status, the headers and the body that it gets."""
+"""GraphQL over HTTP: requests, and the status, headers and body of their responses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -19,7 +19,7 @@ from tests.http.served import GRAPHQL_RESPONSE, PLAIN, WORLD, Context, Query, Se
 pytestmark = pytest.mark.anyio
 
 
-# What is executed, and how
+# Execution
 
 
 async def test_a_posted_query_is_executed_with_its_variables(served: Served) -> None:
@@ -75,7 +75,7 @@ async def test_requests_share_a_document_but_neither_variables_nor_context(serve
 
 
 async def test_a_variable_may_hold_any_character(served: Served) -> None:
-    """Among them NUL, which PostgreSQL does not take: that is for those who store it to refuse."""
+    """Also NUL, which PostgreSQL cannot store: the domain refuses it, not the view."""
     response = await served.post("query($n: String!) { hello(name: $n) }", variables={"n": "\x00 🏊"})
 
     assert response.json() == {"data": {"hello": "Hello, \x00 🏊!"}}
@@ -149,7 +149,7 @@ async def test_a_schema_with_unsupported_features_is_refused(options: dict[str, 
         )
 
 
-# The media type of the answer
+# The media type of the response
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ FAILING = [
 async def test_a_request_that_cannot_be_executed_has_errors_and_no_data(
     served: Served, parameters: dict[str, Any], accept: str, status: int
 ) -> None:
-    """The status is 400, but for clients of application/json, which cannot trust one and get 200."""
+    """The status is 400. Clients of application/json cannot rely on a 400 and get 200."""
     response = await served.post(**parameters, accept=accept)
 
     assert response.status_code == status

@@ -1,4 +1,4 @@
-"""What a request may take and where it may come from: seconds, bytes, content types, origins."""
+"""Limits of requests: seconds, bytes, content types and origins."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,7 @@ def _posts(path: str, form: dict[str, Any]) -> dict[str, Any]:
 async def test_a_late_request_is_cancelled_and_rolled_back(
     hurried: Api, database: asyncpg.Connection, path: str
 ) -> None:
-    """The registration is held up in its transaction, when its tenant and its owner are inserted already."""
+    """The registration waits in its transaction, after the inserts of its tenant and owner."""
     key = await issue_key(database)
     form = registration(key)
     lock = database.transaction()
@@ -55,7 +55,7 @@ async def test_a_late_request_is_cancelled_and_rolled_back(
 
 
 async def _registering(database: asyncpg.Connection) -> bool:
-    """Whether a transaction that inserts a session is under way in PostgreSQL."""
+    """Whether PostgreSQL runs a transaction that inserts a session."""
     found = await database.fetchval(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
         " AND state <> 'idle' AND query LIKE 'INSERT INTO sessions%')"
@@ -104,7 +104,7 @@ async def test_a_body_over_64_kib_is_refused_with_its_limit(api: Api, path: str)
 
 
 async def test_graphql_is_found_below_the_root_path_of_a_proxy() -> None:
-    """Its short cut knows the plain path alone; below another root it is the router that finds it."""
+    """The direct route matches the plain path only; below a root path Starlette's router finds GraphQL."""
     transport = httpx.ASGITransport(make_app("plans"), root_path="/beta")
     async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
         answer = await client.post("/beta/graphql", json={"query": "{ __typename }"})

@@ -1,4 +1,4 @@
-"""Whose address a request counts for: the peer's, or what a proxy of ours says of its own peer."""
+"""The client address of a request: that of the peer, or one in the header of a trusted proxy."""
 
 from collections.abc import Callable
 
@@ -105,7 +105,7 @@ async def test_each_client_behind_a_proxy_has_its_own_limit_and_address(
 
 
 async def test_uvicorn_ignores_the_header(gatehouse: GatehouseProcess) -> None:
-    """uvicorn would, of a peer on the same machine."""
+    """By default, uvicorn trusts the header of a peer on the same machine."""
     gatehouse.environment |= {"RATE_LIMITS": "on", "RATE_LIMIT_VALIDATE": "2/hour"}
     gatehouse.start()
     statuses: list[int] = []

@@ -1,4 +1,4 @@
-"""What mails look like: every template in both languages, with values that mean no good."""
+"""Composing mails: every template in both languages, also with malicious values."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -52,7 +52,7 @@ def mail(template: Template, language: str = "en", to: str = "ana@example.com", 
 
 
 def received(one: ClaimedMail) -> EmailMessage:
-    """The message as it arrives."""
+    """The message as the recipient gets it."""
     message = message_from_bytes(compose(one, SENDER).as_bytes(), policy=default)
     assert isinstance(message, EmailMessage)
     return message
@@ -98,7 +98,7 @@ def test_the_languages_differ_and_every_file_is_used() -> None:
 
 
 def test_the_subject_contains_no_code() -> None:
-    """It is shown on locked screens, and written into the logs of mail servers."""
+    """Locked screens show the subject, and mail servers log it."""
     for template in Template:
         for language in LANGUAGES:
             message = received(mail(template, language))
@@ -142,7 +142,7 @@ def test_an_international_domain_is_written_in_punycode() -> None:
 
 
 def test_every_attempt_has_the_same_message_id() -> None:
-    """By its Message-ID a receiver tells a second try from a second mail."""
+    """By the Message-ID a recipient recognises a mail that was sent twice."""
     one = mail(Template.WELCOME)
     first, second = compose(one, SENDER), compose(one, SENDER)
 

@@ -1,4 +1,4 @@
-"""What goes over the wire to a mail server: TLS, certificates and passwords."""
+"""Connections to mail servers: TLS, certificates and passwords."""
 
 import ssl
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Mails leave exactly when what they tell of happened; nothing is lost, nothing accepted sent twice."""
+"""A mail is sent exactly if its act was committed; none is lost, and no accepted mail is sent twice."""
 
 import asyncio
 import logging
@@ -66,7 +66,7 @@ async def test_a_mail_is_rolled_back_with_its_transaction(api: Api, database: as
 
 
 async def test_a_tenant_queues_mails_and_reads_none(api: Api, database: asyncpg.Connection) -> None:
-    """There may be a code in one."""
+    """A mail may contain a code."""
     tenant = (await api.register(registration(await issue_key(database))))["tenant"]["id"]
 
     async with tenant_scope(tenant):
@@ -79,7 +79,7 @@ async def test_a_tenant_queues_mails_and_reads_none(api: Api, database: asyncpg.
 async def test_no_request_waits_for_a_mail(
     api: Api, database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
-    """The server takes the mail, and does not answer before the test is over."""
+    """The server accepts the mail, and does not reply before the end of the test."""
     released = asyncio.Event()
 
     async def hang(_server: MailServer) -> str:
@@ -100,7 +100,7 @@ async def test_no_request_waits_for_a_mail(
     assert len(smtp.accepted) == 2
 
 
-# Servers of all kinds
+# Behaviours of servers
 
 
 async def test_a_mail_is_sent_when_an_unreachable_server_is_up_again(
@@ -151,7 +151,7 @@ async def test_a_temporary_refusal_is_retried(
 async def test_a_permanent_refusal_is_not_retried(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], at: str
 ) -> None:
-    """It is kept for an operator, without what the mail would have told."""
+    """The failed mail is stored for an operator, without its values."""
     refusal = "550 no such mailbox"
     (smtp.recipient_answers if at == "recipient" else smtp.answers).extend([refusal] * 10)
     await queue()
@@ -188,7 +188,7 @@ async def test_after_the_last_retry_an_operator_sees_the_failure(
 async def test_a_connection_lost_before_the_reply_is_retried_with_the_same_id(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
-    """Nobody can know whether it was accepted; by its Message-ID the receiver does."""
+    """The worker cannot know whether the mail was accepted; the Message-ID shows it to the recipient."""
     smtp.answers = [hang_up]
     await queue()
     await start()
@@ -213,7 +213,7 @@ async def test_a_connection_lost_after_the_reply_does_not_repeat_the_mail(
 async def test_a_slow_server_gets_a_mail_once_and_delays_no_other(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slower than the lease, which the worker renews, so that no other worker takes it up."""
+    """Slower than the lease: the worker renews it, so that no other worker claims the mail."""
     monkeypatch.setattr(mails, "LEASE", timedelta(seconds=0.6))
     smtp.answers = [after(2.5)]
     await queue("Slow")
@@ -304,7 +304,7 @@ async def test_a_worker_survives_an_unreadable_queue(
 async def test_no_mail_waits_for_the_clean_up(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
-    """Which stands still here, behind a lock."""
+    """A lock stops the clean-up during this test."""
     waiting = "SELECT array_agg(pid) FROM pg_locks WHERE NOT granted"
     async with database.transaction():
         await database.execute("LOCK TABLE sessions")
@@ -321,7 +321,7 @@ async def test_no_mail_waits_for_the_clean_up(
 async def test_a_tenant_that_cannot_be_erased_does_not_stop_the_clean_up(
     api: Api, database: asyncpg.Connection, start: Callable[[], Any]
 ) -> None:
-    """Because tables of an old system refer to its people."""
+    """Tables of the old system refer to its users."""
     await api.register(registration(await issue_key(database)))
     await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '99 years'""")
     await database.execute("""UPDATE sessions SET "expiresAt" = now()""")
@@ -343,7 +343,7 @@ async def test_the_log_contains_nothing_of_a_mail(
     start: Callable[[], Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Though a server repeats it in its answers."""
+    """Even if the server repeats the mail in its replies."""
     caplog.set_level(logging.DEBUG)
     await api.data(REQUEST_VERIFICATION, e="ana@example.com")
     code = str(await database.fetchval("""SELECT "values"->>'code' FROM mails"""))
@@ -352,7 +352,7 @@ async def test_the_log_contains_nothing_of_a_mail(
     await until_settled(database)
 
     assert len(smtp.seen) == 3
-    # The server of the tests writes down everything.
+    # The server of the tests records everything.
     logged = everything(record for record in caplog.records if record.name != "mail.log")
     assert "a mail will be retried" in logged
     assert code not in logged

@@ -1,4 +1,4 @@
-"""`gatehouse worker` in processes of its own, which are killed or told to stop."""
+"""`gatehouse worker` in processes of its own, which are killed or stopped."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ def process(smtp: MailServer, tmp_path: Path) -> Iterator[WorkerProcess]:
 
 
 async def let_leases_end(database: asyncpg.Connection) -> None:
-    """As if the minute had passed after which another worker takes up what a killed one was sending."""
+    """End the lease of a minute, after which another worker claims the mails of a killed one."""
     ended = 'UPDATE mails SET "dueAt" = "dueAt" - interval \'1 minute\' RETURNING id'
     assert await database.fetch(ended)
 
@@ -58,7 +58,7 @@ async def let_leases_end(database: asyncpg.Connection) -> None:
 async def test_the_mail_of_a_killed_worker_is_sent_by_the_next_one(
     database: asyncpg.Connection, smtp: MailServer, process: WorkerProcess
 ) -> None:
-    """Killed while the server thinks about its answer."""
+    """Killed while the server delays its reply."""
     smtp.answers = [after(3600)]
     await queue()
     process.start()

@@ -1,4 +1,4 @@
-"""What goes wrong is told clearly to the client, in full to the log, and the server goes on."""
+"""Errors: a clear message for the client, all details in the log, and a server that continues."""
 
 import logging
 import re
@@ -54,7 +54,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], int]] = {
 async def test_a_bad_request_is_logged_in_one_line(
     api: Api, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """A clear answer with the right status, nothing internal in it, one log line, and the server goes on."""
+    """A clear response with its status and no internal details, one log line, and a server that continues."""
     request, status = REQUESTS[name]
     headers = {"accept": "application/graphql-response+json", **request.get("headers", {})}
     caplog.set_level(logging.INFO, logger="gatehouse")

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.anyio
 
 
 def found_in(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The secrets in all that was logged, at any level; httpx is the client of these tests."""
+    """The secrets in all log records of any level; httpx is the client of these tests."""
     logged = everything(record for record in caplog.records if not record.name.startswith("http"))
     return SECRETS.findall(logged)
 
@@ -53,12 +53,12 @@ def test_every_mutation_and_rest_endpoint_is_in_the_tables() -> None:
     assert DOORS.keys() == {route.path for route in routes(max_seconds=1)}
 
 
-# How they fail
+# Failures
 
 
 @asynccontextmanager
 async def values_refused(database: asyncpg.Connection, table: str, column: str) -> AsyncIterator[None]:
-    """A column takes numbers and nothing else: the driver repeats the value that it cannot send."""
+    """Make a column accept numbers only: the driver's error repeats the value that it cannot send."""
     await database.execute(f'ALTER TABLE {table} RENAME COLUMN "{column}" TO away')
     await database.execute(f'ALTER TABLE {table} ALTER away DROP NOT NULL, ADD COLUMN "{column}" integer')
     try:
@@ -66,11 +66,11 @@ async def values_refused(database: asyncpg.Connection, table: str, column: str) 
     finally:
         await database.execute(f'ALTER TABLE {table} DROP COLUMN "{column}", ALTER away SET NOT NULL')
         await database.execute(f'ALTER TABLE {table} RENAME COLUMN away TO "{column}"')
-        # Connections remember of which type the column was, and would hand that on to the next test.
+        # Connections cache the type of the column, which would affect the next test.
         await database.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'gatehouse'"
         )
-        # The pool hears of it before the next request.
+        # The pool notices this before the next request.
         await asyncio.sleep(0.1)
 
 
@@ -78,7 +78,7 @@ async def values_refused(database: asyncpg.Connection, table: str, column: str) 
 async def test_an_act_leaves_no_secret_in_the_log(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
-    """Done as it should be, then by somebody with a token that is wrong."""
+    """First a successful act, then the same with a wrong token."""
     caplog.set_level(logging.DEBUG)
     async with open_business(api, database) as business:
         answer = await api.http.send(await ready(business, act))
@@ -111,7 +111,7 @@ async def test_an_act_that_fails_on_any_table_leaves_no_secret(
 async def test_an_act_that_loses_its_connection_leaves_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
-    """In the middle: the statement was sent, and its connection is lost."""
+    """The connection is lost after the statement was sent."""
     caplog.set_level(logging.DEBUG)
     for table in await tables(database):
         async with open_business(api, database) as business:
@@ -154,11 +154,11 @@ async def test_a_value_that_cannot_be_sent_is_not_repeated(
     assert found_in(caplog) == []
 
 
-# What is no act at all
+# Refused requests
 
 
 def garbage(key: str, token: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """Requests that are refused before anything is done, with secrets in every place."""
+    """Requests that are refused before any act, with secrets in every part."""
     json = {"content-type": "application/json"}
     form = registration(key)
     return [
@@ -230,7 +230,7 @@ def test_every_command_is_in_the_table() -> None:
 async def test_a_command_leaves_no_secret_on_standard_error(
     database: asyncpg.Connection, tmp_path: Path, command: str
 ) -> None:
-    """That is where a scheduler takes its log from; what was asked for is on standard output."""
+    """A scheduler logs standard error; the output of the command is on standard output."""
     _, table = COMMANDS[command]
     words = await words_of(database, tmp_path, command)
 

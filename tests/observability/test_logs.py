@@ -1,4 +1,4 @@
-"""The log: structured, one line an event, and of no use to whoever finds a secret in it."""
+"""The log: structured, one line an event, with secrets masked."""
 
 import json
 import logging
@@ -67,7 +67,7 @@ def test_logged_values_cannot_forge_lines_or_move_the_cursor(forged: str) -> Non
 
 
 def test_records_of_other_libraries_have_the_same_format() -> None:
-    """With what was raised, and where, but without the rows that PostgreSQL repeats."""
+    """With the exception and its traceback, but without the rows that PostgreSQL repeats."""
 
     class Failure(asyncpg.CheckViolationError):
         detail = "Failing row contains (482913)."
@@ -97,7 +97,7 @@ def test_records_of_other_libraries_have_the_same_format() -> None:
     ],
 )
 def test_secrets_are_masked(secret: str, kept: str) -> None:
-    """Should something log one after all."""
+    """A second safeguard, in case code logs a secret."""
     assert as_json(f"got {secret}.", value=secret)["event"] == f"got {kept}."
     assert secret not in str(as_json("x", values={"deep": [secret]}, text=f"a {secret} b"))
     assert secret not in as_text(f"got {secret}", value=secret)
@@ -118,7 +118,7 @@ def test_gatehouses_own_events_are_records_of_the_standard_library(
 
 
 def test_a_command_logs_to_standard_error() -> None:
-    """Nobody has set anything up there, and standard output may be JSON for a program."""
+    """A command does not configure the log, and its standard output may be JSON for a program."""
     command = "from api.observability.logs import get_logger; get_logger().warning('odd', status=1)"
     done = subprocess.run(
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
@@ -131,7 +131,7 @@ def test_a_command_logs_to_standard_error() -> None:
 async def test_a_server_logs_in_the_format_of_the_setting(
     gatehouse: GatehouseProcess, chosen: str, is_json: bool
 ) -> None:
-    """Where its standard error is no terminal, as in production, `auto` is JSON."""
+    """If standard error is not a terminal, as in production, `auto` is JSON."""
     gatehouse.environment["LOG_FORMAT"] = chosen
     gatehouse.start()
     async with httpx.AsyncClient(base_url=gatehouse.url) as http:
@@ -159,7 +159,7 @@ def test_the_log_in_a_terminal_is_text() -> None:
 
 
 async def test_a_request_is_one_line_at_most(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is logged of requests that go well: a line for each would cost more than to answer some."""
+    """Successful requests are not logged: a line would cost more than the response to a short request."""
     caplog.set_level(logging.INFO)
     await api.validate("BETA-TEST-12345")
     await api.http.get("/api/beta-keys/validate/BETA-TEST-12345")

@@ -15,7 +15,7 @@ from tests.support import ROOT
 LEGACY = ROOT / "tests" / "legacy"
 
 
-# What has happened before a command is typed
+# The state before a command is typed
 
 
 def _new_database(reader: Reader) -> None:
@@ -34,7 +34,7 @@ def _up_to_date(reader: Reader) -> None:
 
 
 def _behind(reader: Reader) -> None:
-    """As far as the tenants migration."""
+    """Migrated up to the migration of tenants."""
     _new_database(reader)
     _done(reader, "piccolo migrations forwards gatehouse 2026-11-24T00:04:52:117630")
 
@@ -48,7 +48,7 @@ def _failed(reader: Reader) -> None:
 
 
 def _held_up(reader: Reader) -> None:
-    """A transaction that read users and was left open."""
+    """Open a transaction that has read users."""
     reader.blocker = subprocess.Popen(
         [PROGRAMS / "psql", reader.server.dsn(user="beta", database="beta"), "-Xqt"],
         stdin=subprocess.PIPE,
@@ -100,7 +100,7 @@ def _done(reader: Reader, command: str) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """A command of the text, by its beginning, and what is to come of it."""
+    """A command of the text, by its beginning, and its expected result."""
 
     begins: str
     told: str = ""

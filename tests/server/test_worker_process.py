@@ -1,4 +1,4 @@
-"""The worker that a server starts beside itself: there as long as the server is, and no longer."""
+"""The worker process of a server: it runs as long as the server does."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ def is_alive(process: int) -> bool:
 async def test_a_server_of_several_processes_has_one_worker(
     gatehouse: GatehouseProcess, tmp_path: Path, count: str
 ) -> None:
-    """Which gives way to them."""
+    """The worker has a lower priority."""
     gatehouse.environment |= {"WORKER": "on", "WORKERS": count, "GATEHOUSE_HOME": str(tmp_path / "home")}
     gatehouse.start()
 
@@ -77,7 +77,7 @@ async def test_a_killed_server_leaves_no_worker(running: GatehouseProcess) -> No
 async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
     running: GatehouseProcess, api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """Nothing is left behind half sent, and the end is quiet."""
+    """No mail is interrupted, and nothing is logged at the end."""
     (worker,) = workers(running)
     for _ in range(3):
         await api.register(registration(await issue_key(database)))
@@ -94,7 +94,7 @@ async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
 async def test_without_a_mail_server_mails_are_written_to_files(
     api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
 ) -> None:
-    """Unless WORKER=off leaves that to another process."""
+    """By the worker of the server."""
     outbox = tmp_path / "home" / "outbox"
     gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": str(tmp_path / "home")}
     form = registration(await issue_key(database))

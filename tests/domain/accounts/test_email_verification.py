@@ -1,4 +1,4 @@
-"""Verified addresses: a code shows whose a mailbox is, and its token registers the address."""
+"""Email verification: a mailed code is exchanged for a token, with which the address registers."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ def _verified_only(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("_verified_only")
 async def test_a_verified_address_registers(api: Api, database: asyncpg.Connection) -> None:
-    """Safe to repeat, as any registration."""
+    """Safe to repeat, like any registration."""
     form = registration(await issue_key(database), email="Ana@Example.com")
     form["emailVerificationToken"] = await verified(api, database, "ana@example.com")
 
@@ -133,7 +133,7 @@ async def test_without_required_verification_the_token_is_ignored(
 
 
 async def test_a_code_is_exchanged_for_a_token_once(api: Api, database: asyncpg.Connection) -> None:
-    """Whether or not the address is registered already."""
+    """For registered and unregistered addresses."""
     await api.data(REQUEST_VERIFICATION, e="new@example.com")
     (row,) = await mailed(database, "verification_code")
 

@@ -78,7 +78,7 @@ async def test_an_operator_changes_the_password_too(api: Api, database: asyncpg.
 
 
 async def test_of_two_concurrent_changes_one_succeeds(api: Api, database: asyncpg.Connection) -> None:
-    """The session of the other one has ended with it."""
+    """The first change ends the session of the second."""
     form = registration(await issue_key(database))
     tokens = [(await api.register(form))["accessToken"], (await api.login(form["email"]))["accessToken"]]
 
@@ -93,7 +93,7 @@ async def test_of_two_concurrent_changes_one_succeeds(api: Api, database: asyncp
 async def test_no_session_opened_with_the_old_password_outlives_the_change(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody signs in; their password is verified, and before the session is opened it changes."""
+    """The password changes after a sign-in has verified it and before it opens the session."""
     from api.domain.accounts import sign_in
 
     form = registration(await issue_key(database))

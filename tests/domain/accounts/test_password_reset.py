@@ -128,11 +128,11 @@ async def test_a_code_ends_after_ten_minutes(
 async def test_only_the_newest_code_is_valid(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """Otherwise each code that was asked for would bring five more tries."""
+    """If older codes stayed valid, each requested code would add five tries."""
     first = await code_for_reset(api, database, ana["email"])
     second = await code_for_reset(api, database, ana["email"])
 
-    # One in a million times both are the same.
+    # With a probability of one in a million both codes are equal.
     assert (await reset(api, ana["email"], first))["__typename"] == "WrongCode" or first == second
     assert (await reset(api, ana["email"], second))["__typename"] == "Done"
 
@@ -165,13 +165,13 @@ async def test_a_user_who_is_deactivated_after_the_request_gets_no_new_password(
 async def test_a_user_who_is_removed_during_a_password_reset_is_removed(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """Neither waits for the other, which would end with one of them failing."""
+    """The two transactions do not deadlock."""
     tenant_id = await database.fetchval("SELECT id FROM tenants")
     person = await hire(database, tenant_id, "CASHIER")
     code = await code_for_reset(api, database, person.email)
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
 
-    # Until the transaction ends, both stand where they first touch the person; the removal comes first.
+    # Until the transaction ends, both wait at their first lock on the user; the removal is first.
     async with asyncio.TaskGroup() as tasks, database.transaction():
         await database.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", person.id)
         removing = tasks.create_task(api.data(remove, ana["token"], id=person.id))
@@ -184,13 +184,13 @@ async def test_a_user_who_is_removed_during_a_password_reset_is_removed(
     assert await mailed(database, "password_changed") == []
 
 
-# What asking tells
+# What a request reveals
 
 
 async def test_requesting_a_code_does_not_reveal_whether_an_account_exists(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """And nobody gets a mail who has no account."""
+    """And an address without an account gets no mail."""
     known = (await api.data(REQUEST_RESET, e=ana["email"]))["requestPasswordReset"]
     unknown = (await api.data(REQUEST_RESET, e="nobody@example.com"))["requestPasswordReset"]
     await database.execute('UPDATE users SET "isActive" = false')
@@ -205,7 +205,7 @@ async def test_requesting_a_code_does_not_reveal_whether_an_account_exists(
 async def test_an_unknown_address_costs_as_many_hashes_as_a_known_one(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time an answer takes must not tell whether an address is known."""
+    """The response time must not reveal whether an account exists."""
     from api.domain.accounts import passwords
 
     await passwords.verify_password("x", None)
@@ -237,7 +237,7 @@ async def test_an_invalid_address_is_reported(api: Api) -> None:
 async def test_codes_are_stored_as_slow_hashes(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """A fast digest of six digits could be: there are only a million."""
+    """A fast digest of six digits could be reversed, because there are only a million codes."""
     await code_for_reset(api, database, ana["email"])
     await code_for_reset(api, database, ana["email"])
 

@@ -1,4 +1,4 @@
-"""Sessions: what ends them, and the devices that a user is signed in on."""
+"""Sessions: their ends, and the list of signed-in devices."""
 
 from datetime import datetime
 
@@ -83,7 +83,7 @@ mutation($id: ID!) { revokeSession(id: $id) { __typename ... on Done { message }
 
 
 async def test_a_user_sees_the_devices_that_are_signed_in(api: Api, database: asyncpg.Connection) -> None:
-    """This one first, then the one that was seen last; those that have ended are not shown."""
+    """The current one first, then the most recently seen; ended sessions are not listed."""
     form = registration(await issue_key(database))
     phone = (await api.register(form))["accessToken"]
     laptop, signed_out, expired = [(await api.login(form["email"]))["accessToken"] for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Signing in, being signed in, and signing out."""
+"""Signing in."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ async def test_the_owner_signs_in_with_any_spelling_of_the_address(
 async def test_an_unknown_address_and_a_wrong_password_get_the_same_error(
     api: Api, database: asyncpg.Connection, email: str
 ) -> None:
-    """Nobody learns from the answer whether an address is known."""
+    """The response does not reveal whether an account exists."""
     await api.register(registration(await issue_key(database), email="ana@example.com"))
 
     answer = await api.login(email, "Wr0ng!password")
@@ -42,7 +42,7 @@ async def test_an_unknown_address_and_a_wrong_password_get_the_same_error(
 async def test_an_unknown_address_costs_a_hash_too(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time an answer takes must not tell whether an address is known."""
+    """The response time must not reveal whether an account exists."""
     from api.domain.accounts import passwords
 
     verified: list[str] = []
@@ -139,7 +139,7 @@ async def test_signing_in_records_an_event(api: Api, database: asyncpg.Connectio
 async def test_an_unknown_address_a_wrong_password_and_an_inactive_user_cost_one_hash_each(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, stored: str
 ) -> None:
-    """So they take alike: what takes time is the hash."""
+    """So their response times are equal: the hash takes most of the time."""
     from api.domain.accounts import passwords
 
     form = registration(await issue_key(database))
@@ -174,7 +174,7 @@ async def test_an_unknown_address_a_wrong_password_and_an_inactive_user_cost_one
 async def test_concurrent_first_sign_ins_with_an_old_password_all_succeed(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """Each finds the hash outdated, and only one can be the first to replace it."""
+    """Each finds the outdated hash, and only one can replace it first."""
     form = registration(await issue_key(database))
     await api.register(form)
     old = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()

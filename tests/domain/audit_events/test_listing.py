@@ -1,4 +1,4 @@
-"""The record is read: by operators all of it, by admins that of their tenant."""
+"""Listing audit events: operators read all of them, admins those of their tenant."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,7 +86,7 @@ async def test_a_time_filter_means_the_same_in_every_time_zone(
 
 
 async def test_every_event_is_on_one_page(api: Api, database: asyncpg.Connection, operator: Person) -> None:
-    """Those of one transaction as well, which are of one moment."""
+    """Also the events of one transaction, which have the same time."""
     await database.execute(
         "INSERT INTO audit_events (action, at)"
         " SELECT n::text, now() - interval '1 s' * (n % 3) FROM generate_series(1, 25) n"
@@ -126,7 +126,7 @@ async def test_admins_see_events_of_their_own_tenant_only(api: Api, database: as
 async def test_a_deep_page_costs_as_much_as_the_first(
     database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, wanted: EventFilter
 ) -> None:
-    """Under each filter; counted in blocks that are read, because a test is no place for time."""
+    """With each filter. The cost is the number of blocks read, because times vary between runs."""
     await database.execute(
         """INSERT INTO audit_events (action, at, "tenantId", "actorEmail")
         SELECT CASE WHEN n % 2 = 0 THEN 'session.opened' ELSE 'x' || n % 50 END,

@@ -1,4 +1,4 @@
-"""Every act leaves an event with it, and nobody changes or removes one."""
+"""Every act records an event, and no event can be changed or removed."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -45,10 +45,10 @@ EVENTS: dict[str, set[str]] = {
     "/api/beta-keys/validate/{key:path}": set(),
     "a query": set(),
 }
-"""What each act records; those that change nothing leave nothing."""
+"""The actions that each act records; acts that change nothing record none."""
 
 ANONYMOUS = {"requestPasswordReset", "requestEmailVerification", "verifyEmail"}
-"""Whoever does these tells an address, and proves nothing."""
+"""Acts for which the client names an address without proving that it is theirs."""
 
 COMMAND_EVENTS = {
     "keys issue": "beta_key.issued",
@@ -71,7 +71,7 @@ async def events(database: asyncpg.Connection) -> list[asyncpg.Record]:
 
 
 async def everything(database: asyncpg.Connection) -> dict[str, Any]:
-    """All rows of all tables, but for the tries of a code, which count whatever comes of them."""
+    """All rows of all tables, without the tries of codes, which are counted even if the act fails."""
     uncounted = ("attempts", "lastSeenAt")
     return {
         table: [
@@ -87,7 +87,7 @@ def secrets_in(event: asyncpg.Record) -> list[str]:
     return SECRETS.findall(str({name: value for name, value in event.items() if name != "at"}))
 
 
-# What is recorded
+# Recording
 
 
 def test_every_act_is_in_the_table() -> None:
@@ -102,7 +102,7 @@ async def test_an_act_records_its_actor_and_address_and_no_secret(
     async with open_business(api, database) as business:
         request = await ready(business, act)
         known = {event["id"] for event in await events(database)}
-        # An act of operators is done by the one who was just made.
+        # The operator who was just created performs the acts of operators.
         actor = await one_row(
             database,
             'SELECT id, email FROM users WHERE "isOwner" OR "tenantId" IS NULL ORDER BY "isOwner" LIMIT 1',
@@ -126,7 +126,7 @@ async def test_an_act_records_its_actor_and_address_and_no_secret(
 async def test_an_act_whose_event_cannot_be_recorded_is_rolled_back(
     api: Api, database: asyncpg.Connection, act: str
 ) -> None:
-    """An event is written in the transaction of what it tells of."""
+    """An event is inserted in the transaction of its act."""
     async with open_business(api, database) as business:
         request = await ready(business, act)
         before = await everything(database)
@@ -141,7 +141,7 @@ async def test_an_act_whose_event_cannot_be_recorded_is_rolled_back(
 async def test_a_command_records_an_event_without_an_actor(
     database: asyncpg.Connection, tmp_path: Path, command: str
 ) -> None:
-    """Nobody has signed in to type it, so that it is nobody's by name."""
+    """A command has no signed-in user, so the event has no actor."""
     words = await words_of(database, tmp_path, command)
     async with rows_refused(database, "audit_events"):
         before = await everything(database)
@@ -192,12 +192,12 @@ async def test_a_password_typed_as_the_address_is_not_recorded(
     assert [event["actorEmail"] for event in await events(database)] == [None] * 4
 
 
-# Kept
+# Immutability and retention
 
 
 @pytest.fixture
 async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
-    """SQL as the application's role, which owns the tables, and sees all rows."""
+    """A connection with the application's role, which owns the tables, in the platform scope."""
     connection = await asyncpg.connect(server.dsn())
     await connection.execute("SET gatehouse.scope = 'platform'")
     try:
@@ -217,7 +217,7 @@ OLD = "INSERT INTO audit_events (action, at) VALUES ('old', now() - interval '10
         "DELETE FROM audit_events",
         "TRUNCATE audit_events",
         "INSERT INTO audit_events SELECT * FROM audit_events ON CONFLICT (id) DO UPDATE SET action = 'x'",
-        # No younger than a month, whatever it says.
+        # Events younger than a month are never deleted, whatever the setting is.
         "SET LOCAL gatehouse.audit_retention_days = '1'; DELETE FROM audit_events",
         "SET LOCAL gatehouse.audit_retention_days = '-1000'; DELETE FROM audit_events",
         "SET LOCAL gatehouse.audit_retention_days = ''; DELETE FROM audit_events",

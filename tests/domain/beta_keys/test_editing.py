@@ -1,4 +1,4 @@
-"""What operators do with beta keys over GraphQL: issue, change, revoke."""
+"""Operators change and revoke beta keys."""
 
 import asyncio
 from typing import Any
@@ -41,7 +41,7 @@ async def test_given_fields_are_changed_and_null_clears(
 async def test_an_expired_key_is_available_again_with_a_later_expiry(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
-    """Even if its end has been noticed already."""
+    """Even if its expiry was recorded already."""
     past = await database.fetchval("SELECT now() - interval '1 day'")
     key = await issue_key(database, expiresAt=past, expiredAt=past)
     key_id = await database.fetchval("SELECT id::text FROM beta_keys")

@@ -1,4 +1,4 @@
-"""Sending a beta key to whoever is to use it."""
+"""Sending a beta key to its recipient."""
 
 import asyncio
 from typing import Any
@@ -60,7 +60,7 @@ async def test_a_sent_key_is_mailed_recorded_and_admits_only_that_address(
 async def test_the_link_leads_to_register_url(
     api: Api, operator: str, database: asyncpg.Connection, settings: Any
 ) -> None:
-    """A key of an old system may hold anything, and a mail is not needed once its key has expired."""
+    """A key of the old system may contain any character. A mail is not sent once its key has expired."""
     settings(REGISTER_URL="https://shop.example.com/register?from=mail")
     tomorrow = (await one_row(database, "SELECT now() + interval '1 day' AS at"))["at"]
     key_id = await make_key(database, key="a&b c", expiresAt=tomorrow)
@@ -116,7 +116,7 @@ async def test_an_invalid_address_is_reported(api: Api, operator: str, database:
 async def test_at_most_two_hundred_invitations_are_sent_in_an_hour(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
-    """However many are asked for at once; those of the hour before do not count."""
+    """Also of concurrent requests; those of the hour before do not count."""
     insert = """
 INSERT INTO audit_events (action, at) SELECT 'beta_key.sent', now() - interval '1 minute' * n
   FROM generate_series(1, $1::int) n

@@ -86,7 +86,7 @@ async def test_a_wrong_count_is_refused(api: Api, operator: str, fields: dict[st
 async def test_a_key_that_exists_is_generated_again(
     api: Api, operator: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And none of those that were drawn with it is lost."""
+    """And all other keys of the statement are issued."""
     await issue_key(database, key="BETA-22222-22222")
     draws = iter([["BETA-33333-33333", "BETA-22222-22222"], ["BETA-44444-44444", "BETA-55555-55555"]])
     monkeypatch.setattr(issue_module, "generate_keys", lambda _count: next(draws))
@@ -100,7 +100,7 @@ async def test_a_key_that_exists_is_generated_again(
 async def test_a_key_with_a_recipient_admits_no_other_address(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
-    """It validates, as nobody can tell there who asks; registering with it does not use it up."""
+    """Validation accepts it, because it knows no address; a refused registration leaves it unused."""
     key = await issue_one(api, operator, recipientEmail="ana@example.com")
 
     assert (await api.validate(key["key"]))["valid"]
@@ -120,7 +120,7 @@ async def test_a_key_with_a_recipient_admits_no_other_address(
 async def test_a_key_that_gets_a_recipient_during_a_registration_admits_no_other_address(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """A registration looks its key up long before it uses it, as a password is hashed in between."""
+    """A registration looks its key up long before it claims it, because it hashes the password in between."""
     key = await issue_key(database)
     async with database.transaction():
         await database.execute("UPDATE beta_keys SET \"recipientEmail\" = 'ana@example.com'")

@@ -1,4 +1,4 @@
-"""Pages of beta keys under filters, and how many there are."""
+"""Pages of beta keys with filters, and counts."""
 
 import random
 import re
@@ -30,7 +30,7 @@ query($first: Int!, $after: String, $filter: BetaKeyFilter) {
 
 @pytest.fixture
 async def keys(api: Api, database: asyncpg.Connection) -> list[dict[str, Any]]:
-    """Keys of every status and of two batches, several of the same moment; the newest first."""
+    """Keys of every status and of two batches, some with the same time; the newest first."""
     made: list[dict[str, Any]] = []
     now = (await one_row(database, "SELECT now()"))["now"]
     chance = random.Random(1)
@@ -151,12 +151,12 @@ async def test_expired_keys_are_marked_in_batches(
     assert {row["key"] for row in rows} == {key["key"] for key in keys if key["status"] == "EXPIRED"}
 
 
-# What it costs
+# Cost
 
 
 @pytest.fixture
 async def crowd(database: asyncpg.Connection) -> None:
-    """So many keys that PostgreSQL would not read them all for a page; the old ones have expired."""
+    """So many keys that PostgreSQL uses an index for a page; the old ones have expired."""
     await database.execute(
         """INSERT INTO beta_keys (key, batch, "createdAt", "expiresAt", "expiredAt", "isUsed", "revokedAt")
         SELECT 'K' || n, 'b' || n % 10, now() - n * interval '1 minute', ends,
@@ -168,7 +168,7 @@ async def crowd(database: asyncpg.Connection) -> None:
 
 
 async def plan(database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, work: Any) -> str:
-    """How PostgreSQL does the one statement that `work` makes."""
+    """The query plan of the one statement that `work` sends."""
     asked: list[tuple[str, tuple[Any, ...]]] = []
 
     async def catch(query: str, *values: Any) -> list[Any]:
@@ -195,7 +195,7 @@ async def test_a_page_is_read_from_an_index_in_its_order(
     status: BetaKeyStatus | None,
     batch: str | None,
 ) -> None:
-    """So that it costs the same however deep it is: what is passed by is not of the filter."""
+    """So a deep page costs as much as the first: rows outside of the filter are not read."""
     row = await one_row(database, "SELECT now() - interval '25000 minutes' AS at")
     deep = Position(row["at"], UUID(int=0))
 

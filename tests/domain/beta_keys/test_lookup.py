@@ -1,4 +1,4 @@
-"""Beta keys, as somebody who presents one sees them."""
+"""Validating beta keys, as visitors do."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""A business, as its staff and operators see it, and as its admins change it."""
+"""A tenant's details: its staff and operators read them, its admins change them."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ TENANT = "query($id: ID!) { tenant(id: $id) { id businessName seats { role used 
 
 @pytest.fixture
 async def owner(api: Api, database: asyncpg.Connection) -> Person:
-    """The owner of a business; `id` is that of the business."""
+    """The owner of a business, with the `id` of the business."""
     answer = await api.register(registration(await issue_key(database)))
     return Person(answer["tenant"]["id"], answer["user"]["email"], answer["accessToken"])
 
 
-# Seen
+# Reading
 
 
 async def test_active_staff_use_the_seats_of_their_roles(
@@ -53,7 +53,7 @@ async def test_active_staff_use_the_seats_of_their_roles(
 async def test_registration_and_sign_in_answer_the_whole_tenant(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """In the very answer, before there is a request with their token."""
+    """In the same response, before any request with the new token."""
     form = registration(await issue_key(database))
     tenant = "tenant { owner { email } seats { used } staff { totalCount edges { node { email } } } }"
     register = "mutation($i: RegisterInput!) { register(input: $i) { ... on Registration { %s } } }"
@@ -100,7 +100,7 @@ async def test_a_tenant_is_shown_to_signed_in_users_only(api: Api, owner: Person
 async def test_an_admin_without_a_tenant_is_not_an_operator(
     api: Api, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """An adopted database may hold one."""
+    """An adopted database may contain such a user."""
     nobody = await hire(database, None, "ADMIN")
 
     assert (await api.data(TENANT, nobody.token, id=owner.id))["tenant"] is None
@@ -108,7 +108,7 @@ async def test_an_admin_without_a_tenant_is_not_an_operator(
     assert answer["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
 
 
-# Changed
+# Changing
 
 
 async def test_an_admin_changes_the_business(api: Api, database: asyncpg.Connection, owner: Person) -> None:
@@ -218,7 +218,7 @@ async def test_an_admin_who_is_not_the_owner_changes_it_too(
     assert answer["updateTenant"]["address"] == "Carrera 7"
 
 
-# Large ones
+# Large tenants
 
 
 async def test_pages_and_seats_cost_the_same_in_a_large_tenant(
@@ -265,7 +265,7 @@ async def test_pages_and_seats_cost_the_same_in_a_large_tenant(
 
 
 async def blocks_read(server: EmbeddedServer, statement: str, values: tuple[Any, ...]) -> int:
-    """How many blocks PostgreSQL looks at for a statement, as the application sends it."""
+    """The number of blocks that PostgreSQL reads for a statement of the application."""
     connection = await asyncpg.connect(server.dsn())
     try:
         plan = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *values)

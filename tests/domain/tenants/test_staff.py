@@ -1,4 +1,4 @@
-"""The people of a tenant: who looks after whom, on how many seats, page by page."""
+"""The staff of a tenant: which roles manage which, and pages of staff."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support import Api, Person, hire, one_row, until_waiting
 pytestmark = pytest.mark.anyio
 
 
-# Who may do what to whom
+# Authorisation
 
 WHO_MAY = """
 act         whom      | owner        admin        manager      cashier   | operator
@@ -45,7 +45,7 @@ remove      manager   | ok           ok           FORBIDDEN    FORBIDDEN | FORBI
 remove      cashier   | ok           ok           ok           FORBIDDEN | FORBIDDEN
 remove      self      | Conflict     Conflict     FORBIDDEN    FORBIDDEN | FORBIDDEN
 """
-"""Promoting makes an admin, which the owner and admins are: there it changes nothing."""
+"""Promoting sets the role ADMIN, so it changes nothing for the owner and for admins."""
 
 _HEAD, *_ROWS = [line.replace("|", " ").split() for line in WHO_MAY.split("\n") if line]
 
@@ -68,7 +68,7 @@ async def act_on(api: Api, business: Business, act: str, whom: str, actor: str) 
     token = business.people[actor].token if actor in business.people else None
     if act == "create":
         return await api.post(CREATE, token, i=somebody({"OPERATOR": "SUPER_ADMIN"}.get(whom, whom)))
-    # Of one's own kind another one is meant, but there is no other owner.
+    # For the actor's own kind, the subject is another user; there is only one owner.
     name = actor if whom == "self" else f"another {whom}" if f"another {whom}" in business.people else whom
     subject = business.people.get(name, business.people["cashier"])
     if act == "remove":
@@ -86,7 +86,7 @@ async def people_and_record(database: asyncpg.Connection) -> tuple[list[Any], li
 async def test_each_role_manages_the_roles_of_the_table(
     api: Api, database: asyncpg.Connection, business: Business, act: str, whom: str, actor: str, expected: str
 ) -> None:
-    """What is refused changes nothing, and what is done is on record with who did it."""
+    """A refused act changes nothing, and a successful one records an event with its actor."""
     before, _ = await people_and_record(database)
 
     answer = await act_on(api, business, act, whom, actor)
@@ -244,7 +244,7 @@ async def test_access_ends_at_the_next_request(api: Api, business: Business, act
 
 
 async def test_a_reactivated_user_has_to_sign_in_again(api: Api, business: Business) -> None:
-    """A device that was lost stays signed out."""
+    """A lost device stays signed out."""
     token, cashier = business.people["manager"].token, business.people["cashier"]
     for active in (False, True):
         await api.data(UPDATE, token, id=cashier.id, i={"isActive": active})
@@ -255,7 +255,7 @@ async def test_a_reactivated_user_has_to_sign_in_again(api: Api, business: Busin
 async def test_only_events_remain_of_a_removed_user(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """Their sessions go with them, and their address can be used again."""
+    """Their sessions are deleted, and their address can be used again."""
     token, cashier = business.people["manager"].token, business.people["cashier"]
 
     await api.data(REMOVE, token, id=cashier.id)
@@ -297,7 +297,7 @@ async def able_to_sign_in(database: asyncpg.Connection, business: Business) -> P
 async def test_a_user_who_is_deactivated_during_sign_in_gets_no_session(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """Their password was verified already; the session would be there when they are let in again."""
+    """The password was verified already; the session would be valid after a reactivation."""
     person = await able_to_sign_in(database, business)
     async with asyncio.TaskGroup() as tasks, database.transaction():
         await database.execute('UPDATE users SET "isActive" = false WHERE id = $1', person.id)
@@ -312,10 +312,10 @@ async def test_a_user_who_is_deactivated_during_sign_in_gets_no_session(
 async def test_deactivation_also_ends_a_session_that_is_being_opened(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """The one who deactivates waits for it, instead of missing it."""
+    """The deactivation waits for the session, and then ends it."""
     person = await able_to_sign_in(database, business)
     async with asyncio.TaskGroup() as tasks, database.transaction():
-        # Sessions can be looked up, and none be written.
+        # Sessions can be read, and none can be written.
         await database.execute("LOCK TABLE sessions IN SHARE MODE")
         tasks.create_task(api.login(person.email))
         await until_waiting(database, 1)
@@ -343,7 +343,7 @@ UPDATE_TENANT = 'mutation { updateTenant(input: {address: "Elsewhere"}) { __type
 async def test_an_act_that_waits_for_a_lock_is_authorised_after_the_wait(
     api: Api, database: asyncpg.Connection, business: Business, act: str, change: str, expected: str
 ) -> None:
-    """Otherwise whoever is demoted could make an admin of somebody, by a request that is under way."""
+    """If not, a request that waits could still promote a user after its actor was demoted."""
     admin = business.people["admin"]
     untouched = "SELECT t.*, u.* FROM tenants t, users u WHERE u.id <> $1 ORDER BY u.id"
     async with asyncio.TaskGroup() as tasks, database.transaction():
@@ -373,8 +373,8 @@ query($first: Int!, $after: String) { viewer { tenant { staff(first: $first, aft
 async def test_pages_contain_each_user_once_in_the_order_of_creation(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """People who joined at the same moment too, and one who joins while the pages are read comes last."""
-    # The moment has a fraction that no float holds.
+    """Also users with the same time; a user who is created between two pages comes last."""
+    # This time has a fraction that no float represents.
     await database.execute(
         """UPDATE users SET "createdAt" = '2026-01-02 03:04:05.000001+00' WHERE NOT "isOwner" """
     )
@@ -444,7 +444,7 @@ async def test_the_owner_is_shown_with_the_tenant(api: Api, business: Business) 
 
 
 async def test_a_mutation_answers_fresh_data_after_an_earlier_one(api: Api, business: Business) -> None:
-    """Several mutations of one request each show what they left."""
+    """Each mutation of a request answers the state after it."""
     query = """mutation($a: CreateStaffInput!, $b: CreateStaffInput!) {
         a: createStaff(input: $a) { ...seats } b: createStaff(input: $b) { ...seats } }
         fragment seats on User { tenant { seats { used } staff { totalCount } } }"""

@@ -1,4 +1,4 @@
-"""Operators suspend tenants and let them in again."""
+"""Operators suspend and reactivate tenants."""
 
 import asyncio
 
@@ -52,7 +52,7 @@ async def test_suspension_and_reactivation_act_on_every_session_at_once(
 async def test_no_change_of_a_business_is_committed_after_its_suspension(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """Not even what it began before."""
+    """Also none that began before it."""
     update = 'mutation { updateTenant(input: {address: "Elsewhere"}) { __typename } }'
     answers = await asyncio.gather(
         *(api.post(update, owner.token) for _ in range(5)),
@@ -66,7 +66,7 @@ async def test_no_change_of_a_business_is_committed_after_its_suspension(
     )
 
     assert answers[5]["suspendTenant"]["__typename"] == "Tenant"
-    # The first of them changes the address, and the others find nothing to change.
+    # The first update changes the address; the others change nothing.
     assert changed is None or changed < at
     assert (await api.post(update, owner.token))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
@@ -83,7 +83,7 @@ async def test_a_suspension_requires_a_reason(api: Api, operator: str, owner: Pe
 async def test_a_missing_tenant_is_not_found(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """Nor what is deleted; not even an id that is none."""
+    """Also a deleted tenant, and a text that is not an id."""
     gone = await register_business(api, database)
     await database.execute(
         'UPDATE tenants SET "deletedAt" = now(), "isActive" = false WHERE id = $1', gone.id
