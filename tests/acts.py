@@ -316,10 +316,10 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "tenants restore": (["DELETED"], "tenants"),
     "mail failed": ([], None),
 }
-"""What each is given besides its name, and the table that it writes to.
+"""The arguments of each command, and the table that it writes to.
 
-KEY is a beta key, OPEN, SUSPENDED and DELETED are tenants, other words in capitals are files. Its standard
-input is a password.
+KEY is a beta key; OPEN, SUSPENDED and DELETED are tenants; other words in capitals are files. The standard
+input of a command is a password.
 """
 
 TENANTS = """

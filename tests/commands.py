@@ -1,9 +1,9 @@
 """Runs `gatehouse …` and `piccolo …` to their end, each in a process of its own.
 
-Python takes a second to import what a command needs, and the tests run hundreds of commands. So one process
-imports it once, and is forked for each command, which has its own working directory, environment, arguments,
-standard streams and exit code, as one that a shell starts. A command that a test kills, or that runs on a
-copy of the project, is started in the usual way.
+Python takes a second to import the modules of a command, and the tests run hundreds of commands. So one
+process imports it once, and is forked for each command. The fork has its own working directory, environment,
+arguments, standard streams and exit code. A command that a test kills, or that runs on a copy of the project,
+is started as a new program.
 """
 
 import asyncio

@@ -32,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server before any test module is imported: importing `piccolo_conf` settles the engine.
+    """Start the server before any test module is imported: importing `piccolo_conf` creates the engine.
 
-    Each process that runs tests has a server of its own; the one that only hands them out needs none.
+    Each process that runs tests has a server of its own; the process that distributes them has none.
     """
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return

@@ -1,6 +1,6 @@
-"""A tenant from another tenant's point of view: not there.
+"""No tenant can see or change another one.
 
-Every query and mutation is walked with ids of another tenant; one that is new fails here until it is known.
+Every query and mutation is sent with ids of another tenant. A new one fails here until it is in the tables.
 """
 
 from dataclasses import dataclass

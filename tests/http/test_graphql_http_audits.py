@@ -54,7 +54,7 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     )
     if installed.returncode != 0:
-        # Any other failure, a wrong checksum above all, has to be seen.
+        # Any other failure, above all a wrong checksum, must not be skipped.
         if any(code in str(installed.stderr) for code in UNREACHABLE):
             pytest.skip("npm reached no package registry to install the audits from")
         pytest.fail(f"npm ci failed: {installed.stderr}")

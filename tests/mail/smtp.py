@@ -18,9 +18,9 @@ ACCEPTED = "250 OK"
 
 
 class MailServer:
-    """Takes mails on a port of this machine, in the event loop of the test.
+    """An SMTP server on a local port, in the event loop of the test.
 
-    `answers` are what it does with the next mails, once each is there; afterwards it accepts.
+    `answers` are its reactions to the next mails, one for each; later mails are accepted.
     """
 
     def __init__(self) -> None:

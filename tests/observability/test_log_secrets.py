@@ -1,7 +1,7 @@
-"""The log holds no password, token, code or whole key, whatever is done and however it fails.
+"""The log contains no password, token, code or whole key, for any act and any failure.
 
-Every mutation, REST door and command is run; one that is new fails here until it is known. What is searched
-are the records themselves, before anything in them is masked.
+Every mutation, REST endpoint and command is run. A new one fails here until it is in the tables. The tests
+search the log records before masking.
 """
 
 import asyncio

@@ -228,9 +228,9 @@ async def test_pages_and_seats_cost_the_same_in_a_large_tenant(
     owner: Person,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """PostgreSQL reads no more for a page deep in 100,000 people than for the first one.
+    """PostgreSQL reads no more for a page deep in a staff of 100,000 than for the first page.
 
-    Nor do the seats of a small tenant cost more beside a large one.
+    The seats of a small tenant cost the same beside a large one.
     """
     await database.execute(
         """INSERT INTO users (email, password, "firstName", "lastName", "tenantId", "createdAt")
