@@ -217,12 +217,12 @@ async def hire(database: asyncpg.Connection, tenant_id: str | None, role: str, *
 def everything(records: Iterable[logging.LogRecord]) -> str:
     """All content of log records before masking: messages, values and exceptions."""
     usual = vars(logging.makeLogRecord({})).keys() - {"args"}
-    told: list[str] = []
+    texts: list[str] = []
     for record in records:
         values = {name: value for name, value in vars(record).items() if name not in usual}
         raised = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
-        told.append(f"{record.getMessage()} {values} {raised}")
-    return "\n".join(told)
+        texts.append(f"{record.getMessage()} {values} {raised}")
+    return "\n".join(texts)
 
 
 async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:

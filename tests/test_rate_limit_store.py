@@ -146,13 +146,13 @@ def test_graphql_answers_a_limit_that_is_counted_in_redis(
     login = """mutation { login(input: {email: "Ana@example.com", password: "x"}) {
         __typename ... on RateLimited { retryAfterSeconds } } }"""
 
-    told = [
+    answers = [
         httpx.post(f"{server.url}/graphql", json={"query": login}, timeout=30).json()["data"]["login"]
         for _ in range(4)
     ]
 
-    assert [answer["__typename"] for answer in told] == ["WrongCredentials"] * 2 + ["RateLimited"] * 2
-    assert 3500 < told[-1]["retryAfterSeconds"] <= 3600
+    assert [answer["__typename"] for answer in answers] == ["WrongCredentials"] * 2 + ["RateLimited"] * 2
+    assert 3500 < answers[-1]["retryAfterSeconds"] <= 3600
     assert b"example" not in redis.say("KEYS *"), "Redis need not know who has an account here"
 
 

@@ -56,7 +56,7 @@ async def test_following_prints_each_event_once_even_if_its_transaction_ends_lat
         await database.execute(add.format("quicker"))
         (quicker,) = await lines(process, 1)
         await ending.commit()
-        (told,) = await lines(process, 1)
+        (last,) = await lines(process, 1)
         for number in range(5):
             await database.execute(add.format(f"after {number}"))
         rest = await lines(process, 5)
@@ -65,7 +65,7 @@ async def test_following_prints_each_event_once_even_if_its_transaction_ends_lat
         output, complaint = await process.communicate()
     await late.close()
 
-    assert [orjson.loads(line)["action"] for line in (quick, quicker, told)] == ["quick", "quicker", "late"]
+    assert [orjson.loads(line)["action"] for line in (quick, quicker, last)] == ["quick", "quicker", "late"]
     assert [orjson.loads(line)["action"] for line in rest] == [f"after {number}" for number in range(5)]
     assert (output, complaint, process.returncode) == (b"", b"", 130)
 
@@ -81,13 +81,13 @@ async def test_following_prints_no_old_event_during_a_long_transaction(
             for number in range(3):
                 await database.execute(add.format(f"before {number}"))
             async with followed("--json", "--limit", "1") as process:
-                told = await lines(process, 1)
+                shown = await lines(process, 1)
                 await database.execute(add.format("after"))
-                told += await lines(process, 1)
+                shown += await lines(process, 1)
     finally:
         await long.close()
 
-    assert [orjson.loads(line)["action"] for line in told] == ["before 2", "after"]
+    assert [orjson.loads(line)["action"] for line in shown] == ["before 2", "after"]
 
 
 async def test_following_continues_after_an_outage(
@@ -103,12 +103,12 @@ async def test_following_continues_after_an_outage(
             )
             await database.execute("INSERT INTO audit_events (action) VALUES ('meanwhile')")
             assert process.stderr is not None
-            told = await asyncio.wait_for(process.stderr.readline(), 30)
+            warning = await asyncio.wait_for(process.stderr.readline(), 30)
         finally:
             await database.execute("ALTER ROLE gatehouse LOGIN")
         (line,) = await lines(process, 1)
 
-    assert b"the database is away" in told
+    assert b"the database is away" in warning
     assert " meanwhile " in f"{line} "
 
 
@@ -118,19 +118,19 @@ async def test_events_are_printed_one_a_line_with_the_latest_last(
     answer = await api.register(registration(await issue_key(database), nit="900123456"))
     await api.login(answer["user"]["email"], "Wr0ng!word")
 
-    told = printed("audit").splitlines()
-    assert len(told) == 3
-    assert "session.refused" in told[-1]
-    assert f"{answer['user']['email']} (127.0.0.1)" in told[-1]
-    assert '{"reason":"wrong password"}' in told[-1]
+    shown = printed("audit").splitlines()
+    assert len(shown) == 3
+    assert "session.refused" in shown[-1]
+    assert f"{answer['user']['email']} (127.0.0.1)" in shown[-1]
+    assert '{"reason":"wrong password"}' in shown[-1]
     assert len(printed("audit", "--limit", "2").splitlines()) == 2
-    assert printed("audit", "--action", "session.refused").splitlines() == told[-1:]
+    assert printed("audit", "--action", "session.refused").splitlines() == shown[-1:]
     assert (
-        printed("audit", "--tenant", "900.123.456", "--actor", answer["user"]["email"]).splitlines() == told
+        printed("audit", "--tenant", "900.123.456", "--actor", answer["user"]["email"]).splitlines() == shown
     )
     assert printed("audit", "--since", "2099-01-01") == ""
     assert printed("audit", "--until", "2026-01-01") == ""
-    assert printed("audit", "--until", "2099-01-01").splitlines() == told
+    assert printed("audit", "--until", "2099-01-01").splitlines() == shown
     assert "no tenant" in failure("audit", "--tenant", "900999999")
     for never in ("soon", "0001-01-01T00:00+14:00"):
         assert never in wrong_usage("audit", "--since", never)
@@ -141,7 +141,7 @@ async def test_an_event_cannot_write_control_characters_to_a_terminal(database: 
         "INSERT INTO audit_events (action, detail) VALUES ('x', $1)", '{"a": "line\\nand \\u001b[2J"}'
     )
 
-    told = printed("audit")
+    output = printed("audit")
 
-    assert len(told.splitlines()) == 1
-    assert "\x1b" not in told
+    assert len(output.splitlines()) == 1
+    assert "\x1b" not in output

@@ -172,9 +172,9 @@ async def test_a_reason_that_is_too_long_is_reported_in_one_line(database: async
 async def test_the_password_of_a_new_operator_is_printed_once_and_signs_in(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    told = printed("operators", "add", "Op@Example.com")
+    output = printed("operators", "add", "Op@Example.com")
 
-    (password,) = re.findall(r"^password: (\S+)$", told, re.MULTILINE)
+    (password,) = re.findall(r"^password: (\S+)$", output, re.MULTILINE)
     answer = await api.login("op@example.com", password)
     viewer = await api.viewer(answer["accessToken"])
     assert (viewer["role"], viewer["tenant"]) == ("SUPER_ADMIN", None)
@@ -187,9 +187,9 @@ async def test_the_password_of_a_new_operator_is_printed_once_and_signs_in(
 
 
 async def test_a_password_is_read_from_standard_input(api: Api, database: asyncpg.Connection) -> None:
-    told = printed("operators", "add", "op@example.com", "--password-stdin", typed=f"{PASSWORD}\n")
+    output = printed("operators", "add", "op@example.com", "--password-stdin", typed=f"{PASSWORD}\n")
 
-    assert PASSWORD not in told
+    assert PASSWORD not in output
     assert (await api.login("op@example.com"))["__typename"] == "SignedIn"
 
 

@@ -41,11 +41,11 @@ async def test_keys_are_issued_into_a_file_that_only_its_owner_can_read(
 ) -> None:
     file = tmp_path / "keys.csv"
 
-    told = printed(
+    output = printed(
         "keys", "issue", "--count", "12000", "--batch", "launch", "--notes", "=1+1", "--csv", str(file)
     )
 
-    assert told == f"12000 keys written to {file}\n"
+    assert output == f"12000 keys written to {file}\n"
     written = rows(file.read_text())
     stored = await database.fetch("SELECT key FROM beta_keys WHERE batch = 'launch'")
     assert {row["key"] for row in written} == {row["key"] for row in stored}
@@ -275,8 +275,8 @@ end of days,,9999-12-31T23:59:59-14:00,
     done = take_over(tmp_path / "keys.csv", text)
 
     assert done.returncode == 1
-    *told, last = done.stderr.splitlines()
-    assert [line.partition(": ")[0] for line in told] == [
+    *problems, last = done.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in problems] == [
         "line 3, key",
         "line 4, key",
         "line 5, recipientEmail",
@@ -345,7 +345,7 @@ async def test_of_very_many_errors_the_first_are_reported(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "error"),
     [
         (b"", "line 1, key"),
         (b"schluessel\nx\n", "line 1, schluessel"),
@@ -358,12 +358,12 @@ async def test_of_very_many_errors_the_first_are_reported(
     ids=["empty", "unknown column", "twice", "not UTF-8", "endless line", "endless cell", "no lines"],
 )
 async def test_a_file_of_another_format_is_refused(
-    database: asyncpg.Connection, tmp_path: Path, content: bytes, told: str
+    database: asyncpg.Connection, tmp_path: Path, content: bytes, error: str
 ) -> None:
     done = take_over(tmp_path / "keys.csv", content)
 
     assert done.returncode == 1
-    assert told in done.stderr
+    assert error in done.stderr
 
 
 async def test_a_missing_file_is_reported_in_one_line(database: asyncpg.Connection) -> None:
@@ -374,10 +374,10 @@ async def test_an_unavailable_database_is_not_reported_as_an_error_of_the_file(t
     file = tmp_path / "keys.csv"
     file.write_text("key\nnew-1\n")
 
-    told = failure("keys", "import", str(file), DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
+    output = failure("keys", "import", str(file), DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
 
-    assert "database" in told
-    assert "keys.csv" not in told
+    assert "database" in output
+    assert "keys.csv" not in output
 
 
 # Sending
@@ -420,9 +420,9 @@ async def test_addresses_are_found_in_a_spreadsheet_with_semicolons(
     addresses = tmp_path / "addresses.csv"
     addresses.write_text("name;email\nAna;ana@example.com\n")
 
-    told = printed("keys", "send", "--batch", "launch", "--to", str(addresses))
+    output = printed("keys", "send", "--batch", "launch", "--to", str(addresses))
 
-    assert told == "ana@example.com: sent\n"
+    assert output == "ana@example.com: sent\n"
 
 
 async def test_a_file_of_addresses_that_is_not_csv_is_reported_in_one_line(

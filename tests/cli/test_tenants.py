@@ -42,8 +42,8 @@ async def test_a_command_for_a_deleted_tenant_says_how_to_restore_it(owner: Pers
 async def test_a_table_shows_tenants_and_their_seats(database: asyncpg.Connection, owner: Person) -> None:
     table = printed("tenants", "list")
 
-    for told in ("9001234568", "El Ahorro", "admin 1/1"):
-        assert told in table
+    for expected in ("9001234568", "El Ahorro", "admin 1/1"):
+        assert expected in table
     printed("tenants", "delete", owner.id, "--yes")
     assert "El Ahorro" not in printed("tenants", "list")
     assert "deleted" in printed("tenants", "list", "--deleted")
@@ -61,7 +61,7 @@ async def test_a_deletion_asks_for_confirmation(api: Api, owner: Person) -> None
 
 @pytest.mark.parametrize("which", ["900999999", NOBODY, "", "x\udcffy", "--", "…"])
 async def test_an_unknown_tenant_is_reported_in_one_line(database: asyncpg.Connection, which: str) -> None:
-    told = failure("tenants", "show", "--", which)
+    output = failure("tenants", "show", "--", which)
 
-    assert "not found" in told
-    assert "gatehouse tenants list" in told
+    assert "not found" in output
+    assert "gatehouse tenants list" in output

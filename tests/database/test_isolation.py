@@ -212,14 +212,14 @@ async def test_no_query_shows_another_tenant(api: Api, database: asyncpg.Connect
             }
             assert staff["totalCount"] == 3
             assert len(shown["sessions"]) == 1
-            told = str(shown)
+            text = str(shown)
             for secret in (
                 theirs.id,
                 "Theirs",
                 theirs.session_id,
                 *[p.email for p in theirs.people.values()],
             ):
-                assert secret not in told
+                assert secret not in text
 
 
 async def test_mutations_change_only_the_viewers_tenant(api: Api, database: asyncpg.Connection) -> None:

@@ -186,16 +186,16 @@ async def test_a_mutation_answers_with_data_and_a_query_with_an_error(api: Api, 
     data = await api.data(login, i=NOBODY)
     answer = await api.post(VALIDATE, k=UNKNOWN)
 
-    told = "Too many attempts. Please wait 60 s and try again."
+    expected = "Too many attempts. Please wait 60 s and try again."
     assert data["login"] == {
         "__typename": "RateLimited",
         "code": "RATE_LIMITED",
-        "message": told,
+        "message": expected,
         "retryAfterSeconds": 60,
     }
     assert answer["data"] is None
     (error,) = answer["errors"]
-    assert error["message"] == told
+    assert error["message"] == expected
     assert error["path"] == ["validateBetaKey"]
     assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 60}
 
@@ -208,8 +208,8 @@ async def test_the_message_is_also_in_spanish(api: Api, settings: Settings) -> N
     data = await api.data(LOGIN, language="es-CO", i=NOBODY)
     answer = await api.post(VALIDATE, language="es", k=UNKNOWN)
 
-    told = "Demasiados intentos. Espere 60 s e intente de nuevo."
-    assert data["login"]["message"] == answer["errors"][0]["message"] == told
+    expected = "Demasiados intentos. Espere 60 s e intente de nuevo."
+    assert data["login"]["message"] == answer["errors"][0]["message"] == expected
 
 
 @pytest.mark.parametrize(
@@ -264,8 +264,8 @@ async def test_each_alias_of_a_mutation_is_counted(api: Api, settings: Settings)
 
     data = await api.data(f"mutation($i: LoginInput!) {{ {aliases} }}", i=NOBODY)
 
-    told = [result["__typename"] for result in data.values()]
-    assert told == ["WrongCredentials"] * 3 + ["RateLimited"] * 2
+    kinds = [result["__typename"] for result in data.values()]
+    assert kinds == ["WrongCredentials"] * 3 + ["RateLimited"] * 2
 
 
 async def test_of_several_operations_only_the_one_that_runs_counts(api: Api, settings: Settings) -> None:
@@ -351,8 +351,8 @@ async def test_after_five_wrong_passwords_the_right_one_waits(api: Api, ana: str
     """From any client, and in any spelling of the address."""
     spellings = [ana, ana.upper(), f"  {ana} ", "Ana@Example.COM", "ａna@example.com"]
     for number, email in enumerate(spellings):
-        told = await api.at(f"203.0.113.{number}").login(email, "wrong")
-        assert told["__typename"] == "WrongCredentials"
+        answer = await api.at(f"203.0.113.{number}").login(email, "wrong")
+        assert answer["__typename"] == "WrongCredentials"
 
     refused = await api.login(ana)
     clock.now += 15 * 60
@@ -420,9 +420,9 @@ async def test_unknown_addresses_are_refused_like_known_ones(api: Api, ana: str,
 async def test_concurrent_wrong_passwords_get_no_more_answers_than_the_limit(
     api: Api, ana: str, settings: Settings
 ) -> None:
-    told = await asyncio.gather(*(api.at(f"203.0.113.{n}").login(ana, "wrong") for n in range(12)))
+    answers = await asyncio.gather(*(api.at(f"203.0.113.{n}").login(ana, "wrong") for n in range(12)))
 
-    kinds = [answer["__typename"] for answer in told]
+    kinds = [answer["__typename"] for answer in answers]
     assert (kinds.count("WrongCredentials"), kinds.count("RateLimited")) == (5, 7)
 
 
@@ -432,8 +432,8 @@ async def test_a_repeated_registration_with_a_wrong_password_counts_as_a_guess(
     form = registration(await issue_key(database))
     await api.register(form)
     for _ in range(5):
-        told = await api.register(form | {"password": "Wr0ng!secret"})
-        assert told["__typename"] == "BetaKeyRejected"
+        answer = await api.register(form | {"password": "Wr0ng!secret"})
+        assert answer["__typename"] == "BetaKeyRejected"
 
     assert (await api.register(form))["__typename"] == "RateLimited"
     assert (await api.login(form["email"], PASSWORD))["__typename"] == "RateLimited"

@@ -93,13 +93,13 @@ async def test_each_client_behind_a_proxy_has_its_own_limit_and_address(
 ) -> None:
     settings(TRUSTED_PROXIES=PROXIES, RATE_LIMITS="on", RATE_LIMIT_REGISTER="1/hour")
     behind = api.at(PROXY)
-    told: list[str] = []
+    results: list[str] = []
 
     for address in ("198.51.100.1", "198.51.100.2", "198.51.100.2"):
         behind.http.headers["x-forwarded-for"] = f"6.6.6.6, {address}"
-        told.append((await behind.register(registration(await issue_key(database))))["__typename"])
+        results.append((await behind.register(registration(await issue_key(database))))["__typename"])
 
-    assert told == ["Registration", "Registration", "RateLimited"]
+    assert results == ["Registration", "Registration", "RateLimited"]
     recorded = await database.fetch('SELECT "ipAddress" FROM sessions ORDER BY 1')
     assert [row["ipAddress"] for row in recorded] == ["198.51.100.1", "198.51.100.2"]
 

@@ -236,11 +236,11 @@ async def test_a_command_leaves_no_secret_on_standard_error(
 
     if table is not None:
         async with rows_refused(database, table):
-            code, told = await run(words)
-        assert (code, "unforeseen" in told) == (1, True)
-        assert SECRETS.findall(told) == []
-    code, told = await run(words)
-    assert (code, SECRETS.findall(told)) == (0, [])
+            code, output = await run(words)
+        assert (code, "unforeseen" in output) == (1, True)
+        assert SECRETS.findall(output) == []
+    code, output = await run(words)
+    assert (code, SECRETS.findall(output)) == (0, [])
 
 
 def test_the_search_finds_secrets() -> None:

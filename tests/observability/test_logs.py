@@ -38,13 +38,13 @@ def as_text(event: str, **values: Any) -> str:
 def test_a_json_line_has_event_level_logger_time_request_and_values() -> None:
     token = request_id.set("night-7")
     try:
-        told = as_json("refused", status=400, code="BAD_REQUEST")
+        record = as_json("refused", status=400, code="BAD_REQUEST")
     finally:
         request_id.reset(token)
 
-    moment = told.pop("timestamp")
+    moment = record.pop("timestamp")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", moment)
-    assert told == {
+    assert record == {
         "event": "refused",
         "level": "info",
         "logger": "gatehouse",
@@ -78,13 +78,13 @@ def test_records_of_other_libraries_have_the_same_format() -> None:
         except Failure as cause:
             raise RuntimeError("outer") from cause
     except RuntimeError:
-        told = as_json("Exception in ASGI application", name="uvicorn.error", exc_info=sys.exc_info())
+        record = as_json("Exception in ASGI application", name="uvicorn.error", exc_info=sys.exc_info())
 
-    assert told["logger"] == "uvicorn.error"
-    assert "RuntimeError: outer" in told["exception"]
-    assert "violates a check" in told["exception"]
-    assert "test_logs.py" in told["exception"]
-    assert "482913" not in str(told)
+    assert record["logger"] == "uvicorn.error"
+    assert "RuntimeError: outer" in record["exception"]
+    assert "violates a check" in record["exception"]
+    assert "test_logs.py" in record["exception"]
+    assert "482913" not in str(record)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ async def test_a_server_logs_in_the_format_of_the_setting(
     lines = [line for line in gatehouse.log.read_text().splitlines() if "night-7" in line]
     (line,) = lines
     if is_json:
-        told = json.loads(line)
-        assert (told["event"], told["request_id"], told["status"]) == ("refused", "night-7", 400)
+        record = json.loads(line)
+        assert (record["event"], record["request_id"], record["status"]) == ("refused", "night-7", 400)
         assert all(json.loads(each)["level"] for each in gatehouse.log.read_text().splitlines())
     else:
         assert "[night-7] refused status=400 code=INVALID_INPUT" in line

@@ -212,12 +212,12 @@ async def test_a_collector_that_refuses_spans_delays_no_request(
         await collector.stop()
     collector.status, collector.hangs = (503 if how == "refuses" else 200), how == "hangs"
     async with running(gatehouse) as api:
-        told = 0
+        reports = 0
         deadline = time.monotonic() + 30
-        while not told or (how != "away" and collector.requests < 3):
+        while not reports or (how != "away" and collector.requests < 3):
             assert time.monotonic() < deadline, gatehouse.log.read_text()
             assert (await api.validate("x"))["valid"] is False
-            told = gatehouse.log.read_text().count("traces cannot be sent")
+            reports = gatehouse.log.read_text().count("traces cannot be sent")
             await asyncio.sleep(0.1)
         for _ in range(20):
             await api.validate("x")

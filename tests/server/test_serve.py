@@ -76,8 +76,8 @@ async def test_a_later_start_serves_the_same_data_and_ends_quietly(
     assert viewer["tenant"] == registered.answer["tenant"]
     assert code == 0
     assert not is_running(registered.home)
-    told = [line for line in process.log.read_text().splitlines() if not line.endswith("[-] stopped")]
-    assert told == ["", f"Gatehouse is ready:  {process.url}/graphql", ""]
+    lines = [line for line in process.log.read_text().splitlines() if not line.endswith("[-] stopped")]
+    assert lines == ["", f"Gatehouse is ready:  {process.url}/graphql", ""]
 
 
 async def test_a_second_server_on_the_same_port_does_not_disturb_the_first(

@@ -31,9 +31,9 @@ async def test_a_password_change_ends_every_other_session(api: Api, database: as
     here = (await api.login(form["email"]))["accessToken"]
     bystander = await api.register(registration(await issue_key(database)))
 
-    told = await change(api, here, PASSWORD)
+    answer = await change(api, here, PASSWORD)
 
-    assert told["__typename"] == "Done"
+    assert answer["__typename"] == "Done"
     assert [await api.viewer(token) for token in others] == [None, None]
     assert await api.viewer(here) is not None
     assert await api.viewer(bystander["accessToken"]) is not None
@@ -52,10 +52,13 @@ async def test_a_wrong_current_password_is_refused(api: Api, database: asyncpg.C
     token = (await api.register(form))["accessToken"]
     other = (await api.login(form["email"]))["accessToken"]
 
-    told = await change(api, token, "Wr0ng!password")
+    answer = await change(api, token, "Wr0ng!password")
     spanish = await change(api, token, "Wr0ng!password", language="es")
 
-    assert (told["__typename"], told["message"]) == ("WrongCredentials", "The current password is incorrect.")
+    assert (answer["__typename"], answer["message"]) == (
+        "WrongCredentials",
+        "The current password is incorrect.",
+    )
     assert spanish["message"] == "La contraseña actual no es correcta."
     assert await api.viewer(other) is not None
     assert (await api.login(form["email"]))["__typename"] == "SignedIn"
@@ -64,9 +67,9 @@ async def test_a_wrong_current_password_is_refused(api: Api, database: asyncpg.C
 async def test_the_new_password_follows_the_rules(api: Api, database: asyncpg.Connection) -> None:
     token = (await api.register(registration(await issue_key(database))))["accessToken"]
 
-    told = await change(api, token, PASSWORD, "weak")
+    answer = await change(api, token, PASSWORD, "weak")
 
-    assert told["fields"] == [{"field": "newPassword", "code": "TOO_SHORT"}]
+    assert answer["fields"] == [{"field": "newPassword", "code": "TOO_SHORT"}]
 
 
 async def test_an_operator_changes_the_password_too(api: Api, database: asyncpg.Connection) -> None:

@@ -36,8 +36,8 @@ async def test_a_code_sets_a_new_password_and_ends_every_session(
     assert (await api.login("ana@example.com", PASSWORD))["__typename"] == "WrongCredentials"
     assert (await api.login("ana@example.com", NEW_PASSWORD))["__typename"] == "SignedIn"
     assert await database.fetchval("SELECT count(*) FROM audit_events WHERE action = 'password.reset'") == 1
-    (told,) = await mailed(database, "password_changed")
-    assert told["recipient"] == "ana@example.com"
+    (mail,) = await mailed(database, "password_changed")
+    assert mail["recipient"] == "ana@example.com"
 
 
 async def test_a_code_works_once(api: Api, database: asyncpg.Connection, ana: dict[str, Any]) -> None:
@@ -250,8 +250,8 @@ async def test_codes_are_stored_as_slow_hashes(
 async def test_the_mail_is_in_the_language_of_the_request(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    told = await api.data(REQUEST_RESET, language="es-CO", e=ana["email"])
+    answer = await api.data(REQUEST_RESET, language="es-CO", e=ana["email"])
     await api.data(REQUEST_RESET, e=ana["email"])
 
-    assert told["requestPasswordReset"]["message"].startswith("Si esta dirección")
+    assert answer["requestPasswordReset"]["message"].startswith("Si esta dirección")
     assert [row["language"] for row in await mailed(database, "password_reset_code")] == ["es", "en"]

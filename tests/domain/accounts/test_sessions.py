@@ -123,10 +123,10 @@ async def test_a_lost_device_is_signed_out_from_another(api: Api, database: asyn
     here = (await api.login(form["email"]))["accessToken"]
     (mine, theirs) = (await api.data(SESSIONS, here))["sessions"]
 
-    told = (await api.data(REVOKE, here, "es", id=theirs["id"]))["revokeSession"]
+    answer = (await api.data(REVOKE, here, "es", id=theirs["id"]))["revokeSession"]
     again = (await api.data(REVOKE, here, id=theirs["id"]))["revokeSession"]
 
-    assert told == {"__typename": "Done", "message": "Se cerró la sesión en ese dispositivo."}
+    assert answer == {"__typename": "Done", "message": "Se cerró la sesión en ese dispositivo."}
     assert again == {"__typename": "NotFound", "code": "NOT_FOUND"}
     assert await api.viewer(lost) is None
     assert [session["id"] for session in (await api.data(SESSIONS, here))["sessions"]] == [mine["id"]]

@@ -139,8 +139,8 @@ async def test_a_deep_page_costs_as_much_as_the_first(
 
     async def explain(query: str, *values: Any) -> list[dict[str, Any]]:
         query = query.format(*(f"${place}" for place in range(1, len(values) + 1)))
-        (told,) = await database.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {query}", *values)
-        (plan,) = (explained["Plan"] for explained in orjson.loads(told[0]))
+        (row,) = await database.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {query}", *values)
+        (plan,) = (explained["Plan"] for explained in orjson.loads(row[0]))
         assert plan["Actual Rows"] == 21
         blocks.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
         return []

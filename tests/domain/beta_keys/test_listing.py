@@ -199,13 +199,13 @@ async def test_a_page_is_read_from_an_index_in_its_order(
     row = await one_row(database, "SELECT now() - interval '25000 minutes' AS at")
     deep = Position(row["at"], UUID(int=0))
 
-    told = await plan(database, monkeypatch, listing.list_keys(KeyFilter(status, batch), 20, deep))
+    explained = await plan(database, monkeypatch, listing.list_keys(KeyFilter(status, batch), 20, deep))
 
     by = "created" if batch is None else "batch"
     names = {None: "", BetaKeyStatus.AVAILABLE: "_open"} | {s: f"_{s.name.lower()}" for s in NOTED}
     state = names[status]
-    assert re.search(rf"Index Scan (Backward using|on) beta_keys_{by}{state}\b", told)
-    assert "Seq Scan on beta_keys" not in told
+    assert re.search(rf"Index Scan (Backward using|on) beta_keys_{by}{state}\b", explained)
+    assert "Seq Scan on beta_keys" not in explained
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,6 @@ async def test_counting_reads_only_an_index(database: asyncpg.Connection, crowd:
     }
     rows = await database.fetch(f"EXPLAIN {conditions[query]}")
 
-    told = "\n".join(row[0] for row in rows)
-    assert "Index Only Scan" in told
-    assert "Seq Scan" not in told
+    explained = "\n".join(row[0] for row in rows)
+    assert "Index Only Scan" in explained
+    assert "Seq Scan" not in explained

@@ -210,9 +210,9 @@ async def test_required_fields_cannot_be_cleared(api: Api, business: Business) -
         UPDATE, business.people["owner"].token, id=business.people["cashier"].id, i=given, language="es"
     )
 
-    told = [(problem["field"], problem["message"]) for problem in answer["updateStaff"]["fields"]]
+    problems = [(problem["field"], problem["message"]) for problem in answer["updateStaff"]["fields"]]
     required = "Este campo es obligatorio."
-    assert told == [(name, required) for name in ("firstName", "lastName", "role", "isActive")]
+    assert problems == [(name, required) for name in ("firstName", "lastName", "role", "isActive")]
 
 
 async def test_an_update_that_changes_nothing_records_no_event(
