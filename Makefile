@@ -15,7 +15,7 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff format --check
 	@$(BIN)/basedpyright
 
-# Plans compared with graphql-core on other documents each time, until 100,000 were alike; memory over a million.
+# Compares plans with graphql-core on 100,000 new documents, and measures memory over a million requests.
 fuzz: $(INSTALLED)
 	@FUZZ=100000 $(BIN)/pytest --numprocesses=0 -s tests/execution/test_plan_fuzz.py tests/execution/test_plan_memory.py
 
@@ -37,8 +37,8 @@ schema: $(INSTALLED)
 settings: $(INSTALLED)
 	@$(BIN)/python -m api.settings_reference
 
-# uv resolves for every platform and Python at once; it is needed for this step alone, so it is not locked.
-# Extras are pinned as well: pip of Python 3.11 takes the newest release of `name[extra]` where only `name` is pinned.
+# uv resolves for all platforms and Pythons at once. Only this target needs it, so it is not locked.
+# Extras are pinned too: where only `name` is pinned, pip of Python 3.11 installs the newest `name[extra]`.
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	@.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -27,7 +27,7 @@ from api.domain.errors import InvalidInput
 from api.domain.pagination import Position
 from api.domain.registration import register
 from api.domain.tenants import seats
-from api.domain.viewer import SEEN_EVERY
+from api.domain.viewer import LAST_SEEN_PRECISION
 from api.messages import message
 from api.schema.pagination import write_cursor
 from tables import BetaKey
@@ -50,7 +50,9 @@ async def bare_viewer(scope: Scope, receive: Receive, send: Send) -> None:
         return
     orjson.loads(await _read_body(receive))
     token = dict(scope["headers"])[b"authorization"].removeprefix(b"Bearer ")
-    (row,) = await _fetch(_VIEWER, "gatehouse.scope", "platform", SEEN_EVERY, [sha256(token).digest()])
+    (row,) = await _fetch(
+        _VIEWER, "gatehouse.scope", "platform", LAST_SEEN_PRECISION, [sha256(token).digest()]
+    )
     tenant_id = row["t.id"]
     counted = await _fetch(_SEATS, "gatehouse.tenant_id", str(tenant_id), [tenant_id])
     used = {seats["role"]: seats["used"] for seats in counted}

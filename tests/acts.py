@@ -1,4 +1,4 @@
-"""Every mutation, REST door and command, made ready to be done; and how the database refuses it."""
+"""Every mutation, REST endpoint and command, with its preparation, and failures of the database."""
 
 import asyncio
 import re
@@ -27,12 +27,12 @@ SECRETS = re.compile(
     r"|\$argon2|Sup3r|0ther!|Wr0ng",
     re.IGNORECASE,
 )
-"""What each secret of these tests looks like, so that also those are found which no answer has told."""
+"""The patterns of all secrets in these tests, which also find secrets that no response contained."""
 
 
 @dataclass
 class Business:
-    """A tenant whose owner is signed in, and what one needs to act for it."""
+    """A tenant with a signed-in owner, and the means to act for it."""
 
     api: Api
     database: asyncpg.Connection
@@ -61,7 +61,7 @@ async def open_business(api: Api, database: asyncpg.Connection) -> AsyncIterator
 
 
 Graphql = Callable[[Business], Awaitable[tuple[str, dict[str, Any]]]]
-"""Makes ready, and gives a document and its variables."""
+"""Prepares an act, and returns a document and its variables."""
 
 
 def with_input(document: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -177,7 +177,7 @@ async def send_beta_key(business: Business) -> tuple[str, dict[str, Any]]:
 
 
 async def _tenant_id(business: Business) -> dict[str, Any]:
-    """Of another one than the operator's, who is of none, so that the session that asks goes on."""
+    """The tenant of the business; the operator has none, so the operator's session stays valid."""
     tenant = await business.database.fetchval('SELECT "tenantId" FROM users WHERE email = $1', business.email)
     await _become_operator(business)
     return {"id": str(tenant)}
@@ -262,7 +262,7 @@ ACTS = [*MUTATIONS, *DOORS, "a query"]
 
 
 async def ready(business: Business, act: str, token: str | None = None) -> httpx.Request:
-    """The request of an act, when all that it needs is there; with `token` for its own, if one is given."""
+    """The request of an act, after its preparation; `token` replaces the token of the business."""
     http, path, method = business.api.http, "/graphql", "POST"
     if act in DOORS:
         path, body = await DOORS[act](business)
@@ -285,7 +285,7 @@ async def tables(database: asyncpg.Connection) -> list[str]:
 
 @asynccontextmanager
 async def rows_refused(database: asyncpg.Connection, table: str) -> AsyncIterator[None]:
-    """PostgreSQL's answer repeats the whole row."""
+    """Refuse all rows of a table by a constraint, whose error repeats the whole row."""
     await database.execute(f"ALTER TABLE {table} ADD CONSTRAINT unforeseen CHECK (false) NOT VALID")
     try:
         yield
@@ -316,10 +316,10 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "tenants restore": (["DELETED"], "tenants"),
     "mail failed": ([], None),
 }
-"""What each is given besides its name, and the table that it writes to.
+"""The arguments of each command, and the table that it writes to.
 
-KEY is a beta key, OPEN, SUSPENDED and DELETED are tenants, other words in capitals are files. Its standard
-input is a password.
+KEY is a beta key; OPEN, SUSPENDED and DELETED are tenants; other words in capitals are files. The standard
+input of a command is a password.
 """
 
 TENANTS = """
@@ -331,7 +331,7 @@ INSERT INTO tenants ("businessName", nit, "businessType", address, "isActive", "
 
 
 async def words_of(database: asyncpg.Connection, folder: Path, command: str) -> list[str]:
-    """What is typed, when all that the command works on is there."""
+    """The words of a command, after its preparation."""
     key = await issue_key(database)
     await database.execute("UPDATE beta_keys SET batch = 'launch'")
     await database.execute(TENANTS)

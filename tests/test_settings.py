@@ -58,7 +58,7 @@ def _fresh_settings() -> None:
 def test_a_wrong_setting_is_named_and_its_value_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """The value may be an address with a password in it."""
+    """The value may be an address with a password."""
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SettingsError) as raised:
@@ -109,7 +109,7 @@ def test_every_setting_is_described() -> None:
 
 
 def test_the_example_sets_every_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A shell that loads it with its comments removed changes nothing."""
+    """Loading it without the comment signs sets the default of every setting."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     defaults = Settings()

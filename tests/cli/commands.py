@@ -15,7 +15,7 @@ def type_in(*words: str, typed: str = "", **environment: str) -> Ended:
 
 
 def printed(*words: str, typed: str = "") -> str:
-    """What a command prints that does what it should."""
+    """The output of a command that succeeds."""
     done = type_in(*words, typed=typed)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -26,7 +26,7 @@ def json_of(*words: str) -> Any:
 
 
 def failure(*words: str, typed: str = "", **environment: str) -> str:
-    """What a command says that fails: one line on standard error, with exit code 1."""
+    """The one line on standard error of a command that fails with exit code 1."""
     done = type_in(*words, typed=typed, **environment)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()

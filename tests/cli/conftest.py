@@ -1,4 +1,4 @@
-"""A tenant for the commands to work on."""
+"""The owner of a tenant on which the commands act."""
 
 import asyncpg
 import pytest

@@ -35,10 +35,10 @@ async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
     return [(await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip() for _ in range(count)]
 
 
-async def test_whoever_follows_sees_each_event_once_however_late_it_ends(
+async def test_following_prints_each_event_once_even_if_its_transaction_ends_late(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
-    """Also one whose transaction began before others that were told, and that wrote it in a savepoint."""
+    """Also one of a transaction that began before printed events, and that wrote it in a savepoint."""
     add = "INSERT INTO audit_events (action) VALUES ('{}')"
     late = await asyncpg.connect(server.dsn(user="postgres"))
     await database.execute(add.format("before"))
@@ -56,7 +56,7 @@ async def test_whoever_follows_sees_each_event_once_however_late_it_ends(
         await database.execute(add.format("quicker"))
         (quicker,) = await lines(process, 1)
         await ending.commit()
-        (told,) = await lines(process, 1)
+        (last,) = await lines(process, 1)
         for number in range(5):
             await database.execute(add.format(f"after {number}"))
         rest = await lines(process, 5)
@@ -65,12 +65,12 @@ async def test_whoever_follows_sees_each_event_once_however_late_it_ends(
         output, complaint = await process.communicate()
     await late.close()
 
-    assert [orjson.loads(line)["action"] for line in (quick, quicker, told)] == ["quick", "quicker", "late"]
+    assert [orjson.loads(line)["action"] for line in (quick, quicker, last)] == ["quick", "quicker", "late"]
     assert [orjson.loads(line)["action"] for line in rest] == [f"after {number}" for number in range(5)]
     assert (output, complaint, process.returncode) == (b"", b"", 130)
 
 
-async def test_what_was_there_before_is_no_news_beside_a_long_transaction(
+async def test_following_prints_no_old_event_during_a_long_transaction(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
     add = "INSERT INTO audit_events (action) VALUES ('{}')"
@@ -81,16 +81,16 @@ async def test_what_was_there_before_is_no_news_beside_a_long_transaction(
             for number in range(3):
                 await database.execute(add.format(f"before {number}"))
             async with followed("--json", "--limit", "1") as process:
-                told = await lines(process, 1)
+                shown = await lines(process, 1)
                 await database.execute(add.format("after"))
-                told += await lines(process, 1)
+                shown += await lines(process, 1)
     finally:
         await long.close()
 
-    assert [orjson.loads(line)["action"] for line in told] == ["before 2", "after"]
+    assert [orjson.loads(line)["action"] for line in shown] == ["before 2", "after"]
 
 
-async def test_following_goes_on_after_an_outage(
+async def test_following_continues_after_an_outage(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
     await database.execute("INSERT INTO audit_events (action) VALUES ('before')")
@@ -103,45 +103,45 @@ async def test_following_goes_on_after_an_outage(
             )
             await database.execute("INSERT INTO audit_events (action) VALUES ('meanwhile')")
             assert process.stderr is not None
-            told = await asyncio.wait_for(process.stderr.readline(), 30)
+            warning = await asyncio.wait_for(process.stderr.readline(), 30)
         finally:
             await database.execute("ALTER ROLE gatehouse LOGIN")
         (line,) = await lines(process, 1)
 
-    assert b"the database is not reachable" in told
+    assert b"the database is not reachable" in warning
     assert " meanwhile " in f"{line} "
 
 
-async def test_the_record_is_printed_a_line_an_event_the_latest_last(
+async def test_events_are_printed_one_a_line_with_the_latest_last(
     api: Api, database: asyncpg.Connection
 ) -> None:
     answer = await api.register(registration(await issue_key(database), nit="900123456"))
     await api.login(answer["user"]["email"], "Wr0ng!word")
 
-    told = printed("audit").splitlines()
-    assert len(told) == 3
-    assert "session.refused" in told[-1]
-    assert f"{answer['user']['email']} (127.0.0.1)" in told[-1]
-    assert '{"reason":"wrong password"}' in told[-1]
+    shown = printed("audit").splitlines()
+    assert len(shown) == 3
+    assert "session.refused" in shown[-1]
+    assert f"{answer['user']['email']} (127.0.0.1)" in shown[-1]
+    assert '{"reason":"wrong password"}' in shown[-1]
     assert len(printed("audit", "--limit", "2").splitlines()) == 2
-    assert printed("audit", "--action", "session.refused").splitlines() == told[-1:]
+    assert printed("audit", "--action", "session.refused").splitlines() == shown[-1:]
     assert (
-        printed("audit", "--tenant", "900.123.456", "--actor", answer["user"]["email"]).splitlines() == told
+        printed("audit", "--tenant", "900.123.456", "--actor", answer["user"]["email"]).splitlines() == shown
     )
     assert printed("audit", "--since", "2099-01-01") == ""
     assert printed("audit", "--until", "2026-01-01") == ""
-    assert printed("audit", "--until", "2099-01-01").splitlines() == told
+    assert printed("audit", "--until", "2099-01-01").splitlines() == shown
     assert "not found" in failure("audit", "--tenant", "900999999")
     for never in ("soon", "0001-01-01T00:00+14:00"):
         assert never in wrong_usage("audit", "--since", never)
 
 
-async def test_nobody_writes_to_the_terminal_of_whoever_reads(database: asyncpg.Connection) -> None:
+async def test_an_event_cannot_write_control_characters_to_a_terminal(database: asyncpg.Connection) -> None:
     await database.execute(
         "INSERT INTO audit_events (action, detail) VALUES ('x', $1)", '{"a": "line\\nand \\u001b[2J"}'
     )
 
-    told = printed("audit")
+    output = printed("audit")
 
-    assert len(told.splitlines()) == 1
-    assert "\x1b" not in told
+    assert len(output.splitlines()) == 1
+    assert "\x1b" not in output

@@ -41,8 +41,8 @@ async def test_json_has_the_field_names_of_the_api(database: asyncpg.Connection)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", key["expiresAt"]) for key in issued)
 
 
-async def test_a_date_is_one_of_utc_wherever_it_is_typed(database: asyncpg.Connection) -> None:
-    """As in a file that is imported, and in the listings."""
+async def test_a_date_is_read_as_utc_in_every_time_zone(database: asyncpg.Connection) -> None:
+    """As in imported files and in listings."""
     done = type_in("keys", "issue", "--expires", "2099-01-31", "--json", TZ="America/Bogota")
 
     (key,) = orjson.loads(done.stdout)
@@ -50,7 +50,7 @@ async def test_a_date_is_one_of_utc_wherever_it_is_typed(database: asyncpg.Conne
 
 
 async def test_many_keys_are_all_distinct_and_unambiguous(database: asyncpg.Connection) -> None:
-    """More than one statement makes; none holds a symbol that people mistake for another."""
+    """More than one statement inserts; none contains an ambiguous symbol."""
     keys = [key["key"] for key in json_of("keys", "issue", "--count", "2500")]
 
     assert len(set(keys)) == len(keys) == 2500
@@ -60,7 +60,7 @@ async def test_many_keys_are_all_distinct_and_unambiguous(database: asyncpg.Conn
 
 
 async def test_notes_are_printed_as_they_were_written(database: asyncpg.Connection) -> None:
-    """Square brackets and backslashes mean something to the library that draws the table."""
+    """Square brackets and backslashes are markup for the library that prints the table."""
     notes = r"[bold]x[/bold] [/] \[a] \ [red"
 
     assert notes in printed("keys", "issue", "--notes", notes)
@@ -69,7 +69,7 @@ async def test_notes_are_printed_as_they_were_written(database: asyncpg.Connecti
 # Listing and showing
 
 
-async def test_listings_are_the_newest_first_by_status_and_up_to_a_limit(
+async def test_listings_are_newest_first_and_filtered_by_status_and_limit(
     api: Api, database: asyncpg.Connection
 ) -> None:
     await issue_key(
@@ -88,7 +88,7 @@ async def test_listings_are_the_newest_first_by_status_and_up_to_a_limit(
     assert "OLD" not in table
 
 
-async def test_a_key_is_shown_however_it_is_typed(database: asyncpg.Connection) -> None:
+async def test_a_key_is_found_in_any_spelling(database: asyncpg.Connection) -> None:
     key = await issue_key(database, notes="feria")
 
     shown = json_of("keys", "show", key.lower().replace("-", "  "))
@@ -99,14 +99,14 @@ async def test_a_key_is_shown_however_it_is_typed(database: asyncpg.Connection) 
 @pytest.mark.parametrize(
     "words", ["show KEY", "revoke KEY", "update KEY --notes x", "invite KEY ana@example.com"]
 )
-async def test_an_unknown_key_is_told_in_one_line(database: asyncpg.Connection, words: str) -> None:
+async def test_an_unknown_key_is_reported_in_one_line(database: asyncpg.Connection, words: str) -> None:
     assert "BETA-TEST-12345" in failure("keys", *words.replace("KEY", "BETA-TEST-12345").split())
 
 
 # Changing
 
 
-async def test_what_is_given_is_changed_and_an_empty_text_clears(database: asyncpg.Connection) -> None:
+async def test_given_options_are_changed_and_an_empty_text_clears(database: asyncpg.Connection) -> None:
     key = await issue_key(database, notes="feria")
 
     changed = json_of("keys", "update", key, "--expires", "30d")
@@ -136,7 +136,7 @@ async def test_a_key_is_mailed_to_one_address(database: asyncpg.Connection) -> N
 # Revoking
 
 
-async def test_a_revoked_key_admits_nobody(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_revoked_key_admits_no_business(api: Api, database: asyncpg.Connection) -> None:
     key = await issue_key(database)
 
     table = printed("keys", "revoke", key, "--reason", "sent to the wrong one")
@@ -160,7 +160,7 @@ async def test_a_used_or_revoked_key_cannot_be_revoked(api: Api, database: async
     assert await database.fetchval("SELECT count(*) FROM beta_keys WHERE \"revokedReason\" = 'second'") == 0
 
 
-async def test_a_reason_that_is_too_long_is_told_in_one_line(database: asyncpg.Connection) -> None:
+async def test_a_reason_that_is_too_long_is_reported_in_one_line(database: asyncpg.Connection) -> None:
     key = await issue_key(database)
 
     assert "reason may have at most 500" in failure("keys", "revoke", key, "--reason", "x" * 501)
@@ -172,9 +172,9 @@ async def test_a_reason_that_is_too_long_is_told_in_one_line(database: asyncpg.C
 async def test_the_password_of_a_new_operator_is_printed_once_and_signs_in(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    told = printed("operators", "add", "Op@Example.com")
+    output = printed("operators", "add", "Op@Example.com")
 
-    (password,) = re.findall(r"^password: (\S+)$", told, re.MULTILINE)
+    (password,) = re.findall(r"^password: (\S+)$", output, re.MULTILINE)
     answer = await api.login("op@example.com", password)
     viewer = await api.viewer(answer["accessToken"])
     assert (viewer["role"], viewer["tenant"]) == ("SUPER_ADMIN", None)
@@ -186,16 +186,14 @@ async def test_the_password_of_a_new_operator_is_printed_once_and_signs_in(
         assert password not in listing
 
 
-async def test_a_password_can_be_given_on_standard_input(api: Api, database: asyncpg.Connection) -> None:
-    told = printed("operators", "add", "op@example.com", "--password-stdin", typed=f"{PASSWORD}\n")
+async def test_a_password_is_read_from_standard_input(api: Api, database: asyncpg.Connection) -> None:
+    output = printed("operators", "add", "op@example.com", "--password-stdin", typed=f"{PASSWORD}\n")
 
-    assert PASSWORD not in told
+    assert PASSWORD not in output
     assert (await api.login("op@example.com"))["__typename"] == "SignedIn"
 
 
-async def test_an_operator_that_cannot_be_is_refused_in_one_line(
-    api: Api, database: asyncpg.Connection
-) -> None:
+async def test_an_invalid_operator_is_refused_in_one_line(api: Api, database: asyncpg.Connection) -> None:
     taken = registration(await issue_key(database))["email"]
     await api.register(registration(await issue_key(database), email=taken))
 
@@ -208,7 +206,7 @@ async def test_an_operator_that_cannot_be_is_refused_in_one_line(
     assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'SUPER_ADMIN'") == 0
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -225,8 +223,8 @@ def test_wrong_usage_is_exit_code_2(words: list[str], named: str) -> None:
     assert named in wrong_usage(*words)
 
 
-def test_a_database_that_is_away_is_told_in_one_line() -> None:
-    """The line says what to check, and not the password."""
+def test_an_unavailable_database_is_reported_in_one_line() -> None:
+    """The line says what to check, and does not contain the password."""
     away = f"postgresql://gatehouse:hunter2@127.0.0.1:{free_port()}/gatehouse"
 
     line = failure("keys", "issue", DATABASE_URL=away)
@@ -236,18 +234,18 @@ def test_a_database_that_is_away_is_told_in_one_line() -> None:
     assert "hunter2" not in line
 
 
-def test_a_wrong_setting_is_told_in_one_line() -> None:
+def test_a_wrong_setting_is_reported_in_one_line() -> None:
     line = failure("keys", "list", DATABASE_URL="mysql://gatehouse:hunter2@db.internal/gatehouse")
 
     assert line.startswith("DATABASE_URL: must be like postgresql://")
     assert "hunter2" not in line
 
 
-def test_what_the_database_cannot_take_is_told_in_one_line() -> None:
+def test_a_value_that_the_database_rejects_is_reported_in_one_line() -> None:
     assert "the database rejects a value" in failure("keys", "list", "--limit", "99999999999999999999")
 
 
-async def test_a_database_without_tables_is_told_in_one_line(empty_database: str) -> None:
+async def test_a_database_without_tables_is_reported_in_one_line(empty_database: str) -> None:
     line = failure("keys", "issue", DATABASE_URL=empty_database)
 
     assert line == "the database lacks migrations; run: piccolo migrations forwards all"

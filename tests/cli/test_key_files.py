@@ -1,4 +1,4 @@
-"""Beta keys in files: issued into one, written out, read in, and sent to the addresses in one."""
+"""Beta keys and files: issuing into a file, export, import, and sending to the addresses in a file."""
 
 import asyncio
 import csv
@@ -36,16 +36,16 @@ def rows(text: str) -> list[dict[str, str]]:
 # Issuing
 
 
-async def test_keys_are_issued_into_a_file_for_its_owner_alone(
+async def test_keys_are_issued_into_a_file_that_only_its_owner_can_read(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     file = tmp_path / "keys.csv"
 
-    told = printed(
+    output = printed(
         "keys", "issue", "--count", "12000", "--batch", "launch", "--notes", "=1+1", "--csv", str(file)
     )
 
-    assert told == f"12000 keys written to {file}\n"
+    assert output == f"12000 keys written to {file}\n"
     written = rows(file.read_text())
     stored = await database.fetch("SELECT key FROM beta_keys WHERE batch = 'launch'")
     assert {row["key"] for row in written} == {row["key"] for row in stored}
@@ -56,7 +56,7 @@ async def test_keys_are_issued_into_a_file_for_its_owner_alone(
 
 
 def seen_at_a_terminal(*words: str | Path) -> str:
-    """What a command that does what it should writes to standard error, where that is a terminal."""
+    """What a successful command writes to standard error if that is a terminal."""
     terminal, end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
@@ -64,7 +64,7 @@ def seen_at_a_terminal(*words: str | Path) -> str:
     ) as process:
         os.close(end)
         seen = b""
-        # Linux tells by an error that nobody has the other end open any more.
+        # On Linux, reading fails when no process has the other end open.
         with suppress(OSError), open(terminal, "rb", buffering=0) as reader:
             while chunk := reader.read(65_536):
                 seen += chunk
@@ -72,13 +72,13 @@ def seen_at_a_terminal(*words: str | Path) -> str:
     return seen.decode()
 
 
-async def test_a_terminal_is_shown_how_far_it_has_got(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_a_terminal_shows_the_progress(database: asyncpg.Connection, tmp_path: Path) -> None:
     seen = seen_at_a_terminal("keys", "issue", "--count", "12000", "--csv", tmp_path / "keys.csv")
 
     assert "/12000" in seen
 
 
-async def test_a_file_that_is_there_is_left_as_it_is(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_an_existing_file_is_not_overwritten(database: asyncpg.Connection, tmp_path: Path) -> None:
     file = tmp_path / "keys.csv"
     file.write_text("precious")
 
@@ -91,7 +91,7 @@ async def test_a_file_that_is_there_is_left_as_it_is(database: asyncpg.Connectio
 
 
 def issue_where_files_stay_small(file: Path) -> subprocess.CompletedProcess[str]:
-    """Writing fails after 100 KB, as it does on a disk that is full."""
+    """Make writing fail after 100 KB, as on a full disk."""
     script = f"ulimit -f 100; trap '' XFSZ; exec {GATEHOUSE} keys issue --count 20000 --csv {file}"
     return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
@@ -120,9 +120,7 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_run_that_is_killed_leaves_no_keys_and_no_file(
-    database: asyncpg.Connection, tmp_path: Path
-) -> None:
+async def test_a_killed_run_leaves_no_keys_and_no_file(database: asyncpg.Connection, tmp_path: Path) -> None:
     file = tmp_path / "keys.csv"
     process = start("keys", "issue", "--count", "3000000", "--csv", file)
 
@@ -142,7 +140,7 @@ async def test_a_run_that_is_killed_leaves_no_keys_and_no_file(
     assert await count(database) == 0
 
 
-async def test_a_recipient_is_given_one_key(database: asyncpg.Connection) -> None:
+async def test_a_recipient_gets_one_key(database: asyncpg.Connection) -> None:
     (key,) = json_of("keys", "issue", "--recipient", "ana@example.com", "--batch", "launch")
 
     assert (key["recipientEmail"], key["batch"]) == ("ana@example.com", "launch")
@@ -153,7 +151,9 @@ async def test_a_recipient_is_given_one_key(database: asyncpg.Connection) -> Non
 # Listing and counting
 
 
-async def test_listings_and_counts_are_by_batch_and_search(api: Api, database: asyncpg.Connection) -> None:
+async def test_listings_and_counts_are_filtered_by_batch_and_search(
+    api: Api, database: asyncpg.Connection
+) -> None:
     for number in range(3):
         await issue_key(database, batch="a" if number else "b", notes=f"note {number}")
 
@@ -164,16 +164,16 @@ async def test_listings_and_counts_are_by_batch_and_search(api: Api, database: a
     assert "available" in printed("keys", "stats")
 
 
-# Writing out
+# Exporting
 
 
-async def test_what_is_written_out_is_safe_in_a_spreadsheet(
+async def test_exported_text_is_safe_in_a_spreadsheet(
     api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     used = await issue_key(database, notes="=HYPERLINK(1)", batch="@x")
     await api.register(registration(used, businessName="+Tienda"))
     await issue_key(database, key="-1+1", notes="-2")
-    # An old system took anything.
+    # The old system accepted any text.
     for number, first in enumerate("\t\r\n＝＋－＠"):
         await issue_key(database, key=f"old-{number}", notes=f"{first}1+1")
 
@@ -188,10 +188,10 @@ async def test_what_is_written_out_is_safe_in_a_spreadsheet(
     assert datetime.now(UTC) - datetime.fromisoformat(row["usedAt"]) < timedelta(minutes=5)
 
 
-async def test_json_is_written_out_as_listings_print_it(
+async def test_exported_json_equals_that_of_listings(
     api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """Whatever the notes hold."""
+    """For any text in the notes."""
     used = await issue_key(database, notes='a "quoted" \\ line\nand another\ttab \x01\x02', batch="a")
     await api.register(registration(used))
     await issue_key(database, batch="b")
@@ -216,7 +216,7 @@ async def test_json_is_written_out_as_listings_print_it(
     assert orjson.loads(nothing) == []
 
 
-# Reading in
+# Importing
 
 
 def take_over(file: Path, text: str | bytes) -> Ended:
@@ -226,7 +226,7 @@ def take_over(file: Path, text: str | bytes) -> Ended:
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-async def test_keys_that_were_made_elsewhere_admit_a_business(
+async def test_imported_keys_admit_a_business(
     api: Api, database: asyncpg.Connection, tmp_path: Path, delimiter: str, newline: str
 ) -> None:
     lines = [
@@ -256,7 +256,7 @@ async def test_keys_that_were_made_elsewhere_admit_a_business(
     )
 
 
-async def test_each_bad_line_is_told_by_its_number_and_nothing_is_taken_over(
+async def test_each_invalid_line_is_reported_with_its_number_and_no_key_is_imported(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     text = """key,notes,expiresAt,recipientEmail
@@ -275,8 +275,8 @@ end of days,,9999-12-31T23:59:59-14:00,
     done = take_over(tmp_path / "keys.csv", text)
 
     assert done.returncode == 1
-    *told, last = done.stderr.splitlines()
-    assert [line.partition(": ")[0] for line in told] == [
+    *problems, last = done.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in problems] == [
         "line 3, key",
         "line 4, key",
         "line 5, recipientEmail",
@@ -291,10 +291,10 @@ end of days,,9999-12-31T23:59:59-14:00,
     assert await count(database) == 0
 
 
-async def test_keys_that_are_there_already_are_told_by_their_lines(
+async def test_duplicate_keys_are_reported_with_their_lines(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """In the database, or further up in the file."""
+    """Duplicates of keys in the database, or of earlier lines of the file."""
     await issue_key(database, key="BETA-ABCDE-FGHJK")
     text = "key\nnew-1\nbeta-abcde-fghjk\nnew-2\nnew-1\n"
 
@@ -307,7 +307,7 @@ async def test_keys_that_are_there_already_are_told_by_their_lines(
     assert await count(database) == 1
 
 
-async def test_all_that_is_wrong_is_told_at_once(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_all_errors_are_reported_at_once(database: asyncpg.Connection, tmp_path: Path) -> None:
     await issue_key(database, key="BETA-ABCDE-FGHJK")
     text = "key,recipientEmail\nBETA-ABCDE-FGHJK,\nnew-1,ana\nnew-2,\nnew-2,\n"
 
@@ -321,10 +321,8 @@ async def test_all_that_is_wrong_is_told_at_once(database: asyncpg.Connection, t
     assert "3 problems" in done.stderr
 
 
-async def test_keys_can_be_read_from_the_file_that_they_were_issued_into(
-    database: asyncpg.Connection, tmp_path: Path
-) -> None:
-    """In another database, say: with the notes that no spreadsheet took for a formula, as they were."""
+async def test_a_file_of_issued_keys_can_be_imported(database: asyncpg.Connection, tmp_path: Path) -> None:
+    """Such as in another database. Notes that were escaped for spreadsheets are restored."""
     file = tmp_path / "keys.csv"
     printed("keys", "issue", "--count", "3", "--notes", "=1+1", "--expires", "30d", "--csv", str(file))
     issued = 'SELECT key, notes, batch, "expiresAt" FROM beta_keys ORDER BY key'
@@ -337,7 +335,9 @@ async def test_keys_can_be_read_from_the_file_that_they_were_issued_into(
     assert before[0]["notes"] == "=1+1"
 
 
-async def test_of_very_many_problems_the_first_are_told(database: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_of_very_many_errors_the_first_are_reported(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
     done = take_over(tmp_path / "keys.csv", "key,notes\n" + ",x\n" * (MAX_PROBLEMS + 50))
 
     assert len(done.stderr.splitlines()) == MAX_PROBLEMS + 1
@@ -345,7 +345,7 @@ async def test_of_very_many_problems_the_first_are_told(database: asyncpg.Connec
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "error"),
     [
         (b"", "line 1, key"),
         (b"schluessel\nx\n", "line 1, schluessel"),
@@ -357,27 +357,27 @@ async def test_of_very_many_problems_the_first_are_told(database: asyncpg.Connec
     ],
     ids=["empty", "unknown column", "twice", "not UTF-8", "endless line", "endless cell", "no lines"],
 )
-async def test_a_file_that_is_something_else_is_refused(
-    database: asyncpg.Connection, tmp_path: Path, content: bytes, told: str
+async def test_a_file_of_another_format_is_refused(
+    database: asyncpg.Connection, tmp_path: Path, content: bytes, error: str
 ) -> None:
     done = take_over(tmp_path / "keys.csv", content)
 
     assert done.returncode == 1
-    assert told in done.stderr
+    assert error in done.stderr
 
 
-async def test_a_file_that_is_not_there_is_told_in_one_line(database: asyncpg.Connection) -> None:
+async def test_a_missing_file_is_reported_in_one_line(database: asyncpg.Connection) -> None:
     assert "cannot be read" in failure("keys", "import", "none.csv")
 
 
-async def test_a_database_that_is_away_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+async def test_an_unavailable_database_is_not_reported_as_an_error_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.csv"
     file.write_text("key\nnew-1\n")
 
-    told = failure("keys", "import", str(file), DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
+    output = failure("keys", "import", str(file), DATABASE_URL=f"postgresql://x@127.0.0.1:{free_port()}/x")
 
-    assert "database" in told
-    assert "keys.csv" not in told
+    assert "database" in output
+    assert "keys.csv" not in output
 
 
 # Sending
@@ -387,10 +387,10 @@ async def recipients(database: asyncpg.Connection) -> list[str]:
     return [row[0] for row in await database.fetch("SELECT recipient FROM mails ORDER BY 1")]
 
 
-async def test_each_address_is_sent_one_key_however_often_it_is_run(
+async def test_each_address_gets_one_key_in_repeated_runs(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """One that was issued for an address is sent to that one, and no other is used for it."""
+    """A key that was issued for an address is sent to it, and no other key is used for that address."""
     for _ in range(3):
         await issue_key(database, batch="launch")
     theirs = await issue_key(database, batch="launch", recipientEmail="eva@example.com")
@@ -420,12 +420,12 @@ async def test_addresses_are_found_in_a_spreadsheet_with_semicolons(
     addresses = tmp_path / "addresses.csv"
     addresses.write_text("name;email\nAna;ana@example.com\n")
 
-    told = printed("keys", "send", "--batch", "launch", "--to", str(addresses))
+    output = printed("keys", "send", "--batch", "launch", "--to", str(addresses))
 
-    assert told == "ana@example.com: sent\n"
+    assert output == "ana@example.com: sent\n"
 
 
-async def test_addresses_that_are_not_csv_are_told_in_one_line(
+async def test_a_file_of_addresses_that_is_not_csv_is_reported_in_one_line(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     addresses = tmp_path / "addresses.csv"
@@ -434,7 +434,7 @@ async def test_addresses_that_are_not_csv_are_told_in_one_line(
     assert "addresses.csv is not CSV" in failure("keys", "send", "--batch", "launch", "--to", str(addresses))
 
 
-async def test_addresses_that_get_none_are_told_and_the_others_are_sent_to(
+async def test_addresses_without_a_key_are_reported_and_the_others_get_theirs(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     await issue_key(database, batch="launch")
@@ -453,7 +453,7 @@ async def test_addresses_that_get_none_are_told_and_the_others_are_sent_to(
     assert await recipients(database) == ["ana@example.com"]
 
 
-async def test_a_run_that_is_killed_and_repeated_beside_another_leaves_nobody_out(
+async def test_a_killed_run_repeated_beside_another_leaves_no_address_out(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     for _ in range(60):
@@ -476,10 +476,8 @@ async def test_a_run_that_is_killed_and_repeated_beside_another_leaves_nobody_ou
     assert await count(database, '"sentAt" IS NOT NULL') == 60
 
 
-async def test_it_waits_when_enough_were_sent_for_an_hour(
-    database: asyncpg.Connection, tmp_path: Path
-) -> None:
-    """And goes on by itself."""
+async def test_sending_waits_at_the_hourly_limit(database: asyncpg.Connection, tmp_path: Path) -> None:
+    """And continues without another run."""
     await issue_key(database, batch="launch")
     await database.execute(
         """INSERT INTO audit_events (action, at)

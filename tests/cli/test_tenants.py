@@ -32,24 +32,24 @@ async def test_the_commands_do_what_the_api_does(
     assert "maxAdmins" in failure("tenants", "seats", owner.id, "--admins", "-1")
 
 
-async def test_a_command_for_a_deleted_tenant_says_how_to_have_it_back(owner: Person) -> None:
+async def test_a_command_for_a_deleted_tenant_says_how_to_restore_it(owner: Person) -> None:
     printed("tenants", "delete", owner.id, "--yes")
 
     for words in (["suspend", "--reason", "unpaid"], ["reactivate"], ["seats", "--admins", "3"]):
         assert "gatehouse tenants restore 9001234568" in failure("tenants", *words, "9001234568")
 
 
-async def test_a_table_tells_what_matters(database: asyncpg.Connection, owner: Person) -> None:
+async def test_a_table_shows_tenants_and_their_seats(database: asyncpg.Connection, owner: Person) -> None:
     table = printed("tenants", "list")
 
-    for told in ("9001234568", "El Ahorro", "admin 1/1"):
-        assert told in table
+    for expected in ("9001234568", "El Ahorro", "admin 1/1"):
+        assert expected in table
     printed("tenants", "delete", owner.id, "--yes")
     assert "El Ahorro" not in printed("tenants", "list")
     assert "deleted" in printed("tenants", "list", "--deleted")
 
 
-async def test_a_deletion_is_asked_about(api: Api, owner: Person) -> None:
+async def test_a_deletion_asks_for_confirmation(api: Api, owner: Person) -> None:
     for answer in ("n\n", ""):
         asked = type_in("tenants", "delete", owner.id, typed=answer)
         assert asked.returncode == 1
@@ -60,8 +60,8 @@ async def test_a_deletion_is_asked_about(api: Api, owner: Person) -> None:
 
 
 @pytest.mark.parametrize("which", ["900999999", NOBODY, "", "x\udcffy", "--", "…"])
-async def test_an_unknown_tenant_is_told_in_one_line(database: asyncpg.Connection, which: str) -> None:
-    told = failure("tenants", "show", "--", which)
+async def test_an_unknown_tenant_is_reported_in_one_line(database: asyncpg.Connection, which: str) -> None:
+    output = failure("tenants", "show", "--", which)
 
-    assert "not found" in told
-    assert "gatehouse tenants list" in told
+    assert "not found" in output
+    assert "gatehouse tenants list" in output

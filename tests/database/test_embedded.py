@@ -1,4 +1,4 @@
-"""The embedded server under real processes, real kills and real folders."""
+"""The embedded server with real processes, real kills and real folders."""
 
 import asyncio
 import os
@@ -83,7 +83,7 @@ class User:
         return line
 
     def leave(self) -> str:
-        """Ends the process like Ctrl-D; gives what else it printed, on both streams."""
+        """End the process like Ctrl-D; returns the rest of its output, of both streams."""
         output, errors = self.process.communicate(timeout=20)
         assert self.process.returncode == 0, errors
         return output + errors
@@ -106,7 +106,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def move(home: Path) -> Iterator[Move]:
-    """Moves the shared home to another place for the length of the test."""
+    """Moves the shared home to another place during the test."""
     places: list[Path] = []
 
     def to(place: Path) -> Path:
@@ -128,7 +128,7 @@ def new_home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """Starts users of a home; whatever they leave behind has ended after the test, servers too."""
+    """Starts users of a home; after the test, their processes and servers are ended."""
     users: list[User] = []
 
     def start(home: Path, program: str = WAITING) -> User:
@@ -148,7 +148,7 @@ def postmaster(home: Path) -> int:
 
 
 def ask(dsn: str, *statements: str) -> Any:
-    """The value that the last statement gives."""
+    """The result of the last statement."""
 
     async def execute() -> Any:
         connection = await asyncpg.connect(dsn)
@@ -169,14 +169,14 @@ def kept_row(dsn: str) -> str:
 
 
 def refusal(home: Path) -> str:
-    """What a start that fails tells; whatever the cause, it is one line."""
+    """The one line that a failed start prints, for any cause."""
     with pytest.raises(EmbeddedServerError) as refused:
         EmbeddedServer(home).start()
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
 
-def test_a_missing_home_becomes_a_server_and_the_next_start_finds_its_data(new_home: Path, run: Run) -> None:
+def test_a_first_start_creates_the_home_and_the_next_one_finds_its_data(new_home: Path, run: Run) -> None:
     first = run(new_home)
     keep_a_row(first.line())
     assert first.leave() == ""
@@ -184,7 +184,7 @@ def test_a_missing_home_becomes_a_server_and_the_next_start_finds_its_data(new_h
     assert kept_row(run(new_home).line()) == "kept"
 
 
-def test_the_role_owns_its_database_and_has_no_power_beyond_it(home: Path, run: Run) -> None:
+def test_the_role_owns_its_database_and_has_no_other_privilege(home: Path, run: Run) -> None:
     dsn = run(home).line()
     power = "rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication"
     owner = "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"
@@ -193,14 +193,14 @@ def test_the_role_owns_its_database_and_has_no_power_beyond_it(home: Path, run: 
     assert ask(dsn, "SELECT lower('BÜRO Ñ')") == "büro ñ"
 
 
-def test_the_server_keeps_what_was_committed_and_listens_on_no_port(home: Path, run: Run) -> None:
+def test_commits_are_durable_and_the_server_listens_on_no_port(home: Path, run: Run) -> None:
     dsn = run(home).line()
     assert ask(dsn, "SHOW fsync") == "on"
     assert ask(dsn, "SHOW data_checksums") == "on"
     assert ask(dsn, "SHOW listen_addresses") == ""
 
 
-def test_the_last_user_stops_the_server_and_no_other(home: Path, run: Run) -> None:
+def test_only_the_last_user_stops_the_server(home: Path, run: Run) -> None:
     first, second = run(home), run(home)
     first.line()
     dsn = second.line()
@@ -210,7 +210,7 @@ def test_the_last_user_stops_the_server_and_no_other(home: Path, run: Run) -> No
     assert not is_running(home)
 
 
-def test_a_user_that_was_killed_does_not_count(home: Path, run: Run) -> None:
+def test_a_killed_user_does_not_count(home: Path, run: Run) -> None:
     killed = run(home)
     killed.line()
     killed.kill()
@@ -231,7 +231,7 @@ def test_a_forked_child_that_ends_leaves_the_server_to_its_parent(home: Path, ru
 
 
 @pytest.mark.parametrize("user_too", [False, True], ids=["postgres alone", "postgres and its user"])
-def test_a_start_after_a_kill_finds_what_was_committed(home: Path, run: Run, user_too: bool) -> None:
+def test_a_start_after_a_kill_finds_the_committed_data(home: Path, run: Run, user_too: bool) -> None:
     user = run(home)
     keep_a_row(user.line())
     if user_too:
@@ -240,7 +240,7 @@ def test_a_start_after_a_kill_finds_what_was_committed(home: Path, run: Run, use
     assert kept_row(run(home).line()) == "kept"
 
 
-def test_a_user_that_starts_again_gets_back_a_server_that_was_killed(home: Path) -> None:
+def test_a_second_start_of_a_user_restarts_a_killed_server(home: Path) -> None:
     server = EmbeddedServer(home)
     server.start()
     keep_a_row(server.dsn())
@@ -257,7 +257,7 @@ def test_a_start_right_after_the_postmaster_died_waits_for_its_children(home: Pa
     assert kept_row(run(home).line()) == "kept"
 
 
-def test_an_initdb_that_was_killed_is_done_again(new_home: Path, run: Run) -> None:
+def test_a_killed_initdb_is_repeated(new_home: Path, run: Run) -> None:
     killed = run(new_home)
     while not (new_home / "pg.new" / "PG_VERSION").exists():
         assert killed.process.poll() is None
@@ -267,7 +267,7 @@ def test_an_initdb_that_was_killed_is_done_again(new_home: Path, run: Run) -> No
     assert not (new_home / "pg.new").exists()
 
 
-def test_a_start_that_was_killed_before_the_role_was_made_is_completed(home: Path, run: Run) -> None:
+def test_a_start_that_was_killed_before_creating_the_role_is_completed(home: Path, run: Run) -> None:
     killed = run(home)
     killed.line()
     superuser = EmbeddedServer(home).dsn(user="postgres", database="postgres")
@@ -276,7 +276,7 @@ def test_a_start_that_was_killed_before_the_role_was_made_is_completed(home: Pat
     assert ask(run(home).line(), "SELECT current_user") == "gatehouse"
 
 
-def test_four_processes_that_start_at_once_share_one_server(new_home: Path, run: Run) -> None:
+def test_four_concurrent_starts_share_one_server(new_home: Path, run: Run) -> None:
     users = [run(new_home) for _ in range(4)]
     started = {ask(user.line(), "SELECT pg_postmaster_start_time()") for user in users}
     assert len(started) == 1
@@ -304,12 +304,12 @@ def test_a_socket_folder_that_others_can_enter_is_refused(tmp_path: Path) -> Non
         folder.rmdir()
 
 
-def test_a_stale_pid_that_another_process_has_by_now_hinders_nothing(home: Path, run: Run) -> None:
+def test_a_stale_pid_of_another_process_does_not_prevent_a_start(home: Path, run: Run) -> None:
     user = run(home)
     keep_a_row(user.line())
     kill_postgres(home)
     user.kill()
-    # PostgreSQL is impressed only by a process of its own user.
+    # PostgreSQL checks the stale pid only for processes of its own user.
     owner = (home / "pg").stat().st_uid
     bystander = subprocess.Popen(["sleep", "60"], user=owner)
     try:
@@ -334,7 +334,7 @@ def test_ctrl_c_reaches_the_application_and_not_its_server(home: Path, run: Run)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
-def test_the_folders_above_let_the_system_user_pass_and_not_look(
+def test_the_system_user_can_pass_the_folders_above_but_not_list_them(
     tmp_path: Path, move: Move, run: Run
 ) -> None:
     closed = tmp_path / "closed"
@@ -344,7 +344,7 @@ def test_the_folders_above_let_the_system_user_pass_and_not_look(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_volume_whose_files_belong_to_another_user_number_is_taken_over(home: Path, run: Run) -> None:
+def test_the_owner_of_files_with_another_user_id_is_changed(home: Path, run: Run) -> None:
     for path in (home / "pg", *(home / "pg").rglob("*")):
         os.chown(path, 65534, 65534)
     assert ask(run(home).line(), "SELECT 1") == 1
@@ -356,7 +356,7 @@ def test_a_folder_of_another_major_version_is_refused(new_home: Path) -> None:
     assert "was made by PostgreSQL 16 and this is 18: move it away" in refusal(new_home)
 
 
-def test_a_folder_that_is_no_database_is_refused(new_home: Path) -> None:
+def test_a_folder_that_is_not_a_database_is_refused(new_home: Path) -> None:
     (new_home / "pg").mkdir(parents=True)
     (new_home / "pg" / "holiday.jpg").touch()
     assert "is not a PostgreSQL folder: move it away" in refusal(new_home)
@@ -368,7 +368,7 @@ def test_a_home_that_cannot_be_a_folder_is_refused(new_home: Path) -> None:
     assert refusal(new_home).endswith(f"(File exists: {new_home}): set GATEHOUSE_HOME to a folder")
 
 
-def test_a_server_that_does_not_start_tells_its_own_reason_and_where_its_log_is(home: Path) -> None:
+def test_a_failed_start_reports_the_reason_and_the_log_file(home: Path) -> None:
     settings = home / "pg" / "postgresql.auto.conf"
     settings.write_text("no_such_setting = on\n")
     message = refusal(home)

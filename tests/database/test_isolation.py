@@ -1,6 +1,6 @@
-"""A tenant from another tenant's point of view: not there.
+"""No tenant can see or change another one.
 
-Every query and mutation is walked with ids of another tenant; one that is new fails here until it is known.
+Every query and mutation is sent with ids of another tenant. A new one fails here until it is in the tables.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(frozen=True)
 class Business:
-    """Its own id, the people in it by role, and the id of a session for each."""
+    """The id of a tenant, its users by role, and the id of a session."""
 
     id: str
     people: dict[str, Person]
@@ -40,7 +40,7 @@ async def open_business(api: Api, database: asyncpg.Connection, name: str) -> Bu
     return Business(tenant_id, people, session["id"])
 
 
-# What takes an id
+# Fields that take an id
 
 WITH_IDS = {
     "auditEvents": (
@@ -62,7 +62,7 @@ WITH_IDS = {
         "cashier",
     ),
 }
-"""A document for each field, and of what kind the id is that it takes."""
+"""A document for each field, and the kind of id that it takes."""
 
 WITHOUT_IDS = {
     "validateBetaKey": "is public, and takes a key",
@@ -79,7 +79,7 @@ WITHOUT_IDS = {
     "updateTenant": "changes the viewer's own, and takes no id",
     "createStaff": "makes people of the viewer's own, and takes no id",
 }
-"""Fields that cannot be asked about another tenant, and why."""
+"""Fields that cannot address another tenant, and why."""
 
 OPERATORS = {
     "betaKeys",
@@ -99,7 +99,7 @@ OPERATORS = {
 
 
 def takes_id(field: GraphQLField) -> bool:
-    """Whether an argument is an id, or holds one."""
+    """Whether an argument is an id, or contains one."""
     waiting = [get_named_type(argument.type) for argument in field.args.values()]
     while waiting:
         given = waiting.pop()
@@ -110,8 +110,8 @@ def takes_id(field: GraphQLField) -> bool:
     return False
 
 
-def test_every_query_and_mutation_is_known_here() -> None:
-    """Those for operators let nobody of any tenant in: `test_authorisation` asks them."""
+def test_every_query_and_mutation_is_in_the_tables() -> None:
+    """The fields of operators admit no staff: `test_authorisation` tests them."""
     fields = {name: field for name, field in root_fields().items() if name not in OPERATORS}
 
     assert fields.keys() == WITH_IDS.keys() | WITHOUT_IDS.keys()
@@ -119,7 +119,7 @@ def test_every_query_and_mutation_is_known_here() -> None:
 
 
 async def rows(database: asyncpg.Connection) -> list[Any]:
-    """Everything that is stored, but for when a device was seen."""
+    """All stored rows, without the times when devices were seen."""
     return [
         await database.fetch(query)
         for query in (
@@ -133,10 +133,10 @@ async def rows(database: asyncpg.Connection) -> list[Any]:
 
 @pytest.mark.parametrize("actor", ["owner", "manager", "cashier"])
 @pytest.mark.parametrize("field", WITH_IDS)
-async def test_an_id_of_another_tenant_is_like_one_that_nobody_has(
+async def test_an_id_of_another_tenant_gets_the_answer_of_an_unknown_id(
     api: Api, database: asyncpg.Connection, field: str, actor: str
 ) -> None:
-    """The same answer to the letter, and nothing is changed."""
+    """The responses are equal, and nothing is changed."""
     ours, theirs = [await open_business(api, database, name) for name in ("Ours", "Theirs")]
     document, kind = WITH_IDS[field]
     foreign = {"tenant": theirs.id, "session": theirs.session_id, "cashier": theirs.people["cashier"].id}[
@@ -156,8 +156,10 @@ async def test_an_id_of_another_tenant_is_like_one_that_nobody_has(
 
 
 @pytest.mark.parametrize("field", WITH_IDS)
-async def test_the_same_id_is_found_by_its_own(api: Api, database: asyncpg.Connection, field: str) -> None:
-    """The walk above asks for what is there."""
+async def test_the_same_id_is_found_by_its_own_tenant(
+    api: Api, database: asyncpg.Connection, field: str
+) -> None:
+    """The documents of the table find what exists."""
     theirs = await open_business(api, database, "Theirs")
     document, kind = WITH_IDS[field]
     own = {"tenant": theirs.id, "session": theirs.session_id, "cashier": theirs.people["cashier"].id}[kind]
@@ -169,8 +171,8 @@ async def test_the_same_id_is_found_by_its_own(api: Api, database: asyncpg.Conne
     assert result.get("__typename") != "NotFound"
 
 
-async def test_a_session_of_a_colleague_is_not_ones_own(api: Api, database: asyncpg.Connection) -> None:
-    """Nor does an operator end somebody else's."""
+async def test_the_session_of_a_colleague_cannot_be_revoked(api: Api, database: asyncpg.Connection) -> None:
+    """Nor can an operator revoke the session of another user."""
     ours = await open_business(api, database, "Ours")
     operator = await hire(database, None, "SUPER_ADMIN")
     document, _ = WITH_IDS["revokeSession"]
@@ -182,7 +184,7 @@ async def test_a_session_of_a_colleague_is_not_ones_own(api: Api, database: asyn
     assert await api.viewer(ours.people["cashier"].token) is not None
 
 
-# What takes none
+# Fields without an id
 
 PERSON = "id email lastName"
 
@@ -194,8 +196,8 @@ query($after: String) {{ viewer {{ {PERSON} tenant {{ {TENANT} }} }} sessions {{
 """
 
 
-async def test_nothing_that_is_shown_is_another_tenants(api: Api, database: asyncpg.Connection) -> None:
-    """Nor behind a cursor of the other tenant, which is a moment and no more."""
+async def test_no_query_shows_another_tenant(api: Api, database: asyncpg.Connection) -> None:
+    """Also with a cursor of the other tenant, which contains a time only."""
     theirs, ours = [await open_business(api, database, name) for name in ("Theirs", "Ours")]
     cursors = "{ viewer { tenant { staff(first: 1) { edges { cursor } } } } }"
     page = await api.data(cursors, theirs.people["owner"].token)
@@ -210,17 +212,17 @@ async def test_nothing_that_is_shown_is_another_tenants(api: Api, database: asyn
             }
             assert staff["totalCount"] == 3
             assert len(shown["sessions"]) == 1
-            told = str(shown)
+            text = str(shown)
             for secret in (
                 theirs.id,
                 "Theirs",
                 theirs.session_id,
                 *[p.email for p in theirs.people.values()],
             ):
-                assert secret not in told
+                assert secret not in text
 
 
-async def test_what_is_made_and_changed_is_ones_own(api: Api, database: asyncpg.Connection) -> None:
+async def test_mutations_change_only_the_viewers_tenant(api: Api, database: asyncpg.Connection) -> None:
     theirs = await open_business(api, database, "Theirs")
     untouched = await rows(database)
     ours = await open_business(api, database, "Ours")

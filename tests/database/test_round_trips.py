@@ -1,4 +1,4 @@
-"""How often an answer asks the database, counted on the wire between a server process and PostgreSQL."""
+"""Round trips of a request, counted between a server process and PostgreSQL."""
 
 import asyncio
 import tempfile
@@ -19,7 +19,7 @@ SEATS = "{ viewer { email tenant { businessName seats { role used max } } } }"
 
 
 class Relay:
-    """Passes on what a server process and PostgreSQL say to each other, and counts who is waited for."""
+    """Relays the messages of a server process and PostgreSQL, and counts round trips."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
@@ -34,7 +34,7 @@ class Relay:
             nonlocal waiting
             with suppress(ConnectionError):
                 while data := await source.read(65536):
-                    # Messages that follow one another before any answer are one round trip.
+                    # Messages that follow one another before a reply are one round trip.
                     self.round_trips += asks and not waiting
                     waiting = asks
                     target.write(data)
@@ -50,15 +50,15 @@ class Relay:
 
 @pytest.fixture
 async def relay(server: EmbeddedServer, gatehouse: GatehouseProcess) -> AsyncIterator[Relay]:
-    """Between PostgreSQL and `gatehouse`, which is running."""
+    """A relay between PostgreSQL and `gatehouse`, which is running."""
     address = urlsplit(server.dsn())
     relay = Relay(f"{parse_qs(address.query)['host'][0]}/.s.PGSQL.5432")
-    # The path of a socket may not be long.
+    # The path of a socket has a maximum length.
     with tempfile.TemporaryDirectory(prefix="relay-") as folder:
         listener = await asyncio.start_unix_server(relay.meet, f"{folder}/.s.PGSQL.5432")
         where = f"host={quote(folder, safe='')}&port=5432"
         gatehouse.environment["DATABASE_URL"] = address._replace(query=where).geturl()
-        # Started beside the loop, which has to pass on what it says meanwhile.
+        # Started in a thread, because the event loop relays its messages meanwhile.
         await asyncio.to_thread(gatehouse.start)
         yield relay
         await asyncio.to_thread(gatehouse.stop)
@@ -74,7 +74,7 @@ async def owner(api: Api, database: asyncpg.Connection) -> Person:
 async def round_trips(
     gatehouse: GatehouseProcess, relay: Relay, query: str, token: str, times: int = 10
 ) -> float:
-    """For each of many requests, once the statements are known to every connection that they may get."""
+    """Round trips of one request, after every connection of the pool has prepared the statements."""
     async with httpx.AsyncClient(base_url=gatehouse.url) as http:
         api = Api(http)
         for _ in range(30):
@@ -85,7 +85,7 @@ async def round_trips(
     return (relay.round_trips - before) / times
 
 
-async def test_seats_cost_two_round_trips_however_many_people_there_are(
+async def test_seats_cost_two_round_trips_in_a_tenant_of_any_size(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
     few = await round_trips(gatehouse, relay, SEATS, owner.token)
@@ -99,7 +99,7 @@ async def test_seats_cost_two_round_trips_however_many_people_there_are(
     assert (few, many) == (2, 2)
 
 
-async def test_a_device_that_was_not_seen_for_a_while_costs_one_more(
+async def test_updating_last_seen_costs_one_more(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
     await round_trips(gatehouse, relay, SEATS, owner.token)
@@ -122,10 +122,10 @@ async def test_a_device_that_was_not_seen_for_a_while_costs_one_more(
     ],
     ids=["ask for a code", "sign in", "try a code"],
 )
-async def test_whoever_has_no_account_waits_for_as_many(
+async def test_an_unknown_address_costs_as_many_as_a_known_one(
     relay: Relay, gatehouse: GatehouseProcess, owner: Person, act: str
 ) -> None:
-    """How long an answer takes must not tell whether an address is known."""
+    """The response time must not reveal whether an account exists."""
     asked = [
         await round_trips(
             gatehouse, relay, f"mutation {{ {act.format(email)} {{ __typename }} }}", owner.token
@@ -136,10 +136,10 @@ async def test_whoever_has_no_account_waits_for_as_many(
     assert asked[0] == asked[1]
 
 
-async def test_a_page_of_people_asks_once_for_all_of_them(
+async def test_a_page_of_staff_takes_one_query_for_all(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """The viewer, the page, and what all nodes want of their tenant: owner, seats and a page within."""
+    """The viewer, the page, and the tenant of all nodes: owner, seats and a nested page."""
     for _ in range(30):
         await hire(database, owner.id, "CASHIER")
     person = (
@@ -150,7 +150,7 @@ async def test_a_page_of_people_asks_once_for_all_of_them(
     assert await round_trips(gatehouse, relay, query, owner.token) == 5
 
 
-async def test_people_are_counted_only_for_whoever_asks(
+async def test_staff_are_counted_only_on_request(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
 ) -> None:
     page = "{ viewer { tenant { staff { edges { cursor } %s } } } }"
@@ -161,7 +161,7 @@ async def test_people_are_counted_only_for_whoever_asks(
     assert (without, counted) == (2, 3)
 
 
-async def test_a_page_of_tenants_asks_once_for_all_owners_and_once_for_all_seats(
+async def test_a_page_of_tenants_takes_one_query_for_owners_and_one_for_seats(
     relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """The viewer, the page, owners and seats."""

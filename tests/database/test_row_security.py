@@ -1,4 +1,4 @@
-"""Row security: from below, as SQL meets it, and from above, as a tenant's user does."""
+"""Row security, tested with SQL and through the API."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 PROTECTED = ["users", "tenants", "sessions", "audit_events", "mails", "one_time_codes"]
 
 PLATFORM_ONLY = ["mails", "one_time_codes"]
-"""There are codes in the one and digests of them in the other, which are nobody's to read."""
+"""Mails contain codes, and the other table their digests: no tenant may read them."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def two_tenants(api: Api, database: asyncpg.Connection) -> list[UUID]:
 
 @pytest.fixture
 async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
-    """SQL as the application's role, which owns the tables."""
+    """A connection with the application's role, which owns the tables."""
     connection = await asyncpg.connect(server.dsn())
     try:
         yield connection
@@ -49,7 +49,7 @@ async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connectio
 
 
 @pytest.mark.parametrize("table", PROTECTED)
-async def test_without_a_scope_nothing_is_seen_or_changed(
+async def test_without_a_scope_no_row_is_visible_or_changed(
     application: asyncpg.Connection, database: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     before = await database.fetchval(f"SELECT count(*) FROM {table}")
@@ -76,7 +76,7 @@ INSERTS = {
 
 
 @pytest.mark.parametrize("table", PROTECTED)
-async def test_without_a_scope_nothing_is_taken(
+async def test_without_a_scope_inserts_are_refused(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
@@ -84,7 +84,7 @@ async def test_without_a_scope_nothing_is_taken(
 
 
 @pytest.mark.parametrize("table", ["users", "tenants", "audit_events", "one_time_codes"])
-async def test_one_tenants_scope_takes_nothing_for_another(
+async def test_a_tenant_scope_refuses_inserts_for_another_tenant(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     async with application.transaction():
@@ -95,7 +95,7 @@ async def test_one_tenants_scope_takes_nothing_for_another(
 
 
 @pytest.mark.parametrize("table", PLATFORM_ONLY)
-async def test_a_tenants_scope_sees_no_codes_and_no_mails(
+async def test_a_tenant_scope_sees_no_codes_and_no_mails(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     async with application.transaction():
@@ -107,7 +107,7 @@ async def test_a_tenants_scope_sees_no_codes_and_no_mails(
 
 
 @pytest.mark.parametrize("table", [table for table in PROTECTED if table not in PLATFORM_ONLY])
-async def test_a_tenants_scope_sees_its_own_rows_alone(
+async def test_a_tenant_scope_sees_only_its_own_rows(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:
     async with application.transaction():
@@ -116,14 +116,14 @@ async def test_a_tenants_scope_sees_its_own_rows_alone(
         theirs = await application.fetchval(f"SELECT count(*) FROM {table}")
         assert theirs == (2 if table == "audit_events" else 1)
         changed = await application.execute(f"UPDATE {table} SET id = id")
-        # A record that its subject could change would be none.
+        # Tenants must not change their audit events.
         assert changed == ("UPDATE 0" if table == "audit_events" else "UPDATE 1")
 
 
 async def test_a_scope_ends_with_its_transaction(
     application: asyncpg.Connection, two_tenants: list[UUID]
 ) -> None:
-    """A pooled connection keeps nothing of the request before."""
+    """The next request on a pooled connection has no scope."""
     async with application.transaction():
         await application.execute("SET LOCAL gatehouse.scope = 'platform'")
         assert await application.fetchval("SELECT count(*) FROM users") == 2
@@ -137,14 +137,14 @@ async def test_domain_queries_without_a_scope_see_nothing(two_tenants: list[UUID
     assert await Session.objects() == []
 
 
-async def test_domain_queries_in_a_tenants_scope_see_that_tenant(two_tenants: list[UUID]) -> None:
+async def test_domain_queries_in_a_tenant_scope_see_that_tenant(two_tenants: list[UUID]) -> None:
     async with tenant_scope(two_tenants[0]):
         assert [str(tenant.id) for tenant in await Tenant.objects()] == [str(two_tenants[0])]
         assert [str(user.tenant_id) for user in await User.objects()] == [str(two_tenants[0])]
 
 
-async def test_a_scope_cannot_be_opened_within_another(two_tenants: list[UUID]) -> None:
-    """Joined silently, the inner scope would see all that the outer one sees."""
+async def test_a_scope_cannot_be_opened_within_a_different_one(two_tenants: list[UUID]) -> None:
+    """If it joined, the inner scope would see the rows of the outer one."""
     async with platform_scope():
         with pytest.raises(RuntimeError, match="another scope"):
             tenant_scope(two_tenants[0])
@@ -153,10 +153,10 @@ async def test_a_scope_cannot_be_opened_within_another(two_tenants: list[UUID]) 
 EMAILS = 'SELECT email, "tenantId" FROM users ORDER BY email'
 
 
-async def test_a_statement_in_a_scope_sees_what_the_scope_names_and_leaves_nothing_behind(
+async def test_a_statement_in_a_scope_sees_its_rows_and_the_scope_ends_with_it(
     two_tenants: list[UUID],
 ) -> None:
-    """Often enough that PostgreSQL plans it once for all; the connection is the same one each time."""
+    """Repeated on one connection until PostgreSQL uses a generic plan."""
     for _ in range(12):
         (own,) = await read_tenants([two_tenants[0]], EMAILS)
         both = await read_platform(EMAILS)
@@ -167,7 +167,7 @@ async def test_a_statement_in_a_scope_sees_what_the_scope_names_and_leaves_nothi
     assert len(await read_tenants(two_tenants, EMAILS)) == 2
 
 
-async def test_a_tenants_statement_finds_nothing_of_another_one(two_tenants: list[UUID]) -> None:
+async def test_a_statement_in_a_tenant_scope_finds_no_other_tenant(two_tenants: list[UUID]) -> None:
     ours, theirs = two_tenants
 
     assert await read_tenants([ours], 'SELECT id FROM users WHERE "tenantId" = {}', theirs) == []
@@ -177,10 +177,10 @@ async def test_a_tenants_statement_finds_nothing_of_another_one(two_tenants: lis
 @pytest.mark.parametrize(
     "setting", ["enable_nestloop", "enable_indexscan", "enable_seqscan", "enable_hashjoin"]
 )
-async def test_a_statement_sets_its_scope_before_it_looks_at_a_row(
+async def test_a_statement_sets_its_scope_before_it_reads_a_row(
     application: asyncpg.Connection, two_tenants: list[UUID], setting: str
 ) -> None:
-    """However PostgreSQL goes about it."""
+    """With every query plan."""
     join = 'SELECT u.email, t.nit FROM users u JOIN tenants t ON t.id = u."tenantId" ORDER BY t.nit'
     statement = scoped(join, 0)
 
@@ -194,7 +194,7 @@ async def test_a_statement_sets_its_scope_before_it_looks_at_a_row(
 
 
 async def test_within_a_transaction_a_statement_of_another_scope_is_refused(two_tenants: list[UUID]) -> None:
-    """It would open the rest of that transaction to all tenants."""
+    """Its scope would apply to the rest of that transaction."""
     async with tenant_scope(two_tenants[0]):
         with pytest.raises(RuntimeError, match="transaction is open"):
             await read_platform(EMAILS)
@@ -203,7 +203,7 @@ async def test_within_a_transaction_a_statement_of_another_scope_is_refused(two_
         assert len(await User.objects()) == 1
 
 
-async def test_a_statement_over_all_tenants_takes_ids_and_no_other_text(
+async def test_a_statement_over_all_tenants_accepts_only_uuids(
     database: asyncpg.Connection, two_tenants: list[UUID]
 ) -> None:
     await write_platform("UPDATE tenants SET phone = '1' WHERE id IN ({}, {})", *two_tenants)
@@ -213,7 +213,7 @@ async def test_a_statement_over_all_tenants_takes_ids_and_no_other_text(
     assert await database.fetchval("SELECT count(*) FROM tenants WHERE phone = '1'") == 2
 
 
-async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_failed_scope_leaves_no_setting_behind(api: Api, database: asyncpg.Connection) -> None:
     async def fail() -> None:
         async with platform_scope():
             await Tenant.insert(Tenant(business_name="x", nit="xxx", business_type="OTRO", address="x"))
@@ -225,7 +225,7 @@ async def test_a_failed_scope_leaves_nothing_behind(api: Api, database: asyncpg.
     assert await database.fetchval("SELECT count(*) FROM tenants") == 0
 
 
-async def test_each_user_sees_their_own_tenant_alone(api: Api, database: asyncpg.Connection) -> None:
+async def test_each_user_sees_only_their_own_tenant(api: Api, database: asyncpg.Connection) -> None:
     answers = [await api.register(registration(await issue_key(database))) for _ in range(3)]
 
     for answer in answers:
@@ -234,8 +234,8 @@ async def test_each_user_sees_their_own_tenant_alone(api: Api, database: asyncpg
         assert viewer["id"] == answer["user"]["id"]
 
 
-async def test_signing_in_finds_its_user_by_an_index(application: asyncpg.Connection) -> None:
-    """Row security keeps PostgreSQL from an index on an expression; with many users that would show."""
+async def test_sign_in_finds_its_user_by_an_index(application: asyncpg.Connection) -> None:
+    """Through row security PostgreSQL cannot use an index on an expression, which is slow with many users."""
     from api.domain.accounts.sign_in import _BY_EMAIL
 
     async with application.transaction():

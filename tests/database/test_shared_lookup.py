@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Store:
-    """Counts its queries, and answers when it is told to."""
+    """Counts its queries, and returns when the test allows it."""
 
     def __init__(self) -> None:
         self.queries: list[list[str]] = []
@@ -31,7 +31,7 @@ async def _ask(lookup: SharedLookup[str], *keys: str) -> list[asyncio.Task[str |
     return tasks
 
 
-async def test_what_is_asked_during_a_query_shares_the_next_one() -> None:
+async def test_look_ups_during_a_query_share_the_next_one() -> None:
     store = Store()
     lookup = SharedLookup(store.query)
 
@@ -43,8 +43,8 @@ async def test_what_is_asked_during_a_query_shares_the_next_one() -> None:
     assert store.queries == [["a"], ["b", "c", "missing"]]
 
 
-async def test_nobody_gets_an_answer_from_before_they_asked() -> None:
-    """A key that is asked for while a query for it is under way is asked for again."""
+async def test_no_caller_gets_a_result_older_than_its_call() -> None:
+    """A key that is requested during a query for it is queried again."""
     store = Store()
     lookup = SharedLookup(store.query)
 
@@ -68,7 +68,7 @@ async def test_a_failed_query_fails_its_callers_and_no_later_ones() -> None:
     assert await lookup.get("a") == "A"
 
 
-async def test_a_caller_who_goes_away_takes_nobody_along() -> None:
+async def test_a_cancelled_caller_does_not_cancel_others() -> None:
     store = Store()
     lookup = SharedLookup(store.query)
 

@@ -1,4 +1,4 @@
-"""Somebody to sign in."""
+"""A registered user."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ from tests.support import Api, issue_key, registration
 
 @pytest.fixture
 async def ana(api: Api, database: asyncpg.Connection) -> dict[str, Any]:
-    """Somebody who is registered, and signed in on a device."""
+    """A registered user with one session."""
     form = registration(await issue_key(database), email="ana@example.com")
     return {**form, "token": (await api.register(form))["accessToken"]}

@@ -1,4 +1,4 @@
-"""What is over is cleaned up: sessions, codes and mails."""
+"""The clean-up deletes expired sessions, codes and mails."""
 
 import asyncio
 from typing import Any
@@ -12,10 +12,8 @@ from tests.support import Api
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_is_over_is_cleaned_up(
-    api: Api, database: asyncpg.Connection, ana: dict[str, Any]
-) -> None:
-    """And nothing else is."""
+async def test_expired_rows_are_deleted(api: Api, database: asyncpg.Connection, ana: dict[str, Any]) -> None:
+    """And no other rows."""
     from api.domain.cleanup import clean_up
 
     await api.login(ana["email"])

@@ -32,7 +32,7 @@ async def half_done(database: asyncpg.Connection) -> dict[str, int]:
 async def register_all(
     gatehouse: GatehouseProcess, forms: list[dict[str, Any]], concurrency: int
 ) -> list[Any]:
-    """The answer to each form, or the error of its connection."""
+    """The response to each form, or the error of its connection."""
     turn = asyncio.Semaphore(concurrency)
     limits = httpx.Limits(max_connections=concurrency)
     async with httpx.AsyncClient(base_url=gatehouse.url, timeout=60, limits=limits) as http:
@@ -64,7 +64,7 @@ async def test_fifty_registrations_with_one_key_admit_one(
     assert await half_done(database) == {}
 
 
-async def test_one_registration_sent_many_times_at_once_is_one(
+async def test_one_registration_sent_many_times_concurrently_creates_one_tenant(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """An impatient client gets the same tenant each time."""
@@ -81,7 +81,7 @@ async def test_one_registration_sent_many_times_at_once_is_one(
 async def test_sixty_registrations_with_sixty_keys_all_succeed(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """The system before this one failed 51 of these: its connection pool deadlocked on itself."""
+    """The old system failed 51 of these: its connection pool deadlocked on itself."""
     gatehouse.environment["DB_POOL_SIZE"] = "2"
     gatehouse.start()
     forms = [registration(await issue_key(database)) for _ in range(60)]
@@ -94,10 +94,10 @@ async def test_sixty_registrations_with_sixty_keys_all_succeed(
 
 
 @pytest.mark.parametrize(("shared", "refusal"), [("email", "EmailTaken"), ("nit", "NitTaken")])
-async def test_of_two_who_share_an_email_or_a_tax_id_one_is_admitted(
+async def test_of_two_registrations_with_one_email_or_tax_id_one_succeeds(
     serving: GatehouseProcess, database: asyncpg.Connection, shared: str, refusal: str
 ) -> None:
-    """The other one's key stays unused."""
+    """The key of the other one stays unused."""
     for _ in range(5):
         forms = [registration(await issue_key(database)) for _ in range(2)]
         forms[1][shared] = forms[0][shared]
@@ -110,10 +110,10 @@ async def test_of_two_who_share_an_email_or_a_tax_id_one_is_admitted(
     assert await half_done(database) == {}
 
 
-async def test_a_server_that_is_killed_leaves_nothing_half_done(
+async def test_a_killed_server_leaves_nothing_half_done(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """SIGKILL in the middle of 20 registrations; those that broke off succeed when they are sent again."""
+    """SIGKILL during 20 registrations; those without a response succeed when they are sent again."""
     gatehouse.start()
     forms = [registration(await issue_key(database)) for _ in range(20)]
     registering = asyncio.create_task(register_all(gatehouse, forms, concurrency=20))
@@ -146,7 +146,7 @@ mutation($id: ID!, $i: UpdateStaffInput!) { updateStaff(id: $id, input: $i) { __
 
 
 async def ask_all(gatehouse: GatehouseProcess, asked: list[tuple[str, str, dict[str, Any]]]) -> list[Any]:
-    """The answers to all of these, sent at once; each is a document, a token and its variables."""
+    """The responses to concurrent requests; each request is a document, a token and its variables."""
     limits = httpx.Limits(max_connections=len(asked))
     async with httpx.AsyncClient(base_url=gatehouse.url, timeout=60, limits=limits) as http:
 
@@ -175,7 +175,7 @@ def cashier(number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-async def test_of_twenty_who_are_hired_at_once_for_two_seats_two_are(
+async def test_of_twenty_concurrent_hires_for_two_seats_two_succeed(
     gatehouse: GatehouseProcess, database: asyncpg.Connection, workers: str
 ) -> None:
     gatehouse.environment["WORKERS"] = workers
@@ -189,10 +189,10 @@ async def test_of_twenty_who_are_hired_at_once_for_two_seats_two_are(
     assert await database.fetchval("SELECT count(*) FROM audit_events WHERE action = 'staff.created'") == 2
 
 
-async def test_of_those_who_come_back_at_once_as_many_are_let_in_as_there_are_seats(
+async def test_concurrent_reactivations_fill_no_more_than_the_seats(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """Beside others who are hired, and who change roles."""
+    """Concurrently, others are hired and change roles."""
     owner = await open_business(serving, database)
     away = [await hire(database, owner.id, "CASHIER", isActive=False) for _ in range(6)]
     manager = await hire(database, owner.id, "MANAGER")
@@ -207,10 +207,10 @@ async def test_of_those_who_come_back_at_once_as_many_are_let_in_as_there_are_se
     assert await database.fetchval(held) == 2
 
 
-async def test_of_two_admins_who_remove_each_other_one_stays(
+async def test_of_two_admins_who_remove_each_other_concurrently_one_stays(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """Whoever was removed a moment ago has no say any more."""
+    """A user who was just removed cannot remove others."""
     owner = await open_business(serving, database)
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
     for _ in range(5):
@@ -224,7 +224,7 @@ async def test_of_two_admins_who_remove_each_other_one_stays(
     assert await database.fetchval("SELECT count(*) FROM users WHERE role = 'ADMIN'") == 1 + 5
 
 
-async def test_signing_in_while_one_is_removed_ends_in_no_session(
+async def test_a_user_who_is_removed_during_sign_in_gets_no_session(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     owner = await open_business(serving, database)

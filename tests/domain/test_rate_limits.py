@@ -1,4 +1,4 @@
-"""Who asks too often is told to wait, through every door; nobody is locked out for good."""
+"""Rate limits hold for GraphQL and REST, and end after their window."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ NOBODY = {"email": "nobody@example.com", "password": "x"}
 
 
 class Clock:
-    """The time that counts; it stands still until a test moves it."""
+    """The clock of the counters; it stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -45,7 +45,7 @@ def _counting(settings: Settings, clock: Clock) -> None:
 
 
 def code_of(answer: dict[str, Any]) -> str | None:
-    """The error code of an answer with one root field, wherever it stands."""
+    """The error code of a response with one root field, in `data` or in `errors`."""
     if answer.get("errors"):
         return answer["errors"][0]["extensions"]["code"]
     (result,) = answer["data"].values()
@@ -104,7 +104,7 @@ LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
     "requestEmailVerification": (_request_verification, "RATE_LIMIT_CODES"),
     "verifyEmail": (_verify, "RATE_LIMIT_LOGIN"),
 }
-"""How to ask for each limited field, and the setting that limits it for one address."""
+"""A request for each limited field, and the setting that limits it for one address."""
 
 UNLIMITED = {
     "logout": "needs a session, and ends it",
@@ -118,7 +118,7 @@ UNLIMITED = {
 
 
 def test_every_mutation_has_a_limit_or_a_reason_to_have_none() -> None:
-    """Those of operators need a session; what theirs mail is limited too, as is tested with each."""
+    """Mutations of operators require a session; the tests of those that send mail show their limits."""
     mutations = schema._schema.mutation_type
     assert mutations is not None
 
@@ -163,7 +163,7 @@ async def test_a_field_is_refused_over_its_limit_and_answered_after_the_pause(
 async def test_the_limits_are_those_of_the_design(
     api: Api, settings: Settings, field: str, amount: int, seconds: int
 ) -> None:
-    # Of all limits the one of an address is looked at, so no other may be met first.
+    # The limit of an address is tested, so no other limit may be reached first.
     settings(RATE_LIMIT_WRONG_KEYS="100/minute", RATE_LIMIT_WRONG_PASSWORDS="100/minute")
     ask, _ = LIMITED[field]
 
@@ -174,7 +174,7 @@ async def test_the_limits_are_those_of_the_design(
         assert answers[-1]["errors"][0]["extensions"]["retryAfterSeconds"] == seconds
 
 
-# What is told
+# Responses
 
 
 async def test_a_mutation_answers_with_data_and_a_query_with_an_error(api: Api, settings: Settings) -> None:
@@ -186,21 +186,21 @@ async def test_a_mutation_answers_with_data_and_a_query_with_an_error(api: Api, 
     data = await api.data(login, i=NOBODY)
     answer = await api.post(VALIDATE, k=UNKNOWN)
 
-    told = "Too many attempts. Please wait 60 s and try again."
+    expected = "Too many attempts. Please wait 60 s and try again."
     assert data["login"] == {
         "__typename": "RateLimited",
         "code": "RATE_LIMITED",
-        "message": told,
+        "message": expected,
         "retryAfterSeconds": 60,
     }
     assert answer["data"] is None
     (error,) = answer["errors"]
-    assert error["message"] == told
+    assert error["message"] == expected
     assert error["path"] == ["validateBetaKey"]
     assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 60}
 
 
-async def test_it_is_told_in_spanish(api: Api, settings: Settings) -> None:
+async def test_the_message_is_also_in_spanish(api: Api, settings: Settings) -> None:
     settings(RATE_LIMIT_LOGIN="1/minute", RATE_LIMIT_VALIDATE="1/minute")
     await api.post(LOGIN, i=NOBODY)
     await api.validate(UNKNOWN)
@@ -208,8 +208,8 @@ async def test_it_is_told_in_spanish(api: Api, settings: Settings) -> None:
     data = await api.data(LOGIN, language="es-CO", i=NOBODY)
     answer = await api.post(VALIDATE, language="es", k=UNKNOWN)
 
-    told = "Demasiados intentos. Espere 60 s e intente de nuevo."
-    assert data["login"]["message"] == answer["errors"][0]["message"] == told
+    expected = "Demasiados intentos. Espere 60 s e intente de nuevo."
+    assert data["login"]["message"] == answer["errors"][0]["message"] == expected
 
 
 @pytest.mark.parametrize(
@@ -243,10 +243,10 @@ async def test_rest_and_graphql_share_one_count(
     assert code_of(await ask(api)) == "RATE_LIMITED"
 
 
-# What counts
+# What is counted
 
 
-async def test_aliases_gain_nothing(api: Api, settings: Settings) -> None:
+async def test_each_alias_of_a_query_is_counted(api: Api, settings: Settings) -> None:
     settings(RATE_LIMIT_VALIDATE="10/minute", RATE_LIMIT_WRONG_KEYS="100/minute")
     six = " ".join(f'a{number}: validateBetaKey(key: "{UNKNOWN}") {{ valid }}' for number in range(6))
 
@@ -258,14 +258,14 @@ async def test_aliases_gain_nothing(api: Api, settings: Settings) -> None:
     assert code_of(await _validate(api)) == "RATE_LIMITED"
 
 
-async def test_the_aliases_of_a_mutation_are_counted_one_by_one(api: Api, settings: Settings) -> None:
+async def test_each_alias_of_a_mutation_is_counted(api: Api, settings: Settings) -> None:
     settings(RATE_LIMIT_LOGIN="3/minute", RATE_LIMIT_WRONG_PASSWORDS="100/minute")
     aliases = " ".join(f"a{number}: login(input: $i) {{ __typename }}" for number in range(5))
 
     data = await api.data(f"mutation($i: LoginInput!) {{ {aliases} }}", i=NOBODY)
 
-    told = [result["__typename"] for result in data.values()]
-    assert told == ["WrongCredentials"] * 3 + ["RateLimited"] * 2
+    kinds = [result["__typename"] for result in data.values()]
+    assert kinds == ["WrongCredentials"] * 3 + ["RateLimited"] * 2
 
 
 async def test_of_several_operations_only_the_one_that_runs_counts(api: Api, settings: Settings) -> None:
@@ -280,8 +280,8 @@ async def test_of_several_operations_only_the_one_that_runs_counts(api: Api, set
     assert [code_of(answer) for answer in answers] == [None, None, "RATE_LIMITED"]
 
 
-async def test_what_is_refused_does_not_count(api: Api, settings: Settings, clock: Clock) -> None:
-    """Whoever keeps on trying waits no longer for it."""
+async def test_a_refused_attempt_is_not_counted(api: Api, settings: Settings, clock: Clock) -> None:
+    """Repeated attempts do not extend the wait."""
     settings(RATE_LIMIT_VALIDATE="2/minute")
     for _ in range(20):
         await _validate(api)
@@ -290,7 +290,7 @@ async def test_what_is_refused_does_not_count(api: Api, settings: Settings, cloc
     assert code_of(await _validate(api)) is None
 
 
-async def test_switched_off_nothing_is_counted(api: Api, settings: Settings) -> None:
+async def test_nothing_is_counted_if_limits_are_off(api: Api, settings: Settings) -> None:
     settings(RATE_LIMITS="off", RATE_LIMIT_VALIDATE="1/minute", RATE_LIMIT_WRONG_KEYS="1/minute")
 
     assert [code_of(await _validate(api)) for _ in range(5)] == [None] * 5
@@ -299,7 +299,7 @@ async def test_switched_off_nothing_is_counted(api: Api, settings: Settings) -> 
 # Guesses
 
 
-async def test_keys_that_exist_are_no_guesses(
+async def test_existing_keys_are_not_counted_as_guesses(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
     settings(RATE_LIMIT_WRONG_KEYS="2/minute")
@@ -315,7 +315,7 @@ async def test_keys_that_exist_are_no_guesses(
     assert code_of(await api.post(VALIDATE, k=key)) == "RATE_LIMITED"
 
 
-async def test_of_wrong_keys_asked_about_at_once_no_more_are_told_than_the_limit(
+async def test_concurrent_guesses_of_keys_get_no_more_answers_than_the_limit(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
     settings(RATE_LIMIT_WRONG_KEYS="3/minute")
@@ -326,10 +326,10 @@ async def test_of_wrong_keys_asked_about_at_once_no_more_are_told_than_the_limit
     assert codes.count("RATE_LIMITED") == 9
 
 
-async def test_a_right_guess_among_too_many_wrong_ones_is_not_told(
+async def test_a_right_guess_among_too_many_wrong_ones_is_refused_too(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
-    """Otherwise whoever guesses at many keys at once would learn from the one answer that is no refusal."""
+    """If it were answered, a client that guesses many keys concurrently would learn the valid one."""
     settings(RATE_LIMIT_WRONG_KEYS="3/minute")
     key = await issue_key(database)
     asked = [_validate(api) for _ in range(12)]
@@ -341,18 +341,18 @@ async def test_a_right_guess_among_too_many_wrong_ones_is_not_told(
 
 @pytest.fixture
 async def ana(api: Api, database: asyncpg.Connection) -> str:
-    """The address of somebody who is registered."""
+    """The email address of a registered user."""
     form = registration(await issue_key(database), email="ana@example.com")
     assert (await api.at("203.0.113.77").register(form))["__typename"] == "Registration"
     return form["email"]
 
 
 async def test_after_five_wrong_passwords_the_right_one_waits(api: Api, ana: str, clock: Clock) -> None:
-    """Wherever they come from, and however the address is written."""
+    """From any client, and in any spelling of the address."""
     spellings = [ana, ana.upper(), f"  {ana} ", "Ana@Example.COM", "ａna@example.com"]
     for number, email in enumerate(spellings):
-        told = await api.at(f"203.0.113.{number}").login(email, "wrong")
-        assert told["__typename"] == "WrongCredentials"
+        answer = await api.at(f"203.0.113.{number}").login(email, "wrong")
+        assert answer["__typename"] == "WrongCredentials"
 
     refused = await api.login(ana)
     clock.now += 15 * 60
@@ -366,10 +366,10 @@ mutation($i: ChangePasswordInput!) { changePassword(input: $i) { __typename ... 
 """
 
 
-async def test_whoever_holds_a_session_cannot_guess_at_its_password_either(
+async def test_guesses_of_the_current_password_with_a_session_are_limited(
     api: Api, ana: str, clock: Clock
 ) -> None:
-    """A stolen session has five guesses, together with those at sign-in."""
+    """A stolen session has five guesses, shared with those at sign-in."""
     token = (await api.login(ana))["accessToken"]
     wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
     for _ in range(3):
@@ -384,7 +384,7 @@ async def test_whoever_holds_a_session_cannot_guess_at_its_password_either(
     assert code_of(await api.post(CHANGE, token, i=right)) is None
 
 
-async def test_of_passwords_guessed_at_once_with_a_session_no_more_are_told_than_the_limit(
+async def test_concurrent_guesses_with_a_session_get_no_more_answers_than_the_limit(
     api: Api, ana: str
 ) -> None:
     token = (await api.login(ana))["accessToken"]
@@ -396,7 +396,7 @@ async def test_of_passwords_guessed_at_once_with_a_session_no_more_are_told_than
     assert (codes.count("WRONG_CREDENTIALS"), codes.count("RATE_LIMITED")) == (5, 4)
 
 
-async def test_the_right_password_is_no_guess(api: Api, ana: str, settings: Settings) -> None:
+async def test_the_right_password_is_not_counted_as_a_guess(api: Api, ana: str, settings: Settings) -> None:
     settings(RATE_LIMIT_LOGIN="100/minute")
     for _ in range(6):
         assert (await api.login(ana))["__typename"] == "SignedIn"
@@ -417,23 +417,23 @@ async def test_unknown_addresses_are_refused_like_known_ones(api: Api, ana: str,
     assert known == unknown == ["WrongCredentials"] * 5 + ["RateLimited"] * 2
 
 
-async def test_of_wrong_passwords_tried_at_once_no_more_are_told_than_the_limit(
+async def test_concurrent_wrong_passwords_get_no_more_answers_than_the_limit(
     api: Api, ana: str, settings: Settings
 ) -> None:
-    told = await asyncio.gather(*(api.at(f"203.0.113.{n}").login(ana, "wrong") for n in range(12)))
+    answers = await asyncio.gather(*(api.at(f"203.0.113.{n}").login(ana, "wrong") for n in range(12)))
 
-    kinds = [answer["__typename"] for answer in told]
+    kinds = [answer["__typename"] for answer in answers]
     assert (kinds.count("WrongCredentials"), kinds.count("RateLimited")) == (5, 7)
 
 
-async def test_a_repeated_registration_is_a_guess_at_the_password_too(
+async def test_a_repeated_registration_with_a_wrong_password_counts_as_a_guess(
     api: Api, database: asyncpg.Connection
 ) -> None:
     form = registration(await issue_key(database))
     await api.register(form)
     for _ in range(5):
-        told = await api.register(form | {"password": "Wr0ng!secret"})
-        assert told["__typename"] == "BetaKeyRejected"
+        answer = await api.register(form | {"password": "Wr0ng!secret"})
+        assert answer["__typename"] == "BetaKeyRejected"
 
     assert (await api.register(form))["__typename"] == "RateLimited"
     assert (await api.login(form["email"], PASSWORD))["__typename"] == "RateLimited"
@@ -468,7 +468,7 @@ async def test_codes_are_limited_by_address_and_by_mailbox() -> None:
 # Memory
 
 
-async def test_windows_that_have_passed_are_forgotten(clock: Clock) -> None:
+async def test_expired_windows_are_removed_from_memory(clock: Clock) -> None:
     counter = rate_limit_store.MemoryCounter()
     rate = rate_limit_store.rate("x", "2/minute")
     for number in range(1000):

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_business_registers_with_a_key(api: Api, database: asyncpg.Connection) -> None:
-    """One mutation makes the tenant, its owner, a session and a used key."""
+    """One mutation creates the tenant, its owner and a session, and marks the key used."""
     key = await issue_key(database)
     form = registration(key, nit="900.123.456-8", email="Ana@Example.com", phoneNumber="300 123 4567")
 
@@ -36,7 +36,7 @@ async def test_a_business_registers_with_a_key(api: Api, database: asyncpg.Conne
     assert used["usedAt"] is not None
 
 
-async def test_the_token_of_a_registration_is_the_owners(api: Api, database: asyncpg.Connection) -> None:
+async def test_the_token_of_a_registration_signs_the_owner_in(api: Api, database: asyncpg.Connection) -> None:
     answer = await api.register(registration(await issue_key(database)))
 
     viewer = await api.viewer(answer["accessToken"])
@@ -54,7 +54,7 @@ async def test_only_a_digest_of_the_token_is_stored(api: Api, database: asyncpg.
     assert len(stored["tokenDigest"]) == 32
 
 
-async def test_a_registration_leaves_a_record(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_registration_records_events(api: Api, database: asyncpg.Connection) -> None:
     key = await issue_key(database)
     answer = await api.register(registration(key))
 
@@ -66,10 +66,10 @@ async def test_a_registration_leaves_a_record(api: Api, database: asyncpg.Connec
     assert key not in str([dict(event) for event in events])
 
 
-async def test_the_same_registration_again_gives_the_same_tenant(
+async def test_a_repeated_registration_answers_the_same_tenant(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """A client whose connection broke may simply try again, however it spells the address now."""
+    """A client that lost its connection may repeat the request, also with another spelling of the address."""
     form = registration(await issue_key(database), email="ana@example.com")
     first = await api.register(form)
 
@@ -87,7 +87,7 @@ async def test_the_same_registration_again_gives_the_same_tenant(
     [{"email": "other@example.com"}, {"nit": "123456789"}, {"password": "0ther!Secret"}],
     ids=["another email", "another tax id", "another password"],
 )
-async def test_a_used_key_admits_nobody_else(
+async def test_a_used_key_admits_no_other_business(
     api: Api, database: asyncpg.Connection, changes: dict[str, str]
 ) -> None:
     form = registration(await issue_key(database))
@@ -99,7 +99,7 @@ async def test_a_used_key_admits_nobody_else(
     assert await database.fetchval("SELECT count(*) FROM tenants") == 1
 
 
-async def test_a_suspended_business_cannot_register_its_way_back_in(
+async def test_a_suspended_business_gets_no_session_by_registering_again(
     api: Api, database: asyncpg.Connection
 ) -> None:
     form = registration(await issue_key(database))
@@ -122,7 +122,7 @@ async def test_a_taken_email_leaves_the_key_unused(api: Api, database: asyncpg.C
     assert await database.fetchval("SELECT count(*) FROM tenants") == 1
 
 
-async def test_a_tax_id_is_one_however_it_is_punctuated(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_tax_id_is_the_same_in_any_punctuation(api: Api, database: asyncpg.Connection) -> None:
     await api.register(registration(await issue_key(database), nit="900.123.456-8"))
     free = await issue_key(database)
 
@@ -134,7 +134,7 @@ async def test_a_tax_id_is_one_however_it_is_punctuated(api: Api, database: asyn
 
 
 @pytest.mark.parametrize("taken", ["email", "nit"])
-async def test_what_is_taken_is_told_to_holders_of_a_valid_key_only(
+async def test_taken_values_are_reported_only_with_a_valid_key(
     api: Api, database: asyncpg.Connection, taken: str
 ) -> None:
     form = registration(await issue_key(database))
@@ -198,8 +198,10 @@ BAD_FIELDS = {
         for number, value in enumerate(values)
     ],
 )
-async def test_a_bad_field_is_named(api: Api, database: asyncpg.Connection, field: str, value: str) -> None:
-    """The answer names the field and no other, and the key stays unused."""
+async def test_an_invalid_field_is_named(
+    api: Api, database: asyncpg.Connection, field: str, value: str
+) -> None:
+    """The response names only that field, and the key stays unused."""
     key = await issue_key(database)
 
     answer = await api.register(registration(key, **{field: value}))
@@ -227,7 +229,7 @@ async def test_a_bad_field_is_named(api: Api, database: asyncpg.Connection, fiel
     ],
     ids=ascii,
 )
-async def test_what_people_are_called_is_accepted(
+async def test_names_of_people_are_accepted(
     api: Api, database: asyncpg.Connection, field: str, value: str
 ) -> None:
     answer = await api.register(registration(await issue_key(database), **{field: value}))
@@ -235,7 +237,7 @@ async def test_what_people_are_called_is_accepted(
     assert answer["__typename"] == "Registration", answer
 
 
-async def test_all_bad_fields_come_in_one_answer(api: Api, database: asyncpg.Connection) -> None:
+async def test_all_invalid_fields_are_reported_at_once(api: Api, database: asyncpg.Connection) -> None:
     bad = {"email": "x", "password": "x", "nit": "x", "businessName": "", "phoneNumber": "x"}
 
     answer = await api.register(registration(await issue_key(database), **bad))
@@ -243,7 +245,7 @@ async def test_all_bad_fields_come_in_one_answer(api: Api, database: asyncpg.Con
     assert {problem["field"] for problem in answer["fields"]} == set(bad)
 
 
-async def test_messages_come_in_spanish_to_those_who_ask(api: Api, database: asyncpg.Connection) -> None:
+async def test_messages_are_in_spanish_on_request(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database), email="x")
 
     spanish = (await api.data(REGISTER, language="es-CO,es;q=0.9,en;q=0.5", i=form))["register"]
@@ -267,7 +269,7 @@ async def test_nothing_is_hashed_for_a_key_that_is_not_valid(
     assert hashed == []
 
 
-async def test_tax_ids_follow_the_rules_of_the_country_that_is_set(
+async def test_tax_ids_follow_the_rules_of_tax_id_country(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from api.settings import get_settings

@@ -1,4 +1,4 @@
-"""What the tests of HTTP share."""
+"""The fixtures of the tests of HTTP."""
 
 from collections.abc import AsyncIterator
 

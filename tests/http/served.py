@@ -24,7 +24,7 @@ WORLD = {"data": {"hello": "Hello, world!"}}
 
 
 class Context:
-    """What the resolvers of one request share."""
+    """The context of one request."""
 
     def __init__(self, scope: Scope) -> None:
         self.path = scope["path"]
@@ -33,7 +33,7 @@ class Context:
 
 
 class Taken(Exception):
-    """What a domain raises."""
+    """An exception of a domain."""
 
 
 @strawberry.type
@@ -113,7 +113,7 @@ class Mutation:
 
     @strawberry.mutation
     async def say(self, info: strawberry.Info[Context], word: str, pause: float = 0) -> str:
-        """All the words of this request so far."""
+        """All words of this request up to now."""
         await asyncio.sleep(pause)
         info.context.words.append(word)
         return " ".join(info.context.words)
@@ -123,7 +123,7 @@ SCHEMA = strawberry.Schema(Query, Mutation, exception_handlers=[TakenHandler()])
 
 
 class Served:
-    """A view behind an HTTP client, and what its error hook was shown."""
+    """A view behind an HTTP client, and the errors that its error hook got."""
 
     def __init__(self, **options: Any) -> None:
         self.shown: list[GraphQLError] = []
@@ -162,7 +162,7 @@ def fail(*_: Any) -> Any:
 
 
 def assert_refused(response: httpx.Response, status: int, says: str, media_type: str = PLAIN) -> None:
-    """A refusal is well-formed JSON with one message and no data."""
+    """Check that a refusal is well-formed JSON with one message and no data."""
     assert response.status_code == status
     assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
     assert response.json().keys() == {"errors"}

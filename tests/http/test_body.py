@@ -1,4 +1,4 @@
-"""Requests that are not well-formed, or carry too much: each is refused with a status that says why."""
+"""Malformed and too large requests: each is refused with the status of its cause."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.http.served import HELLO, PLAIN, WORLD, Served, assert_refused
 pytestmark = pytest.mark.anyio
 
 
-# Requests that are not well-formed
+# Malformed requests
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,7 @@ async def test_a_body_that_is_not_json_in_utf_8_gets_400(served: Served, body: b
 
 
 @pytest.mark.parametrize("body", ["null", "7", '"{ hello }"', "[]", '[{"query": "{ hello }"}]'])
-async def test_a_body_that_is_not_one_object_gets_400_for_there_is_no_batching(
-    served: Served, body: str
-) -> None:
+async def test_a_body_that_is_not_one_object_gets_400(served: Served, body: str) -> None:
     assert_refused(await served.post_body(body), 400, "batching")
 
 
@@ -100,7 +98,7 @@ async def test_a_get_without_a_query_gets_400(served: Served) -> None:
     ],
 )
 async def test_another_content_type_gets_415(served: Served, content_type: str | None) -> None:
-    """A browser sends these to other sites without asking them first."""
+    """A browser sends these types to other sites without a preflight request."""
     assert_refused(await served.post_body(HELLO, content_type), 415, PLAIN)
 
 
@@ -110,7 +108,7 @@ async def test_json_may_be_declared_with_its_encoding(served: Served, content_ty
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_another_method_gets_405_and_the_methods_that_there_are(served: Served, method: str) -> None:
+async def test_another_method_gets_405_with_the_allowed_methods(served: Served, method: str) -> None:
     response = await served.client.request(method, "/graphql")
 
     assert response.status_code == 405
@@ -126,17 +124,17 @@ async def test_a_malformed_request_is_shown_to_the_error_hook_with_its_status(se
     assert error.status == 400
 
 
-# How much a request may carry
+# The size of a request
 
 
-async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_gets_413() -> None:
+async def test_a_body_of_the_limit_is_accepted_and_one_byte_more_gets_413() -> None:
     assert (await Served(max_body_bytes=len(HELLO)).post_body(HELLO)).status_code == 200
     assert_refused(
         await Served(max_body_bytes=len(HELLO) - 1).post_body(HELLO), 413, f"{len(HELLO) - 1} bytes"
     )
 
 
-async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
+async def test_a_body_whose_content_length_is_too_large_is_not_read() -> None:
     read: list[bytes] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -174,7 +172,7 @@ async def test_a_query_string_that_is_too_long_gets_414() -> None:
     assert_refused(await Served(max_body_bytes=100).get(query="{ hello }" + " " * 100), 414, "100 bytes")
 
 
-async def test_a_client_that_leaves_in_the_middle_of_the_body_is_neither_answered_nor_an_error(
+async def test_a_client_that_disconnects_during_the_body_gets_no_response_and_causes_no_error(
     served: Served,
 ) -> None:
     arriving: list[Message] = [

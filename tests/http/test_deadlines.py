@@ -1,4 +1,4 @@
-"""Deadlines: who is late is cancelled, and nobody else is."""
+"""Deadlines: a late block is cancelled, and no other."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from api.http.deadlines import Deadlines
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_takes_too_long_is_cancelled_and_raises_in_its_place() -> None:
+async def test_a_late_block_is_cancelled_and_raises_timeout_error() -> None:
     cancelled = False
 
     async def hang() -> None:
@@ -30,8 +30,8 @@ async def test_what_takes_too_long_is_cancelled_and_raises_in_its_place() -> Non
     await asyncio.sleep(0)
 
 
-async def test_what_ends_in_time_is_left_alone_though_its_neighbours_are_not() -> None:
-    """Many share one timer; it goes on for those that are started while it waits."""
+async def test_a_block_that_ends_in_time_is_not_cancelled_with_late_ones() -> None:
+    """Blocks share one timer, which continues for those that start while it waits."""
     deadlines = Deadlines(0.05)
 
     async def work(event: asyncio.Event | None) -> str:
@@ -52,7 +52,7 @@ async def test_what_ends_in_time_is_left_alone_though_its_neighbours_are_not() -
     assert await work(never) == "late"
 
 
-async def test_a_cancellation_from_elsewhere_stays_one() -> None:
+async def test_another_cancellation_is_not_converted() -> None:
     async def wait() -> None:
         with Deadlines(10).start():
             await asyncio.Event().wait()
@@ -65,8 +65,8 @@ async def test_a_cancellation_from_elsewhere_stays_one() -> None:
         await task
 
 
-async def test_a_cancellation_from_elsewhere_at_the_same_moment_wins() -> None:
-    """As with asyncio.timeout: whoever cancelled the task has to see it cancelled."""
+async def test_another_cancellation_at_the_same_moment_takes_precedence() -> None:
+    """As with asyncio.timeout: the code that cancelled the task must see its cancellation."""
 
     async def wait() -> None:
         with Deadlines(0.01).start():
@@ -86,8 +86,8 @@ async def test_another_error_passes_through() -> None:
         raise KeyError("mine")
 
 
-async def test_deadlines_of_two_loops_at_once_are_refused() -> None:
-    """They would take each other's timer, and some would never come."""
+async def test_deadlines_on_two_running_loops_are_refused() -> None:
+    """They would replace each other's timer, and some deadlines would never expire."""
     deadlines = Deadlines(10)
 
     async def start() -> None:
@@ -99,8 +99,8 @@ async def test_deadlines_of_two_loops_at_once_are_refused() -> None:
         await asyncio.to_thread(asyncio.run, start())
 
 
-def test_deadlines_outlive_the_event_loop_they_were_first_used_on() -> None:
-    """What was left of it, a timer and who waited, would keep those of the next one from ever coming."""
+def test_deadlines_work_on_a_second_event_loop() -> None:
+    """The timer and the blocks of the first loop must not delay the deadlines of the second."""
     deadlines = Deadlines(0.01)
 
     async def wait(seconds: float) -> None:

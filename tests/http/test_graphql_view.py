@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: what a client sends, and the status, the headers and the body that it gets."""
+"""GraphQL over HTTP: requests, and the status, headers and body of their responses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -19,7 +19,7 @@ from tests.http.served import GRAPHQL_RESPONSE, PLAIN, WORLD, Context, Query, Se
 pytestmark = pytest.mark.anyio
 
 
-# What is executed, and how
+# Execution
 
 
 async def test_a_posted_query_is_executed_with_its_variables(served: Served) -> None:
@@ -75,7 +75,7 @@ async def test_requests_share_a_document_but_neither_variables_nor_context(serve
 
 
 async def test_a_variable_may_hold_any_character(served: Served) -> None:
-    """Among them NUL, which PostgreSQL does not take: that is for those who store it to refuse."""
+    """Also NUL, which PostgreSQL cannot store: the domain refuses it, not the view."""
     response = await served.post("query($n: String!) { hello(name: $n) }", variables={"n": "\x00 🏊"})
 
     assert response.json() == {"data": {"hello": "Hello, \x00 🏊!"}}
@@ -142,16 +142,14 @@ def shout(value: str) -> str:
     ],
     ids=["extensions", "directives", "subscriptions", "incremental execution"],
 )
-async def test_a_schema_that_relies_on_what_the_view_leaves_out_is_refused(
-    options: dict[str, Any], named: str
-) -> None:
+async def test_a_schema_with_unsupported_features_is_refused(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=f"does not support {named}"):
         GraphQLView(
             strawberry.Schema(Query, **options), get_context=Context, on_errors=lambda _, errors: errors
         )
 
 
-# The media type of the answer
+# The media type of the response
 
 
 @pytest.mark.parametrize(
@@ -226,7 +224,7 @@ FAILING = [
 async def test_a_request_that_cannot_be_executed_has_errors_and_no_data(
     served: Served, parameters: dict[str, Any], accept: str, status: int
 ) -> None:
-    """The status is 400, but for clients of application/json, which cannot trust one and get 200."""
+    """The status is 400. Clients of application/json cannot rely on a 400 and get 200."""
     response = await served.post(**parameters, accept=accept)
 
     assert response.status_code == status
@@ -235,9 +233,7 @@ async def test_a_request_that_cannot_be_executed_has_errors_and_no_data(
 
 
 @pytest.mark.parametrize("accept", [GRAPHQL_RESPONSE, PLAIN])
-async def test_data_that_is_partly_missing_comes_with_the_errors_and_status_200(
-    served: Served, accept: str
-) -> None:
+async def test_partial_data_comes_with_the_errors_and_status_200(served: Served, accept: str) -> None:
     response = await served.post("{ hello broken }", accept=accept)
 
     assert response.status_code == 200
@@ -249,7 +245,7 @@ async def test_data_that_is_partly_missing_comes_with_the_errors_and_status_200(
 
 @pytest.mark.parametrize("accept", [GRAPHQL_RESPONSE, PLAIN])
 @pytest.mark.parametrize("query", ["{ required }", "{ path required waits }"])
-async def test_data_that_came_to_nothing_is_null_with_status_200(
+async def test_data_nulled_by_an_error_is_null_with_status_200(
     served: Served, query: str, accept: str
 ) -> None:
     response = await served.post(query, accept=accept)
@@ -308,7 +304,7 @@ async def test_an_exception_from_the_error_hook_is_shown_to_it_and_masked() -> N
 
 @pytest.mark.parametrize("body", ['{"query": "{ broken }"}', "nonsense"])
 @pytest.mark.parametrize("options", [{"get_context": fail}, {"on_errors": fail}], ids=["context", "errors"])
-async def test_without_a_context_or_an_error_hook_that_works_the_server_says_500_and_nothing_else(
+async def test_if_the_context_or_the_error_hook_fails_the_server_answers_a_bare_500(
     options: dict[str, Callable[..., Any]], body: str
 ) -> None:
     response = await Served(**options).post_body(body)

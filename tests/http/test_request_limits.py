@@ -1,4 +1,4 @@
-"""What a request may take and where it may come from: seconds, bytes, content types, origins."""
+"""Limits of requests: seconds, bytes, content types and origins."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,10 +26,10 @@ def _posts(path: str, form: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/api/auth/register"])
-async def test_a_request_that_takes_too_long_is_given_up_and_leaves_nothing_behind(
+async def test_a_late_request_is_cancelled_and_rolled_back(
     hurried: Api, database: asyncpg.Connection, path: str
 ) -> None:
-    """The registration is held up in its transaction, when its tenant and its owner are inserted already."""
+    """The registration waits in its transaction, after the inserts of its tenant and owner."""
     key = await issue_key(database)
     form = registration(key)
     lock = database.transaction()
@@ -55,7 +55,7 @@ async def test_a_request_that_takes_too_long_is_given_up_and_leaves_nothing_behi
 
 
 async def _registering(database: asyncpg.Connection) -> bool:
-    """Whether a transaction that inserts a session is under way in PostgreSQL."""
+    """Whether PostgreSQL runs a transaction that inserts a session."""
     found = await database.fetchval(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
         " AND state <> 'idle' AND query LIKE 'INSERT INTO sessions%')"
@@ -64,7 +64,7 @@ async def _registering(database: asyncpg.Connection) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/api/auth/login"])
-async def test_a_body_that_does_not_arrive_in_time_is_given_up(hurried: Api, path: str) -> None:
+async def test_a_body_that_arrives_too_slowly_times_out(hurried: Api, path: str) -> None:
     async def dribble() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(60)
@@ -77,7 +77,7 @@ async def test_a_body_that_does_not_arrive_in_time_is_given_up(hurried: Api, pat
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
 @pytest.mark.parametrize("path", ["/graphql", "/api/auth/register", "/api/auth/login"])
-async def test_what_a_page_of_another_site_can_make_a_browser_post_is_refused(
+async def test_requests_that_a_foreign_page_can_post_are_refused(
     api: Api, path: str, content_type: str | None
 ) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
@@ -91,7 +91,7 @@ async def test_what_a_page_of_another_site_can_make_a_browser_post_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/api/auth/register", "/api/auth/login"])
-async def test_a_body_over_64_kib_is_refused_by_the_name_of_its_limit(api: Api, path: str) -> None:
+async def test_a_body_over_64_kib_is_refused_with_its_limit(api: Api, path: str) -> None:
     body = b'{"query": "{ __typename }", "email": "a@b.co", "password": "x"}'
     json = {"content-type": "application/json"}
 
@@ -103,8 +103,8 @@ async def test_a_body_over_64_kib_is_refused_by_the_name_of_its_limit(api: Api, 
     assert "65536 bytes" in over.text
 
 
-async def test_graphql_is_found_where_a_proxy_puts_it() -> None:
-    """Its short cut knows the plain path alone; below another root it is the router that finds it."""
+async def test_graphql_is_found_below_the_root_path_of_a_proxy() -> None:
+    """The direct route matches the plain path only; below a root path Starlette's router finds GraphQL."""
     transport = httpx.ASGITransport(make_app("plans"), root_path="/beta")
     async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
         answer = await client.post("/beta/graphql", json={"query": "{ __typename }"})
@@ -131,7 +131,7 @@ async def cross_origin(api: Api, settings: Callable[..., None]) -> AsyncIterator
         yield client
 
 
-async def test_pages_of_the_origins_that_are_set_may_ask(cross_origin: httpx.AsyncClient) -> None:
+async def test_pages_of_configured_origins_may_call(cross_origin: httpx.AsyncClient) -> None:
     preflight = await cross_origin.options("/graphql", headers=PREFLIGHT)
     answer = await cross_origin.post(
         "/graphql", json={"query": "{ __typename }"}, headers={"origin": "http://localhost:3000"}
@@ -147,7 +147,7 @@ async def test_pages_of_the_origins_that_are_set_may_ask(cross_origin: httpx.Asy
     assert answer.headers["vary"].lower() == "origin"
 
 
-async def test_pages_of_other_origins_may_not(cross_origin: httpx.AsyncClient) -> None:
+async def test_pages_of_other_origins_may_not_call(cross_origin: httpx.AsyncClient) -> None:
     headers = PREFLIGHT | {"origin": "https://evil.example.com"}
 
     preflight = await cross_origin.options("/graphql", headers=headers)
@@ -158,7 +158,7 @@ async def test_pages_of_other_origins_may_not(cross_origin: httpx.AsyncClient) -
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_unless_origins_are_set_no_page_of_another_may_ask(api: Api) -> None:
+async def test_without_configured_origins_no_foreign_page_may_call(api: Api) -> None:
     preflight = await api.http.options("/graphql", headers=PREFLIGHT)
     answer = await api.http.post("/graphql", json={"query": "{ __typename }"}, headers={"origin": SHOP})
 

@@ -1,4 +1,4 @@
-"""Whose address a request counts for: the peer's, or what a proxy of ours says of its own peer."""
+"""The client address of a request: that of the peer, or one in the header of a trusted proxy."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def address(peer: str | None, *forwarded: str) -> str | None:
     return client_of({"type": "http", "headers": headers, "client": client}).ip_address
 
 
-def test_of_headers_that_come_twice_the_first_counts_and_languages_are_one_list() -> None:
+def test_the_first_of_repeated_headers_counts_and_languages_are_joined() -> None:
     headers = [
         (b"accept-language", b"es"),
         (b"user-agent", b"Tienda/1"),
@@ -44,7 +44,7 @@ def test_a_client_cannot_choose_its_address(settings: Callable[..., None], peer:
     assert address(peer, "10.0.0.1") == peer
 
 
-def test_without_proxies_the_header_counts_for_nothing(settings: Callable[..., None]) -> None:
+def test_without_trusted_proxies_the_header_is_ignored(settings: Callable[..., None]) -> None:
     settings(TRUSTED_PROXIES="")
 
     assert address("127.0.0.1", "198.51.100.1") == "127.0.0.1"
@@ -72,7 +72,7 @@ def test_without_proxies_the_header_counts_for_nothing(settings: Callable[..., N
         (["\xff, x" * 1000], PROXY),
     ],
 )
-def test_the_last_address_that_is_no_proxys_is_the_clients(
+def test_the_last_address_that_is_not_a_proxy_is_the_client(
     settings: Callable[..., None], forwarded: list[str], found: str
 ) -> None:
     settings(TRUSTED_PROXIES=PROXIES)
@@ -80,7 +80,7 @@ def test_the_last_address_that_is_no_proxys_is_the_clients(
     assert address(PROXY, *forwarded) == found
 
 
-def test_a_proxy_may_speak_from_a_socket_for_both_protocols(settings: Callable[..., None]) -> None:
+def test_a_proxy_with_an_ipv4_mapped_address_is_trusted(settings: Callable[..., None]) -> None:
     settings(TRUSTED_PROXIES=PROXIES)
 
     assert address("::ffff:10.1.2.3", "198.51.100.1") == "198.51.100.1"
@@ -88,24 +88,24 @@ def test_a_proxy_may_speak_from_a_socket_for_both_protocols(settings: Callable[.
     assert address(None, "198.51.100.1") is None
 
 
-async def test_each_client_behind_a_proxy_has_its_own_count_and_its_own_record(
+async def test_each_client_behind_a_proxy_has_its_own_limit_and_address(
     api: Api, database: asyncpg.Connection, settings: Callable[..., None]
 ) -> None:
     settings(TRUSTED_PROXIES=PROXIES, RATE_LIMITS="on", RATE_LIMIT_REGISTER="1/hour")
     behind = api.at(PROXY)
-    told: list[str] = []
+    results: list[str] = []
 
     for address in ("198.51.100.1", "198.51.100.2", "198.51.100.2"):
         behind.http.headers["x-forwarded-for"] = f"6.6.6.6, {address}"
-        told.append((await behind.register(registration(await issue_key(database))))["__typename"])
+        results.append((await behind.register(registration(await issue_key(database))))["__typename"])
 
-    assert told == ["Registration", "Registration", "RateLimited"]
+    assert results == ["Registration", "Registration", "RateLimited"]
     recorded = await database.fetch('SELECT "ipAddress" FROM sessions ORDER BY 1')
     assert [row["ipAddress"] for row in recorded] == ["198.51.100.1", "198.51.100.2"]
 
 
-async def test_the_server_itself_believes_no_header_of_a_client(gatehouse: GatehouseProcess) -> None:
-    """uvicorn would, of a peer on the same machine."""
+async def test_uvicorn_ignores_the_header(gatehouse: GatehouseProcess) -> None:
+    """By default, uvicorn trusts the header of a peer on the same machine."""
     gatehouse.environment |= {"RATE_LIMITS": "on", "RATE_LIMIT_VALIDATE": "2/hour"}
     gatehouse.start()
     statuses: list[int] = []

@@ -14,7 +14,7 @@ from tests.support import Api, Settings
 
 @pytest.fixture
 async def smtp(api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MailServer]:
-    """A mail server that runs, and settings that name it. The pauses of the worker are short."""
+    """A running mail server, and settings that name it. The delays of the worker are short."""
     server = MailServer()
     await server.start()
     settings(SMTP_URL=server.url, MAIL_FROM="Gatehouse <beta@example.com>")
@@ -26,6 +26,6 @@ async def smtp(api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 async def start(smtp: MailServer) -> AsyncIterator[Callable[[], Any]]:
-    """`await start()` starts one more worker in this process."""
+    """`await start()` starts another worker in this process."""
     async with AsyncExitStack() as stack:
         yield lambda: stack.enter_async_context(working())

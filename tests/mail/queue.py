@@ -37,12 +37,12 @@ async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
 
 
 async def until_settled(database: asyncpg.Connection) -> None:
-    """Until every mail was sent or given up."""
+    """Wait until every mail was sent or has failed permanently."""
     async with asyncio.timeout(20):
         while await database.fetchval('SELECT count(*) FROM mails WHERE "failedAt" IS NULL'):
             await asyncio.sleep(0.01)
 
 
 def names(messages: list[Any]) -> list[str]:
-    """Whom the mails of `queue` greet."""
+    """The first names in the mails of `queue`."""
     return [one.get_body(("plain",)).get_content().split(",")[0].split()[-1] for one in messages]

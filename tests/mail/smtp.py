@@ -1,4 +1,4 @@
-"""A real SMTP server that does as it is told: refuses, is slow, hangs up."""
+"""A real SMTP server that a test can make refuse, delay, or disconnect."""
 
 import asyncio
 import ssl
@@ -18,9 +18,9 @@ ACCEPTED = "250 OK"
 
 
 class MailServer:
-    """Takes mails on a port of this machine, in the event loop of the test.
+    """An SMTP server on a local port, in the event loop of the test.
 
-    `answers` are what it does with the next mails, once each is there; afterwards it accepts.
+    `answers` are its reactions to the next mails, one for each; later mails are accepted.
     """
 
     def __init__(self) -> None:
@@ -28,17 +28,17 @@ class MailServer:
         self.url = f"smtp://127.0.0.1:{self.port}"
         self.accepted: list[EmailMessage] = []
         self.seen: list[EmailMessage] = []
-        """Those that were sent to their end, whatever was answered."""
+        """The mails that were received completely, whatever the reply was."""
         self.answers: list[str | Answer] = []
         self.recipient_answers: list[str] = []
         self.drops_quit = False
         self.passwords: list[tuple[bytes, bytes, bool]] = []
-        """User, password, and whether it came over TLS."""
+        """User, password, and whether the connection had TLS."""
         self.connections = 0
         self._server: asyncio.Server | None = None
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
-        """With `tls` it offers STARTTLS."""
+        """With `tls` the server offers STARTTLS."""
         self._server = await asyncio.get_running_loop().create_server(
             lambda: self._protocol(tls), "127.0.0.1", self.port
         )
@@ -98,7 +98,7 @@ class MailServer:
 
 
 async def hang_up(server: MailServer) -> str:
-    """The connection is lost where the answer should have come."""
+    """Close the connection instead of replying."""
     server.transport.abort()
     return "451 nobody hears this"
 

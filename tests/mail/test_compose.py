@@ -1,4 +1,4 @@
-"""What mails look like: every template in both languages, with values that mean no good."""
+"""Composing mails: every template in both languages, also with malicious values."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -52,7 +52,7 @@ def mail(template: Template, language: str = "en", to: str = "ana@example.com", 
 
 
 def received(one: ClaimedMail) -> EmailMessage:
-    """The message as it arrives."""
+    """The message as the recipient gets it."""
     message = message_from_bytes(compose(one, SENDER).as_bytes(), policy=default)
     assert isinstance(message, EmailMessage)
     return message
@@ -67,7 +67,7 @@ def bodies(message: EmailMessage) -> tuple[str, str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("template", Template)
-def test_every_mail_tells_all_of_its_values_in_text_and_html(template: Template, language: str) -> None:
+def test_every_mail_contains_its_values_in_text_and_html(template: Template, language: str) -> None:
     message = received(mail(template, language))
     text, html = bodies(message)
 
@@ -81,7 +81,7 @@ def test_every_mail_tells_all_of_its_values_in_text_and_html(template: Template,
     assert message["To"] == "ana@example.com"
 
 
-def test_the_languages_differ_and_nothing_in_the_folder_is_unused() -> None:
+def test_the_languages_differ_and_every_file_is_used() -> None:
     folder = ROOT / "api" / "mail" / "templates"
     wanted = {
         f"{language}/{one.value}.{kind}"
@@ -97,8 +97,8 @@ def test_the_languages_differ_and_nothing_in_the_folder_is_unused() -> None:
         assert bodies(english)[0] != bodies(spanish)[0]
 
 
-def test_the_subject_tells_no_code() -> None:
-    """It is shown on locked screens, and written into the logs of mail servers."""
+def test_the_subject_contains_no_code() -> None:
+    """Locked screens show the subject, and mail servers log it."""
     for template in Template:
         for language in LANGUAGES:
             message = received(mail(template, language))
@@ -130,19 +130,19 @@ def test_a_value_adds_neither_a_header_nor_a_line() -> None:
 @pytest.mark.parametrize(
     "to", ["ana@example.com\r\nBcc: eva@example.com", "ana@example.com, eva@example.com", "ana"]
 )
-def test_what_is_not_one_address_gets_nothing(to: str) -> None:
+def test_an_invalid_recipient_gets_no_mail(to: str) -> None:
     with pytest.raises(ValueError, match=r"address|Header|header|@"):
         compose(mail(Template.WELCOME, to=to), SENDER)
 
 
-def test_a_domain_of_other_letters_is_written_as_dns_has_it() -> None:
+def test_an_international_domain_is_written_in_punycode() -> None:
     assert (
         received(mail(Template.WELCOME, to="ana@straße.example.com"))["To"] == "ana@xn--strae-oqa.example.com"
     )
 
 
-def test_a_mail_is_the_same_one_at_every_try() -> None:
-    """By its Message-ID a receiver tells a second try from a second mail."""
+def test_every_attempt_has_the_same_message_id() -> None:
+    """By the Message-ID a recipient recognises a mail that was sent twice."""
     one = mail(Template.WELCOME)
     first, second = compose(one, SENDER), compose(one, SENDER)
 
@@ -151,7 +151,7 @@ def test_a_mail_is_the_same_one_at_every_try() -> None:
     assert first["Message-ID"] != compose(mail(Template.WELCOME), SENDER)["Message-ID"]
 
 
-def test_a_missing_value_is_no_gap_in_a_sentence() -> None:
+def test_a_missing_value_is_an_error() -> None:
     one = mail(Template.WELCOME)
     del one.values["businessName"]
 

@@ -1,4 +1,4 @@
-"""What goes over the wire to a mail server: TLS, certificates and passwords."""
+"""Connections to mail servers: TLS, certificates and passwords."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ async def test_a_password_goes_over_tls_where_it_is_offered(
     assert names(smtp.accepted) == ["Ana"]
 
 
-async def test_a_certificate_that_nobody_vouches_for_gets_nothing(
+async def test_a_server_with_an_untrusted_certificate_gets_nothing(
     database: asyncpg.Connection,
     smtp: MailServer,
     start: Callable[[], Any],

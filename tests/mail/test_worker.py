@@ -1,4 +1,4 @@
-"""Mails leave exactly when what they tell of happened; nothing is lost, nothing accepted sent twice."""
+"""A mail is sent exactly if its act was committed; none is lost, and no accepted mail is sent twice."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 # When a mail exists
 
 
-async def test_a_registration_is_welcomed(
+async def test_a_registration_sends_a_welcome_mail(
     api: Api, database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     form = registration(await issue_key(database), firstName="Ana <b>", businessName="El Ahorro & Co")
@@ -41,7 +41,7 @@ async def test_a_registration_is_welcomed(
     assert await database.fetchval("SELECT count(*) FROM mails") == 0
 
 
-async def test_a_registration_that_fails_sends_nothing(
+async def test_a_failed_registration_sends_nothing(
     api: Api, database: asyncpg.Connection, smtp: MailServer
 ) -> None:
     form = registration(await issue_key(database))
@@ -53,7 +53,7 @@ async def test_a_registration_that_fails_sends_nothing(
     assert await database.fetchval("SELECT count(*) FROM mails") == 1
 
 
-async def test_a_mail_ends_with_the_transaction_that_failed(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_mail_is_rolled_back_with_its_transaction(api: Api, database: asyncpg.Connection) -> None:
     async def fail() -> None:
         async with platform_scope():
             await queue_mail(Template.PASSWORD_CHANGED, to="ana@example.com", language="en", firstName="Ana")
@@ -66,7 +66,7 @@ async def test_a_mail_ends_with_the_transaction_that_failed(api: Api, database: 
 
 
 async def test_a_tenant_queues_mails_and_reads_none(api: Api, database: asyncpg.Connection) -> None:
-    """There may be a code in one."""
+    """A mail may contain a code."""
     tenant = (await api.register(registration(await issue_key(database))))["tenant"]["id"]
 
     async with tenant_scope(tenant):
@@ -79,7 +79,7 @@ async def test_a_tenant_queues_mails_and_reads_none(api: Api, database: asyncpg.
 async def test_no_request_waits_for_a_mail(
     api: Api, database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
-    """The server takes the mail, and does not answer before the test is over."""
+    """The server accepts the mail, and does not reply before the end of the test."""
     released = asyncio.Event()
 
     async def hang(_server: MailServer) -> str:
@@ -100,10 +100,10 @@ async def test_no_request_waits_for_a_mail(
     assert len(smtp.accepted) == 2
 
 
-# Servers of all kinds
+# Behaviours of servers
 
 
-async def test_a_server_that_is_down_gets_the_mail_when_it_is_up(
+async def test_a_mail_is_sent_when_an_unreachable_server_is_up_again(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "RETRY_DELAYS", (0.05,) * 1000)
@@ -120,7 +120,7 @@ async def test_a_server_that_is_down_gets_the_mail_when_it_is_up(
     assert names(smtp.accepted) == ["Ana"]
 
 
-async def test_pauses_between_tries_grow(
+async def test_retry_delays_grow(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     pauses = worker.RETRY_DELAYS
@@ -136,7 +136,7 @@ async def test_pauses_between_tries_grow(
 
 
 @pytest.mark.parametrize("at", ["recipient", "data"])
-async def test_a_refusal_for_now_is_tried_again(
+async def test_a_temporary_refusal_is_retried(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], at: str
 ) -> None:
     (smtp.recipient_answers if at == "recipient" else smtp.answers).append("451 greylisted")
@@ -148,10 +148,10 @@ async def test_a_refusal_for_now_is_tried_again(
 
 
 @pytest.mark.parametrize("at", ["recipient", "data"])
-async def test_a_refusal_for_good_is_not(
+async def test_a_permanent_refusal_is_not_retried(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], at: str
 ) -> None:
-    """It is kept for an operator, without what the mail would have told."""
+    """The failed mail is stored for an operator, without its values."""
     refusal = "550 no such mailbox"
     (smtp.recipient_answers if at == "recipient" else smtp.answers).extend([refusal] * 10)
     await queue()
@@ -164,7 +164,7 @@ async def test_a_refusal_for_good_is_not(
     assert smtp.accepted == []
 
 
-async def test_after_the_last_try_the_failure_is_where_an_operator_sees_it(
+async def test_after_the_last_retry_an_operator_sees_the_failure(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     smtp.answers = ["421 over quota"] * 100
@@ -185,10 +185,10 @@ async def test_after_the_last_try_the_failure_is_where_an_operator_sees_it(
     assert await database.fetchval('SELECT "values" FROM mails') == "{}"
 
 
-async def test_a_connection_that_is_lost_before_the_answer_is_tried_again_with_the_same_id(
+async def test_a_connection_lost_before_the_reply_is_retried_with_the_same_id(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
-    """Nobody can know whether it was accepted; by its Message-ID the receiver does."""
+    """The worker cannot know whether the mail was accepted; the Message-ID shows it to the recipient."""
     smtp.answers = [hang_up]
     await queue()
     await start()
@@ -199,7 +199,7 @@ async def test_a_connection_that_is_lost_before_the_answer_is_tried_again_with_t
     assert names(smtp.accepted) == ["Ana"]
 
 
-async def test_a_connection_that_is_lost_after_the_answer_is_none_of_the_mails_business(
+async def test_a_connection_lost_after_the_reply_does_not_repeat_the_mail(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     smtp.drops_quit = True
@@ -210,10 +210,10 @@ async def test_a_connection_that_is_lost_after_the_answer_is_none_of_the_mails_b
     assert names(smtp.seen) == ["Ana"]
 
 
-async def test_a_slow_server_gets_a_mail_once_and_holds_no_other_up(
+async def test_a_slow_server_gets_a_mail_once_and_delays_no_other(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slower than the lease, which the worker renews, so that no other worker takes it up."""
+    """Slower than the lease: the worker renews it, so that no other worker claims the mail."""
     monkeypatch.setattr(mails, "LEASE", timedelta(seconds=0.6))
     smtp.answers = [after(2.5)]
     await queue("Slow")
@@ -227,7 +227,7 @@ async def test_a_slow_server_gets_a_mail_once_and_holds_no_other_up(
     assert len(smtp.seen) == 2
 
 
-async def test_a_code_that_has_expired_is_not_sent_any_more(
+async def test_an_expired_code_is_not_sent(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     await queue()
@@ -265,7 +265,7 @@ async def test_a_mail_of_a_newer_version_waits_for_that_versions_worker(
 # The database
 
 
-async def test_what_was_accepted_while_the_database_fails_is_not_sent_again(
+async def test_a_mail_accepted_while_the_database_fails_is_not_sent_again(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     async def lose_the_table(_server: MailServer) -> str:
@@ -286,7 +286,7 @@ async def test_what_was_accepted_while_the_database_fails_is_not_sent_again(
     assert names(smtp.seen) == ["Ana"]
 
 
-async def test_a_worker_outlives_a_queue_that_cannot_be_read(
+async def test_a_worker_survives_an_unreadable_queue(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     await database.execute("ALTER TABLE mails RENAME TO mails_away")
@@ -301,10 +301,10 @@ async def test_a_worker_outlives_a_queue_that_cannot_be_read(
     assert names(smtp.accepted) == ["Ana"]
 
 
-async def test_no_mail_waits_for_the_cleaning_up(
+async def test_no_mail_waits_for_the_clean_up(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
-    """Which stands still here, behind a lock."""
+    """A lock stops the clean-up during this test."""
     waiting = "SELECT array_agg(pid) FROM pg_locks WHERE NOT granted"
     async with database.transaction():
         await database.execute("LOCK TABLE sessions")
@@ -318,10 +318,10 @@ async def test_no_mail_waits_for_the_cleaning_up(
         assert await database.fetchval(waiting) == cleaning
 
 
-async def test_a_tenant_that_cannot_be_erased_keeps_nothing_else_from_being_cleaned_up(
+async def test_a_tenant_that_cannot_be_erased_does_not_stop_the_clean_up(
     api: Api, database: asyncpg.Connection, start: Callable[[], Any]
 ) -> None:
-    """Because tables of an old system refer to its people."""
+    """Tables of the old system refer to its users."""
     await api.register(registration(await issue_key(database)))
     await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '99 years'""")
     await database.execute("""UPDATE sessions SET "expiresAt" = now()""")
@@ -336,14 +336,14 @@ async def test_a_tenant_that_cannot_be_erased_keeps_nothing_else_from_being_clea
         await database.execute("DROP TABLE orders")
 
 
-async def test_nothing_of_a_mail_is_in_the_log(
+async def test_the_log_contains_nothing_of_a_mail(
     api: Api,
     database: asyncpg.Connection,
     smtp: MailServer,
     start: Callable[[], Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Though a server repeats it in its answers."""
+    """Even if the server repeats the mail in its replies."""
     caplog.set_level(logging.DEBUG)
     await api.data(REQUEST_VERIFICATION, e="ana@example.com")
     code = str(await database.fetchval("""SELECT "values"->>'code' FROM mails"""))
@@ -352,7 +352,7 @@ async def test_nothing_of_a_mail_is_in_the_log(
     await until_settled(database)
 
     assert len(smtp.seen) == 3
-    # The server of the tests writes down everything.
+    # The server of the tests records everything.
     logged = everything(record for record in caplog.records if record.name != "mail.log")
     assert "a mail will be retried" in logged
     assert code not in logged

@@ -1,4 +1,4 @@
-"""`gatehouse worker` in processes of its own, which are killed or told to stop."""
+"""`gatehouse worker` in processes of its own, which are killed or stopped."""
 
 import asyncio
 import os
@@ -50,15 +50,15 @@ def process(smtp: MailServer, tmp_path: Path) -> Iterator[WorkerProcess]:
 
 
 async def let_leases_end(database: asyncpg.Connection) -> None:
-    """As if the minute had passed after which another worker takes up what a killed one was sending."""
+    """End the lease of a minute, after which another worker claims the mails of a killed one."""
     ended = 'UPDATE mails SET "dueAt" = "dueAt" - interval \'1 minute\' RETURNING id'
     assert await database.fetch(ended)
 
 
-async def test_a_killed_workers_mail_is_taken_up_by_the_next_one(
+async def test_the_mail_of_a_killed_worker_is_sent_by_the_next_one(
     database: asyncpg.Connection, smtp: MailServer, process: WorkerProcess
 ) -> None:
-    """Killed while the server thinks about its answer."""
+    """Killed while the server delays its reply."""
     smtp.answers = [after(3600)]
     await queue()
     process.start()
@@ -74,7 +74,7 @@ async def test_a_killed_workers_mail_is_taken_up_by_the_next_one(
     assert len({message["Message-ID"] for message in smtp.seen}) == 1
 
 
-async def test_of_many_mails_a_killed_worker_loses_none_and_repeats_none_that_was_written_down(
+async def test_a_killed_worker_loses_no_mail_and_repeats_none_that_was_recorded_as_sent(
     database: asyncpg.Connection, smtp: MailServer, process: WorkerProcess
 ) -> None:
     for number in range(30):
@@ -96,7 +96,7 @@ async def test_of_many_mails_a_killed_worker_loses_none_and_repeats_none_that_wa
     assert len(repeated) <= worker.CONCURRENCY
 
 
-async def test_a_mail_that_kills_its_workers_is_not_tried_for_ever(
+async def test_a_mail_that_kills_its_workers_is_not_retried_forever(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
 ) -> None:
     await queue()
@@ -108,7 +108,7 @@ async def test_a_mail_that_kills_its_workers_is_not_tried_for_ever(
     assert "the worker ended" in str(await database.fetchval("SELECT error FROM mails"))
 
 
-async def test_a_worker_that_is_told_to_stop_ends_what_it_began(
+async def test_a_stopping_worker_finishes_its_mails(
     database: asyncpg.Connection, smtp: MailServer, process: WorkerProcess
 ) -> None:
     smtp.answers = [after(1)]

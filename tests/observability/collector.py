@@ -1,4 +1,4 @@
-"""A real collector of traces: takes OTLP over HTTP, does as it is told."""
+"""A real collector of traces over OTLP and HTTP, which a test can make fail."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tests.support import free_port
 
 @dataclass(frozen=True)
 class Span:
-    """One span as it came over the wire; ids as hexadecimal digits, empty where there is none."""
+    """A received span; ids are hexadecimal digits, and a missing id is empty."""
 
     name: str
     trace: str
@@ -26,7 +26,7 @@ class Span:
 
 
 class Collector:
-    """Listens on a port of this machine, in the event loop of the test."""
+    """A collector on a local port, in the event loop of the test."""
 
     def __init__(self) -> None:
         self.port = free_port()

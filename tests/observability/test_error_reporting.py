@@ -1,4 +1,4 @@
-"""What goes wrong is told clearly to the client, in full to the log, and the server goes on."""
+"""Errors: a clear message for the client, all details in the log, and a server that continues."""
 
 import logging
 import re
@@ -51,10 +51,10 @@ REQUESTS: dict[str, tuple[dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_a_bad_request_is_told_in_one_line(
+async def test_a_bad_request_is_logged_in_one_line(
     api: Api, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """A clear answer with the right status, nothing internal in it, one log line, and the server goes on."""
+    """A clear response with its status and no internal details, one log line, and a server that continues."""
     request, status = REQUESTS[name]
     headers = {"accept": "application/graphql-response+json", **request.get("headers", {})}
     caplog.set_level(logging.INFO, logger="gatehouse")
@@ -70,7 +70,7 @@ async def test_a_bad_request_is_told_in_one_line(
     assert (await api.validate("BETA-TEST-12345"))["valid"] is False
 
 
-async def test_a_key_of_ten_thousand_characters_is_just_not_found(api: Api) -> None:
+async def test_a_key_of_ten_thousand_characters_is_not_found(api: Api) -> None:
     assert (await api.validate("B" * 10_000))["reason"] == "NOT_FOUND"
 
 
@@ -120,7 +120,7 @@ async def test_the_failures_of_one_request_are_one_line(
     ("given", "taken"),
     [("order-7.a_b:c", True), ("x" * 65, False), ("a b", False), ("", False), ("é", False)],
 )
-async def test_a_request_id_is_taken_over_if_it_is_harmless(api: Api, given: str, taken: bool) -> None:
+async def test_a_valid_request_id_of_the_client_is_used(api: Api, given: str, taken: bool) -> None:
     response = await api.http.get("/healthz", headers=[(b"x-request-id", given.encode())])
 
     answered = response.headers["x-request-id"]
@@ -138,7 +138,7 @@ async def test_values_of_variables_are_not_logged(api: Api, caplog: pytest.LogCa
     assert "S3cret" not in everything(caplog.records)
 
 
-async def test_the_answer_is_ready_when_the_database_is(api: Api) -> None:
+async def test_readyz_answers_ready_with_a_database(api: Api) -> None:
     ready: httpx.Response = await api.http.get("/readyz")
 
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})

@@ -1,7 +1,7 @@
-"""The log holds no password, token, code or whole key, whatever is done and however it fails.
+"""The log contains no password, token, code or whole key, for any act and any failure.
 
-Every mutation, REST door and command is run; one that is new fails here until it is known. What is searched
-are the records themselves, before anything in them is masked.
+Every mutation, REST endpoint and command is run. A new one fails here until it is in the tables. The tests
+search the log records before masking.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.anyio
 
 
 def found_in(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The secrets in all that was logged, at any level; httpx is the client of these tests."""
+    """The secrets in all log records of any level; httpx is the client of these tests."""
     logged = everything(record for record in caplog.records if not record.name.startswith("http"))
     return SECRETS.findall(logged)
 
@@ -46,19 +46,19 @@ def found_in(caplog: pytest.LogCaptureFixture) -> list[str]:
 # The acts
 
 
-def test_every_mutation_and_door_is_known_here() -> None:
+def test_every_mutation_and_rest_endpoint_is_in_the_tables() -> None:
     mutation = schema._schema.mutation_type
     assert mutation is not None
     assert MUTATIONS.keys() == mutation.fields.keys()
     assert DOORS.keys() == {route.path for route in routes(max_seconds=1)}
 
 
-# How they fail
+# Failures
 
 
 @asynccontextmanager
 async def values_refused(database: asyncpg.Connection, table: str, column: str) -> AsyncIterator[None]:
-    """A column takes numbers and nothing else: the driver repeats the value that it cannot send."""
+    """Make a column accept numbers only: the driver's error repeats the value that it cannot send."""
     await database.execute(f'ALTER TABLE {table} RENAME COLUMN "{column}" TO away')
     await database.execute(f'ALTER TABLE {table} ALTER away DROP NOT NULL, ADD COLUMN "{column}" integer')
     try:
@@ -66,11 +66,11 @@ async def values_refused(database: asyncpg.Connection, table: str, column: str) 
     finally:
         await database.execute(f'ALTER TABLE {table} DROP COLUMN "{column}", ALTER away SET NOT NULL')
         await database.execute(f'ALTER TABLE {table} RENAME COLUMN away TO "{column}"')
-        # Connections remember of which type the column was, and would hand that on to the next test.
+        # Connections cache the type of the column, which would affect the next test.
         await database.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'gatehouse'"
         )
-        # The pool hears of it before the next request.
+        # The pool notices this before the next request.
         await asyncio.sleep(0.1)
 
 
@@ -78,7 +78,7 @@ async def values_refused(database: asyncpg.Connection, table: str, column: str) 
 async def test_an_act_leaves_no_secret_in_the_log(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
-    """Done as it should be, then by somebody with a token that is wrong."""
+    """First a successful act, then the same with a wrong token."""
     caplog.set_level(logging.DEBUG)
     async with open_business(api, database) as business:
         answer = await api.http.send(await ready(business, act))
@@ -92,7 +92,7 @@ async def test_an_act_leaves_no_secret_in_the_log(
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_an_act_that_fails_on_any_table_leaves_none(
+async def test_an_act_that_fails_on_any_table_leaves_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -108,10 +108,10 @@ async def test_an_act_that_fails_on_any_table_leaves_none(
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_an_act_whose_database_goes_away_leaves_none(
+async def test_an_act_that_loses_its_connection_leaves_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
-    """In the middle: the statement was sent, and its connection is lost."""
+    """The connection is lost after the statement was sent."""
     caplog.set_level(logging.DEBUG)
     for table in await tables(database):
         async with open_business(api, database) as business:
@@ -154,11 +154,11 @@ async def test_a_value_that_cannot_be_sent_is_not_repeated(
     assert found_in(caplog) == []
 
 
-# What is no act at all
+# Refused requests
 
 
 def garbage(key: str, token: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """Requests that are refused before anything is done, with secrets in every place."""
+    """Requests that are refused before any act, with secrets in every part."""
     json = {"content-type": "application/json"}
     form = registration(key)
     return [
@@ -186,7 +186,7 @@ def garbage(key: str, token: str) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-async def test_requests_that_are_refused_leave_none(
+async def test_refused_requests_leave_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -222,28 +222,28 @@ NO_SECRETS = {
 }
 
 
-def test_every_command_is_known_here() -> None:
+def test_every_command_is_in_the_table() -> None:
     assert _commands(typer.main.get_command(command_line)) == COMMANDS.keys() | NO_SECRETS.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_a_command_leaves_none_on_standard_error(
+async def test_a_command_leaves_no_secret_on_standard_error(
     database: asyncpg.Connection, tmp_path: Path, command: str
 ) -> None:
-    """That is where a scheduler takes its log from; what was asked for is on standard output."""
+    """A scheduler logs standard error; the output of the command is on standard output."""
     _, table = COMMANDS[command]
     words = await words_of(database, tmp_path, command)
 
     if table is not None:
         async with rows_refused(database, table):
-            code, told = await run(words)
-        assert (code, "unforeseen" in told) == (1, True)
-        assert SECRETS.findall(told) == []
-    code, told = await run(words)
-    assert (code, SECRETS.findall(told)) == (0, [])
+            code, output = await run(words)
+        assert (code, "unforeseen" in output) == (1, True)
+        assert SECRETS.findall(output) == []
+    code, output = await run(words)
+    assert (code, SECRETS.findall(output)) == (0, [])
 
 
-def test_the_search_finds_what_it_is_for() -> None:
+def test_the_search_finds_secrets() -> None:
     for secret in (
         *generate_keys(1),
         *(key.lower() for key in generate_keys(1)),

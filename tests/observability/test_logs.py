@@ -1,4 +1,4 @@
-"""The log: structured, one line an event, and of no use to whoever finds a secret in it."""
+"""The log: structured, one line an event, with secrets masked."""
 
 import json
 import logging
@@ -38,13 +38,13 @@ def as_text(event: str, **values: Any) -> str:
 def test_a_json_line_has_event_level_logger_time_request_and_values() -> None:
     token = request_id.set("night-7")
     try:
-        told = as_json("refused", status=400, code="BAD_REQUEST")
+        record = as_json("refused", status=400, code="BAD_REQUEST")
     finally:
         request_id.reset(token)
 
-    moment = told.pop("timestamp")
+    moment = record.pop("timestamp")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", moment)
-    assert told == {
+    assert record == {
         "event": "refused",
         "level": "info",
         "logger": "gatehouse",
@@ -61,13 +61,13 @@ def test_a_readable_line_has_the_same() -> None:
 
 
 @pytest.mark.parametrize("forged", ["a\nforged line", "a\r\n\u2028b", "\x1b[2Jcleared", "a\x85b\x0bc"])
-def test_nothing_that_is_logged_makes_a_line_of_its_own_or_moves_the_cursor(forged: str) -> None:
+def test_logged_values_cannot_forge_lines_or_move_the_cursor(forged: str) -> None:
     assert as_json(forged, value=forged)["event"] == forged
     assert as_text(forged, value=forged).isprintable()
 
 
-def test_records_of_other_libraries_look_the_same() -> None:
-    """With what was raised, and where, but without the rows that PostgreSQL repeats."""
+def test_records_of_other_libraries_have_the_same_format() -> None:
+    """With the exception and its traceback, but without the rows that PostgreSQL repeats."""
 
     class Failure(asyncpg.CheckViolationError):
         detail = "Failing row contains (482913)."
@@ -78,13 +78,13 @@ def test_records_of_other_libraries_look_the_same() -> None:
         except Failure as cause:
             raise RuntimeError("outer") from cause
     except RuntimeError:
-        told = as_json("Exception in ASGI application", name="uvicorn.error", exc_info=sys.exc_info())
+        record = as_json("Exception in ASGI application", name="uvicorn.error", exc_info=sys.exc_info())
 
-    assert told["logger"] == "uvicorn.error"
-    assert "RuntimeError: outer" in told["exception"]
-    assert "violates a check" in told["exception"]
-    assert "test_logs.py" in told["exception"]
-    assert "482913" not in str(told)
+    assert record["logger"] == "uvicorn.error"
+    assert "RuntimeError: outer" in record["exception"]
+    assert "violates a check" in record["exception"]
+    assert "test_logs.py" in record["exception"]
+    assert "482913" not in str(record)
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ def test_records_of_other_libraries_look_the_same() -> None:
         ("postgresql://ana:s3cr+et@db/x", "postgresql://ana:***@db/x"),
     ],
 )
-def test_what_looks_like_a_secret_is_masked(secret: str, kept: str) -> None:
-    """Should something log one after all."""
+def test_secrets_are_masked(secret: str, kept: str) -> None:
+    """A second safeguard, in case code logs a secret."""
     assert as_json(f"got {secret}.", value=secret)["event"] == f"got {kept}."
     assert secret not in str(as_json("x", values={"deep": [secret]}, text=f"a {secret} b"))
     assert secret not in as_text(f"got {secret}", value=secret)
 
 
 @pytest.mark.parametrize("harmless", ["9b2f6f0c-8f43-4d63-9f0e-6b7f7d2c9a11", "a" * 64, "x.py:43", "482913"])
-def test_what_does_not_is_left(harmless: str) -> None:
+def test_other_values_are_not_masked(harmless: str) -> None:
     assert as_json(harmless)["event"] == harmless
 
 
@@ -117,8 +117,8 @@ def test_gatehouses_own_events_are_records_of_the_standard_library(
     assert (logged.name, logged.getMessage(), vars(logged)["status"]) == ("gatehouse", "refused", 400)
 
 
-def test_a_command_that_logs_leaves_standard_output_alone() -> None:
-    """Nobody has set anything up there, and standard output may be JSON for a program."""
+def test_a_command_logs_to_standard_error() -> None:
+    """A command does not configure the log, and its standard output may be JSON for a program."""
     command = "from api.observability.logs import get_logger; get_logger().warning('odd', status=1)"
     done = subprocess.run(
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
@@ -128,8 +128,10 @@ def test_a_command_that_logs_leaves_standard_output_alone() -> None:
 
 
 @pytest.mark.parametrize(("chosen", "is_json"), [("json", True), ("auto", True), ("text", False)])
-async def test_a_server_writes_as_it_is_told(gatehouse: GatehouseProcess, chosen: str, is_json: bool) -> None:
-    """Where its standard error is no terminal, as in production, `auto` is JSON."""
+async def test_a_server_logs_in_the_format_of_the_setting(
+    gatehouse: GatehouseProcess, chosen: str, is_json: bool
+) -> None:
+    """If standard error is not a terminal, as in production, `auto` is JSON."""
     gatehouse.environment["LOG_FORMAT"] = chosen
     gatehouse.start()
     async with httpx.AsyncClient(base_url=gatehouse.url) as http:
@@ -138,14 +140,14 @@ async def test_a_server_writes_as_it_is_told(gatehouse: GatehouseProcess, chosen
     lines = [line for line in gatehouse.log.read_text().splitlines() if "night-7" in line]
     (line,) = lines
     if is_json:
-        told = json.loads(line)
-        assert (told["event"], told["request_id"], told["status"]) == ("refused", "night-7", 400)
+        record = json.loads(line)
+        assert (record["event"], record["request_id"], record["status"]) == ("refused", "night-7", 400)
         assert all(json.loads(each)["level"] for each in gatehouse.log.read_text().splitlines())
     else:
         assert "[night-7] refused status=400 code=INVALID_INPUT" in line
 
 
-def test_a_terminal_is_written_to_readably() -> None:
+def test_the_log_in_a_terminal_is_text() -> None:
     parent, child = pty.openpty()
     command = "from api.observability import logs; logs.configure_logging(); logs.get_logger().info('x')"
     environment = {**os.environ, "LOG_FORMAT": "auto"}
@@ -157,7 +159,7 @@ def test_a_terminal_is_written_to_readably() -> None:
 
 
 async def test_a_request_is_one_line_at_most(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is logged of requests that go well: a line for each would cost more than to answer some."""
+    """Successful requests are not logged: a line would cost more than the response to a short request."""
     caplog.set_level(logging.INFO)
     await api.validate("BETA-TEST-12345")
     await api.http.get("/api/beta-keys/validate/BETA-TEST-12345")

@@ -1,4 +1,4 @@
-"""/metrics: what Prometheus finds there, and who may look."""
+"""/metrics: its series, and the access to it."""
 
 import asyncio
 import os
@@ -83,7 +83,7 @@ def operations(samples: Samples) -> set[str]:
 async def test_requests_are_counted_by_operation_and_outcome(
     start: Start, database: asyncpg.Connection
 ) -> None:
-    """Through GraphQL and REST; what clients call their operations makes no series."""
+    """By GraphQL and REST; operation names of clients create no series."""
     process = start(METRICS_TOKEN=TOKEN)
     form = registration(await issue_key(database))
     async with client(process) as api:
@@ -128,7 +128,7 @@ async def test_requests_are_counted_by_operation_and_outcome(
 
 
 async def test_latencies_are_a_histogram_in_seconds(start: Start, database: asyncpg.Connection) -> None:
-    """Registering hashes a password, which takes longer than a millisecond and shorter than 30 seconds."""
+    """A registration hashes a password, which takes between a millisecond and 30 seconds."""
     process = start(METRICS_TOKEN=TOKEN)
     async with client(process) as api:
         await api.register(registration(await issue_key(database)))
@@ -142,7 +142,7 @@ async def test_latencies_are_a_histogram_in_seconds(start: Start, database: asyn
     assert 0.001 < value(samples, f"{name}_sum", operation="register") < 30
 
 
-async def test_keys_mails_and_the_pool_are_told(start: Start, database: asyncpg.Connection) -> None:
+async def test_keys_mails_and_pool_are_measured(start: Start, database: asyncpg.Connection) -> None:
     process = start(METRICS_TOKEN=TOKEN, DB_POOL_SIZE="7")
     used = await issue_key(database)
     await issue_key(database)
@@ -173,7 +173,7 @@ async def test_keys_mails_and_the_pool_are_told(start: Start, database: asyncpg.
     assert value(samples, "database_up") == 1
 
 
-async def test_requests_that_wait_for_a_connection_are_seen(
+async def test_requests_that_wait_for_a_connection_are_counted(
     start: Start, database: asyncpg.Connection
 ) -> None:
     process = start(METRICS_TOKEN=TOKEN, DB_POOL_SIZE="2")
@@ -185,7 +185,7 @@ async def test_requests_that_wait_for_a_connection_are_seen(
             asking = [
                 asyncio.create_task(api.post(VERIFY, e=f"a{number}@example.com")) for number in range(5)
             ]
-            # What the database is asked for is remembered, so this takes no connection.
+            # The values from the database are cached, so this scrape takes no connection.
             samples = await until(process, lambda samples: value(samples, "pool_waiting") == 3)
         await asyncio.gather(*asking)
 
@@ -204,12 +204,12 @@ async def until(process: GatehouseProcess, seen: Callable[[Samples], bool]) -> S
     return samples
 
 
-async def test_one_scrape_counts_what_all_processes_did(start: Start, database: asyncpg.Connection) -> None:
-    """Also that of one which was killed; its connections are not counted any more."""
+async def test_one_scrape_counts_all_processes(start: Start, database: asyncpg.Connection) -> None:
+    """Also the requests of a killed process; its connections are no longer counted."""
     process = start(METRICS_TOKEN=TOKEN, WORKERS="2", DB_POOL_SIZE="3")
     one, other = children(process)
     for asked, idle in ((3, one), (4, other)):
-        # A process that is stopped takes no connections: the other one answers.
+        # A stopped process accepts no connections: the other one answers.
         os.kill(idle, signal.SIGSTOP)
         try:
             for _ in range(asked):
@@ -231,7 +231,7 @@ async def test_one_scrape_counts_what_all_processes_did(start: Start, database: 
 
 
 def children(process: GatehouseProcess) -> list[int]:
-    """The processes that serve."""
+    """The server processes."""
     parent = f"PPid:\t{process.process.pid}\n"
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -253,7 +253,7 @@ async def test_a_port_of_its_own_serves_metrics_and_nothing_else(start: Start) -
         await api.validate("x")
         assert (await api.http.get("/metrics")).status_code == 404
         for path in ("/graphql", "/healthz", "/api/beta-keys/validate/x", "/"):
-            # A Host header does not make it another port.
+            # A Host header with another port changes nothing.
             headers = {"host": f"127.0.0.1:{process.port}"}
             assert (await api.http.get(f"{own}{path}", headers=headers)).status_code == 404, path
         assert (await api.http.get("/metrics", headers={"host": f"127.0.0.1:{port}"})).status_code == 404
@@ -262,7 +262,7 @@ async def test_a_port_of_its_own_serves_metrics_and_nothing_else(start: Start) -
     assert value(samples, "requests_total", operation="validateBetaKey", outcome="ok") == 1
 
 
-async def test_a_token_guards_metrics_on_either_port(start: Start) -> None:
+async def test_a_token_is_required_on_either_port(start: Start) -> None:
     port = free_port()
     for process, url in [
         ((beside := start(METRICS_TOKEN=TOKEN)), beside.url),
@@ -276,12 +276,12 @@ async def test_a_token_guards_metrics_on_either_port(start: Start) -> None:
         assert value(await scrape(url), "database_up") == 1
 
 
-async def test_without_a_setting_there_is_nothing(api: Api) -> None:
+async def test_without_a_setting_metrics_are_not_found(api: Api) -> None:
     assert (await api.http.get("/metrics")).status_code == 404
 
 
-def test_without_a_setting_nothing_is_loaded_that_counts_or_traces() -> None:
-    """Start-up and memory are for those who want it."""
+def test_without_a_setting_no_library_for_metrics_or_traces_is_loaded() -> None:
+    """Without metrics and traces, their libraries cost no time and no memory."""
     command = (
         "import sys; from api.app import create_app; create_app();"
         "unwanted = {'prometheus_client', 'opentelemetry.sdk.trace', 'google.protobuf'};"
@@ -305,7 +305,7 @@ async def test_a_metrics_port_that_is_taken_stops_the_start_in_one_line(
     assert "set METRICS_PORT" in line
 
 
-async def test_openmetrics_is_spoken_to_those_who_ask_for_it(start: Start) -> None:
+async def test_openmetrics_is_served_on_request(start: Start) -> None:
     process = start(METRICS_TOKEN=TOKEN)
     async with client(process) as api:
         await api.validate("x")
@@ -315,10 +315,10 @@ async def test_openmetrics_is_spoken_to_those_who_ask_for_it(start: Start) -> No
     assert value(samples, "requests_total", operation="validateBetaKey", outcome="ok") == 1
 
 
-async def test_a_database_that_is_away_is_told_and_breaks_no_scrape(
+async def test_a_scrape_reports_an_unavailable_database(
     start: Start, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """What it would have told is left out; what was counted here is there."""
+    """The series from the database are missing; those of the process are present."""
     home = tmp_path_factory.mktemp("watched")
     process = start(METRICS_TOKEN=TOKEN, DATABASE_URL="", GATEHOUSE_HOME=str(home))
     async with client(process) as api:

@@ -1,4 +1,4 @@
-"""Traces: request, resolver, SQL, as a collector gets them from a server."""
+"""Traces of requests, resolvers and SQL, as a collector receives them from a server."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ async def traced(gatehouse: GatehouseProcess, collector: Collector) -> AsyncIter
 
 @asynccontextmanager
 async def running(process: GatehouseProcess) -> AsyncIterator[Api]:
-    # In a thread, because the collector answers in this one.
+    # In a thread, because the collector runs in this one.
     await asyncio.to_thread(process.start)
     async with httpx.AsyncClient(base_url=process.url, timeout=20) as http:
         yield Api(http)
@@ -50,9 +50,9 @@ async def until(seen: Callable[[], bool]) -> None:
 
 
 async def request_span(collector: Collector, request_id: str) -> Span:
-    """The span of a request, once it has come with all that is beneath it: it is the last to end."""
+    """The span of a request, when it and all spans below it have arrived: it is the last to end."""
     await until(lambda: any(s.attributes.get("gatehouse.request_id") == request_id for s in collector.spans))
-    # Statements are told of just after they end, perhaps in the next batch.
+    # The spans of statements are created after their ends, perhaps in the next batch.
     await asyncio.sleep(0.3)
     (span,) = [s for s in collector.spans if s.attributes.get("gatehouse.request_id") == request_id]
     return span
@@ -72,7 +72,7 @@ async def test_a_request_is_a_trace_of_resolvers_and_statements(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
     person = await hire(database, None, "SUPER_ADMIN")
-    # On a new connection the driver asks about types first.
+    # On a new connection the driver queries types first.
     await traced.viewer(person.token)
     await post(traced, "query Who { viewer { id } }", "one", authorization=f"Bearer {person.token}")
 
@@ -99,7 +99,7 @@ async def test_a_request_is_a_trace_of_resolvers_and_statements(
     assert not any(span.failed for span in (request, resolver, look_up, statement))
 
 
-async def test_fields_that_are_resolved_below_the_root_are_there_and_plain_ones_are_not(
+async def test_resolvers_below_the_root_have_spans_and_attributes_have_none(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
     answer = await traced.register(registration(await issue_key(database)))
@@ -112,8 +112,8 @@ async def test_fields_that_are_resolved_below_the_root_are_there_and_plain_ones_
     assert resolvers == {"Query.viewer", "Tenant.seats"}
 
 
-async def test_the_trace_of_the_client_goes_on(traced: Api, collector: Collector) -> None:
-    """As W3C's traceparent says; one that is broken counts for nothing."""
+async def test_the_trace_of_the_client_is_continued(traced: Api, collector: Collector) -> None:
+    """By W3C's traceparent; a malformed one is ignored."""
     theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     await post(traced, "{ viewer { id } }", "three", traceparent=theirs)
     await post(traced, "{ viewer { id } }", "four", traceparent="00-nonsense")
@@ -124,11 +124,11 @@ async def test_the_trace_of_the_client_goes_on(traced: Api, collector: Collector
     assert (request.trace, request.parent) == ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
     assert (await request_span(collector, "four")).parent == ""
     await request_span(collector, "six")
-    # The client has decided not to keep this one.
+    # The client does not sample this trace.
     assert not [s for s in collector.spans if s.attributes.get("gatehouse.request_id") == "five"]
 
 
-async def test_a_door_is_named_by_its_route_because_the_path_may_hold_a_key(
+async def test_a_rest_span_is_named_by_its_route_because_the_path_may_contain_a_key(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
     key = await issue_key(database)
@@ -141,10 +141,10 @@ async def test_a_door_is_named_by_its_route_because_the_path_may_hold_a_key(
     assert key.encode() not in collector.received
 
 
-async def test_what_fails_is_marked_without_what_was_said(
+async def test_a_failed_span_is_marked_without_the_message(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
-    """PostgreSQL's answer repeats the row; no span holds it, nor any password, token or key."""
+    """PostgreSQL's error repeats the row; no span contains it, nor a password, token or key."""
     key = await issue_key(database)
     form = registration(key)
     await database.execute("ALTER TABLE users ADD CONSTRAINT unforeseen CHECK (email = '') NOT VALID")
@@ -176,10 +176,10 @@ REGISTER = "mutation($i: RegisterInput!) { register(input: $i) { __typename } }"
 async def test_a_query_that_answers_several_requests_is_linked_to_each(
     traced: Api, collector: Collector, database: asyncpg.Connection
 ) -> None:
-    """It stands beneath one of them."""
+    """The query is a child of one of them."""
     key = await issue_key(database)
     async with database.transaction():
-        # The first asks at once and waits; those that gather meanwhile share the next query.
+        # The first look-up sends its query; those that arrive meanwhile share the next one.
         await database.execute("LOCK TABLE beta_keys")
         asking = [asyncio.create_task(validate(traced, key, f"many-{number}")) for number in range(4)]
         await asyncio.sleep(0.5)
@@ -199,10 +199,10 @@ async def validate(api: Api, key: str, request_id: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["away", "refuses", "hangs"])
-async def test_a_collector_that_does_not_take_spans_disturbs_nobody(
+async def test_a_collector_that_refuses_spans_delays_no_request(
     gatehouse: GatehouseProcess, collector: Collector, how: str
 ) -> None:
-    """Requests are answered, the log tells once, and the server ends all the same."""
+    """Requests succeed, the log reports it once, and the server can stop."""
     gatehouse.environment |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
@@ -212,12 +212,12 @@ async def test_a_collector_that_does_not_take_spans_disturbs_nobody(
         await collector.stop()
     collector.status, collector.hangs = (503 if how == "refuses" else 200), how == "hangs"
     async with running(gatehouse) as api:
-        told = 0
+        reports = 0
         deadline = time.monotonic() + 30
-        while not told or (how != "away" and collector.requests < 3):
+        while not reports or (how != "away" and collector.requests < 3):
             assert time.monotonic() < deadline, gatehouse.log.read_text()
             assert (await api.validate("x"))["valid"] is False
-            told = gatehouse.log.read_text().count("traces cannot be sent")
+            reports = gatehouse.log.read_text().count("traces cannot be sent")
             await asyncio.sleep(0.1)
         for _ in range(20):
             await api.validate("x")
@@ -230,7 +230,7 @@ async def test_a_collector_that_does_not_take_spans_disturbs_nobody(
     assert [line for line in lines if not any(word in line for word in usual)] == []
 
 
-async def test_a_collector_that_comes_back_gets_spans_again(
+async def test_a_collector_gets_spans_again_after_an_outage(
     gatehouse: GatehouseProcess, collector: Collector
 ) -> None:
     collector.status = 400
@@ -245,7 +245,7 @@ async def test_a_collector_that_comes_back_gets_spans_again(
     assert collector.spans
 
 
-async def test_what_is_left_is_sent_when_the_server_ends(
+async def test_remaining_spans_are_sent_when_the_server_ends(
     gatehouse: GatehouseProcess, collector: Collector
 ) -> None:
     gatehouse.environment |= {

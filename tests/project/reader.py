@@ -59,7 +59,7 @@ class Reader:
         return done.returncode, done.stdout
 
     def fill_in(self, command: str) -> str:
-        """The command with the addresses of this test in the place of those of the document."""
+        """The command, with the addresses of this test instead of those of the document."""
         for database in ("beta", "postgres"):
             for user in ("beta", "postgres"):
                 dsn = self.server.dsn(user=user, database=database)

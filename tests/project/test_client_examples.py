@@ -65,7 +65,7 @@ async def test_an_example_shows_invalid_fields_then_registers(
 async def test_without_the_possible_types_a_cache_loses_the_fields_of_errors(
     examples: Path, url: str, database: asyncpg.Connection, name: str, configured: str, default: str
 ) -> None:
-    """The document says so; once a client library keeps them, that section can go."""
+    """As the document says. If this fails, a client library has changed, and that section can go."""
     example = (examples / name).read_text()
     assert configured in example
     (examples / f"default-{name}").write_text(example.replace(configured, default))
@@ -129,7 +129,7 @@ def test_the_lock_file_pins_every_package_and_names_no_registry() -> None:
     check_lock(EXAMPLES)
 
 
-def test_the_document_shows_every_example_as_it_is() -> None:
+def test_the_document_contains_every_example_verbatim() -> None:
     shown = re.findall(r"^```(?:js|python)\n(.*?)^```$", DOCUMENT, re.M | re.S)
     files = sorted(EXAMPLES.glob("*.mjs")) + sorted(EXAMPLES.glob("*.py"))
 

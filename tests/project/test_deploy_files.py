@@ -1,4 +1,4 @@
-"""render.yaml, predeploy.sh and the Dockerfile, as far as they can be tried without Render and Docker."""
+"""render.yaml, predeploy.sh and the Dockerfile, tested without Render and Docker."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ BIN = Path(sys.executable).parent
 
 
 def predeploy(dsn: str) -> subprocess.CompletedProcess[str]:
-    """As Render starts it: the words of the command, without a shell."""
+    """Run the pre-deploy command as Render does: without a shell."""
     words = shlex.split(SERVICE["preDeployCommand"])
     return subprocess.run(
         words,
@@ -49,7 +49,7 @@ def predeploy(dsn: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_the_command_before_a_deploy_migrates_and_verifies(empty_database: str) -> None:
-    """Twice, because a deploy may be tried again."""
+    """Twice, because a deploy may be repeated."""
     first, second = predeploy(empty_database), predeploy(empty_database)
 
     assert (first.returncode, second.returncode) == (0, 0), first.stdout + first.stderr
@@ -59,7 +59,7 @@ async def test_the_command_before_a_deploy_migrates_and_verifies(empty_database:
     assert applied == len(list(MIGRATIONS.glob("gatehouse_*.py")))
 
 
-async def test_a_migration_that_fails_ends_the_deploy(empty_database: str) -> None:
+async def test_a_failed_migration_ends_the_deploy(empty_database: str) -> None:
     connection = await asyncpg.connect(empty_database)
     await connection.execute("CREATE TABLE users (id int)")
     await connection.close()
@@ -70,8 +70,8 @@ async def test_a_migration_that_fails_ends_the_deploy(empty_database: str) -> No
     assert "gatehouse: " in done.stderr
 
 
-async def test_a_schema_that_is_not_what_it_should_be_ends_the_deploy(empty_database: str) -> None:
-    """Though no migration is pending that would notice."""
+async def test_an_unexpected_schema_ends_the_deploy(empty_database: str) -> None:
+    """Even if no migration is pending."""
     assert predeploy(empty_database).returncode == 0
     connection = await asyncpg.connect(empty_database)
     await connection.execute("DROP INDEX beta_keys_key")
@@ -83,8 +83,8 @@ async def test_a_schema_that_is_not_what_it_should_be_ends_the_deploy(empty_data
     assert "beta_keys" in done.stdout
 
 
-async def test_a_version_that_is_older_than_the_database_can_be_deployed(empty_database: str) -> None:
-    """That is how a deploy is rolled back: the newer version's migrations have no file then."""
+async def test_a_version_older_than_the_database_can_be_deployed(empty_database: str) -> None:
+    """This is a rollback: the applied migrations of the newer version have no file."""
     assert predeploy(empty_database).returncode == 0
     connection = await asyncpg.connect(empty_database)
     await connection.execute(
@@ -98,7 +98,7 @@ async def test_a_version_that_is_older_than_the_database_can_be_deployed(empty_d
 # Render
 
 
-def test_what_render_builds_is_checked_against_the_lock() -> None:
+def test_the_build_of_render_checks_the_lock() -> None:
     lock, project = SERVICE["buildCommand"].split(" && ")
 
     assert {"--require-hashes", "requirements.lock"} <= set(shlex.split(lock))
@@ -115,20 +115,20 @@ def on_render(tmp_path: Path, database: asyncpg.Connection) -> Iterator[Gatehous
         process.stop()
 
 
-async def test_what_render_starts_passes_its_health_check(on_render: GatehouseProcess) -> None:
+async def test_the_server_of_render_passes_its_health_check(on_render: GatehouseProcess) -> None:
     assert shlex.split(SERVICE["startCommand"]) == ["gatehouse", "serve"]
     await asyncio.to_thread(on_render.start)
 
     async with httpx.AsyncClient(base_url=on_render.url) as http:
         assert (await http.get(SERVICE["healthCheckPath"])).status_code == 200
-    # Nothing outside of the container could reach it otherwise.
+    # With 127.0.0.1, nothing outside of the container could reach the server.
     assert on_render.environment["HOST"] == "0.0.0.0"
 
 
 def test_every_variable_is_a_setting() -> None:
     named = {item["key"] for item in SERVICE["envVars"]}
 
-    # This one is Render's own.
+    # This variable is Render's.
     assert named - {"PYTHON_VERSION"} <= SETTINGS
     assert "DATABASE_URL" in named
 
@@ -141,7 +141,7 @@ def test_the_address_of_the_database_comes_from_render() -> None:
 
 
 def secrets_in(blueprint: Any) -> list[str]:
-    """Values that only a secret looks like: an address with a password, or a long run of random letters."""
+    """Values that look like secrets: an address with a password, or a long run of random letters."""
     if isinstance(blueprint, dict):
         return [found for value in blueprint.values() for found in secrets_in(value)]
     if isinstance(blueprint, list):
@@ -159,8 +159,8 @@ def test_no_secret_is_in_the_blueprint() -> None:
 @pytest.mark.parametrize(
     "value", ["postgresql://u:p@host/d", "sk_live_51HxY2eZvKYlo2C", "n4bQgYhMfWWaL+qgxVrQ"]
 )
-def test_a_secret_would_be_found(value: str) -> None:
-    """The check above is worth what it finds."""
+def test_secrets_are_detected(value: str) -> None:
+    """The check above can fail."""
     assert secrets_in({"services": [{"envVars": [{"key": "X", "value": value}]}]}) == [value]
 
 
@@ -168,7 +168,7 @@ def test_a_secret_would_be_found(value: str) -> None:
 
 
 def _stages() -> list[list[tuple[str, str]]]:
-    """The instructions of the Dockerfile and what they say, stage by stage."""
+    """The instructions of the Dockerfile with their arguments, by stage."""
     text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
     stages: list[list[tuple[str, str]]] = []
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -186,8 +186,8 @@ def said(stage: list[tuple[str, str]], instruction: str) -> list[str]:
     return [rest for name, rest in stage if name == instruction]
 
 
-def test_the_image_is_slim_and_of_a_version() -> None:
-    """Both stages are of the same one: a virtual environment works with the Python that made it."""
+def test_the_image_is_slim_and_has_a_version() -> None:
+    """Both stages have the same version: a virtual environment works only with the Python that made it."""
     (build,), (final,) = said(BUILD, "FROM"), said(FINAL, "FROM")
 
     assert build.removesuffix(" AS build") == final
@@ -207,12 +207,12 @@ def test_the_server_does_not_run_as_root() -> None:
 
     assert user not in ("root", "0")
     assert any(user in command and "useradd" in command for command in said(FINAL, "RUN"))
-    # What comes after it must not need to be root.
+    # Later instructions must not need root.
     assert not {"RUN", "COPY"} & set(names[names.index("USER") :])
 
 
-def test_everything_that_runs_is_in_the_image() -> None:
-    """Every package and module of pyproject.toml, and no file that .dockerignore holds back."""
+def test_the_image_contains_every_package() -> None:
+    """Every package and module of pyproject.toml, and no file that .dockerignore excludes."""
     copied = [word for line in said(BUILD, "COPY") for word in line.split()[:-1]]
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
@@ -228,7 +228,7 @@ def _environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for line in said(FINAL, "ENV") for pair in shlex.split(line))
 
 
-def test_the_image_serves_to_the_outside() -> None:
+def test_the_image_serves_other_machines() -> None:
     environment = _environment()
 
     assert json.loads(said(FINAL, "CMD")[0]) == ["gatehouse", "serve"]
@@ -237,7 +237,7 @@ def test_the_image_serves_to_the_outside() -> None:
     assert set(environment) - {"PATH", "PYTHONUNBUFFERED"} <= SETTINGS
 
 
-async def test_the_health_check_of_the_image_tells_a_server_from_none(gatehouse: GatehouseProcess) -> None:
+async def test_the_health_check_of_the_image_fails_without_a_server(gatehouse: GatehouseProcess) -> None:
     (check,) = said(FINAL, "HEALTHCHECK")
     program, *arguments = json.loads(check.partition("CMD ")[2])
     assert program == "python"

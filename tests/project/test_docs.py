@@ -15,7 +15,7 @@ from tests.support import ROOT
 LEGACY = ROOT / "tests" / "legacy"
 
 
-# What has happened before a command is typed
+# The state before a command is typed
 
 
 def _new_database(reader: Reader) -> None:
@@ -34,7 +34,7 @@ def _up_to_date(reader: Reader) -> None:
 
 
 def _behind(reader: Reader) -> None:
-    """As far as the tenants migration."""
+    """Migrated up to the migration of tenants."""
     _new_database(reader)
     _done(reader, "piccolo migrations forwards gatehouse 2026-11-24T00:04:52:117630")
 
@@ -42,13 +42,13 @@ def _behind(reader: Reader) -> None:
 def _failed(reader: Reader) -> None:
     _behind(reader)
     reader.psql("-c", "DROP INDEX beta_keys_key")
-    code, told = reader.type("./predeploy.sh")
+    code, output = reader.type("./predeploy.sh")
     assert code == 1
-    assert "the schema differs from the migrations: beta_keys lacks the unique index" in told
+    assert "the schema differs from the migrations: beta_keys lacks the unique index" in output
 
 
 def _held_up(reader: Reader) -> None:
-    """A transaction that read users and was left open."""
+    """Open a transaction that has read users."""
     reader.blocker = subprocess.Popen(
         [PROGRAMS / "psql", reader.server.dsn(user="beta", database="beta"), "-Xqt"],
         stdin=subprocess.PIPE,
@@ -65,9 +65,9 @@ def _held_up(reader: Reader) -> None:
 
 
 def _nothing_is_lost(reader: Reader) -> None:
-    code, told = reader.type("gatehouse keys list --json")
+    code, output = reader.type("gatehouse keys list --json")
     assert code == 0
-    assert [bool(key["expiresAt"]) for key in json.loads(told)] == [True] * 3
+    assert [bool(key["expiresAt"]) for key in json.loads(output)] == [True] * 3
 
 
 def _old_system(reader: Reader) -> None:
@@ -83,9 +83,9 @@ def _two_emails(reader: Reader) -> None:
         "-c", "REASSIGN OWNED BY old_system TO beta",
         "-c", f"INSERT INTO users (email, {columns}) SELECT 'Ana@Example.com', {columns} FROM users LIMIT 1",
     )  # fmt: skip
-    code, told = reader.type("gatehouse db adopt")
+    code, output = reader.type("gatehouse db adopt")
     assert code == 3
-    assert reader.psql("-c", "SELECT id FROM users WHERE email = 'Ana@Example.com'") in told
+    assert reader.psql("-c", "SELECT id FROM users WHERE email = 'Ana@Example.com'") in output
 
 
 def _once_more(reader: Reader) -> None:
@@ -94,16 +94,16 @@ def _once_more(reader: Reader) -> None:
 
 
 def _done(reader: Reader, command: str) -> None:
-    code, told = reader.type(command)
-    assert code == 0, told
+    code, output = reader.type(command)
+    assert code == 0, output
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command of the text, by its beginning, and what is to come of it."""
+    """A command of the text, by its beginning, and its expected result."""
 
     begins: str
-    told: str = ""
+    output: str = ""
     code: int = 0
     before: Callable[[Reader], None] | None = None
 
@@ -185,7 +185,7 @@ def reader(server: EmbeddedServer, tmp_path: Path) -> Iterator[Reader]:
     reader.close()
 
 
-def test_every_section_with_commands_is_tried() -> None:
+def test_every_section_with_commands_has_steps() -> None:
     assert list(COMMANDS) == list(STEPS)
 
 
@@ -202,6 +202,6 @@ def test_the_commands_of_a_section_do_what_it_says(reader: Reader, section: str)
         if "gatehouse serve" in command:
             reader.serve(command)
             continue
-        code, told = reader.type(command)
-        assert code == step.code, f"{command}\n{told}"
-        assert step.told in told, f"{command}\n{told}"
+        code, output = reader.type(command)
+        assert code == step.code, f"{command}\n{output}"
+        assert step.output in output, f"{command}\n{output}"

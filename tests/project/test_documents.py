@@ -61,7 +61,7 @@ def test_the_architecture_names_every_folder() -> None:
     assert [str(package) for package in sorted(top) if f"`{package}/`" not in text] == []
 
 
-def test_the_map_names_what_is_in_the_files() -> None:
+def test_names_in_the_map_exist_in_the_linked_files() -> None:
     """Each name in a row of "Where is …?" is in one of the files that the row links to."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     (table,) = re.findall(r"^## Where is …\?\n(.*?)^## ", text, re.M | re.S)

@@ -92,7 +92,7 @@ def _expected(command: str) -> str:
     return EXPECTED[max(matching, key=len, default=command)]
 
 
-def test_every_action_of_the_record_is_listed() -> None:
+def test_every_audit_action_is_listed() -> None:
     listed = re.findall(r"`([a-z_]+\.[a-z_]+)`", DOCUMENT[DOCUMENT.index("| about | actions |") :])
     features = "beta_key|tenant|staff|operator|session|password|email"
     recorded = {

@@ -26,11 +26,11 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
         assert PINNED[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
-def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
-    """Else pip takes the newest release for `name[extra]`, and finds no hash for it."""
+def test_extras_that_packages_require_are_pinned() -> None:
+    """If not, pip selects the newest release for `name[extra]`, and finds no hash for it."""
     extras = {canonicalize_name(requirement.name): requirement.extras for requirement, _ in PINS}
     needed = [Requirement(line) for name in extras if _is_installed(name) for line in requires(name) or []]
-    # An extra of a package that nobody asks for names packages that are not pinned.
+    # An extra that no package requires names packages that are not pinned.
     asked = [
         one for one in needed if one.extras and (one.marker is None or one.marker.evaluate({"extra": ""}))
     ]
@@ -40,7 +40,7 @@ def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
 
 
 def test_every_pinned_package_is_needed() -> None:
-    """A package that nothing asks for any more goes: `make lock`."""
+    """To remove a package that is no longer required: `make lock`."""
     needed: set[str] = set()
     _add_needed(needed, WANTED)
     elsewhere = {name for name in PINNED if not _is_installed(name)}
@@ -66,7 +66,7 @@ def _add_needed(needed: set[str], requirements: list[Requirement]) -> None:
 
 
 def _is_installed(name: str) -> bool:
-    """Some are pinned for other platforms and other versions of Python alone."""
+    """Some packages are pinned only for other platforms or versions of Python."""
     try:
         requires(name)
     except PackageNotFoundError:
@@ -77,7 +77,7 @@ def _is_installed(name: str) -> bool:
 def test_every_pin_has_its_hashes() -> None:
     entries = [entry for entry in re.split(r"\n(?=\S)", LOCK.strip()) if not entry.startswith("#")]
 
-    # A package may be there twice, each time for other versions of Python.
+    # A package may be pinned twice, for different versions of Python.
     names = {Requirement(entry.partition("==")[0]).name for entry in entries}
     assert {canonicalize_name(name) for name in names} == PINNED.keys()
     assert len(PINNED) >= 50

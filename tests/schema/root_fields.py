@@ -1,4 +1,4 @@
-"""The root fields of the schema, and who may ask for them."""
+"""The root fields of the schema, and which roles may use them."""
 
 from graphql import GraphQLField
 

@@ -59,7 +59,7 @@ def test_nothing_breaks_the_contract() -> None:
     assert _broken(schema._schema) == []
 
 
-def test_a_broken_promise_is_noticed() -> None:
+def test_a_breaking_change_is_detected() -> None:
     """The checks above can fail."""
 
     def changed(old: str, new: str) -> GraphQLSchema:

@@ -112,11 +112,11 @@ ELSEWHERE = {"BAD_REQUEST", "INTERNAL", "NOT_TEXT", "UNAVAILABLE"} | {
     "TOO_MANY_CELLS",
     "UNKNOWN_COLUMN",
 }
-"""Messages of REST, of failures, and of files of keys, none of which a field of GraphQL has."""
+"""The codes of messages that only REST, internal errors and files of keys use."""
 
 
 def test_the_codes_of_fields_are_listed() -> None:
-    """Each has a message, so a code without a line in the description is one that is new."""
+    """Every code has a message, so a code that the description lacks is a new one."""
     errors = {error.code for error in DomainError.__subclasses__()}
     plain = {code for code in _MESSAGES if "." not in code}
     listed = _codes("FieldError.code")

@@ -1,4 +1,4 @@
-"""Servers that tests share, and servers that they start."""
+"""Servers that tests share, and servers that tests start."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support import REGISTER, GatehouseProcess, is_running, kill_postgres,
 
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]:
-    """A first start on an empty home; the key it prints registers a business. Shared, as it takes long."""
+    """A first start in an empty home; its key has registered a business. Shared, because it takes long."""
     folder = tmp_path_factory.mktemp("serve")
     home = folder / "home"
     process = GatehouseProcess(folder / "first.log", DATABASE_URL="", GATEHOUSE_HOME=str(home))
@@ -31,7 +31,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts `gatehouse serve`; those that still run are killed after the test."""
+    """Starts `gatehouse serve`; servers that still run are killed after the test."""
     processes: list[GatehouseProcess] = []
 
     def begin(*, wait: bool = True, **environment: str) -> GatehouseProcess:

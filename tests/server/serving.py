@@ -1,4 +1,4 @@
-"""Servers in processes of their own, and what they answer."""
+"""Servers in processes of their own, and their responses."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ async def client(process: GatehouseProcess) -> AsyncIterator[Api]:
 
 
 def refusal(process: GatehouseProcess) -> str:
-    """What a start that fails prints; it is one line, and the exit code is 1."""
+    """The one line that a failed start prints; its exit code is 1."""
     assert process.process.wait(20) == 1
     (line,) = process.log.read_text().splitlines()
     return line
@@ -63,7 +63,7 @@ async def ask(api: Api, query: str, token: str | None = None, **variables: Any) 
 
 
 def assert_masked(response: httpx.Response, code: str) -> None:
-    """The answer is one GraphQL error of that code, and tells nothing of what is behind it."""
+    """Check that the response is one GraphQL error of that code, without internal details."""
     (error,) = response.json()["errors"]
     assert error["extensions"] == {"code": code}
     assert_tells_nothing(response.text)

@@ -1,4 +1,4 @@
-"""A database that is away, comes back, or hangs."""
+"""A database that is unavailable, returns, or hangs."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def forlorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatehouseProcess]:
-    """A server whose database has not been there since the start."""
+    """A server whose database has been unavailable since the start."""
     process = GatehouseProcess(
         tmp_path_factory.mktemp("forlorn") / "gatehouse.log",
         DATABASE_URL=f"postgresql://gatehouse:hunter2@127.0.0.1:{free_port()}/gatehouse",
@@ -72,7 +72,7 @@ async def test_without_a_database_graphql_answers_a_masked_error(
 
 
 async def test_a_failing_request_is_one_log_line_with_its_id(forlorn: GatehouseProcess) -> None:
-    """X-Request-ID is taken from the request and echoed; one is made up for a request without it."""
+    """X-Request-ID is that of the request, or a new one for a request without it."""
     async with client(forlorn) as api:
         given = await api.http.post("/graphql", json={"query": VALIDATE}, headers={"x-request-id": "abc-123"})
         made_up = await api.http.post("/graphql", json={"query": VALIDATE})
@@ -85,10 +85,8 @@ async def test_a_failing_request_is_one_log_line_with_its_id(forlorn: GatehouseP
     assert "hunter2" not in forlorn.log.read_text()
 
 
-async def test_a_database_that_goes_away_and_comes_back_needs_no_restart(
-    registered: Registered, start: Start
-) -> None:
-    """While it is away every answer is a masked error, at once; then all works as before."""
+async def test_an_outage_of_the_database_requires_no_restart(registered: Registered, start: Start) -> None:
+    """During the outage every response is a masked error, without delay; then requests succeed again."""
     database = EmbeddedServer(registered.home)
     database.start()
     try:
@@ -118,7 +116,7 @@ async def test_a_database_that_goes_away_and_comes_back_needs_no_restart(
 async def test_a_database_that_hangs_delays_no_request_beyond_five_seconds(
     registered: Registered, start: Start
 ) -> None:
-    """Whatever is asked, alone or at once, is answered; and all works when the database wakes up."""
+    """Single and concurrent requests get responses, and succeed when the database responds again."""
     database = EmbeddedServer(registered.home)
     database.start()
     form = registration(registered.key)
@@ -132,7 +130,7 @@ async def test_a_database_that_hangs_delays_no_request_beyond_five_seconds(
         async with client(start(DATABASE_URL=database.dsn())) as api:
             await fill_pool(api, registered.token)
             with hanging(registered.home):
-                # The first round meets connections of the pool, the second one also has to make some.
+                # The first round uses connections of the pool; the second one also opens some.
                 for viewers in (2, 30):
                     answers = await asyncio.gather(
                         timed(ask(api, REGISTER, i=form)),
@@ -155,17 +153,17 @@ async def test_a_database_that_hangs_delays_no_request_beyond_five_seconds(
 
 
 async def fill_pool(api: Api, token: str) -> None:
-    """Use as many connections at once as the pool may hold."""
+    """Use as many connections concurrently as the pool may have."""
     viewers = await asyncio.gather(*(api.viewer(token) for _ in range(20)))
     assert all(viewer["isOwner"] for viewer in viewers)
 
 
 @contextmanager
 def hanging(home: Path) -> Iterator[None]:
-    """PostgreSQL answers nobody, and closes nothing."""
+    """Make PostgreSQL hang: it responds to no client and closes no connection."""
     stopped: set[int] = set()
     try:
-        # Twice, for those that were forked before the first process was stopped.
+        # Twice, to stop processes that were forked before the first one was stopped.
         for _ in range(2):
             for pid in postgres_processes(home):
                 os.kill(pid, signal.SIGSTOP)

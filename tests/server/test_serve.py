@@ -1,4 +1,4 @@
-"""`gatehouse serve` in processes of its own: starts, ends, kills, and a database that comes and goes."""
+"""`gatehouse serve` in processes of its own: starts, stops and kills."""
 
 import asyncio
 import os
@@ -59,10 +59,10 @@ def test_the_key_of_the_first_start_registers_a_business(registered: Registered)
 
 
 @pytest.mark.parametrize(("by", "workers"), [("Ctrl-C", "1"), ("SIGTERM", "1"), ("Ctrl-C", "2")])
-async def test_a_later_start_has_lost_nothing_and_ends_quietly(
+async def test_a_later_start_serves_the_same_data_and_ends_quietly(
     registered: Registered, start: Start, by: str, workers: str
 ) -> None:
-    """It prints no key, serves what was there, and ends with exit code 0 and PostgreSQL with it."""
+    """It prints no key, serves the old data, and ends with exit code 0 together with PostgreSQL."""
     process = start(**registered.environment, WORKERS=workers)
     async with client(process) as api:
         viewer = await api.viewer(registered.token)
@@ -76,14 +76,14 @@ async def test_a_later_start_has_lost_nothing_and_ends_quietly(
     assert viewer["tenant"] == registered.answer["tenant"]
     assert code == 0
     assert not is_running(registered.home)
-    told = [line for line in process.log.read_text().splitlines() if not line.endswith("[-] stopped")]
-    assert told == ["", f"Gatehouse is ready:  {process.url}/graphql", ""]
+    lines = [line for line in process.log.read_text().splitlines() if not line.endswith("[-] stopped")]
+    assert lines == ["", f"Gatehouse is ready:  {process.url}/graphql", ""]
 
 
-async def test_a_second_server_on_the_same_port_leaves_the_first_at_work(
+async def test_a_second_server_on_the_same_port_does_not_disturb_the_first(
     registered: Registered, start: Start
 ) -> None:
-    """It fails with one line that names the port; the first one and its database do not notice."""
+    """It fails with one line that names the port; the first one continues to serve."""
     first = start(**registered.environment)
 
     second = start(**{**registered.environment, "PORT": str(first.port)}, wait=False)
@@ -93,10 +93,8 @@ async def test_a_second_server_on_the_same_port_leaves_the_first_at_work(
         assert (await api.viewer(registered.token))["tenant"] == registered.answer["tenant"]
 
 
-async def test_a_server_that_was_killed_starts_again_with_its_data(
-    registered: Registered, start: Start
-) -> None:
-    """SIGKILL to the whole group leaves PostgreSQL behind; the next server takes it over, and ends it."""
+async def test_a_killed_server_starts_again_with_its_data(registered: Registered, start: Start) -> None:
+    """SIGKILL to the group leaves PostgreSQL running; the next server uses it, and stops it at its end."""
     start(**registered.environment).kill()
 
     again = start(**registered.environment)
@@ -145,11 +143,11 @@ def test_a_role_that_bypasses_row_security_is_refused(server: EmbeddedServer, st
     assert "CREATE ROLE gatehouse LOGIN" in line
 
 
-# Migrations that are pending
+# Pending migrations
 
 
 async def test_pending_migrations_are_named_until_they_are_applied(empty_database: str, start: Start) -> None:
-    """The log says what to run, /readyz is 503 and names them, and is 200 without a restart afterwards."""
+    """The log has the command, and /readyz answers 503 with the ids, then 200 without a restart."""
     process = start(DATABASE_URL=empty_database)
     async with client(process) as api:
         refused = await api.http.get("/readyz")
@@ -174,7 +172,7 @@ async def test_pending_migrations_are_named_until_they_are_applied(empty_databas
         assert (await api.validate("BETA-TEST-12345"))["reason"] == "NOT_FOUND"
 
 
-async def test_db_sync_applies_what_is_pending_and_warns(empty_database: str, start: Start) -> None:
+async def test_db_sync_applies_pending_migrations_and_warns(empty_database: str, start: Start) -> None:
     process = start(DATABASE_URL=empty_database, DB_SYNC="true")
 
     async with client(process) as api:
@@ -186,7 +184,7 @@ async def test_db_sync_applies_what_is_pending_and_warns(empty_database: str, st
 
 
 def test_db_sync_without_a_database_ends_the_start(start: Start) -> None:
-    """Nobody would apply anything once it is back; whoever starts the process tries again."""
+    """The migrations would stay pending when the database is back; a supervisor starts the process again."""
     process = start(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/x", DB_SYNC="true", wait=False)
 
     assert process.process.wait(30) == 1
@@ -196,7 +194,7 @@ def test_db_sync_without_a_database_ends_the_start(start: Start) -> None:
     assert "Traceback" not in log
 
 
-async def test_db_sync_of_what_cannot_be_applied_ends_the_start_in_one_line(
+async def test_a_failed_migration_of_db_sync_ends_the_start_with_one_line(
     empty_database: str, start: Start
 ) -> None:
     connection = await asyncpg.connect(empty_database)
@@ -214,7 +212,7 @@ async def test_db_sync_of_what_cannot_be_applied_ends_the_start_in_one_line(
 
 
 async def test_of_several_instances_with_db_sync_one_migrates(empty_database: str, start: Start) -> None:
-    """However many start at once; each of them warns."""
+    """All start concurrently, and each of them warns."""
     processes = [start(DATABASE_URL=empty_database, DB_SYNC="true", wait=False) for _ in range(3)]
     for process in processes:
         process.wait_until_up()
@@ -229,13 +227,13 @@ async def test_of_several_instances_with_db_sync_one_migrates(empty_database: st
     await connection.close()
 
 
-# What the log holds
+# The log
 
 
-async def test_no_password_token_or_whole_key_gets_into_the_log(
+async def test_the_log_contains_no_password_token_or_whole_key(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """However a request ends: well, refused, malformed, or in a failure of ours."""
+    """For successful, refused, malformed and failing requests."""
     gatehouse.start()
     key, other = await issue_key(database), await issue_key(database)
     form = registration(key)
@@ -251,7 +249,7 @@ async def test_no_password_token_or_whole_key_gets_into_the_log(
         await api.post(REGISTER.replace("$i:", f'$i: "{PASSWORD}" {key}'), i=form)
         await api.http.post("/api/auth/login", json={"email": form["email"], "password": wrong})
         await api.http.get(f"/api/beta-keys/validate/{key}")
-        # A constraint that nobody foresaw: PostgreSQL's answer repeats the row.
+        # An unexpected constraint: PostgreSQL's error repeats the row.
         await database.execute("ALTER TABLE users ADD CONSTRAINT unforeseen CHECK (email = '') NOT VALID")
         try:
             failed = await ask(api, REGISTER, i=registration(other))
@@ -265,7 +263,7 @@ async def test_no_password_token_or_whole_key_gets_into_the_log(
     assert [secret for secret in (PASSWORD, wrong, *tokens, key, other, "$argon2") if secret in log] == []
 
 
-def test_of_two_first_starts_at_once_both_serve_and_one_makes_the_key(tmp_path: Path) -> None:
+def test_of_two_concurrent_first_starts_both_serve_and_one_issues_the_key(tmp_path: Path) -> None:
     home = str(tmp_path / "home")
     servers = [
         GatehouseProcess(tmp_path / f"{number}.log", DATABASE_URL="", GATEHOUSE_HOME=home)
@@ -285,8 +283,8 @@ def test_of_two_first_starts_at_once_both_serve_and_one_makes_the_key(tmp_path: 
             server.stop()
 
 
-def test_when_the_parent_of_several_is_killed_its_workers_end(tmp_path: Path) -> None:
-    """Left behind, they would answer on and keep the port from the next start."""
+def test_server_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """If they stayed, they would occupy the port."""
     server = GatehouseProcess(tmp_path / "gatehouse.log", WORKERS="2")
     server.start()
     try:

@@ -15,14 +15,14 @@ def smoke(url: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_server_that_runs_passes_the_smoke_checks(start: Start) -> None:
+def test_a_running_server_passes_the_smoke_checks(start: Start) -> None:
     assert smoke(f"{start().url}/") == (0, "all is well\n")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://x", "nowhere"])
-def test_what_is_no_server_fails_the_smoke_checks(url: str) -> None:
-    code, told = smoke(url)
+def test_an_address_without_gatehouse_fails_the_smoke_checks(url: str) -> None:
+    code, output = smoke(url)
 
     assert code == 1
-    assert "Traceback" not in told
-    assert "/readyz" in told or "is not an HTTP URL" in told
+    assert "Traceback" not in output
+    assert "/readyz" in output or "is not an HTTP URL" in output

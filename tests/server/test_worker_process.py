@@ -1,4 +1,4 @@
-"""The worker that a server starts beside itself: there as long as the server is, and no longer."""
+"""The worker process of a server: it runs as long as the server does."""
 
 import asyncio
 import os
@@ -44,10 +44,10 @@ def is_alive(process: int) -> bool:
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
-async def test_a_server_has_one_worker_however_many_processes_it_is(
+async def test_a_server_of_several_processes_has_one_worker(
     gatehouse: GatehouseProcess, tmp_path: Path, count: str
 ) -> None:
-    """Which gives way to them."""
+    """The worker has a lower priority."""
     gatehouse.environment |= {"WORKER": "on", "WORKERS": count, "GATEHOUSE_HOME": str(tmp_path / "home")}
     gatehouse.start()
 
@@ -57,7 +57,7 @@ async def test_a_server_has_one_worker_however_many_processes_it_is(
     await wait_for(lambda: os.getpriority(os.PRIO_PROCESS, worker) > usual)
 
 
-async def test_a_worker_that_is_killed_is_started_again(running: GatehouseProcess) -> None:
+async def test_a_killed_worker_is_started_again(running: GatehouseProcess) -> None:
     (killed,) = workers(running)
 
     os.kill(killed, signal.SIGKILL)
@@ -66,7 +66,7 @@ async def test_a_worker_that_is_killed_is_started_again(running: GatehouseProces
     assert f"will be restarted exit_code=-{int(signal.SIGKILL)}" in running.log.read_text()
 
 
-async def test_a_server_that_is_killed_leaves_no_worker(running: GatehouseProcess) -> None:
+async def test_a_killed_server_leaves_no_worker(running: GatehouseProcess) -> None:
     (worker,) = workers(running)
 
     os.kill(running.process.pid, signal.SIGKILL)
@@ -74,10 +74,10 @@ async def test_a_server_that_is_killed_leaves_no_worker(running: GatehouseProces
     await wait_for(lambda: not is_alive(worker))
 
 
-async def test_a_server_that_ends_waits_for_the_mail_that_is_being_sent(
+async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
     running: GatehouseProcess, api: Api, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """Nothing is left behind half sent, and the end is quiet."""
+    """No mail is interrupted, and nothing is logged at the end."""
     (worker,) = workers(running)
     for _ in range(3):
         await api.register(registration(await issue_key(database)))
@@ -91,10 +91,10 @@ async def test_a_server_that_ends_waits_for_the_mail_that_is_being_sent(
     assert "Traceback" not in running.log.read_text()
 
 
-async def test_a_server_sends_mails_into_files_where_there_is_no_mail_server(
+async def test_without_a_mail_server_mails_are_written_to_files(
     api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
 ) -> None:
-    """Unless WORKER=off leaves that to another process."""
+    """By the worker of the server."""
     outbox = tmp_path / "home" / "outbox"
     gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": str(tmp_path / "home")}
     form = registration(await issue_key(database))

@@ -1,4 +1,4 @@
-"""Recording the expiry of beta keys.
+"""Recording the expiry of beta keys for their indexes. Whether a key has expired is decided in status.py.
 
 An index cannot depend on the clock. With `expiredAt` written, the indexes of expired and of open keys can be
 partial ones, and a page of either costs the same however many keys have expired.

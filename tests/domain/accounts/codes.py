@@ -1,4 +1,4 @@
-"""One-time codes, as they are asked for, mailed and handed in."""
+"""Requesting, reading and using one-time codes."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ mutation($e: String!, $c: String!) { verifyEmail(email: $e, code: $c) { __typena
 
 
 async def mailed(database: asyncpg.Connection, template: str) -> list[asyncpg.Record]:
-    """The mails of a template that are queued, the oldest first."""
+    """The queued mails of a template, the oldest first."""
     return await database.fetch(
         """SELECT recipient, language, "values"->>'code' AS code FROM mails
             WHERE template = $1 ORDER BY "createdAt" """,

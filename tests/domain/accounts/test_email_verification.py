@@ -1,4 +1,4 @@
-"""Verified addresses: a code shows whose a mailbox is, and its token registers the address."""
+"""Email verification: a mailed code is exchanged for a token, with which the address registers."""
 
 import asyncio
 
@@ -17,10 +17,8 @@ def _verified_only(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("_verified_only")
-async def test_whoever_reads_the_mailbox_registers_with_the_address(
-    api: Api, database: asyncpg.Connection
-) -> None:
-    """Safe to repeat, as any registration."""
+async def test_a_verified_address_registers(api: Api, database: asyncpg.Connection) -> None:
+    """Safe to repeat, like any registration."""
     form = registration(await issue_key(database), email="Ana@Example.com")
     form["emailVerificationToken"] = await verified(api, database, "ana@example.com")
 
@@ -33,7 +31,7 @@ async def test_whoever_reads_the_mailbox_registers_with_the_address(
 
 @pytest.mark.usefixtures("_verified_only")
 @pytest.mark.parametrize("token", [None, "", "x", "x" * 43, "\x00", "ñ"])
-async def test_without_a_token_nobody_registers(
+async def test_registration_without_a_token_is_refused(
     api: Api, database: asyncpg.Connection, token: str | None
 ) -> None:
     form = registration(await issue_key(database), emailVerificationToken=token)
@@ -46,7 +44,7 @@ async def test_without_a_token_nobody_registers(
 
 
 @pytest.mark.usefixtures("_verified_only")
-async def test_a_token_registers_its_own_address_alone_and_once_within_half_an_hour(
+async def test_a_token_registers_only_its_address_once_within_half_an_hour(
     api: Api, database: asyncpg.Connection
 ) -> None:
     token = await verified(api, database, "ana@example.com")
@@ -67,7 +65,7 @@ async def test_a_token_registers_its_own_address_alone_and_once_within_half_an_h
 
 
 @pytest.mark.usefixtures("_verified_only")
-async def test_a_registration_that_fails_leaves_the_token_as_it_was(
+async def test_a_failed_registration_does_not_use_up_the_token(
     api: Api, database: asyncpg.Connection
 ) -> None:
     token = await verified(api, database, "eva@example.com")
@@ -85,7 +83,9 @@ async def test_a_registration_that_fails_leaves_the_token_as_it_was(
 
 
 @pytest.mark.usefixtures("_verified_only")
-async def test_one_registration_sent_ten_times_at_once_is_one(api: Api, database: asyncpg.Connection) -> None:
+async def test_one_registration_sent_ten_times_concurrently_creates_one_tenant(
+    api: Api, database: asyncpg.Connection
+) -> None:
     token = await verified(api, database, "ana@example.com")
     form = registration(await issue_key(database), email="ana@example.com", emailVerificationToken=token)
 
@@ -96,7 +96,7 @@ async def test_one_registration_sent_ten_times_at_once_is_one(api: Api, database
 
 
 @pytest.mark.usefixtures("_verified_only")
-async def test_with_one_token_and_many_keys_one_business_registers(
+async def test_one_token_with_many_keys_registers_one_business(
     api: Api, database: asyncpg.Connection
 ) -> None:
     token = await verified(api, database, "ana@example.com")
@@ -113,7 +113,7 @@ async def test_with_one_token_and_many_keys_one_business_registers(
 
 
 @pytest.mark.usefixtures("_verified_only")
-async def test_old_clients_hand_in_the_token_too(api: Api, database: asyncpg.Connection) -> None:
+async def test_rest_accepts_the_token_too(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database), email="ana@example.com")
 
     refused = await api.http.post("/api/auth/register", json=form)
@@ -124,7 +124,7 @@ async def test_old_clients_hand_in_the_token_too(api: Api, database: asyncpg.Con
     assert passed.status_code == 201
 
 
-async def test_where_addresses_need_not_be_verified_no_token_is_looked_at(
+async def test_without_required_verification_the_token_is_ignored(
     api: Api, database: asyncpg.Connection
 ) -> None:
     form = registration(await issue_key(database), emailVerificationToken="x")
@@ -132,8 +132,8 @@ async def test_where_addresses_need_not_be_verified_no_token_is_looked_at(
     assert (await api.register(form))["__typename"] == "Registration"
 
 
-async def test_a_code_is_changed_for_a_token_once(api: Api, database: asyncpg.Connection) -> None:
-    """Whether or not the address is registered already."""
+async def test_a_code_is_exchanged_for_a_token_once(api: Api, database: asyncpg.Connection) -> None:
+    """For registered and unregistered addresses."""
     await api.data(REQUEST_VERIFICATION, e="new@example.com")
     (row,) = await mailed(database, "verification_code")
 
@@ -144,7 +144,7 @@ async def test_a_code_is_changed_for_a_token_once(api: Api, database: asyncpg.Co
 
 
 @pytest.mark.parametrize("email", ["", "ana", "a\x00b@example.com", "x" * 9999])
-async def test_a_code_for_what_is_no_address_is_a_wrong_one(api: Api, email: str) -> None:
+async def test_a_code_for_an_invalid_address_is_wrong(api: Api, email: str) -> None:
     answer = await api.data(VERIFY, e=email, c="123456")
 
     assert answer["verifyEmail"] == {"__typename": "WrongCode", "code": "WRONG_CODE"}

@@ -25,15 +25,15 @@ async def change(api: Api, token: str, current: str, new: str = NEW, language: s
     return (await api.data(CHANGE, token, language, i=given))["changePassword"]
 
 
-async def test_another_password_ends_every_other_session(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_password_change_ends_every_other_session(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     others = [(await api.register(form))["accessToken"], (await api.login(form["email"]))["accessToken"]]
     here = (await api.login(form["email"]))["accessToken"]
     bystander = await api.register(registration(await issue_key(database)))
 
-    told = await change(api, here, PASSWORD)
+    answer = await change(api, here, PASSWORD)
 
-    assert told["__typename"] == "Done"
+    assert answer["__typename"] == "Done"
     assert [await api.viewer(token) for token in others] == [None, None]
     assert await api.viewer(here) is not None
     assert await api.viewer(bystander["accessToken"]) is not None
@@ -47,15 +47,18 @@ async def test_another_password_ends_every_other_session(api: Api, database: asy
     assert [mail["recipient"] for mail in mails] == [form["email"]]
 
 
-async def test_the_current_password_has_to_be_right(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_wrong_current_password_is_refused(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     token = (await api.register(form))["accessToken"]
     other = (await api.login(form["email"]))["accessToken"]
 
-    told = await change(api, token, "Wr0ng!password")
+    answer = await change(api, token, "Wr0ng!password")
     spanish = await change(api, token, "Wr0ng!password", language="es")
 
-    assert (told["__typename"], told["message"]) == ("WrongCredentials", "The current password is incorrect.")
+    assert (answer["__typename"], answer["message"]) == (
+        "WrongCredentials",
+        "The current password is incorrect.",
+    )
     assert spanish["message"] == "La contraseña actual no es correcta."
     assert await api.viewer(other) is not None
     assert (await api.login(form["email"]))["__typename"] == "SignedIn"
@@ -64,9 +67,9 @@ async def test_the_current_password_has_to_be_right(api: Api, database: asyncpg.
 async def test_the_new_password_follows_the_rules(api: Api, database: asyncpg.Connection) -> None:
     token = (await api.register(registration(await issue_key(database))))["accessToken"]
 
-    told = await change(api, token, PASSWORD, "weak")
+    answer = await change(api, token, PASSWORD, "weak")
 
-    assert told["fields"] == [{"field": "newPassword", "code": "TOO_SHORT"}]
+    assert answer["fields"] == [{"field": "newPassword", "code": "TOO_SHORT"}]
 
 
 async def test_an_operator_changes_the_password_too(api: Api, database: asyncpg.Connection) -> None:
@@ -77,8 +80,8 @@ async def test_an_operator_changes_the_password_too(api: Api, database: asyncpg.
     assert (await api.login(operator.email, NEW))["__typename"] == "SignedIn"
 
 
-async def test_of_two_changes_at_once_one_is_made(api: Api, database: asyncpg.Connection) -> None:
-    """The session of the other one has ended with it."""
+async def test_of_two_concurrent_changes_one_succeeds(api: Api, database: asyncpg.Connection) -> None:
+    """The first change ends the session of the second."""
     form = registration(await issue_key(database))
     tokens = [(await api.register(form))["accessToken"], (await api.login(form["email"]))["accessToken"]]
 
@@ -93,7 +96,7 @@ async def test_of_two_changes_at_once_one_is_made(api: Api, database: asyncpg.Co
 async def test_no_session_opened_with_the_old_password_outlives_the_change(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody signs in; their password is verified, and before the session is opened it changes."""
+    """The password changes after a sign-in has verified it and before it opens the session."""
     from api.domain.accounts import sign_in
 
     form = registration(await issue_key(database))

@@ -36,8 +36,8 @@ async def test_a_code_sets_a_new_password_and_ends_every_session(
     assert (await api.login("ana@example.com", PASSWORD))["__typename"] == "WrongCredentials"
     assert (await api.login("ana@example.com", NEW_PASSWORD))["__typename"] == "SignedIn"
     assert await database.fetchval("SELECT count(*) FROM audit_events WHERE action = 'password.reset'") == 1
-    (told,) = await mailed(database, "password_changed")
-    assert told["recipient"] == "ana@example.com"
+    (mail,) = await mailed(database, "password_changed")
+    assert mail["recipient"] == "ana@example.com"
 
 
 async def test_a_code_works_once(api: Api, database: asyncpg.Connection, ana: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ async def test_a_code_works_once(api: Api, database: asyncpg.Connection, ana: di
     assert (await api.login(ana["email"], NEW_PASSWORD))["__typename"] == "SignedIn"
 
 
-async def test_of_two_who_type_the_right_code_at_once_one_wins(
+async def test_of_two_concurrent_uses_of_a_code_one_succeeds(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
     code = await code_for_reset(api, database, ana["email"])
@@ -65,7 +65,7 @@ async def test_of_two_who_type_the_right_code_at_once_one_wins(
     assert len(await mailed(database, "password_changed")) == 1
 
 
-async def test_twenty_wrong_codes_at_once_use_five_tries(
+async def test_twenty_concurrent_wrong_codes_use_five_tries(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
     code = await code_for_reset(api, database, ana["email"])
@@ -91,7 +91,7 @@ async def test_the_fifth_try_may_still_be_right(
 @pytest.mark.parametrize(
     "code", ["", "12345", "1234567", "abcdef", "１２３４５６", "12 456", "12\x003456", "x" * 9999]
 )
-async def test_what_cannot_be_a_code_costs_no_try(
+async def test_text_that_cannot_be_a_code_costs_no_try(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any], code: str
 ) -> None:
     await code_for_reset(api, database, ana["email"])
@@ -125,19 +125,19 @@ async def test_a_code_ends_after_ten_minutes(
     assert (await reset(api, ana["email"], code))["__typename"] == "WrongCode"
 
 
-async def test_only_the_newest_code_is_any_good(
+async def test_only_the_newest_code_is_valid(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """Otherwise each code that was asked for would bring five more tries."""
+    """If older codes stayed valid, each requested code would add five tries."""
     first = await code_for_reset(api, database, ana["email"])
     second = await code_for_reset(api, database, ana["email"])
 
-    # One in a million times both are the same.
+    # With a probability of one in a million both codes are equal.
     assert (await reset(api, ana["email"], first))["__typename"] == "WrongCode" or first == second
     assert (await reset(api, ana["email"], second))["__typename"] == "Done"
 
 
-async def test_a_code_is_good_for_its_own_purpose_and_address_alone(
+async def test_a_code_is_valid_for_its_own_purpose_and_address_only(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
     await api.register(registration(await issue_key(database), email="eva@example.com"))
@@ -152,7 +152,7 @@ async def test_a_code_is_good_for_its_own_purpose_and_address_alone(
     assert (await reset(api, ana["email"], code))["__typename"] == "Done"
 
 
-async def test_a_user_who_was_deactivated_meanwhile_gets_no_new_password(
+async def test_a_user_who_is_deactivated_after_the_request_gets_no_new_password(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
     code = await code_for_reset(api, database, ana["email"])
@@ -162,16 +162,16 @@ async def test_a_user_who_was_deactivated_meanwhile_gets_no_new_password(
     assert await mailed(database, "password_changed") == []
 
 
-async def test_whoever_is_removed_while_they_set_a_new_password_is_removed(
+async def test_a_user_who_is_removed_during_a_password_reset_is_removed(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """Neither waits for the other, which would end with one of them failing."""
+    """The two transactions do not deadlock."""
     tenant_id = await database.fetchval("SELECT id FROM tenants")
     person = await hire(database, tenant_id, "CASHIER")
     code = await code_for_reset(api, database, person.email)
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
 
-    # Until the transaction ends, both stand where they first touch the person; the removal comes first.
+    # Until the transaction ends, both wait at their first lock on the user; the removal is first.
     async with asyncio.TaskGroup() as tasks, database.transaction():
         await database.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", person.id)
         removing = tasks.create_task(api.data(remove, ana["token"], id=person.id))
@@ -184,13 +184,13 @@ async def test_whoever_is_removed_while_they_set_a_new_password_is_removed(
     assert await mailed(database, "password_changed") == []
 
 
-# What asking tells
+# What a request reveals
 
 
-async def test_asking_does_not_tell_whether_an_address_is_known(
+async def test_requesting_a_code_does_not_reveal_whether_an_account_exists(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """And nobody gets a mail who has no account."""
+    """And an address without an account gets no mail."""
     known = (await api.data(REQUEST_RESET, e=ana["email"]))["requestPasswordReset"]
     unknown = (await api.data(REQUEST_RESET, e="nobody@example.com"))["requestPasswordReset"]
     await database.execute('UPDATE users SET "isActive" = false')
@@ -202,10 +202,10 @@ async def test_asking_does_not_tell_whether_an_address_is_known(
     assert [row["recipient"] for row in await mailed(database, "password_reset_code")] == [ana["email"]]
 
 
-async def test_asking_and_trying_for_an_unknown_address_cost_their_hashes_too(
+async def test_an_unknown_address_costs_as_many_hashes_as_a_known_one(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time an answer takes must not tell whether an address is known."""
+    """The response time must not reveal whether an account exists."""
     from api.domain.accounts import passwords
 
     await passwords.verify_password("x", None)
@@ -226,7 +226,7 @@ async def test_asking_and_trying_for_an_unknown_address_cost_their_hashes_too(
     assert calls == ["hash", "verify", "verify"]
 
 
-async def test_what_is_no_address_is_told(api: Api) -> None:
+async def test_an_invalid_address_is_reported(api: Api) -> None:
     answer = (await api.data(REQUEST_RESET, e="ana"))["requestPasswordReset"]
     asked = (await api.data(REQUEST_VERIFICATION, e=""))["requestEmailVerification"]
 
@@ -234,10 +234,10 @@ async def test_what_is_no_address_is_told(api: Api) -> None:
     assert asked["fields"] == [{"field": "email", "code": "REQUIRED"}]
 
 
-async def test_no_code_can_be_read_off_the_database(
+async def test_codes_are_stored_as_slow_hashes(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    """A fast digest of six digits could be: there are only a million."""
+    """A fast digest of six digits could be reversed, because there are only a million codes."""
     await code_for_reset(api, database, ana["email"])
     await code_for_reset(api, database, ana["email"])
 
@@ -247,11 +247,11 @@ async def test_no_code_can_be_read_off_the_database(
     assert len({digest.split("$")[4] for digest in digests}) == 2
 
 
-async def test_the_mail_speaks_the_language_of_the_request(
+async def test_the_mail_is_in_the_language_of_the_request(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
-    told = await api.data(REQUEST_RESET, language="es-CO", e=ana["email"])
+    answer = await api.data(REQUEST_RESET, language="es-CO", e=ana["email"])
     await api.data(REQUEST_RESET, e=ana["email"])
 
-    assert told["requestPasswordReset"]["message"].startswith("Si esta dirección")
+    assert answer["requestPasswordReset"]["message"].startswith("Si esta dirección")
     assert [row["language"] for row in await mailed(database, "password_reset_code")] == ["es", "en"]

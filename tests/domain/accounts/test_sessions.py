@@ -1,4 +1,4 @@
-"""Sessions: what ends them, and the devices that a user is signed in on."""
+"""Sessions: their ends, and the list of signed-in devices."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from tests.support import SESSIONS, Api, hire, issue_key, registration
 pytestmark = pytest.mark.anyio
 
 
-async def test_after_signing_out_the_token_is_nobodys(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_token_is_invalid_after_sign_out(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     first = (await api.register(form))["accessToken"]
     second = (await api.login(form["email"]))["accessToken"]
@@ -22,7 +22,7 @@ async def test_after_signing_out_the_token_is_nobodys(api: Api, database: asyncp
     assert (await api.viewer(second))["email"] == form["email"]
 
 
-async def test_signing_out_needs_somebody_signed_in(api: Api) -> None:
+async def test_sign_out_requires_a_session(api: Api) -> None:
     answer = await api.post("mutation { logout { message } }", language="es")
 
     (error,) = answer["errors"]
@@ -30,7 +30,7 @@ async def test_signing_out_needs_somebody_signed_in(api: Api) -> None:
     assert error["message"] == "Primero inicie sesión."
 
 
-async def test_a_session_ends_when_its_time_is_up(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_session_ends_when_it_expires(api: Api, database: asyncpg.Connection) -> None:
     token = (await api.register(registration(await issue_key(database))))["accessToken"]
     await database.execute("""UPDATE sessions SET "expiresAt" = now() - interval '1 second'""")
 
@@ -38,14 +38,14 @@ async def test_a_session_ends_when_its_time_is_up(api: Api, database: asyncpg.Co
 
 
 @pytest.mark.parametrize("token", ["", "x", "x" * 43, "x" * 10_000, "á" * 43, "a b", "Bearer x"])
-async def test_a_token_nobody_was_given_is_nobodys(api: Api, token: str) -> None:
+async def test_an_unknown_token_has_no_viewer(api: Api, token: str) -> None:
     headers = [(b"authorization", b"Bearer " + token.encode())]
     response = await api.http.post("/graphql", json={"query": "{ viewer { id } }"}, headers=headers)
 
     assert response.json() == {"data": {"viewer": None}}
 
 
-async def test_a_device_is_last_seen_when_it_asks(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_request_updates_last_seen_of_its_device(api: Api, database: asyncpg.Connection) -> None:
     token = (await api.register(registration(await issue_key(database))))["accessToken"]
     await database.execute("""UPDATE sessions SET "lastSeenAt" = now() - interval '1 hour'""")
 
@@ -54,7 +54,7 @@ async def test_a_device_is_last_seen_when_it_asks(api: Api, database: asyncpg.Co
     assert await database.fetchval("""SELECT "lastSeenAt" > now() - interval '1 minute' FROM sessions""")
 
 
-async def test_signing_out_twice_is_on_record_once(api: Api, database: asyncpg.Connection) -> None:
+async def test_signing_out_twice_records_one_event(api: Api, database: asyncpg.Connection) -> None:
     token = (await api.register(registration(await issue_key(database))))["accessToken"]
 
     await api.data("mutation { a: logout { message } b: logout { message } }", token)
@@ -83,7 +83,7 @@ mutation($id: ID!) { revokeSession(id: $id) { __typename ... on Done { message }
 
 
 async def test_a_user_sees_the_devices_that_are_signed_in(api: Api, database: asyncpg.Connection) -> None:
-    """This one first, then the one that was seen last; those that have ended are not shown."""
+    """The current one first, then the most recently seen; ended sessions are not listed."""
     form = registration(await issue_key(database))
     phone = (await api.register(form))["accessToken"]
     laptop, signed_out, expired = [(await api.login(form["email"]))["accessToken"] for _ in range(3)]
@@ -110,7 +110,7 @@ async def test_a_user_sees_the_devices_that_are_signed_in(api: Api, database: as
     assert seen[0]["createdAt"] < seen[0]["expiresAt"]
 
 
-async def test_the_expiry_that_is_answered_is_the_stored_one(api: Api, database: asyncpg.Connection) -> None:
+async def test_the_response_has_the_stored_expiry(api: Api, database: asyncpg.Connection) -> None:
     answer = await api.register(registration(await issue_key(database)))
 
     stored = await database.fetchval('SELECT "expiresAt" FROM sessions')
@@ -123,10 +123,10 @@ async def test_a_lost_device_is_signed_out_from_another(api: Api, database: asyn
     here = (await api.login(form["email"]))["accessToken"]
     (mine, theirs) = (await api.data(SESSIONS, here))["sessions"]
 
-    told = (await api.data(REVOKE, here, "es", id=theirs["id"]))["revokeSession"]
+    answer = (await api.data(REVOKE, here, "es", id=theirs["id"]))["revokeSession"]
     again = (await api.data(REVOKE, here, id=theirs["id"]))["revokeSession"]
 
-    assert told == {"__typename": "Done", "message": "Se cerró la sesión en ese dispositivo."}
+    assert answer == {"__typename": "Done", "message": "Se cerró la sesión en ese dispositivo."}
     assert again == {"__typename": "NotFound", "code": "NOT_FOUND"}
     assert await api.viewer(lost) is None
     assert [session["id"] for session in (await api.data(SESSIONS, here))["sessions"]] == [mine["id"]]
@@ -136,7 +136,7 @@ async def test_a_lost_device_is_signed_out_from_another(api: Api, database: asyn
     assert [row["subjectId"] for row in revoked] == [theirs["id"]]
 
 
-async def test_the_device_that_asks_can_be_signed_out_too(api: Api, database: asyncpg.Connection) -> None:
+async def test_the_current_device_can_be_signed_out(api: Api, database: asyncpg.Connection) -> None:
     operator = await hire(database, None, "SUPER_ADMIN")
     (session,) = (await api.data(SESSIONS, operator.token))["sessions"]
 
@@ -152,7 +152,7 @@ async def test_the_device_that_asks_can_be_signed_out_too(api: Api, database: as
         'mutation { changePassword(input: {currentPassword: "x", newPassword: "x"}) { __typename } }',
     ],
 )
-async def test_devices_and_passwords_are_somebodys(api: Api, document: str) -> None:
+async def test_devices_and_passwords_require_a_session(api: Api, document: str) -> None:
     (error,) = (await api.post(document))["errors"]
 
     assert error["extensions"] == {"code": "UNAUTHENTICATED"}

@@ -1,4 +1,4 @@
-"""Signing in, being signed in, and signing out."""
+"""Signing in."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support import LOGIN, PASSWORD, Api, issue_key, registration
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_owner_signs_in_however_the_address_is_typed(
+async def test_the_owner_signs_in_with_any_spelling_of_the_address(
     api: Api, database: asyncpg.Connection
 ) -> None:
     await api.register(registration(await issue_key(database), email="ana@example.com"))
@@ -24,8 +24,10 @@ async def test_the_owner_signs_in_however_the_address_is_typed(
 
 
 @pytest.mark.parametrize("email", ["nobody@example.com", "ana@example.com", "", "a\x00b", "x" * 10_000])
-async def test_wrong_credentials_are_told_alike(api: Api, database: asyncpg.Connection, email: str) -> None:
-    """Nobody learns from the answer whether an address is known."""
+async def test_an_unknown_address_and_a_wrong_password_get_the_same_error(
+    api: Api, database: asyncpg.Connection, email: str
+) -> None:
+    """The response does not reveal whether an account exists."""
     await api.register(registration(await issue_key(database), email="ana@example.com"))
 
     answer = await api.login(email, "Wr0ng!password")
@@ -40,7 +42,7 @@ async def test_wrong_credentials_are_told_alike(api: Api, database: asyncpg.Conn
 async def test_an_unknown_address_costs_a_hash_too(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time an answer takes must not tell whether an address is known."""
+    """The response time must not reveal whether an account exists."""
     from api.domain.accounts import passwords
 
     verified: list[str] = []
@@ -57,7 +59,7 @@ async def test_an_unknown_address_costs_a_hash_too(
     assert [stored.split("$")[1:4] for stored in verified] == [["argon2id", "v=19", "m=19456,t=2,p=1"]]
 
 
-async def test_an_inactive_user_is_told_nothing_else(api: Api, database: asyncpg.Connection) -> None:
+async def test_an_inactive_user_gets_the_same_error(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     token = (await api.register(form))["accessToken"]
     await database.execute('UPDATE users SET "isActive" = false')
@@ -66,7 +68,7 @@ async def test_an_inactive_user_is_told_nothing_else(api: Api, database: asyncpg
     assert await api.viewer(token) is None
 
 
-async def test_staff_of_a_suspended_business_are_told_why(api: Api, database: asyncpg.Connection) -> None:
+async def test_staff_of_a_suspended_business_read_the_reason(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     token = (await api.register(form))["accessToken"]
     await database.execute(
@@ -81,7 +83,7 @@ async def test_staff_of_a_suspended_business_are_told_why(api: Api, database: as
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "Ñ1!" + "x" * 100], ids=["short", "longer than bcrypt reads"])
-async def test_an_old_systems_password_is_verified_and_hashed_anew(
+async def test_a_password_of_the_old_system_is_verified_and_rehashed(
     api: Api, database: asyncpg.Connection, password: str
 ) -> None:
     old = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
@@ -103,7 +105,7 @@ async def test_an_old_systems_password_is_verified_and_hashed_anew(
 
 
 @pytest.mark.parametrize("typed", ["ana@xn--exmple-cua.com", "ana@\uff45xample.com", "e\u0301na@example.com"])
-async def test_whoever_registers_signs_in_with_the_very_address_they_typed(
+async def test_the_owner_signs_in_with_the_address_as_it_was_registered(
     api: Api, database: asyncpg.Connection, typed: str
 ) -> None:
     """Registration stores an address in its normal form."""
@@ -113,7 +115,7 @@ async def test_whoever_registers_signs_in_with_the_very_address_they_typed(
 
 
 @pytest.mark.parametrize("stored", ["", "$2b$garbage", "$argon2id$garbage"])
-async def test_a_row_without_a_proper_hash_lets_nobody_in(
+async def test_a_row_without_a_valid_hash_admits_no_password(
     api: Api, database: asyncpg.Connection, stored: str
 ) -> None:
     form = registration(await issue_key(database))
@@ -123,7 +125,7 @@ async def test_a_row_without_a_proper_hash_lets_nobody_in(
     assert (await api.login(form["email"]))["__typename"] == "WrongCredentials"
 
 
-async def test_signing_in_is_on_record(api: Api, database: asyncpg.Connection) -> None:
+async def test_signing_in_records_an_event(api: Api, database: asyncpg.Connection) -> None:
     form = registration(await issue_key(database))
     await api.register(form)
 
@@ -137,7 +139,7 @@ async def test_signing_in_is_on_record(api: Api, database: asyncpg.Connection) -
 async def test_an_unknown_address_a_wrong_password_and_an_inactive_user_cost_one_hash_each(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, stored: str
 ) -> None:
-    """So they take alike: what takes time is the hash."""
+    """So their response times are equal: the hash takes most of the time."""
     from api.domain.accounts import passwords
 
     form = registration(await issue_key(database))
@@ -169,10 +171,10 @@ async def test_an_unknown_address_a_wrong_password_and_an_inactive_user_cost_one
     assert costs == [1, 1, 1]
 
 
-async def test_first_sign_ins_with_an_old_password_at_once_all_succeed(
+async def test_concurrent_first_sign_ins_with_an_old_password_all_succeed(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """Each finds the hash outdated, and only one can be the first to replace it."""
+    """Each finds the outdated hash, and only one can replace it first."""
     form = registration(await issue_key(database))
     await api.register(form)
     old = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()

@@ -1,4 +1,4 @@
-"""The record is read: by operators all of it, by admins that of their tenant."""
+"""Listing audit events: operators read all of them, admins those of their tenant."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,9 +34,7 @@ async def operator(database: asyncpg.Connection) -> Person:
     return await hire(database, None, "SUPER_ADMIN")
 
 
-async def test_an_event_tells_all_that_is_known(
-    api: Api, database: asyncpg.Connection, operator: Person
-) -> None:
+async def test_an_event_has_all_its_fields(api: Api, database: asyncpg.Connection, operator: Person) -> None:
     answer = await api.register(registration(await issue_key(database)))
     suspend = 'mutation($id: ID!) { suspendTenant(id: $id, reason: "unpaid") { __typename } }'
     await api.data(suspend, operator.token, id=answer["tenant"]["id"])
@@ -78,7 +76,9 @@ async def test_events_are_filtered(api: Api, database: asyncpg.Connection, opera
 
 
 @pytest.mark.parametrize("since", ["2026-01-02T00:00:00", "2026-01-02", "0001-01-01T00:00:00+14:00", 5, "x"])
-async def test_a_time_is_one_in_every_zone(api: Api, operator: Person, since: Any) -> None:
+async def test_a_time_filter_means_the_same_in_every_time_zone(
+    api: Api, operator: Person, since: Any
+) -> None:
     (error,) = (await api.post(PAGE, operator.token, first=1, filter={"since": since}))["errors"]
 
     assert "since" in error["message"]
@@ -86,7 +86,7 @@ async def test_a_time_is_one_in_every_zone(api: Api, operator: Person, since: An
 
 
 async def test_every_event_is_on_one_page(api: Api, database: asyncpg.Connection, operator: Person) -> None:
-    """Those of one transaction as well, which are of one moment."""
+    """Also the events of one transaction, which have the same time."""
     await database.execute(
         "INSERT INTO audit_events (action, at)"
         " SELECT n::text, now() - interval '1 s' * (n % 3) FROM generate_series(1, 25) n"
@@ -102,9 +102,7 @@ async def test_every_event_is_on_one_page(api: Api, database: asyncpg.Connection
     assert sorted(seen, key=int) == [str(number) for number in range(1, 26)]
 
 
-async def test_admins_see_their_own_tenants_events_whatever_they_ask_for(
-    api: Api, database: asyncpg.Connection
-) -> None:
+async def test_admins_see_events_of_their_own_tenant_only(api: Api, database: asyncpg.Connection) -> None:
     ours, theirs = [await api.register(registration(await issue_key(database))) for _ in range(2)]
     admin = await hire(database, ours["tenant"]["id"], "ADMIN")
     for token in (ours["accessToken"], admin.token):
@@ -125,10 +123,10 @@ async def test_admins_see_their_own_tenants_events_whatever_they_ask_for(
     ],
     ids=["all", "action", "tenant", "actor", "span"],
 )
-async def test_a_deep_page_costs_what_the_first_one_does(
+async def test_a_deep_page_costs_as_much_as_the_first(
     database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, wanted: EventFilter
 ) -> None:
-    """Under each filter; counted in blocks that are read, because a test is no place for time."""
+    """With each filter. The cost is the number of blocks read, because times vary between runs."""
     await database.execute(
         """INSERT INTO audit_events (action, at, "tenantId", "actorEmail")
         SELECT CASE WHEN n % 2 = 0 THEN 'session.opened' ELSE 'x' || n % 50 END,
@@ -141,8 +139,8 @@ async def test_a_deep_page_costs_what_the_first_one_does(
 
     async def explain(query: str, *values: Any) -> list[dict[str, Any]]:
         query = query.format(*(f"${place}" for place in range(1, len(values) + 1)))
-        (told,) = await database.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {query}", *values)
-        (plan,) = (explained["Plan"] for explained in orjson.loads(told[0]))
+        (row,) = await database.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {query}", *values)
+        (plan,) = (explained["Plan"] for explained in orjson.loads(row[0]))
         assert plan["Actual Rows"] == 21
         blocks.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
         return []

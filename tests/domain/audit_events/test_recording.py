@@ -1,4 +1,4 @@
-"""Every act leaves an event with it, and nobody changes or removes one."""
+"""Every act records an event, and no event can be changed or removed."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -45,10 +45,10 @@ EVENTS: dict[str, set[str]] = {
     "/api/beta-keys/validate/{key:path}": set(),
     "a query": set(),
 }
-"""What each act records; those that change nothing leave nothing."""
+"""The actions that each act records; acts that change nothing record none."""
 
 ANONYMOUS = {"requestPasswordReset", "requestEmailVerification", "verifyEmail"}
-"""Whoever does these tells an address, and proves nothing."""
+"""Acts for which the client names an address without proving that it is theirs."""
 
 COMMAND_EVENTS = {
     "keys issue": "beta_key.issued",
@@ -71,7 +71,7 @@ async def events(database: asyncpg.Connection) -> list[asyncpg.Record]:
 
 
 async def everything(database: asyncpg.Connection) -> dict[str, Any]:
-    """All rows of all tables, but for the tries of a code, which count whatever comes of them."""
+    """All rows of all tables, without the tries of codes, which are counted even if the act fails."""
     uncounted = ("attempts", "lastSeenAt")
     return {
         table: [
@@ -87,22 +87,22 @@ def secrets_in(event: asyncpg.Record) -> list[str]:
     return SECRETS.findall(str({name: value for name, value in event.items() if name != "at"}))
 
 
-# What is recorded
+# Recording
 
 
-def test_every_act_is_known_here() -> None:
+def test_every_act_is_in_the_table() -> None:
     assert EVENTS.keys() == set(ACTS)
     assert COMMAND_EVENTS.keys() == {name for name, (_, table) in COMMANDS.items() if table is not None}
 
 
 @pytest.mark.parametrize("act", EVENTS)
-async def test_an_act_records_who_did_it_from_where_and_no_secret(
+async def test_an_act_records_its_actor_and_address_and_no_secret(
     api: Api, database: asyncpg.Connection, act: str
 ) -> None:
     async with open_business(api, database) as business:
         request = await ready(business, act)
         known = {event["id"] for event in await events(database)}
-        # An act of operators is done by the one who was just made.
+        # The operator who was just created performs the acts of operators.
         actor = await one_row(
             database,
             'SELECT id, email FROM users WHERE "isOwner" OR "tenantId" IS NULL ORDER BY "isOwner" LIMIT 1',
@@ -123,8 +123,10 @@ async def test_an_act_records_who_did_it_from_where_and_no_secret(
 
 
 @pytest.mark.parametrize("act", [act for act, actions in EVENTS.items() if actions])
-async def test_what_cannot_be_recorded_is_not_done(api: Api, database: asyncpg.Connection, act: str) -> None:
-    """An event is written in the transaction of what it tells of."""
+async def test_an_act_whose_event_cannot_be_recorded_is_rolled_back(
+    api: Api, database: asyncpg.Connection, act: str
+) -> None:
+    """An event is inserted in the transaction of its act."""
     async with open_business(api, database) as business:
         request = await ready(business, act)
         before = await everything(database)
@@ -136,8 +138,10 @@ async def test_what_cannot_be_recorded_is_not_done(api: Api, database: asyncpg.C
 
 
 @pytest.mark.parametrize("command", COMMAND_EVENTS)
-async def test_a_command_records_itself(database: asyncpg.Connection, tmp_path: Path, command: str) -> None:
-    """Nobody has signed in to type it, so that it is nobody's by name."""
+async def test_a_command_records_an_event_without_an_actor(
+    database: asyncpg.Connection, tmp_path: Path, command: str
+) -> None:
+    """A command has no signed-in user, so the event has no actor."""
     words = await words_of(database, tmp_path, command)
     async with rows_refused(database, "audit_events"):
         before = await everything(database)
@@ -161,7 +165,7 @@ async def test_a_command_records_itself(database: asyncpg.Connection, tmp_path: 
         ("OWNER", "Sup3r!secret", 'UPDATE tenants SET "isActive" = false', "tenant suspended"),
     ],
 )
-async def test_a_sign_in_that_fails_is_recorded(
+async def test_a_failed_sign_in_is_recorded(
     api: Api, database: asyncpg.Connection, email: str, password: str, change: str, reason: str
 ) -> None:
     answer = await api.register(registration(await issue_key(database)))
@@ -179,7 +183,7 @@ async def test_a_sign_in_that_fails_is_recorded(
     assert str(event["subjectId"]) == (answer["user"]["id"] if known else "None")
 
 
-async def test_a_password_in_the_place_of_an_address_is_not_recorded(
+async def test_a_password_typed_as_the_address_is_not_recorded(
     api: Api, database: asyncpg.Connection
 ) -> None:
     for typed in ("Sup3r!secret", "", "x" * 10_000, "a\0b@example.com"):
@@ -188,12 +192,12 @@ async def test_a_password_in_the_place_of_an_address_is_not_recorded(
     assert [event["actorEmail"] for event in await events(database)] == [None] * 4
 
 
-# Kept
+# Immutability and retention
 
 
 @pytest.fixture
 async def application(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
-    """SQL as the application's role, which owns the tables, and sees all rows."""
+    """A connection with the application's role, which owns the tables, in the platform scope."""
     connection = await asyncpg.connect(server.dsn())
     await connection.execute("SET gatehouse.scope = 'platform'")
     try:
@@ -213,7 +217,7 @@ OLD = "INSERT INTO audit_events (action, at) VALUES ('old', now() - interval '10
         "DELETE FROM audit_events",
         "TRUNCATE audit_events",
         "INSERT INTO audit_events SELECT * FROM audit_events ON CONFLICT (id) DO UPDATE SET action = 'x'",
-        # No younger than a month, whatever it says.
+        # Events younger than a month are never deleted, whatever the setting is.
         "SET LOCAL gatehouse.audit_retention_days = '1'; DELETE FROM audit_events",
         "SET LOCAL gatehouse.audit_retention_days = '-1000'; DELETE FROM audit_events",
         "SET LOCAL gatehouse.audit_retention_days = ''; DELETE FROM audit_events",
@@ -222,7 +226,7 @@ OLD = "INSERT INTO audit_events (action, at) VALUES ('old', now() - interval '10
         "SET LOCAL gatehouse.audit_retention_days = '2000'; DELETE FROM audit_events",
     ],
 )
-async def test_no_event_is_changed_or_removed(
+async def test_no_event_can_be_changed_or_removed(
     application: asyncpg.Connection, database: asyncpg.Connection, statement: str
 ) -> None:
     await database.execute(f"{OLD}; INSERT INTO audit_events (action) VALUES ('new')")
@@ -234,7 +238,7 @@ async def test_no_event_is_changed_or_removed(
     assert await events(database) == before
 
 
-async def test_the_clean_up_removes_what_is_older_than_the_setting_says(
+async def test_the_clean_up_removes_events_older_than_the_retention(
     database: asyncpg.Connection, settings: Any
 ) -> None:
     settings(AUDIT_RETENTION_DAYS="400")

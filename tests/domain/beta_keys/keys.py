@@ -1,4 +1,4 @@
-"""Keys, as operators ask for them."""
+"""The documents of operators for beta keys."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What operators do with beta keys over GraphQL: issue, change, revoke."""
+"""Operators change and revoke beta keys."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 # Changing
 
 
-async def test_what_is_given_is_changed_and_null_clears(
+async def test_given_fields_are_changed_and_null_clears(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     key = await issue_one(api, operator, notes="one", expiresAt=soon(days=1))
@@ -38,10 +38,10 @@ async def test_what_is_given_is_changed_and_null_clears(
     assert [set(change) for change in changes] == [{"notes"}, {"expiresAt"}]
 
 
-async def test_an_expired_key_lives_on_with_another_expiry(
+async def test_an_expired_key_is_available_again_with_a_later_expiry(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
-    """Even if its end has been noticed already."""
+    """Even if its expiry was recorded already."""
     past = await database.fetchval("SELECT now() - interval '1 day'")
     key = await issue_key(database, expiresAt=past, expiredAt=past)
     key_id = await database.fetchval("SELECT id::text FROM beta_keys")
@@ -60,7 +60,7 @@ async def test_an_expired_key_lives_on_with_another_expiry(
 # Revoking
 
 
-async def test_a_revoked_key_stays_on_record_and_admits_nobody(
+async def test_a_revoked_key_is_still_listed_and_admits_no_business(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     key = await issue_one(api, operator)
@@ -83,7 +83,7 @@ async def test_a_used_key_cannot_be_revoked(api: Api, operator: str) -> None:
     assert answer["revokeBetaKey"]["__typename"] == "Conflict"
 
 
-async def test_a_reason_that_cannot_be_stored_is_told_by_its_name(api: Api, operator: str) -> None:
+async def test_a_reason_that_cannot_be_stored_is_an_invalid_field(api: Api, operator: str) -> None:
     key = await issue_one(api, operator)
 
     answer = await api.post(REVOKE, operator, id=key["id"], reason="x" * 501)
@@ -93,7 +93,7 @@ async def test_a_reason_that_cannot_be_stored_is_told_by_its_name(api: Api, oper
     assert "reason" in error["message"]
 
 
-async def test_of_revoking_and_registering_at_once_one_wins(
+async def test_of_a_concurrent_revocation_and_registration_one_succeeds(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     outcomes = []
@@ -108,7 +108,7 @@ async def test_of_revoking_and_registering_at_once_one_wins(
 
 
 @pytest.mark.parametrize("document", [UPDATE, REVOKE])
-async def test_an_id_that_nothing_has_is_not_found(api: Api, operator: str, document: str) -> None:
+async def test_an_unknown_id_is_not_found(api: Api, operator: str, document: str) -> None:
     for unknown in (str(uuid4()), "\x00"):
         variables = {"input": {}} if document is UPDATE else {}
         (answer,) = (await api.data(document, operator, None, id=unknown, **variables)).values()

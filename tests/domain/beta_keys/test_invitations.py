@@ -1,4 +1,4 @@
-"""Sending a beta key to whoever is to use it."""
+"""Sending a beta key to its recipient."""
 
 import asyncio
 from typing import Any
@@ -33,7 +33,7 @@ async def count_mails(database: asyncpg.Connection) -> int:
     return (await one_row(database, "SELECT count(*) FROM mails"))["count"]
 
 
-async def test_a_sent_key_is_mailed_remembered_and_for_that_address_alone(
+async def test_a_sent_key_is_mailed_recorded_and_admits_only_that_address(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     key_id = await make_key(database)
@@ -57,10 +57,10 @@ async def test_a_sent_key_is_mailed_remembered_and_for_that_address_alone(
     assert refused["reason"] == "OTHER_RECIPIENT"
 
 
-async def test_the_link_leads_to_the_page_of_the_setting(
+async def test_the_link_leads_to_register_url(
     api: Api, operator: str, database: asyncpg.Connection, settings: Any
 ) -> None:
-    """A key of an old system may hold anything, and a mail is not needed once its key has expired."""
+    """A key of the old system may contain any character. A mail is not sent once its key has expired."""
     settings(REGISTER_URL="https://shop.example.com/register?from=mail")
     tomorrow = (await one_row(database, "SELECT now() + interval '1 day' AS at"))["at"]
     key_id = await make_key(database, key="a&b c", expiresAt=tomorrow)
@@ -90,7 +90,7 @@ async def test_a_key_is_sent_again_after_a_pause(
     assert await count_mails(database) == 2
 
 
-async def test_a_key_that_admits_nobody_or_is_somebody_elses_is_not_sent(
+async def test_a_key_that_is_unavailable_or_has_another_recipient_is_not_sent(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     past = (await one_row(database, "SELECT now() - interval '1 day' AS at"))["at"]
@@ -106,17 +106,17 @@ async def test_a_key_that_admits_nobody_or_is_somebody_elses_is_not_sent(
     assert await count_mails(database) == 0
 
 
-async def test_what_cannot_be_sent_to_is_told(api: Api, operator: str, database: asyncpg.Connection) -> None:
+async def test_an_invalid_address_is_reported(api: Api, operator: str, database: asyncpg.Connection) -> None:
     (problem,) = (await send(api, operator, await make_key(database), "ana"))["fields"]
 
     assert (problem["field"], problem["code"]) == ("email", "INVALID_EMAIL")
     assert (await send(api, operator, str(uuid4()), "ana@example.com"))["__typename"] == "NotFound"
 
 
-async def test_at_most_two_hundred_are_sent_in_an_hour(
+async def test_at_most_two_hundred_invitations_are_sent_in_an_hour(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
-    """However many are asked for at once; those of the hour before do not count."""
+    """Also of concurrent requests; those of the hour before do not count."""
     insert = """
 INSERT INTO audit_events (action, at) SELECT 'beta_key.sent', now() - interval '1 minute' * n
   FROM generate_series(1, $1::int) n
@@ -137,7 +137,7 @@ INSERT INTO audit_events (action, at) SELECT 'beta_key.sent', now() - interval '
     assert unsent["count"] == 5
 
 
-async def test_of_sending_one_key_to_two_at_once_one_is_sent(
+async def test_a_key_sent_to_two_addresses_concurrently_is_sent_to_one(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     key_id = await make_key(database)

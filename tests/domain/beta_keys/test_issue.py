@@ -13,7 +13,7 @@ from tests.support import Api, issue_key, registration
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_issued_key_is_as_it_was_asked_for_and_admits_a_business(
+async def test_an_issued_key_has_the_requested_fields_and_admits_a_business(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     key = await issue_one(
@@ -37,7 +37,9 @@ async def test_an_issued_key_is_as_it_was_asked_for_and_admits_a_business(
     )
 
 
-async def test_ten_thousand_are_issued_at_once(api: Api, operator: str, database: asyncpg.Connection) -> None:
+async def test_ten_thousand_keys_are_issued_at_once(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
     issued = await issue(api, operator, count=10_000, batch="launch")
 
     assert len({key["key"] for key in issued["keys"]}) == 10_000
@@ -48,7 +50,7 @@ async def test_ten_thousand_are_issued_at_once(api: Api, operator: str, database
     assert (subject, detail["count"]) == (None, 10_000)
 
 
-async def test_all_that_is_wrong_is_told_at_once(
+async def test_all_invalid_fields_are_reported_at_once(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
     refused = await issue(
@@ -81,10 +83,10 @@ async def test_a_wrong_count_is_refused(api: Api, operator: str, fields: dict[st
     assert problem["code"] == code
 
 
-async def test_a_key_that_is_there_already_is_drawn_again(
+async def test_a_key_that_exists_is_generated_again(
     api: Api, operator: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And none of those that were drawn with it is lost."""
+    """And all other keys of the statement are issued."""
     await issue_key(database, key="BETA-22222-22222")
     draws = iter([["BETA-33333-33333", "BETA-22222-22222"], ["BETA-44444-44444", "BETA-55555-55555"]])
     monkeypatch.setattr(issue_module, "generate_keys", lambda _count: next(draws))
@@ -95,10 +97,10 @@ async def test_a_key_that_is_there_already_is_drawn_again(
     assert await database.fetchval("SELECT count(*) FROM beta_keys") == 3
 
 
-async def test_a_recipients_key_admits_nobody_else(
+async def test_a_key_with_a_recipient_admits_no_other_address(
     api: Api, operator: str, database: asyncpg.Connection
 ) -> None:
-    """It validates, as nobody can tell there who asks; registering with it does not use it up."""
+    """Validation accepts it, because it knows no address; a refused registration leaves it unused."""
     key = await issue_one(api, operator, recipientEmail="ana@example.com")
 
     assert (await api.validate(key["key"]))["valid"]
@@ -115,10 +117,10 @@ async def test_a_recipients_key_admits_nobody_else(
     assert theirs["__typename"] == "Registration"
 
 
-async def test_a_key_that_becomes_somebodys_meanwhile_admits_nobody_else(
+async def test_a_key_that_gets_a_recipient_during_a_registration_admits_no_other_address(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """A registration looks its key up long before it uses it, as a password is hashed in between."""
+    """A registration looks its key up long before it claims it, because it hashes the password in between."""
     key = await issue_key(database)
     async with database.transaction():
         await database.execute("UPDATE beta_keys SET \"recipientEmail\" = 'ana@example.com'")

@@ -1,4 +1,4 @@
-"""What a key looks like."""
+"""The format of keys."""
 
 import re
 
@@ -10,7 +10,7 @@ from api.key_shape import ALPHABET
 pytestmark = pytest.mark.anyio
 
 
-def test_keys_are_made_of_symbols_that_nobody_mistakes() -> None:
+def test_keys_consist_of_unambiguous_symbols() -> None:
     assert len(ALPHABET) == len(set(ALPHABET)) == 30
     assert not set("0O1ILU") & set(ALPHABET)
     assert all(re.fullmatch(f"BETA-[{ALPHABET}]{{5}}-[{ALPHABET}]{{5}}", key) for key in generate_keys(1000))

@@ -1,4 +1,4 @@
-"""Pages of beta keys under filters, and how many there are."""
+"""Pages of beta keys with filters, and counts."""
 
 import random
 import re
@@ -30,7 +30,7 @@ query($first: Int!, $after: String, $filter: BetaKeyFilter) {
 
 @pytest.fixture
 async def keys(api: Api, database: asyncpg.Connection) -> list[dict[str, Any]]:
-    """Keys of every status and of two batches, several of the same moment; the newest first."""
+    """Keys of every status and of two batches, some with the same time; the newest first."""
     made: list[dict[str, Any]] = []
     now = (await one_row(database, "SELECT now()"))["now"]
     chance = random.Random(1)
@@ -69,7 +69,7 @@ async def walk(api: Api, operator: str, first: int, wanted: dict[str, Any]) -> A
 
 @pytest.mark.parametrize("status", [None, *(status.name for status in BetaKeyStatus)])
 @pytest.mark.parametrize("batch", [None, "b", "none such"])
-async def test_pages_hold_each_key_of_a_filter_once_and_the_newest_first(
+async def test_pages_contain_each_key_of_a_filter_once_newest_first(
     api: Api, operator: str, keys: list[dict[str, Any]], status: str | None, batch: str | None
 ) -> None:
     for search in (None, "FERIA", "100%", "a_n", "ana1", keys[5]["key"][7:12].lower()):
@@ -91,7 +91,7 @@ async def test_pages_hold_each_key_of_a_filter_once_and_the_newest_first(
         assert [page["pageInfo"]["hasPreviousPage"] for page in pages] == [False] + [True] * (len(pages) - 1)
 
 
-async def test_what_cannot_be_stored_is_not_found(api: Api, operator: str, keys: list[Any]) -> None:
+async def test_text_that_cannot_be_stored_is_not_found(api: Api, operator: str, keys: list[Any]) -> None:
     for wanted in ({"search": "\x00"}, {"batch": "\x00"}):
         (page,) = [page async for page in walk(api, operator, 5, wanted)]
         assert (page["edges"], page["totalCount"]) == ([], 0)
@@ -108,7 +108,7 @@ async def test_a_wrong_page_is_an_error_that_names_the_argument(
     assert arguments.partition(":")[0] in error["message"]
 
 
-async def test_stats_are_of_all_keys_or_of_one_batch(
+async def test_stats_count_all_keys_or_those_of_one_batch(
     api: Api, operator: str, keys: list[dict[str, Any]], database: asyncpg.Connection
 ) -> None:
     await database.execute("UPDATE beta_keys SET \"sentAt\" = now() WHERE batch = 'a'")
@@ -139,7 +139,7 @@ async def test_a_key_whose_business_is_deleted_stays_used(
     assert edge["node"] == {"status": "USED", "usedBy": None}
 
 
-async def test_expired_keys_are_noticed_some_at_a_time(
+async def test_expired_keys_are_marked_in_batches(
     keys: list[dict[str, Any]], database: asyncpg.Connection
 ) -> None:
     unnoticed = [key for key in keys if key["status"] == "EXPIRED" and "expiredAt" not in key]
@@ -151,12 +151,12 @@ async def test_expired_keys_are_noticed_some_at_a_time(
     assert {row["key"] for row in rows} == {key["key"] for key in keys if key["status"] == "EXPIRED"}
 
 
-# What it costs
+# Cost
 
 
 @pytest.fixture
 async def crowd(database: asyncpg.Connection) -> None:
-    """So many keys that PostgreSQL would not read them all for a page; the old ones have expired."""
+    """So many keys that PostgreSQL uses an index for a page; the old ones have expired."""
     await database.execute(
         """INSERT INTO beta_keys (key, batch, "createdAt", "expiresAt", "expiredAt", "isUsed", "revokedAt")
         SELECT 'K' || n, 'b' || n % 10, now() - n * interval '1 minute', ends,
@@ -168,7 +168,7 @@ async def crowd(database: asyncpg.Connection) -> None:
 
 
 async def plan(database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, work: Any) -> str:
-    """How PostgreSQL does the one statement that `work` makes."""
+    """The query plan of the one statement that `work` sends."""
     asked: list[tuple[str, tuple[Any, ...]]] = []
 
     async def catch(query: str, *values: Any) -> list[Any]:
@@ -195,23 +195,23 @@ async def test_a_page_is_read_from_an_index_in_its_order(
     status: BetaKeyStatus | None,
     batch: str | None,
 ) -> None:
-    """So that it costs the same however deep it is: what is passed by is not of the filter."""
+    """So a deep page costs as much as the first: rows outside of the filter are not read."""
     row = await one_row(database, "SELECT now() - interval '25000 minutes' AS at")
     deep = Position(row["at"], UUID(int=0))
 
-    told = await plan(database, monkeypatch, listing.list_keys(KeyFilter(status, batch), 20, deep))
+    explained = await plan(database, monkeypatch, listing.list_keys(KeyFilter(status, batch), 20, deep))
 
     by = "created" if batch is None else "batch"
     names = {None: "", BetaKeyStatus.AVAILABLE: "_open"} | {s: f"_{s.name.lower()}" for s in NOTED}
     state = names[status]
-    assert re.search(rf"Index Scan (Backward using|on) beta_keys_{by}{state}\b", told)
-    assert "Seq Scan on beta_keys" not in told
+    assert re.search(rf"Index Scan (Backward using|on) beta_keys_{by}{state}\b", explained)
+    assert "Seq Scan on beta_keys" not in explained
 
 
 @pytest.mark.parametrize(
     "query", ["count", "count of a batch", "count of a status", "stats", "stats of a batch"]
 )
-async def test_counting_reads_an_index_alone(database: asyncpg.Connection, crowd: None, query: str) -> None:
+async def test_counting_reads_only_an_index(database: asyncpg.Connection, crowd: None, query: str) -> None:
     conditions = {
         "count": "SELECT count(*) FROM beta_keys WHERE true",
         "count of a batch": "SELECT count(*) FROM beta_keys WHERE true AND batch = 'b3'",
@@ -221,6 +221,6 @@ async def test_counting_reads_an_index_alone(database: asyncpg.Connection, crowd
     }
     rows = await database.fetch(f"EXPLAIN {conditions[query]}")
 
-    told = "\n".join(row[0] for row in rows)
-    assert "Index Only Scan" in told
-    assert "Seq Scan" not in told
+    explained = "\n".join(row[0] for row in rows)
+    assert "Index Only Scan" in explained
+    assert "Seq Scan" not in explained

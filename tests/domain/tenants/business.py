@@ -1,4 +1,4 @@
-"""A tenant and its people, and what is done to them."""
+"""A tenant and its staff, and acts on them."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def somebody(role: str = "CASHIER", **changes: Any) -> dict[str, Any]:
 
 
 class Business:
-    """A tenant with seats for all, and one person of each kind."""
+    """A tenant with enough seats, and one user of each kind."""
 
     def __init__(self, tenant_id: str, people: dict[str, Person]) -> None:
         self.id = tenant_id
@@ -53,7 +53,7 @@ async def open_business(api: Api, database: asyncpg.Connection, seats: int = 10)
 
 
 def outcome(answer: dict[str, Any]) -> str:
-    """`ok`, the name of the error, or the code of an error that is no data."""
+    """`ok`, the name of an error in `data`, or the code of an error in `errors`."""
     if answer.get("errors"):
         return answer["errors"][0]["extensions"]["code"]
     (result,) = answer["data"].values()

@@ -1,4 +1,4 @@
-"""Tenants and people of the tests of this folder."""
+"""Tenants and users for the tests of this folder."""
 
 import asyncpg
 import pytest

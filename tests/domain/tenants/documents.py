@@ -1,4 +1,4 @@
-"""What operators do with tenants, as documents."""
+"""The documents of operators for tenants."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ TENANT = "query($id: ID!) { tenant(id: $id) { businessName } }"
 
 
 async def register_business(api: Api, database: asyncpg.Connection, **form: Any) -> Person:
-    """A business, and its owner signed in; `id` is that of the business."""
+    """Register a business; the result is its signed-in owner, with the `id` of the business."""
     answer = await api.register(registration(await issue_key(database), **form))
     return Person(answer["tenant"]["id"], answer["user"]["email"], answer["accessToken"])
 
@@ -55,7 +55,7 @@ async def events(database: asyncpg.Connection) -> list[str]:
 
 
 async def names(api: Api, operator: str, **wanted: Any) -> list[str]:
-    """Of all that a filter finds; they are as many as it says that they are."""
+    """All tenants that a filter finds; their number equals `totalCount`."""
     found = (await api.data(LIST, operator, first=100, filter=wanted))["tenants"]
     shown = [edge["node"]["businessName"] for edge in found["edges"]]
     assert found["totalCount"] == len(shown)

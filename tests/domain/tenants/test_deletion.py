@@ -1,4 +1,4 @@
-"""Operators delete and restore tenants, and what is over is erased."""
+"""Operators delete and restore tenants; deleted tenants are erased after the grace period."""
 
 import asyncio
 from collections.abc import Callable
@@ -49,7 +49,7 @@ async def test_a_deleted_tenant_is_hidden_and_signed_out_at_once(
     assert await names(api, operator) == []
     assert await database.fetchval('SELECT count(*) FROM sessions WHERE "revokedAt" IS NULL') == 1
     assert await delete(api, operator, owner.id, code) == "Conflict"
-    # Its tax id and its emails are its own until it is erased.
+    # No other tenant can use its tax id and emails until it is erased.
     taken = await api.register(registration(await issue_key(database), nit="9001234568"))
     assert taken["__typename"] == "NitTaken"
     taken = await api.register(registration(await issue_key(database), email=owner.email))
@@ -74,10 +74,10 @@ async def test_a_code_deletes_one_tenant_for_one_operator(
     assert len(await names(api, operator)) == 1
 
 
-async def test_a_code_is_no_good_to_whoever_has_the_address_now(
+async def test_a_code_is_not_valid_for_another_operator_with_the_same_address(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """It was mailed to the operator who had it then."""
+    """The code was mailed to the operator who had that address before."""
     code = await code_for(api, operator, database, owner.id)
     address = await database.fetchval("SELECT email FROM users WHERE role = 'SUPER_ADMIN'")
     await database.execute("UPDATE users SET email = 'gone@example.com' WHERE email = $1", address)
@@ -88,7 +88,7 @@ async def test_a_code_is_no_good_to_whoever_has_the_address_now(
     assert await names(api, successor.token) == ["El Ahorro"]
 
 
-async def test_a_code_deletes_once_among_many_at_once(
+async def test_of_concurrent_deletions_with_one_code_one_succeeds(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     code = await code_for(api, operator, database, owner.id)
@@ -115,10 +115,10 @@ async def test_codes_and_guesses_are_limited(
     assert await delete(api, operator, owner.id, code) == "WrongCode"
 
 
-async def test_nobody_signs_in_while_a_tenant_is_deleted(
+async def test_a_sign_in_during_a_deletion_leaves_no_session(
     api: Api, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """Whoever got in just before it is signed out by it."""
+    """The deletion ends a session that was opened just before."""
     tokens = [(await api.login(owner.email))["accessToken"]]
     deleting = asyncio.create_task(asyncio.to_thread(printed, "tenants", "delete", owner.id, "--yes"))
     while not deleting.done():
@@ -137,7 +137,7 @@ async def test_a_restored_tenant_is_as_it_was(
     idle = await hire(database, owner.id, "CASHIER", isActive=False)
     before = await one_row(database, 'SELECT "isActive", "maxAdmins", address FROM tenants')
     printed("tenants", "delete", "900.123.456-8", "--yes")
-    assert "deleted already" in failure("tenants", "delete", owner.id, "--yes")
+    assert "already deleted" in failure("tenants", "delete", owner.id, "--yes")
 
     printed("tenants", "restore", "900123456-8")
 
@@ -150,10 +150,10 @@ async def test_a_restored_tenant_is_as_it_was(
 
 
 @pytest.mark.parametrize("since", ["now()", "NULL"])
-async def test_a_suspended_tenant_comes_back_suspended(
+async def test_a_suspended_tenant_is_suspended_after_its_restoration(
     api: Api, database: asyncpg.Connection, owner: Person, since: str
 ) -> None:
-    """Also one of an old system, that did not note since when."""
+    """Also one of the old system, without the time of its suspension."""
     await database.execute(
         f"""UPDATE tenants SET "isActive" = false, "suspendedAt" = {since}, "suspendedReason" = 'unpaid'"""
     )
@@ -165,7 +165,7 @@ async def test_a_suspended_tenant_comes_back_suspended(
     assert (login["__typename"], login["reason"]) == ("TenantSuspended", "unpaid")
 
 
-async def test_an_erased_tenant_leaves_its_tax_id_and_emails_to_others(
+async def test_the_tax_id_and_emails_of_an_erased_tenant_can_register_again(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     other = await register_business(api, database)
@@ -198,10 +198,8 @@ async def test_an_erased_tenant_leaves_its_tax_id_and_emails_to_others(
     assert await database.fetchval(used) == 1
 
 
-async def test_an_erasure_is_whole_or_not_at_all(
-    api: Api, database: asyncpg.Connection, owner: Person
-) -> None:
-    """And what stops one stays for the next time."""
+async def test_a_failed_erasure_is_rolled_back(api: Api, database: asyncpg.Connection, owner: Person) -> None:
+    """And the next clean-up tries again."""
     printed("tenants", "delete", owner.id, "--yes")
     await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '1 year'""")
     await database.execute(
@@ -218,14 +216,14 @@ async def test_an_erasure_is_whole_or_not_at_all(
     assert await database.fetchval("SELECT count(*) FROM users") == 0
 
 
-async def test_a_tenant_that_cannot_be_erased_holds_no_other_up(
+async def test_a_tenant_that_cannot_be_erased_does_not_block_others(
     api: Api, database: asyncpg.Connection, owner: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A table of an old system may refer to its people; the log says which, and the next time tries again."""
+    """A table of the old system may refer to its users; the log names it, and the next clean-up retries."""
     other = await api.register(registration(await issue_key(database)))
     for tenant_id in (owner.id, other["tenant"]["id"]):
         printed("tenants", "delete", tenant_id, "--yes")
-    # The one that cannot be erased is due first.
+    # The tenant that cannot be erased is due first.
     await database.execute(
         """UPDATE tenants SET "deletedAt" = now() - interval '1 year' - (id = $1)::int * interval '1 day'""",
         UUID(owner.id),

@@ -1,4 +1,4 @@
-"""A business, as its staff and operators see it, and as its admins change it."""
+"""A tenant's details: its staff and operators read them, its admins change them."""
 
 from typing import Any
 
@@ -25,15 +25,15 @@ TENANT = "query($id: ID!) { tenant(id: $id) { id businessName seats { role used 
 
 @pytest.fixture
 async def owner(api: Api, database: asyncpg.Connection) -> Person:
-    """The owner of a business; `id` is that of the business."""
+    """The owner of a business, with the `id` of the business."""
     answer = await api.register(registration(await issue_key(database)))
     return Person(answer["tenant"]["id"], answer["user"]["email"], answer["accessToken"])
 
 
-# Seen
+# Reading
 
 
-async def test_seats_are_used_by_the_active_people_of_each_role(
+async def test_active_staff_use_the_seats_of_their_roles(
     api: Api, database: asyncpg.Connection, owner: Person
 ) -> None:
     for role in ("CASHIER", "CASHIER", "MANAGER"):
@@ -50,10 +50,10 @@ async def test_seats_are_used_by_the_active_people_of_each_role(
     ]
 
 
-async def test_whoever_registers_or_signs_in_sees_all_of_the_tenant(
+async def test_registration_and_sign_in_answer_the_whole_tenant(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    """In the very answer, before there is a request with their token."""
+    """In the same response, before any request with the new token."""
     form = registration(await issue_key(database))
     tenant = "tenant { owner { email } seats { used } staff { totalCount edges { node { email } } } }"
     register = "mutation($i: RegisterInput!) { register(input: $i) { ... on Registration { %s } } }"
@@ -91,16 +91,16 @@ async def test_operators_see_any_tenant_and_staff_their_own(
         assert await sees(cashier.token, nothing) is None
 
 
-async def test_a_tenant_is_shown_to_whoever_is_signed_in(api: Api, owner: Person) -> None:
+async def test_a_tenant_is_shown_to_signed_in_users_only(api: Api, owner: Person) -> None:
     answer = await api.post(TENANT, id=owner.id)
 
     assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
-async def test_an_admin_of_no_tenant_is_no_operator(
+async def test_an_admin_without_a_tenant_is_not_an_operator(
     api: Api, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """An adopted database may hold one."""
+    """An adopted database may contain such a user."""
     nobody = await hire(database, None, "ADMIN")
 
     assert (await api.data(TENANT, nobody.token, id=owner.id))["tenant"] is None
@@ -108,7 +108,7 @@ async def test_an_admin_of_no_tenant_is_no_operator(
     assert answer["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
 
 
-# Changed
+# Changing
 
 
 async def test_an_admin_changes_the_business(api: Api, database: asyncpg.Connection, owner: Person) -> None:
@@ -138,7 +138,7 @@ async def test_an_admin_changes_the_business(api: Api, database: asyncpg.Connect
     assert after["updatedAt"] > before["updatedAt"]
 
 
-async def test_what_is_not_given_stays_and_null_clears(api: Api, owner: Person) -> None:
+async def test_omitted_fields_stay_and_null_clears(api: Api, owner: Person) -> None:
     await api.data(UPDATE, owner.token, i={"phone": "604 444 1234", "email": "hola@example.com"})
 
     partly = (await api.data(UPDATE, owner.token, i={"phone": None}))["updateTenant"]
@@ -148,7 +148,7 @@ async def test_what_is_not_given_stays_and_null_clears(api: Api, owner: Person) 
     assert nothing == partly
 
 
-async def test_all_that_is_wrong_is_told_at_once_in_spanish(
+async def test_all_invalid_fields_are_reported_at_once_in_spanish(
     api: Api, database: asyncpg.Connection, owner: Person
 ) -> None:
     before = await one_row(database, "SELECT * FROM tenants")
@@ -167,9 +167,7 @@ async def test_all_that_is_wrong_is_told_at_once_in_spanish(
     assert await one_row(database, "SELECT * FROM tenants") == before
 
 
-async def test_the_record_tells_what_was_changed(
-    api: Api, database: asyncpg.Connection, owner: Person
-) -> None:
+async def test_the_event_records_the_changes(api: Api, database: asyncpg.Connection, owner: Person) -> None:
     await api.data(UPDATE, owner.token, i={"phone": "604 444 1234", "businessType": "TIENDA"})
     await api.data(UPDATE, owner.token, i={"phone": "604 444 1234"})
 
@@ -196,7 +194,7 @@ async def test_the_record_tells_what_was_changed(
         (None, "UNAUTHENTICATED"),
     ],
 )
-async def test_nobody_but_its_admins_changes_a_business(
+async def test_only_its_admins_change_a_business(
     api: Api, database: asyncpg.Connection, owner: Person, role: str | None, code: str
 ) -> None:
     tenant_id = None if role == "SUPER_ADMIN" else owner.id
@@ -210,7 +208,7 @@ async def test_nobody_but_its_admins_changes_a_business(
     assert await database.fetchval("SELECT address <> 'x' FROM tenants")
 
 
-async def test_an_admin_beside_the_owner_changes_it_too(
+async def test_an_admin_who_is_not_the_owner_changes_it_too(
     api: Api, database: asyncpg.Connection, owner: Person
 ) -> None:
     admin = await hire(database, owner.id, "ADMIN")
@@ -220,19 +218,19 @@ async def test_an_admin_beside_the_owner_changes_it_too(
     assert answer["updateTenant"]["address"] == "Carrera 7"
 
 
-# Large ones
+# Large tenants
 
 
-async def test_pages_and_seats_cost_the_same_in_a_crowd(
+async def test_pages_and_seats_cost_the_same_in_a_large_tenant(
     api: Api,
     database: asyncpg.Connection,
     server: EmbeddedServer,
     owner: Person,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """PostgreSQL reads no more for a page deep in 100,000 people than for the first one.
+    """PostgreSQL reads no more for a page deep in a staff of 100,000 than for the first page.
 
-    Nor do the seats of a small tenant cost more beside a large one.
+    The seats of a small tenant cost the same beside a large one.
     """
     await database.execute(
         """INSERT INTO users (email, password, "firstName", "lastName", "tenantId", "createdAt")
@@ -267,7 +265,7 @@ async def test_pages_and_seats_cost_the_same_in_a_crowd(
 
 
 async def blocks_read(server: EmbeddedServer, statement: str, values: tuple[Any, ...]) -> int:
-    """How many blocks PostgreSQL looks at for a statement, as the application sends it."""
+    """The number of blocks that PostgreSQL reads for a statement of the application."""
     connection = await asyncpg.connect(server.dsn())
     try:
         plan = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *values)

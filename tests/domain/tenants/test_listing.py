@@ -9,7 +9,7 @@ from tests.support import Api, Person
 pytestmark = pytest.mark.anyio
 
 
-async def test_tenants_are_listed_the_newest_first_and_by_filters(
+async def test_tenants_are_listed_newest_first_and_filtered(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     bodega = await register_business(
@@ -32,7 +32,7 @@ async def test_tenants_are_listed_the_newest_first_and_by_filters(
 
 
 async def test_every_tenant_is_on_one_page(api: Api, operator: str, database: asyncpg.Connection) -> None:
-    """Those as well that registered at the same moment; and whoever registers meanwhile moves nobody."""
+    """Also tenants with the same time; a tenant that registers between two pages moves no other."""
     await database.execute(
         """INSERT INTO tenants ("businessName", nit, "businessType", address, "createdAt")
         SELECT n, n, 'TIENDA', 'x', now() - interval '1 day' * (n % 3) FROM generate_series(1, 25) n"""

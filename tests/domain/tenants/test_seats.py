@@ -1,4 +1,4 @@
-"""Seats: how many people of each role a tenant may have."""
+"""Seats: how many active staff of each role a tenant may have."""
 
 import asyncio
 
@@ -12,10 +12,10 @@ from tests.support import PASSWORD, Api, Person, hire, one_row
 pytestmark = pytest.mark.anyio
 
 
-async def test_without_a_free_seat_nobody_is_made(
+async def test_without_a_free_seat_no_user_is_created(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor is anything hashed, or told of who has an account."""
+    """No password is hashed, and the response does not reveal whether the address has an account."""
     from api.domain.tenants import staff
 
     business = await open_business(api, database, seats=2)
@@ -37,7 +37,7 @@ async def test_without_a_free_seat_nobody_is_made(
     assert hashed == []
 
 
-async def test_whoever_is_deactivated_leaves_a_seat(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_deactivated_user_frees_a_seat(api: Api, database: asyncpg.Connection) -> None:
     business = await open_business(api, database, seats=2)
     token, cashier = business.people["manager"].token, business.people["cashier"]
 
@@ -53,7 +53,7 @@ async def test_another_role_takes_another_seat(api: Api, database: asyncpg.Conne
     business = await open_business(api, database, seats=3)
     owner, cashier = business.people["owner"].token, business.people["cashier"]
 
-    # The owner and two admins hold the three seats of admins.
+    # The owner and two admins use the three seats of admins.
     full = await api.post(UPDATE, owner, id=cashier.id, i={"role": "ADMIN"})
     free = await api.post(UPDATE, owner, id=cashier.id, i={"role": "MANAGER"})
     same = await api.post(UPDATE, owner, id=cashier.id, i={"role": "MANAGER", "isActive": True})
@@ -62,8 +62,8 @@ async def test_another_role_takes_another_seat(api: Api, database: asyncpg.Conne
     assert [outcome(answer) for answer in (full, free, same, late)] == ["NoSeat", "ok", "ok", "NoSeat"]
 
 
-async def test_seats_that_were_taken_away_hold_nobody_up(api: Api, database: asyncpg.Connection) -> None:
-    """With more people than seats everybody can still be changed, and nobody be added."""
+async def test_staff_beyond_the_seats_can_still_be_changed(api: Api, database: asyncpg.Connection) -> None:
+    """With more staff than seats, existing users can be changed, and none can be added."""
     business = await open_business(api, database)
     await database.execute('UPDATE tenants SET "maxCashiers" = 1')
     owner, cashier = business.people["owner"].token, business.people["cashier"]
@@ -74,7 +74,7 @@ async def test_seats_that_were_taken_away_hold_nobody_up(api: Api, database: asy
     assert [outcome(answer) for answer in (renamed, added)] == ["ok", "NoSeat"]
 
 
-async def test_seats_are_set_and_those_not_named_stay(
+async def test_seats_are_set_and_omitted_ones_stay(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     answer = (await api.data(SEATS, operator, id=owner.id, input={"maxManagers": 5, "maxCashiers": None}))[
@@ -105,7 +105,7 @@ async def test_seats_have_bounds(api: Api, operator: str, owner: Person, value: 
     assert "{" not in field["message"]
 
 
-async def test_nobody_loses_a_seat(
+async def test_used_seats_cannot_be_removed(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     await hire(database, owner.id, "CASHIER")
@@ -122,10 +122,10 @@ async def test_nobody_loses_a_seat(
     assert tuple(row) == (1, 1, 1)
 
 
-async def test_seats_are_not_taken_away_while_they_are_taken(
+async def test_concurrent_hiring_and_removal_of_seats_exceed_no_limit(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """Whichever comes first, no more people are active than there are seats."""
+    """In either order, no more users are active than there are seats."""
     form = {"firstName": "Eva", "lastName": "Sol", "role": "CASHIER", "password": PASSWORD}
     for turn in range(5):
         await api.data(SEATS, operator, id=owner.id, input={"maxCashiers": 2})

@@ -1,4 +1,4 @@
-"""The people of a tenant: who looks after whom, on how many seats, page by page."""
+"""The staff of a tenant: which roles manage which, and pages of staff."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support import Api, Person, hire, one_row, until_waiting
 pytestmark = pytest.mark.anyio
 
 
-# Who may do what to whom
+# Authorisation
 
 WHO_MAY = """
 act         whom      | owner        admin        manager      cashier   | operator
@@ -45,7 +45,7 @@ remove      manager   | ok           ok           FORBIDDEN    FORBIDDEN | FORBI
 remove      cashier   | ok           ok           ok           FORBIDDEN | FORBIDDEN
 remove      self      | Conflict     Conflict     FORBIDDEN    FORBIDDEN | FORBIDDEN
 """
-"""Promoting makes an admin, which the owner and admins are: there it changes nothing."""
+"""Promoting sets the role ADMIN, so it changes nothing for the owner and for admins."""
 
 _HEAD, *_ROWS = [line.replace("|", " ").split() for line in WHO_MAY.split("\n") if line]
 
@@ -68,7 +68,7 @@ async def act_on(api: Api, business: Business, act: str, whom: str, actor: str) 
     token = business.people[actor].token if actor in business.people else None
     if act == "create":
         return await api.post(CREATE, token, i=somebody({"OPERATOR": "SUPER_ADMIN"}.get(whom, whom)))
-    # Of one's own kind another one is meant, but there is no other owner.
+    # For the actor's own kind, the subject is another user; there is only one owner.
     name = actor if whom == "self" else f"another {whom}" if f"another {whom}" in business.people else whom
     subject = business.people.get(name, business.people["cashier"])
     if act == "remove":
@@ -83,10 +83,10 @@ async def people_and_record(database: asyncpg.Connection) -> tuple[list[Any], li
 
 
 @pytest.mark.parametrize(("act", "whom", "actor", "expected"), CASES)
-async def test_who_may_do_what_to_whom(
+async def test_each_role_manages_the_roles_of_the_table(
     api: Api, database: asyncpg.Connection, business: Business, act: str, whom: str, actor: str, expected: str
 ) -> None:
-    """What is refused changes nothing, and what is done is on record with who did it."""
+    """A refused act changes nothing, and a successful one records an event with its actor."""
     before, _ = await people_and_record(database)
 
     answer = await act_on(api, business, act, whom, actor)
@@ -136,7 +136,7 @@ async def test_a_new_cashier_signs_in(api: Api, database: asyncpg.Connection, bu
     assert row["password"].startswith("$argon2id$")
 
 
-async def test_everything_that_is_wrong_is_told_at_once(api: Api, business: Business) -> None:
+async def test_all_invalid_fields_are_reported_at_once(api: Api, business: Business) -> None:
     form = {"email": "x", "firstName": "", "lastName": "😀", "role": "SUPER_ADMIN", "password": "x"}
     form |= {"phoneNumber": "12", "documentId": "x" * 21}
 
@@ -154,7 +154,7 @@ async def test_everything_that_is_wrong_is_told_at_once(api: Api, business: Busi
     }
 
 
-async def test_an_address_belongs_to_one_person_of_all_tenants(
+async def test_an_email_address_is_unique_across_tenants(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
     other = await hire(database, None, "SUPER_ADMIN", email="ana.p@example.com")
@@ -165,7 +165,7 @@ async def test_an_address_belongs_to_one_person_of_all_tenants(
     assert await database.fetchval("SELECT count(*) FROM audit_events WHERE action = 'staff.created'") == 0
 
 
-async def test_the_record_tells_what_was_done_and_no_password(
+async def test_the_events_record_the_changes_and_no_password(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
     token = business.people["owner"].token
@@ -189,7 +189,7 @@ async def test_the_record_tells_what_was_done_and_no_password(
 # Updating
 
 
-async def test_what_is_not_given_stays_and_null_clears(api: Api, business: Business) -> None:
+async def test_omitted_fields_stay_and_null_clears(api: Api, business: Business) -> None:
     owner, cashier = business.people["owner"].token, business.people["cashier"]
     given = {"documentId": "123", "phoneNumber": "300 123 4567"}
 
@@ -203,19 +203,19 @@ async def test_what_is_not_given_stays_and_null_clears(api: Api, business: Busin
     assert blank["lastName"] == filled["lastName"]
 
 
-async def test_what_is_required_cannot_be_cleared(api: Api, business: Business) -> None:
+async def test_required_fields_cannot_be_cleared(api: Api, business: Business) -> None:
     given = dict.fromkeys(["firstName", "lastName", "role", "isActive", "documentId", "phoneNumber"])
 
     answer = await api.data(
         UPDATE, business.people["owner"].token, id=business.people["cashier"].id, i=given, language="es"
     )
 
-    told = [(problem["field"], problem["message"]) for problem in answer["updateStaff"]["fields"]]
+    problems = [(problem["field"], problem["message"]) for problem in answer["updateStaff"]["fields"]]
     required = "Este campo es obligatorio."
-    assert told == [(name, required) for name in ("firstName", "lastName", "role", "isActive")]
+    assert problems == [(name, required) for name in ("firstName", "lastName", "role", "isActive")]
 
 
-async def test_an_update_that_changes_nothing_is_not_on_record(
+async def test_an_update_that_changes_nothing_records_no_event(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
     before = await people_and_record(database)
@@ -233,7 +233,7 @@ async def test_an_update_that_changes_nothing_is_not_on_record(
 
 
 @pytest.mark.parametrize("act", ["deactivate", "remove"])
-async def test_access_ends_at_the_very_next_request(api: Api, business: Business, act: str) -> None:
+async def test_access_ends_at_the_next_request(api: Api, business: Business, act: str) -> None:
     cashier = business.people["another cashier"]
     assert await api.viewer(cashier.token) is not None
 
@@ -243,8 +243,8 @@ async def test_access_ends_at_the_very_next_request(api: Api, business: Business
     assert await api.viewer(cashier.token) is None
 
 
-async def test_whoever_is_let_in_again_signs_in_again(api: Api, business: Business) -> None:
-    """A device that was lost stays signed out."""
+async def test_a_reactivated_user_has_to_sign_in_again(api: Api, business: Business) -> None:
+    """A lost device stays signed out."""
     token, cashier = business.people["manager"].token, business.people["cashier"]
     for active in (False, True):
         await api.data(UPDATE, token, id=cashier.id, i={"isActive": active})
@@ -252,10 +252,10 @@ async def test_whoever_is_let_in_again_signs_in_again(api: Api, business: Busine
     assert await api.viewer(cashier.token) is None
 
 
-async def test_of_somebody_removed_the_record_alone_is_left(
+async def test_only_events_remain_of_a_removed_user(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """Their sessions go with them, and their address can be used again."""
+    """Their sessions are deleted, and their address can be used again."""
     token, cashier = business.people["manager"].token, business.people["cashier"]
 
     await api.data(REMOVE, token, id=cashier.id)
@@ -270,7 +270,7 @@ async def test_of_somebody_removed_the_record_alone_is_left(
     )
 
 
-async def test_somebody_to_whom_the_old_systems_tables_refer_can_only_be_deactivated(
+async def test_a_user_to_whom_tables_of_the_old_system_refer_can_only_be_deactivated(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
     token, cashier = business.people["manager"].token, business.people["cashier"]
@@ -294,10 +294,10 @@ async def able_to_sign_in(database: asyncpg.Connection, business: Business) -> P
     return await hire(database, business.id, "CASHIER", password=hashed)
 
 
-async def test_whoever_is_deactivated_while_they_sign_in_has_no_session(
+async def test_a_user_who_is_deactivated_during_sign_in_gets_no_session(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """Their password was verified already; the session would be there when they are let in again."""
+    """The password was verified already; the session would be valid after a reactivation."""
     person = await able_to_sign_in(database, business)
     async with asyncio.TaskGroup() as tasks, database.transaction():
         await database.execute('UPDATE users SET "isActive" = false WHERE id = $1', person.id)
@@ -309,13 +309,13 @@ async def test_whoever_is_deactivated_while_they_sign_in_has_no_session(
     assert await database.fetchval(OPEN_SESSIONS, person.id) == 0
 
 
-async def test_a_session_that_is_being_opened_ends_with_those_that_are_open(
+async def test_deactivation_also_ends_a_session_that_is_being_opened(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """The one who deactivates waits for it, instead of missing it."""
+    """The deactivation waits for the session, and then ends it."""
     person = await able_to_sign_in(database, business)
     async with asyncio.TaskGroup() as tasks, database.transaction():
-        # Sessions can be looked up, and none be written.
+        # Sessions can be read, and none can be written.
         await database.execute("LOCK TABLE sessions IN SHARE MODE")
         tasks.create_task(api.login(person.email))
         await until_waiting(database, 1)
@@ -340,10 +340,10 @@ UPDATE_TENANT = 'mutation { updateTenant(input: {address: "Elsewhere"}) { __type
     ids=["demoted", "deactivated", "suspended"],
 )
 @pytest.mark.parametrize("act", ["create", "rename", "remove", "update the tenant"])
-async def test_an_act_that_waits_for_its_turn_needs_the_say_that_one_has_then(
+async def test_an_act_that_waits_for_a_lock_is_authorised_after_the_wait(
     api: Api, database: asyncpg.Connection, business: Business, act: str, change: str, expected: str
 ) -> None:
-    """Otherwise whoever is demoted could make an admin of somebody, by a request that is under way."""
+    """If not, a request that waits could still promote a user after its actor was demoted."""
     admin = business.people["admin"]
     untouched = "SELECT t.*, u.* FROM tenants t, users u WHERE u.id <> $1 ORDER BY u.id"
     async with asyncio.TaskGroup() as tasks, database.transaction():
@@ -370,11 +370,11 @@ query($first: Int!, $after: String) { viewer { tenant { staff(first: $first, aft
 """
 
 
-async def test_pages_hold_everybody_once_in_the_order_in_which_they_joined(
+async def test_pages_contain_each_user_once_in_the_order_of_creation(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    """People who joined at the same moment too, and one who joins while the pages are read comes last."""
-    # The moment has a fraction that no float holds.
+    """Also users with the same time; a user who is created between two pages comes last."""
+    # This time has a fraction that no float represents.
     await database.execute(
         """UPDATE users SET "createdAt" = '2026-01-02 03:04:05.000001+00' WHERE NOT "isOwner" """
     )
@@ -400,7 +400,7 @@ async def test_pages_hold_everybody_once_in_the_order_in_which_they_joined(
     assert flags == [(False, True), (True, True), (True, False)]
 
 
-async def test_after_the_last_one_there_is_nothing(api: Api, business: Business) -> None:
+async def test_the_page_after_the_last_user_is_empty(api: Api, business: Business) -> None:
     token = business.people["owner"].token
     page = (await api.data(STAFF, token, first=100))["viewer"]["tenant"]["staff"]
 
@@ -414,7 +414,7 @@ async def test_after_the_last_one_there_is_nothing(api: Api, business: Business)
 
 
 @pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1])
-async def test_a_page_holds_one_to_a_hundred(api: Api, business: Business, first: int) -> None:
+async def test_a_page_has_one_to_a_hundred_users(api: Api, business: Business, first: int) -> None:
     token = business.people["owner"].token
 
     (error,) = (await api.post(STAFF, token, first=first))["errors"]
@@ -426,7 +426,7 @@ async def test_a_page_holds_one_to_a_hundred(api: Api, business: Business, first
 
 
 @pytest.mark.parametrize("after", ["", "x", "!", "á", "AAAA", "\x00", "g" + "A" * 31, "A" * 10_000])
-async def test_a_cursor_of_nowhere_is_named(api: Api, business: Business, after: str) -> None:
+async def test_an_invalid_cursor_is_an_invalid_argument(api: Api, business: Business, after: str) -> None:
     answer = await api.post(STAFF, business.people["owner"].token, first=1, after=after)
 
     (error,) = answer["errors"]
@@ -443,8 +443,8 @@ async def test_the_owner_is_shown_with_the_tenant(api: Api, business: Business) 
     assert answer["viewer"]["tenant"] == {"id": business.id, "owner": owner}
 
 
-async def test_what_was_loaded_before_an_act_is_not_shown_after_it(api: Api, business: Business) -> None:
-    """Several mutations of one request each show what they left."""
+async def test_a_mutation_answers_fresh_data_after_an_earlier_one(api: Api, business: Business) -> None:
+    """Each mutation of a request answers the state after it."""
     query = """mutation($a: CreateStaffInput!, $b: CreateStaffInput!) {
         a: createStaff(input: $a) { ...seats } b: createStaff(input: $b) { ...seats } }
         fragment seats on User { tenant { seats { used } staff { totalCount } } }"""

@@ -1,4 +1,4 @@
-"""Operators suspend tenants and let them in again."""
+"""Operators suspend and reactivate tenants."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ from tests.support import Api, Person, hire, one_row
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_suspension_acts_at_once_on_every_session_and_ends_as_it_began(
+async def test_suspension_and_reactivation_act_on_every_session_at_once(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
     cashier = await hire(database, owner.id, "CASHIER")
@@ -49,10 +49,10 @@ async def test_a_suspension_acts_at_once_on_every_session_and_ends_as_it_began(
     assert await events(database) == ["tenant.registered", "tenant.suspended", "tenant.reactivated"]
 
 
-async def test_a_suspended_business_does_nothing_any_more(
+async def test_no_change_of_a_business_is_committed_after_its_suspension(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """Not even what it began before."""
+    """Also none that began before it."""
     update = 'mutation { updateTenant(input: {address: "Elsewhere"}) { __typename } }'
     answers = await asyncio.gather(
         *(api.post(update, owner.token) for _ in range(5)),
@@ -66,13 +66,13 @@ async def test_a_suspended_business_does_nothing_any_more(
     )
 
     assert answers[5]["suspendTenant"]["__typename"] == "Tenant"
-    # The first of them changes the address, and the others find nothing to change.
+    # The first update changes the address; the others change nothing.
     assert changed is None or changed < at
     assert (await api.post(update, owner.token))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\0b"])
-async def test_a_suspension_has_a_reason(api: Api, operator: str, owner: Person, reason: str) -> None:
+async def test_a_suspension_requires_a_reason(api: Api, operator: str, owner: Person, reason: str) -> None:
     (error,) = (await api.post(SUSPEND, operator, id=owner.id, reason=reason))["errors"]
 
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"
@@ -80,10 +80,10 @@ async def test_a_suspension_has_a_reason(api: Api, operator: str, owner: Person,
     assert (await api.viewer(owner.token))["tenant"]["businessName"] == "El Ahorro"
 
 
-async def test_what_is_not_there_cannot_be_changed(
+async def test_a_missing_tenant_is_not_found(
     api: Api, operator: str, database: asyncpg.Connection, owner: Person
 ) -> None:
-    """Nor what is deleted; not even an id that is none."""
+    """Also a deleted tenant, and a text that is not an id."""
     gone = await register_business(api, database)
     await database.execute(
         'UPDATE tenants SET "deletedAt" = now(), "isActive" = false WHERE id = $1', gone.id
