@@ -59,7 +59,9 @@ def session(tmp_path: Path) -> Iterator[Session]:
     (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (tmp_path / ".venv" / "installed").touch()
     settings = {"DATABASE_URL", "GATEHOUSE_HOME", "WORKER"}
-    environment = {name: value for name, value in os.environ.items() if name not in settings}
+    # A make that runs the tests passes its own targets and variables on to the make of the text.
+    hidden = {*settings, "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "TESTS"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment |= {"PORT": str(free_port()), "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     session = Session(tmp_path, environment)
     with (tmp_path / "run.log").open("w") as log:
