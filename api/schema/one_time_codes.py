@@ -90,7 +90,7 @@ class EmailVerified:
 
 VerifyEmailResult = Annotated[
     EmailVerified | WrongCode | RateLimited,
-    strawberry.union("VerifyEmailResult", description="The token, or the reason why there is none."),
+    strawberry.union("VerifyEmailResult", description="The token, or the reason why none was created."),
 ]
 
 

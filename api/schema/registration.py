@@ -68,7 +68,7 @@ RegisterResult = Annotated[
     Registration | InvalidInput | BetaKeyRejected | EmailTaken | NitTaken | WrongCode | RateLimited,
     strawberry.union(
         "RegisterResult",
-        description="The registration, or the reason why there is none. After an error nothing is stored "
+        description="The registration, or the reason why none was created. After an error nothing is stored "
         "and the key is unused. `WrongCode` for a missing or invalid `emailVerificationToken`, where one is "
         "required.",
     ),

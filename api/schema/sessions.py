@@ -30,7 +30,7 @@ class SignedIn:
 
 LoginResult = Annotated[
     SignedIn | WrongCredentials | TenantSuspended | RateLimited,
-    strawberry.union("LoginResult", description="The new session, or the reason why there is none."),
+    strawberry.union("LoginResult", description="The new session, or the reason why none was created."),
 ]
 
 
