@@ -76,7 +76,7 @@ async def _print_events(
         except DISCONNECTED:
             # The command goes on, so that a tail survives an outage of a night.
             if not disconnected:
-                sys.stderr.write("gatehouse: the database is not reachable; trying again every second\n")
+                sys.stderr.write("gatehouse: the database cannot be reached; trying again every second\n")
             disconnected = True
         else:
             disconnected = False

@@ -108,7 +108,7 @@ async def test_following_continues_after_an_outage(
             await database.execute("ALTER ROLE gatehouse LOGIN")
         (line,) = await lines(process, 1)
 
-    assert b"the database is not reachable" in warning
+    assert b"the database cannot be reached" in warning
     assert " meanwhile " in f"{line} "
 
 
