@@ -4,6 +4,8 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,22 @@ async def until(connection: asyncpg.Connection, condition: str) -> None:
 
 
 WAITS_FOR_USERS = """EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)"""
+
+
+@asynccontextmanager
+async def waiting_for_users(
+    dsn: str, connection: asyncpg.Connection, *arguments: str
+) -> AsyncIterator[tuple[subprocess.Popen[str], asyncpg.Connection]]:
+    """A command that waits for a lock on `users` as long as the block lasts, and a connection to watch it."""
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+        process = start(dsn, *arguments)
+        watcher = await asyncpg.connect(dsn)
+        try:
+            await until(watcher, WAITS_FOR_USERS)
+            yield process, watcher
+        finally:
+            await watcher.close()
 
 
 async def every_row(connection: asyncpg.Connection) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ import signal
 import asyncpg
 import pytest
 
-from tests.deploy.migrations.piccolo_command import COUNT, WAITS_FOR_USERS, ended, run, start, until
+from tests.deploy.migrations.piccolo_command import COUNT, ended, run, start, waiting_for_users
 
 pytestmark = pytest.mark.anyio
 
@@ -44,13 +44,7 @@ async def test_a_killed_run_leaves_no_lock_and_the_next_one_goes_on(
 ) -> None:
     """SIGKILL while the tenants migration waits for a lock on users."""
     await run(empty_database, "forwards", "gatehouse", "1")
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
-        process = start(empty_database, "forwards", "all")
-        async with asyncio.timeout(20):
-            watcher = await asyncpg.connect(empty_database)
-            await until(watcher, WAITS_FOR_USERS)
-            await watcher.close()
+    async with waiting_for_users(empty_database, connection, "forwards", "all") as (process, _):
         process.send_signal(signal.SIGKILL)
         await ended(process)
 
@@ -63,17 +57,12 @@ async def test_a_killed_run_leaves_no_lock_and_the_next_one_goes_on(
 async def test_a_run_that_loses_its_lock_does_not_go_on(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
-    """Whoever came next has the lock by then, and two would be at work."""
+    """Another run may have the lock by then, and two must not migrate at the same time."""
     await run(empty_database, "forwards", "gatehouse", "1")
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
-        process = start(empty_database, "forwards", "all")
-        watcher = await asyncpg.connect(empty_database)
-        await until(watcher, WAITS_FOR_USERS)
+    async with waiting_for_users(empty_database, connection, "forwards", "all") as (process, watcher):
         await watcher.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
         )
-        await watcher.close()
         code, output = await ended(process)
 
     assert code == 1

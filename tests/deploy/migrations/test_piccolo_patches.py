@@ -23,6 +23,7 @@ from tests.deploy.migrations.piccolo_command import (
     run,
     start,
     until,
+    waiting_for_users,
 )
 from tests.support import copy_project, run_gatehouse
 
@@ -56,15 +57,10 @@ async def test_killed_between_its_statements_and_its_row_a_migration_has_done_no
 async def test_a_lock_that_is_busy_is_tried_for_again(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
-    """A statement soon steps back, so that nobody queues behind it, and tries once more."""
+    """A statement gives up its place in the queue soon and retries, so traffic does not wait behind it."""
     await run(empty_database, "forwards", "gatehouse", "1")
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
-        process = start(empty_database, "forwards", "all")
-        watcher = await asyncpg.connect(empty_database)
-        await until(watcher, WAITS_FOR_USERS)
+    async with waiting_for_users(empty_database, connection, "forwards", "all") as (process, watcher):
         await until(watcher, f"NOT {WAITS_FOR_USERS}")
-        await watcher.close()
 
     code, output = await ended(process)
 
@@ -162,14 +158,11 @@ async def test_whoever_migrates_as_a_superuser_is_warned(empty_database: str, se
     assert "gatehouse: warning: the role postgres of DATABASE_URL bypasses row security" in output
 
 
-async def test_an_interrupt_is_told_in_one_line(empty_database: str, connection: asyncpg.Connection) -> None:
+async def test_an_interrupt_is_reported_in_one_line(
+    empty_database: str, connection: asyncpg.Connection
+) -> None:
     await run(empty_database, "forwards", "gatehouse", "1")
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")
-        process = start(empty_database, "forwards", "all")
-        watcher = await asyncpg.connect(empty_database)
-        await until(watcher, WAITS_FOR_USERS)
-        await watcher.close()
+    async with waiting_for_users(empty_database, connection, "forwards", "all") as (process, _):
         process.send_signal(signal.SIGINT)
         code, output = await ended(process)
 
@@ -219,7 +212,7 @@ async def asked(process: subprocess.Popen[str]) -> str:
 async def test_whoever_is_asked_keeps_nobody_waiting(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
-    """A person may be at lunch, and a deploy must go on; what it applied meanwhile nobody agreed to undo."""
+    """A deploy continues while a person thinks, and the person did not agree to revert what it applied."""
     await run(empty_database, "forwards", "gatehouse", TENANTS)
     process = start(empty_database, "backwards", "gatehouse")
     question = await asked(process)
@@ -305,7 +298,7 @@ async def test_a_preview_changes_nothing_and_asks_nothing(
 async def test_a_table_that_the_sql_cannot_work_with_is_told_as_what_it_is(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
-    """To be told to run the migrations, by the migrations, leads nowhere."""
+    """The advice to run the migrations would be a circle here."""
     await connection.execute("CREATE TABLE users (id int)")
 
     code, output = await run(empty_database, "forwards", "all")
