@@ -1,4 +1,4 @@
-"""`gatehouse db verify`: every way in which a database can differ is told, with SQL that mends it."""
+"""`gatehouse db verify`: reports every kind of difference, with SQL that repairs it."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support import copy_project, migrate, run_gatehouse, write_schema
 
 pytestmark = pytest.mark.anyio
 
-# What is done to a database, and what has to be told of it.
+# A change of the database, and the difference that the command reports.
 BROKEN = {
     "a table": ("DROP TABLE sessions", ["table sessions is missing"]),
     "two tables that refer to one another": (

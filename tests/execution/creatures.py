@@ -52,7 +52,7 @@ REX = {"__typename": "Dog", "name": "Rex", "barks": True}
 async def answer(
     text: str, root: Any = None, variables: dict[str, Any] | None = None, operation: str | None = None
 ) -> tuple[Any, list[str]]:
-    """Data, and errors as message and path, of a plan; fails where graphql-core answers otherwise."""
+    """Data, and errors as message and path, of a plan; fails where graphql-core answers differently."""
     assert not validate(SCHEMA, parse(text)), validate(SCHEMA, parse(text))
     planned, _ = await compare(SCHEMA, text, variables, operation, root_value=lambda: root or {})
     assert planned

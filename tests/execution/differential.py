@@ -24,7 +24,7 @@ from api.execution import plans
 from api.execution.plans import make_plan
 
 TURNS = 2_000
-"""Turns of the event loop after which a document is given up, because some resolver never returns.
+"""Turns of the event loop after which a document is cancelled, because some resolver never returns.
 
 Counted, and not timed, so that a busy machine changes nothing.
 """
@@ -66,7 +66,7 @@ _SEEN: ContextVar[Seen | None] = ContextVar("seen", default=None)
 
 
 def note(*what: object) -> None:
-    """Have something seen that is told no context, such as an attribute that is read."""
+    """Record an event that has no context, such as the reading of an attribute."""
     if (seen := _SEEN.get()) is not None:
         seen.calls.append(what)
 
@@ -129,7 +129,7 @@ class Answer(NamedTuple):
     work: list[str]
     """What became of each coroutine that resolvers handed out."""
     troubles: list[str]
-    """What the event loop and Python had to say of work that nobody waited for."""
+    """The warnings of the event loop and of Python about work that was never awaited."""
 
 
 async def compare(
@@ -145,7 +145,7 @@ async def compare(
     other_variables: dict[str, Any] | None = None,
     turns: int = TURNS,
 ) -> tuple[bool, Answer]:
-    """Whether there is a plan, and what it answers; fails if graphql-core's interpreter answers otherwise.
+    """Whether there is a plan, and what it answers; fails if graphql-core's interpreter answers differently.
 
     The plan is run again, because the first run compiles some of it; and with `other_variables` in between,
     because nothing of one request may show in the answer to another. `text` has to be valid. After `turns` of
@@ -211,7 +211,7 @@ async def _watch(
         _SEEN.reset(token)
         work = [each.end() for each in context.work]
         context.work.clear()
-        # What is in a cycle, such as the frames of a traceback, is given up now, and not in the next run.
+        # Cycles, such as the frames of a traceback, are collected now, and not in the next run.
         await asyncio.sleep(0)
         gc.collect()
         await _settle(others, troubles)
@@ -246,7 +246,7 @@ async def _run(run: Callable[[Seen], Any], context: Seen, turns: int) -> tuple[s
 
 @contextmanager
 def _what_python_says(troubles: list[str]) -> Iterator[None]:
-    """Notes coroutines that nobody awaited, and exceptions that nobody could get."""
+    """Records coroutines that were never awaited, and exceptions that were never retrieved."""
     hook = sys.unraisablehook
     sys.unraisablehook = lambda told: troubles.append(f"{told.err_msg}: {told.exc_value!r}")
     # What there is already need not be looked through again: only what this run makes is.

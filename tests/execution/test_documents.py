@@ -191,7 +191,7 @@ def test_no_plan_is_made_where_they_are_switched_off() -> None:
 
 
 def test_a_document_grows_in_the_count_as_requests_come_across_more_of_it() -> None:
-    """Otherwise fragments within fragments could hold any amount of memory behind a few tokens."""
+    """Nested fragments could hold any amount of memory behind a few tokens."""
     documents = DocumentCache(SCHEMA)
     text = "query($yes: Boolean!) { hello @include(if: $yes) named { name } }"
     ask(documents, [text] * 2)

@@ -1,4 +1,4 @@
-"""Plans answer what graphql-core's interpreter answers whatever resolvers do, also when they are given up.
+"""Plans answer what graphql-core's interpreter answers whatever resolvers do, also when they are cancelled.
 
 Each case is run to its end, and cancelled after one, two, three and four turns of the event loop.
 """
@@ -12,7 +12,7 @@ from graphql import build_schema
 
 from tests.execution.differential import TURNS, compare, note
 
-# What an executor that is given up had not begun to await, it does not await any more; both leave the same.
+# A cancelled executor does not await what it had not begun to await; both ways leave the same behind.
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),

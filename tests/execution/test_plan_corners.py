@@ -322,7 +322,7 @@ CASES: dict[str, tuple[str, Callable[[], Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("turns", [TURNS, 1, 2, 3, 4], ids=lambda turns: f"{turns} turns")
 async def test_whatever_resolvers_return_is_answered_alike(case: str, turns: int) -> None:
-    """To the end, and given up in the middle."""
+    """To the end, and cancelled in the middle."""
     text, root_value = CASES[case]
 
     planned, _ = await compare(SCHEMA, text, root_value=root_value, turns=turns)

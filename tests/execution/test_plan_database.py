@@ -23,7 +23,7 @@ DOCUMENTS = 500
 
 
 async def test_documents_are_answered_alike_by_real_resolvers(api: Api, database: asyncpg.Connection) -> None:
-    """Queries of an operator, an owner, a cashier and nobody; mutations of nobody, which change no rows."""
+    """Queries of an operator, an owner, a cashier and a visitor; mutations of a visitor change no rows."""
     keys = [await issue_key(database, notes="feria") for _ in range(3)]
     owner = await api.register(registration(keys[0]))
     tenant_id = owner["tenant"]["id"]

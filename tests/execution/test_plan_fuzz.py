@@ -44,7 +44,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _collect() -> Iterator[None]:
-    """What documents that were given up left behind is found here, and not where warnings are errors."""
+    """Finds here what cancelled documents leave behind; in other tests the warnings would be errors."""
     yield
     gc.collect()
 
@@ -147,7 +147,7 @@ class Tally:
             seed=seed,
             root_value=subject.root_value,
             other_variables=_turned(variables),
-            # A fourth of them is given up in the middle, as when a client goes away.
+            # A fourth of them is cancelled in the middle, as when a client disconnects.
             turns=random.randrange(1, 8) if random.random() < 0.25 else TURNS,
         )
         self._counts["compared"] += 1

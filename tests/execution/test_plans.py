@@ -270,7 +270,7 @@ async def test_6_4_4_null_goes_up_to_where_it_may_be(
     ids=["permissions", "extensions", "handlers of exceptions", "an iterator without an iterator"],
 )
 async def test_a_field_without_a_resolver_is_more_than_its_attribute(text: str, says: str) -> None:
-    """Otherwise a permission class on an attribute would let everybody in."""
+    """Reading the attribute alone would pass over a permission class on it."""
     schema = strawberry_torture.SCHEMA
     answers = [
         await compare(

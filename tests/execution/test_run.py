@@ -135,7 +135,7 @@ async def test_items_of_a_list_wait_together() -> None:
 
 @pytest.mark.parametrize("by_plan", [True, False], ids=["the plan", "graphql-core"])
 async def test_giving_up_a_request_reaches_every_resolver_that_still_works(*, by_plan: bool) -> None:
-    """A limit of time would otherwise end the answer, and leave the work behind it going on."""
+    """A time limit must cancel the work too, and not only end the answer."""
     begun, cancelled = asyncio.Semaphore(0), []
 
     def work(name: str) -> Callable[..., Any]:

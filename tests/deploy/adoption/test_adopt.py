@@ -222,7 +222,7 @@ async def test_what_it_cannot_decide_is_listed_with_ids_and_nothing_is_changed(
 
 
 async def test_what_was_typed_untidily_is_tidied(empty_database: str, connection: asyncpg.Connection) -> None:
-    """Nobody would find it again: sign-in and look-ups read what is typed without blanks, and in capitals."""
+    """Sign-in and look-ups trim their input and read keys in upper case, so they would not find it."""
     await connection.execute(old("migrated"))
     await connection.execute("""
         UPDATE users SET email = ' Ana@example.com ' WHERE email = 'ana@example.com';

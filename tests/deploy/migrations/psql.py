@@ -19,7 +19,7 @@ USERS, ROW_SECURITY, SESSIONS = (
 )
 
 AWAY = "postgresql://nobody@127.0.0.1:1/nowhere"
-"""Nobody listens there; the script is written without a database."""
+"""No server listens there: the command writes the script without a database."""
 
 
 def script(*arguments: str, cwd: Path = ROOT, **environment: str) -> str:

@@ -116,7 +116,7 @@ def test_every_exception_is_needed() -> None:
     assert {migration_id for migration_id, _ in EXCEPTIONS} <= set(ALL)
 
 
-# Migrations that somebody might write
+# Unsafe migrations that a developer might write
 
 UNSAFE = {
     "require-concurrent-index-creation": "CREATE INDEX IF NOT EXISTS users_role ON users (role);",

@@ -160,7 +160,7 @@ async def test_a_migration_of_several_steps_is_refused_before_the_first(
 async def test_indices_and_foreign_keys_are_compared_too(
     migrated_database: str, connection: asyncpg.Connection
 ) -> None:
-    """An index of the right name does not pass for the one that is wanted."""
+    """An index with the right name and another definition is a difference."""
     await connection.execute(
         """
         DELETE FROM migration;

@@ -83,7 +83,7 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
 async def test_what_is_kept_stays_while_something_else_depends_on_it(
     migrated_database: str, connection: asyncpg.Connection, depending: str, named: str
 ) -> None:
-    """Erasing must not take anything along that nobody named."""
+    """Erasing must not drop an object that the command did not name."""
     await fill(connection)
     await run(migrated_database, "backwards", "gatehouse", "--migration_id", TENANTS, "--auto_agree")
     await connection.execute(depending)

@@ -44,8 +44,8 @@ async def test_an_empty_database_becomes_what_piccolo_makes_of_it(
     code, output = await psql(empty_database, script(), tmp_path)
 
     assert code == 0, output
-    status, told = run_gatehouse(empty_database, "db", "status")
-    assert status == 0, told
+    code, output = run_gatehouse(empty_database, "db", "status")
+    assert code == 0, output
     by_piccolo = await asyncpg.connect(server.dsn())
     try:
         assert await whole_catalog(connection) == await whole_catalog(by_piccolo)
@@ -314,7 +314,7 @@ async def test_a_database_of_the_old_system_is_refused(
 async def test_the_lock_is_given_back_in_a_session_that_goes_on(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """Whoever types \\i script.sql keeps psql open."""
+    """`\\i script.sql` leaves psql open."""
     unlocked = f"SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND objid = {KEY} \\gset\n"
 
     code, output = await psql(empty_database, f"{script()}\n{unlocked}\\echo held :held", tmp_path)
@@ -454,7 +454,7 @@ async def test_columns_that_come_back_one_by_one_all_get_their_values(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--from", "nope"), f"there is no migration nope; there are: {USERS}, {TENANTS}"),
         (("--backwards", "--to", "nope"), "there is no migration nope; there are: "),
@@ -462,11 +462,13 @@ async def test_columns_that_come_back_one_by_one_all_get_their_values(
     ],
     ids=["from", "to", "from after to"],
 )
-async def test_ids_that_make_no_script_are_told_in_one_line(arguments: tuple[str, ...], told: str) -> None:
+async def test_ids_without_a_script_are_reported_in_one_line(
+    arguments: tuple[str, ...], message: str
+) -> None:
     code, output = run_gatehouse(AWAY, "db", "sql", *arguments)
 
     assert code == 1
-    assert output.startswith(f"gatehouse: {told}")
+    assert output.startswith(f"gatehouse: {message}")
     assert len(output.splitlines()) == 1
 
 
