@@ -125,9 +125,10 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(_request: Request) -> Response:
-    """Readiness: the database responds and no migration is pending. If not, 503 and the reason."""
+    """Readiness: the database takes writes and no migration is pending. If not, 503 and the reason."""
     try:
         pending = await pending_migrations()
+        takes_writes = await get_engine().takes_writes()
     except Exception as error:  # noqa: BLE001
         # After any error the load balancer must send no requests to this instance yet.
         code = report_error(error)
@@ -135,7 +136,10 @@ async def readyz(_request: Request) -> Response:
         return _not_ready({"reason": reason, "code": code})
     if pending:
         logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
-        return _not_ready({"reason": "migrations pending", "pending": pending})
+        return _not_ready({"reason": "migrations pending", "code": "MIGRATIONS_PENDING", "pending": pending})
+    if not takes_writes:
+        logger.warning("the database takes no writes: it is a standby or read-only")
+        return _not_ready({"reason": "the database takes no writes", "code": "READ_ONLY"})
     return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
 
 

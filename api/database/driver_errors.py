@@ -42,3 +42,15 @@ WRONG_ADDRESS = (
     asyncpg.UndefinedObjectError,
 )
 """Raised while connecting when DATABASE_URL has an unknown parameter or value."""
+
+OTHER_SCHEMA = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.NotNullViolationError,
+)
+"""Raised when the schema of the database is behind or ahead of this version of Gatehouse.
+
+NOT NULL is violated by rows of this version if a newer one added a column without a default.
+"""

@@ -13,6 +13,7 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from api.database.driver_errors import DISCONNECTED, WRONG_ADDRESS, DatabaseUnavailable, UnsafeRole
 from api.database.embedded import EmbeddedServer
+from api.database.timestamps import read_every_timestamp
 from api.settings import Settings, SettingsError, get_settings
 
 ACQUIRE_TIMEOUT = 1.5
@@ -130,6 +131,7 @@ class Engine(PostgresEngine):
 
     async def _prepare_connection(self, connection: asyncpg.Connection) -> None:
         await _check_role(connection)
+        await read_every_timestamp(connection)
         if self.on_query is not None:
             connection.add_query_logger(self.on_query)
 
@@ -159,7 +161,9 @@ class Engine(PostgresEngine):
     async def acquire(self) -> Any:
         """A connection of the pool, or a new one if there is no pool. Raises `DatabaseUnavailable`."""
         if self.pool is None:
-            return await self.get_new_connection()
+            connection = await self.get_new_connection()
+            await read_every_timestamp(connection)
+            return connection
         self.waiting += 1
         try:
             return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT)
@@ -188,6 +192,11 @@ class Engine(PostgresEngine):
             raise
         finally:
             await self.release(connection)
+
+    async def takes_writes(self) -> bool:
+        """Whether the database is neither a standby nor read-only."""
+        (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'off'")
+        return row[0]
 
     async def run_script(self, script: str) -> None:
         """Run statements without parameters as one transaction, in one round trip."""

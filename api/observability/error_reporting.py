@@ -4,7 +4,7 @@ import traceback
 
 import asyncpg
 
-from api.database.driver_errors import DISCONNECTED
+from api.database.driver_errors import DISCONNECTED, OTHER_SCHEMA
 from api.observability.error_descriptions import describe_error
 from api.observability.logs import get_logger
 
@@ -12,8 +12,9 @@ logger = get_logger()
 
 
 def error_code(error: BaseException) -> str:
-    """The code for the client: UNAVAILABLE if the database cannot be reached, or else INTERNAL."""
-    return "UNAVAILABLE" if isinstance(error, DISCONNECTED) else "INTERNAL"
+    """The code for the client: UNAVAILABLE if the database cannot be used at present, or else INTERNAL."""
+    unavailable = (*DISCONNECTED, *OTHER_SCHEMA, asyncpg.ReadOnlySQLTransactionError)
+    return "UNAVAILABLE" if isinstance(error, unavailable) else "INTERNAL"
 
 
 def report_error(error: BaseException, *, more: int = 0) -> str:
@@ -23,10 +24,18 @@ def report_error(error: BaseException, *, more: int = 0) -> str:
     """
     extra = {"more": more} if more else {}
     code = error_code(error)
-    if code == "UNAVAILABLE" and not isinstance(error, asyncpg.InterfaceError):
-        logger.error("the database is not available", error=describe_error(error), **extra)
-    else:
+    if code == "INTERNAL" or isinstance(error, asyncpg.InterfaceError):
         # asyncpg's InterfaceError means a lost connection or a bug in our code. The traceback shows which.
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("unexpected error", error=describe_error(error), **extra, traceback=frames)
+    else:
+        logger.error(_event(error), error=describe_error(error), **extra)
     return code
+
+
+def _event(error: BaseException) -> str:
+    if isinstance(error, OTHER_SCHEMA):
+        return "the database has the schema of another version; see: gatehouse db status"
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return "the database takes no writes"
+    return "the database is not available"

@@ -104,6 +104,11 @@ async def test_requests_are_counted_by_operation_and_outcome(
             await api.post("{ viewer { id } }", "x" * 43)
         finally:
             await database.execute("ALTER TABLE sessions_away RENAME TO sessions")
+        await database.execute("REVOKE SELECT ON sessions FROM gatehouse")
+        try:
+            await api.post("{ viewer { id } }", "x" * 43)
+        finally:
+            await database.execute("GRANT SELECT ON sessions TO gatehouse")
 
     samples = await scrape(process.url)
 
@@ -119,6 +124,7 @@ async def test_requests_are_counted_by_operation_and_outcome(
         ("register", "INVALID_INPUT"): 1,
         ("login", "WRONG_CREDENTIALS"): 1,
         ("sessions", "UNAUTHENTICATED"): 1,
+        ("viewer", "UNAVAILABLE"): 1,
         ("viewer", "INTERNAL"): 1,
         ("none", "INVALID_REQUEST"): 2,
         ("REST login", "ok"): 1,
