@@ -9,6 +9,7 @@ from typing import Any
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
+from api.deploy.migrations.pooler import require_direct_connection
 from api.settings import get_settings
 
 # The key of the advisory lock: the letters "gate". No other program may lock it in this database.
@@ -35,8 +36,10 @@ async def migration_lock() -> AsyncIterator[None]:
     The lock is polled. A connection that blocks on it would hold a snapshot, and CREATE INDEX CONCURRENTLY in
     the process that has the lock would wait for that connection: a deadlock.
 
-    Raises `MigrationsLocked` after MIGRATION_LOCK_TIMEOUT seconds, and if the connection is lost.
+    Raises `MigrationsLocked` after MIGRATION_LOCK_TIMEOUT seconds, and if the connection is lost;
+    `CommandError` behind a pooler in transaction mode.
     """
+    await require_direct_connection()
     async with get_engine().separate_connection() as connection:
         try:
             await _acquire(connection)

@@ -2,11 +2,14 @@
 
 import asyncio
 import signal
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from tests.deploy.migrations.piccolo_command import COUNT, ended, run, start, waiting_for_users
+from tests.pgbouncer import pgbouncer
+from tests.support import run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +72,29 @@ async def test_a_run_that_loses_its_lock_does_not_go_on(
     assert "run the migrations again" in output
     assert (await run(empty_database, "forwards", "all"))[0] == 0
     assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
+
+
+@pytest.mark.parametrize("command", ["forwards", "backwards", "adopt"])
+async def test_behind_a_pooler_in_transaction_mode_nothing_is_done(
+    empty_database: str, connection: asyncpg.Connection, tmp_path: Path, command: str
+) -> None:
+    """The lock would stay with the connection of the pooler."""
+    with pgbouncer(empty_database, tmp_path, "transaction") as pooled:
+        if command == "adopt":
+            code, output = await asyncio.to_thread(run_gatehouse, pooled, "db", "adopt")
+        else:
+            target = ["all"] if command == "forwards" else ["all", "--auto_agree"]
+            code, output = await run(pooled, command, *target)
+
+    assert code == 1
+    assert "a pooler in transaction mode" in output
+    assert "Traceback" not in output
+    assert await connection.fetchval("SELECT to_regclass('migration') IS NULL")
+    assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+async def test_behind_a_pooler_in_session_mode_migrations_run(empty_database: str, tmp_path: Path) -> None:
+    with pgbouncer(empty_database, tmp_path, "session") as pooled:
+        code, output = await run(pooled, "forwards", "all")
+
+    assert code == 0, output
