@@ -2,13 +2,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test lint fuzz format bench bench-migrations schema settings lock clean
+.PHONY: run test test-postgres lint fuzz format bench bench-migrations schema settings lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
 
 test: $(INSTALLED)
 	@$(BIN)/pytest $(TESTS)
+
+# The tests of deploys on other servers than the embedded one; see tests/postgres_servers.py.
+test-postgres: $(INSTALLED)
+	@for version in 14 15.18 15.20 16 17; do \
+		echo "PostgreSQL $$version" && POSTGRES_VERSION=$$version $(BIN)/pytest tests/deploy || exit 1; \
+	done
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check
@@ -31,7 +37,6 @@ bench-migrations: $(INSTALLED)
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql
-	@$(BIN)/python -m api.deploy.schema_snapshot > .venv/schema.json && mv .venv/schema.json migrations/schema.json
 
 # docs/settings.md and .env.example.
 settings: $(INSTALLED)

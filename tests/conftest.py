@@ -15,9 +15,10 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.settings import Settings, get_settings
+from tests.postgres_servers import PostgresServer
 from tests.support import Api, Execution, GatehouseProcess, hire, make_app, migrate
 
-_SERVER = pytest.StashKey[EmbeddedServer]()
+_SERVER = pytest.StashKey[EmbeddedServer | PostgresServer]()
 
 TEMPLATE = "migrated"
 """A database with all migrations, as a template; nothing connects to it."""
@@ -51,22 +52,23 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["WORKER"] = "off"
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")
     config.add_cleanup(home.cleanup)
-    server = EmbeddedServer(Path(home.name))
+    version = os.environ.get("POSTGRES_VERSION")
+    server = PostgresServer(Path(home.name), version) if version else EmbeddedServer(Path(home.name))
     server.start()
     config.add_cleanup(server.stop)
     config.stash[_SERVER] = server
     os.environ["DATABASE_URL"] = server.dsn()
-    migrate(server.dsn())
     asyncio.run(_prepare(server))
 
 
-async def _prepare(server: EmbeddedServer) -> None:
+async def _prepare(server: EmbeddedServer | PostgresServer) -> None:
     connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
     # Test data need not survive a crash of the machine. synchronous_commit stays on: without it VACUUM marks
     # no page of a recent commit as all-visible, and PostgreSQL plans no index-only scan.
     for setting in ("fsync", "full_page_writes"):
         await connection.execute(f"ALTER SYSTEM SET {setting} = off")
     await connection.execute("SELECT pg_reload_conf()")
+    migrate(server.dsn())
     await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER gatehouse TEMPLATE gatehouse")
     await connection.close()
 
@@ -111,7 +113,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def server(request: pytest.FixtureRequest) -> EmbeddedServer:
+def server(request: pytest.FixtureRequest) -> EmbeddedServer | PostgresServer:
     """The PostgreSQL server of the tests."""
     return request.config.stash[_SERVER]
 
@@ -147,7 +149,7 @@ async def migrated_database(server: EmbeddedServer) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _new_database(server: EmbeddedServer, *, template: str) -> AsyncIterator[str]:
+async def _new_database(server: EmbeddedServer | PostgresServer, *, template: str) -> AsyncIterator[str]:
     name = f"test_{os.urandom(4).hex()}"
     connection = await asyncpg.connect(server.dsn(user="postgres", database="postgres"))
     try:

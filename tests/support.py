@@ -71,18 +71,6 @@ def migrate(dsn: str, *arguments: str) -> str:
     return ended.stdout
 
 
-def write_schema(project: Path) -> None:
-    """What `make schema` does for the migrations, in a copy of the project."""
-    written = subprocess.run(
-        [sys.executable, "-m", "api.deploy.schema_snapshot"],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project)},
-        check=True,
-        capture_output=True,
-    ).stdout
-    (project / "migrations" / "schema.json").write_bytes(written)
-
-
 _numbers = itertools.count(1)
 
 

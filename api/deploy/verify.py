@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from api.database.engine import get_engine
+from api.deploy.migrations.expected_schema import build_expected_schema
 from api.deploy.migrations.pending import applied_ids, migration_ids
-from api.deploy.schema.catalog import read_catalog
+from api.deploy.schema.catalog import current_schema, read_catalog
 from api.deploy.schema.differences import Difference, differences
-from api.deploy.schema.expected_schema import expected_catalog
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,16 @@ _RUNBOOK = {
 
 
 async def verify() -> Verification:
-    """Compare the catalog with `migrations/schema.json`. It only reads, and blocks no other transaction.
+    """Compare the tables with those that the migrations build. It changes nothing, and blocks no transaction.
 
     An older version may be deployed again after a newer one has migrated the database. Where migrations
     without a file are applied, something unexpected is therefore no difference.
     """
-    expected = expected_catalog()
     is_newer = bool(set(await applied_ids()) - set(migration_ids()))
     async with get_engine().transaction() as transaction:
         connection: Any = transaction.connection
-        schema = await connection.fetchval("SELECT current_schema()")
-        actual = await read_catalog(connection, schema, only=expected)
+        expected = (await build_expected_schema(connection, [])).final
+        actual = await read_catalog(connection, await current_schema(connection), only=expected)
         runbook = [
             RunbookQuery(" ".join(sql.split()), names, [row[0] for row in await connection.fetch(sql)])
             for sql, names in _RUNBOOK.items()

@@ -10,10 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from api.deploy.schema.expected_schema import SCHEMA_FILE
-from api.deploy.schema_snapshot import build_snapshot
 from api.deploy.verify import verify
-from tests.support import copy_project, migrate, run_gatehouse, write_schema
+from tests.support import copy_project, migrate, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -169,11 +167,6 @@ BROKEN = {
 }
 
 
-async def test_what_it_compares_with_is_what_the_migrations_build(empty_database: str) -> None:
-    """After a new migration: `make schema`."""
-    assert await build_snapshot(empty_database) == json.loads(SCHEMA_FILE.read_text())
-
-
 @pytest.mark.parametrize(("broken", "told"), BROKEN.values(), ids=BROKEN)
 async def test_what_differs_is_told_and_the_sql_told_with_it_mends_it(
     migrated_database: str, broken: str, told: list[str], use_database: Callable[[str], None]
@@ -286,7 +279,6 @@ async def test_what_a_later_version_made_stops_neither_it_nor_the_one_before(
     """With its bookkeeping lost, wholly or in part; and the older version finds nothing to undo."""
     copy_project(tmp_path)
     (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(LATER)
-    write_schema(tmp_path)
     newer = {"PYTHONPATH": str(tmp_path)}
 
     def forwards() -> None:

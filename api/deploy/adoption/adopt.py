@@ -16,14 +16,15 @@ from api.deploy.adoption.conflicts import (
     stored_tax_id,
 )
 from api.deploy.migrations import history
+from api.deploy.migrations.expected_schema import build_expected_schema
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import SqlMigration, all_migrations
 from api.deploy.migrations.pending import applied_ids, pending_migrations
+from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.transactions import in_transaction
-from api.deploy.schema.catalog import Catalog, Constraint, Index, read_catalog
+from api.deploy.schema.catalog import Catalog, Constraint, Index, current_schema, read_catalog
 from api.deploy.schema.differences import Difference, differences, require_schema
-from api.deploy.schema.expected_schema import expected_catalog
 from api.domain.business_types import BusinessType
 
 
@@ -60,6 +61,7 @@ async def adopt(show: Callable[[Plan], None], *, dry_run: bool) -> Plan:
     Raises `CommandError`, and changes nothing, if the database has no table `users` or cannot be converted.
     """
     async with migration_lock():
+        await require_privileges()
         async with platform_scope() as transaction:
             plan = await _make_plan(transaction.connection)
         show(plan)
@@ -72,7 +74,7 @@ async def adopt(show: Callable[[Plan], None], *, dry_run: bool) -> Plan:
 
 
 async def _make_plan(connection: Any) -> Plan:
-    expected = expected_catalog()
+    expected = (await build_expected_schema(connection, [])).final
     actual = await _read(connection, expected)
     if not await pending_migrations() and not differences(expected, actual):
         return Plan()
@@ -85,8 +87,7 @@ async def _make_plan(connection: Any) -> Plan:
 
 
 async def _read(connection: Any, expected: Catalog) -> Catalog:
-    schema = await connection.fetchval("SELECT current_schema()")
-    return await read_catalog(connection, schema, only=expected)
+    return await read_catalog(connection, await current_schema(connection), only=expected)
 
 
 def _require_columns(expected: Catalog, actual: Catalog) -> None:
@@ -184,7 +185,7 @@ async def _rewrites(connection: Any, actual: Catalog) -> list[Change]:
 
 async def _carry_out(connection: Any) -> None:
     """Lock the tables, make the plan again, because rows may have changed since, and carry it out."""
-    expected = expected_catalog()
+    expected = (await build_expected_schema(connection, [])).final
     for table in await _read(connection, expected):
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     plan = await _make_plan(connection)

@@ -7,12 +7,15 @@ import asyncpg
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from api.command_error import CommandError
+from api.database.engine import get_engine
 from api.deploy.migrations import history
+from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import migration_modules, sql_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.preflight import run_preflight
+from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.differences import UnexpectedSchema
 from api.observability.logs import get_logger
@@ -29,6 +32,7 @@ async def apply_pending() -> None:
     async with migration_lock():
         pending = await pending_migrations()
         if pending:
+            await require_privileges()
             try:
                 await apply_migrations(pending)
             except asyncpg.PostgresError as error:
@@ -44,18 +48,26 @@ async def apply_migrations(
     `report` receives the text of a progress line in two parts: before and after a migration.
     """
     modules = migration_modules()
+    selected = [modules[migration_id] for migration_id in migration_ids]
+    expected = await _expected_schema(selected)
+    if not fake:
+        await _preflight(selected, expected)
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
-    if not fake:
-        await _preflight([modules[migration_id] for migration_id in migration_ids])
-    for migration_id in migration_ids:
-        report(f"  {migration_id} forwards … ")
-        await _apply(modules[migration_id], fake=fake)
+    for module in selected:
+        report(f"  {module.ID} forwards … ")
+        await _apply(module, expected, fake=fake)
         report("faked\n" if fake else "ok\n")
 
 
-async def _preflight(modules: Sequence[Any]) -> None:
+async def _expected_schema(modules: Sequence[Any]) -> ExpectedSchema:
+    migrations = [migration for module in modules if (migration := sql_migration(module)) is not None]
+    async with get_engine().transaction() as transaction:
+        return await build_expected_schema(transaction.connection, migrations)
+
+
+async def _preflight(modules: Sequence[Any], expected: ExpectedSchema) -> None:
     """Check the SQL migrations up to the first that runs Python, whose outcome cannot be predicted."""
     migrations = []
     for module in modules:
@@ -63,7 +75,7 @@ async def _preflight(modules: Sequence[Any]) -> None:
             break
         migrations.append(migration)
     try:
-        await run_preflight(migrations)
+        await run_preflight(migrations, expected)
     except UnexpectedSchema as error:
         if await applied_ids():
             raise
@@ -72,7 +84,7 @@ async def _preflight(modules: Sequence[Any]) -> None:
         ) from None
 
 
-async def _apply(module: Any, *, fake: bool) -> None:
+async def _apply(module: Any, expected: ExpectedSchema, *, fake: bool) -> None:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
     migration = sql_migration(module)
 
@@ -90,6 +102,6 @@ async def _apply(module: Any, *, fake: bool) -> None:
     if fake:
         await in_transaction(insert_record)
     elif migration is not None:
-        await migration.apply(insert_record)
+        await migration.apply(insert_record, expected=expected.after[module.ID], later=expected.final)
     else:
         await in_transaction(run_python)

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -14,14 +15,15 @@ from api.deploy.migrations import retained_data
 from api.deploy.migrations.index import Index, create_index
 from api.deploy.migrations.transactions import cancel_autovacuum, in_transaction
 from api.deploy.paths import MIGRATIONS
-from api.deploy.schema.catalog import read_catalog
+from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
 from api.deploy.schema.differences import require_schema
-from api.deploy.schema.expected_schema import changed_tables, expected_catalog
 
 WriteHistory = Callable[[Any], Awaitable[None]]
 """Inserts or deletes the migration's row over the asyncpg connection that it is called with."""
 
 Step = str | Index
+
+_TABLE_NAME = re.compile(r'\b(?:TABLE(?: IF (?:NOT )?EXISTS)?|ON|UPDATE|INTO)\s+"?(\w+)')
 
 
 class SqlMigration(MigrationManager):
@@ -93,6 +95,11 @@ class SqlMigration(MigrationManager):
         )
 
     @property
+    def retains_data(self) -> bool:
+        """Whether a revert moves tables or copies columns."""
+        return bool(self.tables or self.columns)
+
+    @property
     def checksum(self) -> str:
         """Shows whether the file was edited after the migration was applied."""
         return hashlib.sha256(self.script.encode()).hexdigest()[:16]
@@ -101,6 +108,11 @@ class SqlMigration(MigrationManager):
     def transactional_steps(self) -> list[str]:
         """The steps for one transaction, on tables without other users: indexes without CONCURRENTLY."""
         return [step.sql(concurrently=False) if isinstance(step, Index) else step for step in self.steps]
+
+    @property
+    def changed_tables(self) -> list[str]:
+        """The names of the tables that the steps create or change, and of what else they name like tables."""
+        return sorted(set(_TABLE_NAME.findall(self.script)))
 
     def split_steps(self, *, restores_columns: bool) -> tuple[list[Step], str]:
         """The steps before the last transaction, and the SQL of that transaction, which may be empty.
@@ -117,24 +129,23 @@ class SqlMigration(MigrationManager):
         """The SQL of a step, after the SQL that restores retained tables."""
         return _joined(
             retained_data.restore_tables(self.tables),
-            cancel_autovacuum(changed_tables(self.migration_id)),
+            cancel_autovacuum(self.changed_tables),
             sql,
         )
 
-    async def apply(self, insert_record: WriteHistory) -> None:
+    async def apply(self, insert_record: WriteHistory, *, expected: Catalog, later: Catalog) -> None:
         """Run every step; `insert_record` is called in the last transaction.
 
-        Raises `UnexpectedSchema` if the tables then differ from `migrations/schema.json`.
+        Raises `UnexpectedSchema` if the tables then differ from `expected`, and do not resemble `later`, the
+        tables after all migrations.
         """
-        expected = expected_catalog(self.migration_id)
         restores_columns = await retained_data.has_retained_columns(self.migration_id, self.columns)
         earlier, last = self.split_steps(restores_columns=restores_columns)
 
         async def finish(connection: Any) -> None:
             await self._run_step(connection, last)
-            schema = await connection.fetchval("SELECT current_schema()")
-            actual = await read_catalog(connection, schema, only=expected)
-            require_schema(expected, actual, later=expected_catalog())
+            actual = await read_catalog(connection, await current_schema(connection), only=expected)
+            require_schema(expected, actual, later=later)
             await insert_record(connection)
 
         for step in earlier:

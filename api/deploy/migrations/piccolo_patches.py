@@ -21,7 +21,8 @@ from api.deploy.migrations.apply import apply_migrations
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import migration_modules, sql_migration
-from api.deploy.migrations.pending import applied_ids
+from api.deploy.migrations.pending import applied_ids, pending_migrations
+from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.revert import ids_to_revert, require_files, revert_migrations
 
 Run = Callable[..., Awaitable[MigrationResult]]
@@ -67,7 +68,8 @@ def _one_line_errors(run: Run) -> Run:
 async def _run_forwards(*args: Any, **kwargs: Any) -> MigrationResult:
     async with migration_lock():
         # Raises if the table `migration` is not Piccolo's, which Piccolo would fail on with a traceback.
-        await applied_ids()
+        if await pending_migrations():
+            await require_privileges()
         try:
             await get_engine().check_role()
         except UnsafeRole as warning:

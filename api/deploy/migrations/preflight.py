@@ -11,50 +11,62 @@ from typing import Any
 import asyncpg
 
 from api.deploy.migrations import retained_data
+from api.deploy.migrations.expected_schema import ExpectedSchema
 from api.deploy.migrations.migration import SqlMigration
 from api.deploy.migrations.transactions import in_transaction
-from api.deploy.schema.catalog import read_catalog
-from api.deploy.schema.ddl import create_table, in_creation_order
+from api.deploy.schema.catalog import Catalog, Table, current_schema, read_catalog
 from api.deploy.schema.differences import require_schema
-from api.deploy.schema.expected_schema import expected_catalog
+from api.deploy.schema.temporary_schema import (
+    copy_tables,
+    execute_temporarily,
+    read_temporary_tables,
+    temporary_schema,
+)
 
-SCHEMA = "gatehouse_preflight"
-"""The schema of the copies. It is rolled back, so other transactions never see it."""
 
-
-async def run_preflight(migrations: Sequence[SqlMigration]) -> None:
-    """Raise `UnexpectedSchema` if `migrations` would leave tables that differ from the expected schema."""
+async def run_preflight(migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
+    """Raise `UnexpectedSchema` if `migrations` would leave tables that differ from those expected."""
 
     async def check_and_roll_back(connection: Any) -> None:
         await connection.execute("SAVEPOINT preflight")
         for migration in migrations:
             await retained_data.execute(connection, retained_data.restore_tables(migration.tables))
-        await _check(connection, migrations)
+        await _check(connection, migrations, expected)
         await connection.execute("ROLLBACK TO SAVEPOINT preflight")
 
     if migrations:
         await in_transaction(check_and_roll_back)
 
 
-async def _check(connection: Any, migrations: Sequence[SqlMigration]) -> None:
-    later = expected_catalog()
-    expected = expected_catalog(migrations[-1].migration_id)
-    schema = await connection.fetchval("SELECT current_schema()")
-    actual = await read_catalog(connection, schema, only=expected)
-    # The real schema stays in the path, because the tables may use its types.
-    await connection.execute(f'CREATE SCHEMA {SCHEMA}; SET LOCAL search_path = {SCHEMA}, "{schema}"')
+async def _check(connection: Any, migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
+    later = expected.final
+    target = expected.after[migrations[-1].migration_id]
+    schema = await current_schema(connection)
+    actual = await read_catalog(connection, schema, only=target)
     try:
-        for name in in_creation_order(actual):
-            # Other triggers may call functions that this role may not create.
-            triggers = {n: one for n, one in actual[name].triggers.items() if n in later[name].triggers}
-            for statement in create_table(name, replace(actual[name], triggers=triggers)):
-                await connection.execute(statement)
-        for migration in migrations:
-            for step in migration.transactional_steps:
-                await connection.execute(step)
+        # The real schema stays in the path, because the tables may use its types.
+        async with temporary_schema(connection, also=schema):
+            outside = await copy_tables(connection, _without_other_triggers(actual, later))
+            await execute_temporarily(
+                connection, [step for migration in migrations for step in migration.transactional_steps]
+            )
+            migrated = await read_temporary_tables(connection, only=target)
     except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
         # The steps fail on these tables. The differences say why, better than PostgreSQL's error does.
-        existing = {name: table for name, table in expected.items() if name in actual}
+        await connection.execute("ROLLBACK TO SAVEPOINT preflight")
+        existing = {name: table for name, table in target.items() if name in actual}
         require_schema(existing, actual, later=later)
         raise
-    require_schema(expected, await read_catalog(connection, SCHEMA), later=later)
+    for name, constraints in outside.items():
+        migrated[name].constraints |= constraints
+    require_schema(target, migrated, later=later)
+
+
+def _without_other_triggers(actual: Catalog, later: Catalog) -> Catalog:
+    """Other triggers may call functions that this role may not create."""
+
+    def expected(name: str, table: Table) -> Table:
+        triggers = {key: one for key, one in table.triggers.items() if key in later[name].triggers}
+        return replace(table, triggers=triggers)
+
+    return {name: expected(name, table) for name, table in actual.items()}

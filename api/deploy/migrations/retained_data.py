@@ -28,6 +28,21 @@ REFUSED = "ZG001"
 """The SQLSTATE of a refusal by this SQL; PostgreSQL has no code that begins with Z."""
 
 
+CREATE_SCHEMA = f"""\
+DO $$ BEGIN
+    -- CREATE SCHEMA IF NOT EXISTS requires the privilege even if the schema exists.
+    IF to_regnamespace('{SCHEMA}') IS NULL THEN
+        IF NOT has_database_privilege(current_database(), 'CREATE') THEN
+            RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
+                'reverting keeps the data in the schema {SCHEMA}, which the role %1$s may not create; let the'
+                ' owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION %1$I', current_user);
+        END IF;
+        CREATE SCHEMA {SCHEMA};
+    END IF;
+END $$;"""
+"""Run it before the first migration is reverted: without the privilege, none is."""
+
+
 async def execute(connection: Any, sql: str) -> None:
     """Run `sql`, which may be empty. Raises `CommandError` with the reason if it refuses."""
     if not sql:
@@ -90,7 +105,6 @@ BEGIN
     IF to_regclass('{copy}') IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = '{_already_retained(copy)}';
     END IF;
-    CREATE SCHEMA IF NOT EXISTS {SCHEMA};
     EXECUTE format('CREATE TABLE {copy} AS SELECT id, %s FROM {table} WHERE %s', listed, differing);
     GET DIAGNOSTICS copied = ROW_COUNT;
     ALTER TABLE {copy} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -126,7 +140,6 @@ BEGIN
                 '{_already_retained(f"{SCHEMA}.%s")}', moved);
         END IF;
         EXECUTE format('SELECT count(*) FROM %I', moved) INTO retained;
-        CREATE SCHEMA IF NOT EXISTS {SCHEMA};
         EXECUTE format('ALTER TABLE %I SET SCHEMA {SCHEMA}', moved);
         RAISE INFO 'keeps % rows of %', retained, moved;
     END LOOP;

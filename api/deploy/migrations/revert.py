@@ -6,7 +6,7 @@ from typing import Any
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from api.command_error import CommandError
-from api.deploy.migrations import history
+from api.deploy.migrations import history, retained_data
 from api.deploy.migrations.migration import migration_modules, sql_migration
 from api.deploy.migrations.pending import applied_ids
 from api.deploy.migrations.transactions import in_transaction
@@ -39,6 +39,11 @@ async def revert_migrations(migration_ids: Sequence[str], *, report: Callable[[s
     `report` receives progress text, and a line for each table whose data is retained.
     """
     modules = migration_modules()
+    migrations = [sql_migration(modules[migration_id]) for migration_id in migration_ids]
+    if any(migration is not None and migration.retains_data for migration in migrations):
+        await in_transaction(
+            lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)
+        )
     for migration_id in migration_ids:
         report(f"  {migration_id} backwards … ")
         retained = await _revert(modules[migration_id])

@@ -14,7 +14,7 @@ from api.deploy.migrations.index import Index
 from api.deploy.migrations.lock import HOLDER, KEY
 from api.deploy.migrations.migration import SqlMigration, all_migrations
 from api.deploy.migrations.pending import migration_ids
-from api.deploy.migrations.retained_data import REFUSED, restore_columns_statements
+from api.deploy.migrations.retained_data import CREATE_SCHEMA, REFUSED, restore_columns_statements
 from api.deploy.migrations.transactions import SETTINGS
 
 
@@ -98,7 +98,11 @@ def script(parts: Sequence[Part], *, backwards: bool) -> str:
             _head(ids, backwards=backwards),
             _TAKE_LOCK,
             _transaction(history.create_table(), history.ADD_CHECKSUMS),
-            *([_refuse_later_applied(ids)] if backwards else [_REFUSE_LEGACY, _refuse_earlier_pending(ids)]),
+            *(
+                [_refuse_later_applied(ids), CREATE_SCHEMA]
+                if backwards
+                else [_REFUSE_LEGACY, _refuse_earlier_pending(ids)]
+            ),
             *(f"-- {part.description}\n{part.sql}" for part in parts),
             "DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$;",
             "\\echo 'done; to check the schema, run: gatehouse db verify'\n",

@@ -1,8 +1,11 @@
 """The tables of a schema as PostgreSQL's catalog describes them: columns, constraints, indexes, policies."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from api.command_error import CommandError
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,6 @@ class Table:
     row_security: str = "off"
     """`off`, `enabled`, or `enabled and forced`."""
 
-    @classmethod
-    def from_json(cls, parts: Mapping[str, Any]) -> "Table":
-        """Build a table from the output of `dataclasses.asdict`."""
-        return cls(
-            columns={name: Column(**one) for name, one in parts["columns"].items()},
-            constraints={name: Constraint(**one) for name, one in parts["constraints"].items()},
-            indexes={name: Index(**one) for name, one in parts["indexes"].items()},
-            policies=dict(parts["policies"]),
-            triggers={name: Trigger(**one) for name, one in parts["triggers"].items()},
-            row_security=parts["row_security"],
-        )
-
 
 Catalog = dict[str, Table]
 
@@ -92,7 +83,7 @@ _TABLES = """
 SELECT relname AS "table",
        CASE WHEN relrowsecurity AND relforcerowsecurity THEN 'enabled and forced'
             WHEN relrowsecurity THEN 'enabled' ELSE 'off' END AS row_security
-  FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p') ORDER BY oid
+  FROM pg_class WHERE relnamespace = $1 AND relkind IN ('r', 'p') ORDER BY oid
 """
 
 _COLUMNS = """
@@ -111,7 +102,7 @@ SELECT c.relname AS "table", a.attname AS name,
   JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
- WHERE c.relnamespace = $1::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE c.relnamespace = $1 AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attnum
 """
 
@@ -122,7 +113,7 @@ SELECT c.relname AS "table", k.conname AS name, pg_get_constraintdef(k.oid) AS d
        ARRAY(SELECT a.attname::text FROM pg_attribute a
               WHERE a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey) ORDER BY a.attnum) AS columns
   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
- WHERE c.relnamespace = $1::regnamespace AND k.contype IN ('c', 'f', 'p', 'x') ORDER BY k.conname
+ WHERE c.relnamespace = $1 AND k.contype IN ('c', 'f', 'p', 'x') ORDER BY k.conname
 """
 
 _INDEXES = """
@@ -136,7 +127,7 @@ SELECT c.relname AS "table", x.relname AS name, i.indisvalid AND i.indisready AS
                       WHERE d.objid = x.oid AND d.refobjid = c.oid AND d.refobjsubid = a.attnum))
               ORDER BY a.attnum) AS columns
   FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
- WHERE c.relnamespace = $1::regnamespace AND NOT i.indisprimary AND NOT i.indisexclusion ORDER BY x.relname
+ WHERE c.relnamespace = $1 AND NOT i.indisprimary AND NOT i.indisexclusion ORDER BY x.relname
 """
 
 _POLICIES = """
@@ -150,59 +141,71 @@ SELECT c.relname AS "table", p.polname AS name,
          || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
          || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '') AS definition
   FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
- WHERE c.relnamespace = $1::regnamespace ORDER BY p.polname
+ WHERE c.relnamespace = $1 ORDER BY p.polname
 """
 
 _TRIGGERS = """
 SELECT c.relname AS "table", t.tgname AS name, pg_get_triggerdef(t.oid, true) AS definition,
        pg_get_functiondef(t.tgfoid) AS function, t.tgenabled IN ('O', 'A') AS enabled
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
- WHERE c.relnamespace = $1::regnamespace AND NOT t.tgisinternal ORDER BY t.tgname
+ WHERE c.relnamespace = $1 AND NOT t.tgisinternal ORDER BY t.tgname
 """
+
+
+async def current_schema(connection: Any) -> str:
+    """The schema in which statements create tables. Raises `CommandError` if there is none."""
+    schema = await connection.fetchval("SELECT current_schema()")
+    if schema is None:
+        path = await connection.fetchval("SELECT current_setting('search_path')")
+        raise CommandError(f"no schema of the search_path of this role exists: {path}; create one")
+    return schema
 
 
 async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None = None) -> Catalog:
     """The tables of `schema`, or those named in `only`, in the order in which they were created.
 
     `connection` is asyncpg's, and its search_path must begin with `schema`: PostgreSQL then writes the names
-    in definitions without the schema.
+    in definitions without the schema. Compare catalogs of one server only: two versions of PostgreSQL write
+    the same definition in different ways.
     """
+    namespace, quoted = await connection.fetchrow(
+        "SELECT oid, quote_ident(nspname) FROM pg_namespace WHERE nspname = $1", schema
+    )
+    # Not in a string: the names of the settings begin with `gatehouse.`, and a schema may have that name.
+    qualifier = re.compile(rf"(?<![\w'.])(?:{re.escape(quoted)}|pg_temp)\.")
     names = None if only is None else set(only)
     catalog: Catalog = {
         row["table"]: Table(row_security=row["row_security"])
-        for row in await connection.fetch(_TABLES, schema)
+        for row in await connection.fetch(_TABLES, namespace)
         if names is None or row["table"] in names
     }
 
     async def parts(sql: str) -> list[tuple[Table, dict[str, Any]]]:
-        rows = [dict(row) for row in await connection.fetch(sql, schema)]
+        rows = [dict(row) for row in await connection.fetch(sql, namespace)]
         return [(catalog[name], row) for row in rows if (name := row.pop("table")) in catalog]
 
-    def one_line(text: str) -> str:
-        # PostgreSQL breaks a policy's subquery into lines.
-        return " ".join(text.split())
+    def clean(definition: str) -> str:
+        """In one line, where PostgreSQL breaks a policy's subquery, and without the name of the schema."""
+        return qualifier.sub("", " ".join(definition.split()))
 
     for table, row in await parts(_COLUMNS):
         name = row.pop("name")
         table.columns[name] = Column(**row)
     for table, row in await parts(_CONSTRAINTS):
-        table.constraints[row["name"]] = Constraint(one_line(row["definition"]), row["columns"])
+        table.constraints[row["name"]] = Constraint(clean(row["definition"]), row["columns"])
     for table, row in await parts(_INDEXES):
         name = row.pop("name")
-        definition = _without_name(one_line(row.pop("definition")), schema)
-        table.indexes[name] = Index(definition=definition, **row)
+        table.indexes[name] = Index(definition=_without_name(clean(row.pop("definition"))), **row)
     for table, row in await parts(_POLICIES):
-        table.policies[row["name"]] = one_line(row["definition"])
+        table.policies[row["name"]] = clean(row["definition"])
     for table, row in await parts(_TRIGGERS):
         name = row.pop("name")
-        function = one_line(row.pop("function")).replace(f"FUNCTION {schema}.", "FUNCTION ", 1)
-        table.triggers[name] = Trigger(function=function, **row)
+        table.triggers[name] = Trigger(
+            clean(row.pop("definition")), clean(row.pop("function")), enabled=row.pop("enabled")
+        )
     return catalog
 
 
-def _without_name(index: str, schema: str) -> str:
-    """An index's definition without its name and schema; PostgreSQL always writes the schema here."""
+def _without_name(index: str) -> str:
     _, on = index.split(" ON ", 1)
-    for prefix in (f"{schema}.", f'"{schema}".'):
-        on = on.removeprefix(prefix)
     return f"CREATE {'UNIQUE ' * index.startswith('CREATE UNIQUE ')}INDEX ON {on}"

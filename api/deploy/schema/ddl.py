@@ -14,11 +14,15 @@ def in_creation_order(catalog: Catalog) -> list[str]:
     """The names of the tables, each after the tables that its foreign keys reference."""
     sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
     for name, table in catalog.items():
-        referenced = re.findall(
-            r'REFERENCES "?(\w+)', " ".join(one.definition for one in table.constraints.values())
-        )
+        referenced = [referenced_table(one.definition) for one in table.constraints.values()]
         sorter.add(name, *(other for other in referenced if other in catalog and other != name))
     return list(sorter.static_order())
+
+
+def referenced_table(constraint: str) -> str | None:
+    """The table that a foreign key references, with its schema if that is another one."""
+    found = re.search(r"FOREIGN KEY \(.*?\) REFERENCES (.*?)\(", constraint)
+    return found and found[1].replace('"', "")
 
 
 def create_table(name: str, table: Table) -> Iterator[str]:

@@ -17,7 +17,7 @@ from api.deploy.migrations.migration import Index, SqlMigration, Step, all_migra
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.transactions import SETTINGS
 from tests.deploy.migrations.walking import catalog_of, changed_by_walking
-from tests.support import ROOT, copy_project, migrate, write_schema
+from tests.support import ROOT, copy_project, migrate
 
 pytestmark = pytest.mark.anyio
 
@@ -188,7 +188,6 @@ async def test_a_migration_that_does_not_undo_what_it_did_is_found(
     """By the walk that every migration takes."""
     copy_project(tmp_path)
     (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(FORGETFUL)
-    write_schema(tmp_path)
 
     changed = changed_by_walking(empty_database, len(ALL) + 1, tmp_path)
 
@@ -221,10 +220,7 @@ async def test_the_example_of_the_documentation_goes_up_down_and_up(
 
     migrate(empty_database)
     before = await catalog_of(connection)
-    schema, *steps = STEPS
-    assert schema == "make schema"
-    write_schema(tmp_path)
-    for command in steps:
+    for command in STEPS:
         program, *words = command.split()
         assert program == "piccolo"
         _piccolo(tmp_path, empty_database, *words)

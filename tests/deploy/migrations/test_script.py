@@ -33,7 +33,7 @@ from tests.deploy.migrations.psql import (
     take,
     whole_catalog,
 )
-from tests.support import ROOT, copy_project, run_gatehouse, write_schema
+from tests.support import ROOT, copy_project, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -347,7 +347,6 @@ def copy_of_the_project(folder: Path, **migrations: str) -> dict[str, str]:
     copy_project(folder)
     for name, text in migrations.items():
         (folder / "migrations" / f"{name}.py").write_text(text)
-    write_schema(folder)
     return {"PYTHONPATH": str(folder)}
 
 
