@@ -1,7 +1,6 @@
 from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T00:11:37:850244"
-VERSION = "1.38.0"
 DESCRIPTION = "Show the rows of a tenant to that tenant's scope only."
 
 # There is no CREATE POLICY IF NOT EXISTS, and an existing policy may have another definition: it is replaced.
@@ -31,9 +30,4 @@ ALTER TABLE users NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE users DISABLE ROW LEVEL SECURITY;
 """
 
-
-MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS)
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION
+MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=FORWARDS, backwards=BACKWARDS)

@@ -1,23 +1,7 @@
-from piccolo.columns import Text, Timestamptz
-from piccolo.table import Table
-
 from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T00:18:40:663925"
-VERSION = "1.38.0"
 DESCRIPTION = "Let beta keys expire and be revoked, and tenants be suspended."
-
-
-class BetaKey(Table, tablename="beta_keys"):
-    expires_at = Timestamptz(null=True, default=None, db_column_name="expiresAt")
-    revoked_at = Timestamptz(null=True, default=None, db_column_name="revokedAt")
-    revoked_reason = Text(null=True, default=None, db_column_name="revokedReason")
-
-
-class Tenant(Table, tablename="tenants"):
-    suspended_at = Timestamptz(null=True, default=None, db_column_name="suspendedAt")
-    suspended_reason = Text(null=True, default=None, db_column_name="suspendedReason")
-
 
 FORWARDS = """
 ALTER TABLE beta_keys
@@ -29,14 +13,8 @@ ALTER TABLE tenants
     ADD COLUMN IF NOT EXISTS "suspendedReason" text;
 """
 
-
 MIGRATION = SqlMigration(
-    migration_id=ID,
-    description=DESCRIPTION,
+    ID,
+    DESCRIPTION,
     forwards=FORWARDS,
-    columns=[BetaKey, Tenant],
 )
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION

@@ -1,24 +1,7 @@
-from piccolo.columns import JSONB, UUID, Timestamptz, Varchar
-from piccolo.table import Table
-
 from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T00:22:18:034716"
-VERSION = "1.38.0"
 DESCRIPTION = "Create the audit events."
-
-
-class AuditEvent(Table, tablename="audit_events"):
-    id = UUID(primary_key=True)
-    at = Timestamptz()
-    actor_id = UUID(null=True, default=None, db_column_name="actorId")
-    actor_email = Varchar(length=120, null=True, default=None, db_column_name="actorEmail")
-    tenant_id = UUID(null=True, default=None, db_column_name="tenantId")
-    action = Varchar(length=60, default=None)
-    subject_id = UUID(null=True, default=None, db_column_name="subjectId")
-    detail = JSONB()
-    ip_address = Varchar(length=45, null=True, default=None, db_column_name="ipAddress")
-
 
 FORWARDS = """
 CREATE TABLE IF NOT EXISTS audit_events (
@@ -47,9 +30,4 @@ CREATE POLICY tenant_adds ON audit_events FOR INSERT WITH CHECK (
 );
 """
 
-
-MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[AuditEvent])
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION
+MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=FORWARDS)

@@ -1,26 +1,7 @@
-from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz, Varchar
-from piccolo.table import Table
-
 from api.deploy.migrations.migration import SqlMigration
 
 ID = "2026-11-24T04:46:12:380517"
-VERSION = "1.38.0"
 DESCRIPTION = "Create the mails."
-
-
-class Mail(Table, tablename="mails"):
-    id = UUID(primary_key=True)
-    template = Varchar(length=40, default=None)
-    recipient = Varchar(length=120, default=None)
-    language = Varchar(length=2, default=None)
-    values = JSONB()
-    created_at = Timestamptz(db_column_name="createdAt")
-    expires_at = Timestamptz(null=True, default=None, db_column_name="expiresAt")
-    due_at = Timestamptz(db_column_name="dueAt")
-    tries = BigInt(default=0)
-    error = Text(null=True, default=None)
-    failed_at = Timestamptz(null=True, default=None, db_column_name="failedAt")
-
 
 FORWARDS = """
 CREATE TABLE IF NOT EXISTS mails (
@@ -48,9 +29,4 @@ CREATE POLICY tenant_adds ON mails FOR INSERT WITH CHECK (
 );
 """
 
-
-MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards=FORWARDS, tables=[Mail])
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION
+MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=FORWARDS)

@@ -1,16 +1,7 @@
-from piccolo.columns import Timestamptz
-from piccolo.table import Table
-
 from api.deploy.migrations.migration import Index, SqlMigration
 
 ID = "2026-11-24T09:05:44:716203"
-VERSION = "1.38.0"
 DESCRIPTION = "Find any page of the beta keys at once, under every filter."
-
-
-class BetaKey(Table, tablename="beta_keys"):
-    expired_at = Timestamptz(null=True, default=None, db_column_name="expiredAt")
-
 
 # An index cannot depend on the current time, so the expiry of a key is recorded in "expiredAt" once noticed.
 OPEN = 'NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL'
@@ -39,10 +30,9 @@ RECIPIENT = Index(
     "beta_keys_recipient", 'beta_keys (lower("recipientEmail")) WHERE "recipientEmail" IS NOT NULL'
 )
 
-
 MIGRATION = SqlMigration(
-    migration_id=ID,
-    description=DESCRIPTION,
+    ID,
+    DESCRIPTION,
     forwards=[
         'ALTER TABLE beta_keys ADD COLUMN IF NOT EXISTS "expiredAt" timestamptz;',
         *LISTINGS,
@@ -50,9 +40,4 @@ MIGRATION = SqlMigration(
         EXPIRING,
         RECIPIENT,
     ],
-    columns=[BetaKey],
 )
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION

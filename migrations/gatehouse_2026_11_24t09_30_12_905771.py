@@ -1,12 +1,11 @@
 from api.deploy.migrations.migration import Index, SqlMigration
 
 ID = "2026-11-24T09:30:12:905771"
-VERSION = "1.38.0"
 DESCRIPTION = "Find any page of the tenants at once, those to be erased, and the keys of one that is."
 
 MIGRATION = SqlMigration(
-    migration_id=ID,
-    description=DESCRIPTION,
+    ID,
+    DESCRIPTION,
     forwards=[
         Index("tenants_created", 'tenants ("createdAt", id) WHERE "deletedAt" IS NULL'),
         Index("tenants_active_created", 'tenants ("isActive", "createdAt", id) WHERE "deletedAt" IS NULL'),
@@ -15,7 +14,3 @@ MIGRATION = SqlMigration(
         Index("beta_keys_used_by", 'beta_keys ("usedByTenantId") WHERE "usedByTenantId" IS NOT NULL'),
     ],
 )
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION

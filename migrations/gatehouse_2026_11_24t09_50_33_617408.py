@@ -1,7 +1,6 @@
 from api.deploy.migrations.migration import Index, SqlMigration
 
 ID = "2026-11-24T09:50:33:617408"
-VERSION = "1.38.0"
 DESCRIPTION = "Keep the audit events from being changed or removed, and find any page of them at once."
 
 # An attacker who makes Gatehouse run SQL must not be able to delete the evidence. A row can be deleted only
@@ -31,8 +30,8 @@ DROP FUNCTION IF EXISTS keep_audit_events();
 """
 
 MIGRATION = SqlMigration(
-    migration_id=ID,
-    description=DESCRIPTION,
+    ID,
+    DESCRIPTION,
     forwards=[
         FORWARDS,
         Index("audit_events_at", "audit_events (at, id)"),
@@ -42,7 +41,3 @@ MIGRATION = SqlMigration(
     ],
     backwards=BACKWARDS,
 )
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION

@@ -251,7 +251,6 @@ LATER = '''
 from api.deploy.migrations.migration import SqlMigration
 
 ID = "2099-01-01T00:00:00:000000"
-VERSION = "1.38.0"
 DESCRIPTION = "Demand a key."
 ADD = """
 DO $$ BEGIN
@@ -266,10 +265,6 @@ VALIDATE = "ALTER TABLE beta_keys VALIDATE CONSTRAINT named;"
 MIGRATION = SqlMigration(
     migration_id=ID, forwards=[ADD, VALIDATE], backwards="ALTER TABLE beta_keys DROP CONSTRAINT named;"
 )
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION
 '''
 
 

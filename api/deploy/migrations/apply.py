@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
@@ -12,12 +11,13 @@ from api.deploy.migrations import history
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import migration_modules, sql_migration
+from api.deploy.migrations.migration import SqlMigration, migrations_by_id
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.preflight import run_preflight
 from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.transactions import in_transaction
-from api.deploy.schema.differences import UnexpectedSchema
+from api.deploy.schema.catalog import current_schema, read_catalog
+from api.deploy.schema.differences import UnexpectedSchema, require_schema
 from api.observability.logs import get_logger
 
 logger = get_logger()
@@ -47,33 +47,39 @@ async def apply_migrations(
 
     `report` receives the text of a progress line in two parts: before and after a migration.
     """
-    modules = migration_modules()
-    selected = [modules[migration_id] for migration_id in migration_ids]
-    expected = await _expected_schema(selected)
-    if not fake:
-        await _preflight(selected, expected)
+    every = migrations_by_id()
+    migrations = [every[migration_id] for migration_id in migration_ids]
+    for migration in migrations:
+        if migration.questions:
+            raise CommandError(f"answer the question in the file of {migration.migration_id} first")
+    async with get_engine().transaction() as transaction:
+        expected = await build_expected_schema(transaction.connection, migrations)
+    if fake:
+        await _require_applied(migrations, expected)
+    else:
+        await _preflight(migrations, expected)
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
-    for module in selected:
-        report(f"  {module.ID} forwards … ")
-        await _apply(module, expected, fake=fake)
+    for migration in migrations:
+        report(f"  {migration.migration_id} forwards … ")
+        await _apply(migration, expected, fake=fake)
         report("faked\n" if fake else "ok\n")
 
 
-async def _expected_schema(modules: Sequence[Any]) -> ExpectedSchema:
-    migrations = [migration for module in modules if (migration := sql_migration(module)) is not None]
+async def _require_applied(migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
+    """Raise `CommandError` if the tables are not yet those that the migrations leave."""
+    target = expected.after[migrations[-1].migration_id]
     async with get_engine().transaction() as transaction:
-        return await build_expected_schema(transaction.connection, migrations)
+        connection = transaction.connection
+        actual = await read_catalog(connection, await current_schema(connection), only=target)
+    try:
+        require_schema(target, actual, later=expected.final)
+    except UnexpectedSchema as error:
+        raise CommandError(f"--fake records only what the tables have already: {error}") from None
 
 
-async def _preflight(modules: Sequence[Any], expected: ExpectedSchema) -> None:
-    """Check the SQL migrations up to the first that runs Python, whose outcome cannot be predicted."""
-    migrations = []
-    for module in modules:
-        if (migration := sql_migration(module)) is None:
-            break
-        migrations.append(migration)
+async def _preflight(migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
     try:
         await run_preflight(migrations, expected)
     except UnexpectedSchema as error:
@@ -84,24 +90,14 @@ async def _preflight(modules: Sequence[Any], expected: ExpectedSchema) -> None:
         ) from None
 
 
-async def _apply(module: Any, expected: ExpectedSchema, *, fake: bool) -> None:
+async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: bool) -> None:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
-    migration = sql_migration(module)
 
     async def insert_record(connection: Any) -> None:
-        checksum = None if migration is None else migration.checksum
-        await connection.execute(history.insert_record(module.ID, checksum))
-
-    async def run_python(connection: Any) -> None:
-        # The call itself may do the work, and return nothing.
-        manager = await module.forwards()
-        if isinstance(manager, MigrationManager):
-            await manager.run()
-        await insert_record(connection)
+        await connection.execute(history.insert_record(migration.migration_id, migration.checksum))
 
     if fake:
         await in_transaction(insert_record)
-    elif migration is not None:
-        await migration.apply(insert_record, expected=expected.after[module.ID], later=expected.final)
     else:
-        await in_transaction(run_python)
+        after = expected.after[migration.migration_id]
+        await migration.apply(insert_record, expected=after, later=expected.final)

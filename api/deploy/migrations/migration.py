@@ -6,10 +6,6 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from piccolo.apps.migrations.auto.migration_manager import AddColumnClass, MigrationManager
-from piccolo.columns import Column
-from piccolo.table import Table
-
 from api.command_error import CommandError
 from api.deploy.migrations import retained_data
 from api.deploy.migrations.index import Index, create_index
@@ -23,58 +19,36 @@ WriteHistory = Callable[[Any], Awaitable[None]]
 
 Step = str | Index
 
+QUESTION = "-- QUESTION:"
+"""A step that begins with it asks the developer of the migration, who replaces it with SQL."""
+
+_COMMENT = re.compile(r"--.*")
+# The forms that a step may use: without IF NOT EXISTS, it could not be run twice.
+_CREATED_TABLE = re.compile(r'\bCREATE TABLE IF NOT EXISTS "?(\w+)', re.I)
+_ALTERED_TABLE = re.compile(r'\bALTER TABLE (?:IF EXISTS )?"?(\w+)"?([^;]*)', re.I)
+_ADDED_COLUMN = re.compile(r'\bADD COLUMN IF NOT EXISTS "?(\w+)', re.I)
 _TABLE_NAME = re.compile(r'\b(?:TABLE(?: IF (?:NOT )?EXISTS)?|ON|UPDATE|INTO)\s+"?(\w+)')
 
 
-class SqlMigration(MigrationManager):
+class SqlMigration:
     """`forwards` are steps: SQL, which runs in a transaction of its own, or an `Index`.
 
     Each step can be run again, because the process may be killed after any of them. `backwards` is SQL
     that reverts the rest: tables, columns and `Index`es are reverted without it, see `retained_data`.
-
-    `tables` are Piccolo tables that this migration creates, `columns` hold the columns that it adds to older
-    tables. `piccolo migrations new --auto` reads them. Piccolo does not create tables from them: its
-    operations cannot be run twice, and know neither policies nor indexes on expressions.
     """
 
     def __init__(
-        self,
-        *,
-        forwards: str | Sequence[Step],
-        backwards: str = "",
-        tables: Sequence[type[Table]] = (),
-        columns: Sequence[type[Table]] = (),
-        **kwargs: Any,
+        self, migration_id: str, description: str = "", *, forwards: str | Sequence[Step], backwards: str = ""
     ) -> None:
-        super().__init__(app_name="gatehouse", **kwargs)
+        self.migration_id = migration_id
+        self.description = description
         self.steps: tuple[Step, ...] = (forwards,) if isinstance(forwards, str) else tuple(forwards)
         self.backwards = backwards
-        self.tables = [table._meta.tablename for table in tables]
-        self.columns = {
-            table._meta.tablename: [column._meta.db_column_name for column in _added(table)]
-            for table in columns
-        }
-        for table in tables:
-            self.add_table(class_name=table.__name__, tablename=table._meta.tablename)
-            self._describe(table, table._meta.columns)
-        for table in columns:
-            self._describe(table, _added(table))
-
-    def _describe(self, table: type[Table], columns: Sequence[Column]) -> None:
-        for column in columns:
-            # A copy, because Piccolo's snapshot changes the columns that it receives.
-            self.add_columns.append(
-                AddColumnClass(
-                    column=column.copy(),
-                    table_class_name=table.__name__,
-                    tablename=table._meta.tablename,
-                    schema=None,
-                )
-            )
-
-    async def run(self, backwards: bool = False) -> None:  # noqa: ARG002
-        """Refuse: Piccolo calls this only if `piccolo_patches` is not installed."""
-        raise CommandError("run it with: piccolo migrations, from the root of Gatehouse")
+        sql = _COMMENT.sub("", ";\n".join(step for step in self.steps if isinstance(step, str)))
+        self.tables = _CREATED_TABLE.findall(sql)
+        """The names of the tables that the steps create, in their order."""
+        self.columns = _added_columns(sql, self.tables)
+        """The names of the columns that the steps add to older tables, by table."""
 
     @property
     def script(self) -> str:
@@ -101,8 +75,12 @@ class SqlMigration(MigrationManager):
 
     @property
     def checksum(self) -> str:
-        """Shows whether the file was edited after the migration was applied."""
-        return hashlib.sha256(self.script.encode()).hexdigest()[:16]
+        """Shows whether the file was edited after the migration was applied.
+
+        Databases have recorded it, so it depends on what the file declares, and on no code that may change.
+        """
+        declared = "\n".join(step if isinstance(step, str) else _declaration(step) for step in self.steps)
+        return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
     @property
     def transactional_steps(self) -> list[str]:
@@ -113,6 +91,12 @@ class SqlMigration(MigrationManager):
     def changed_tables(self) -> list[str]:
         """The names of the tables that the steps create or change, and of what else they name like tables."""
         return sorted(set(_TABLE_NAME.findall(self.script)))
+
+    @property
+    def questions(self) -> list[str]:
+        """The lines with a `QUESTION`, which must be answered before the migration can be applied."""
+        lines = "\n".join(step for step in self.steps if isinstance(step, str)).splitlines()
+        return [line for line in lines if QUESTION in line]
 
     def split_steps(self, *, restores_columns: bool) -> tuple[list[Step], str]:
         """The steps before the last transaction, and the SQL of that transaction, which may be empty.
@@ -180,32 +164,45 @@ class SqlMigration(MigrationManager):
         return retained
 
 
+def _declaration(index: Index) -> str:
+    """What `Index.sql` was when the first checksums were recorded. It never changes."""
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX CONCURRENTLY IF NOT EXISTS {index.name} ON {index.on};"
+
+
 def _joined(*parts: str) -> str:
     """The parts as one script; a part may be empty, and may lack its last semicolon."""
     stripped = [part.strip() for part in parts if part.strip()]
     return "\n".join(part if part.endswith(";") else f"{part}\n;" for part in stripped)
 
 
-def _added(table: type[Table]) -> list[Column]:
-    return [column for column in table._meta.columns if not column._meta.primary_key]
+def _added_columns(sql: str, created: Sequence[str]) -> dict[str, list[str]]:
+    columns: dict[str, list[str]] = {}
+    for table, actions in _ALTERED_TABLE.findall(sql):
+        names = _ADDED_COLUMN.findall(actions)
+        if names and table not in created:
+            columns.setdefault(table, []).extend(names)
+    return columns
+
+
+def migrations_by_id() -> dict[str, SqlMigration]:
+    """The migrations of the folder, in their order.
+
+    Raises `CommandError` for a file without a `MIGRATION`.
+    """
+    found: dict[str, SqlMigration] = {}
+    for path in sorted(MIGRATIONS.glob("gatehouse_*.py")):
+        migration = getattr(importlib.import_module(f"migrations.{path.stem}"), "MIGRATION", None)
+        if not isinstance(migration, SqlMigration):
+            raise CommandError(
+                f"migrations/{path.name} has no MIGRATION: it has Piccolo's own form, which can be neither"
+                " run twice nor reverted without loss; delete it and run:"
+                " piccolo migrations new gatehouse --auto"
+            )
+        found[migration.migration_id] = migration
+    return found
 
 
 def all_migrations() -> list[SqlMigration]:
-    """The SQL migrations of the folder, in their order; those that run Python are left out."""
-    migrations = map(sql_migration, migration_modules().values())
-    return [migration for migration in migrations if migration is not None]
-
-
-def migration_modules() -> dict[str, Any]:
-    """The files of the folder as modules, by migration id, in the order of the migrations."""
-    names = sorted(path.stem for path in MIGRATIONS.glob("gatehouse_*.py"))
-    modules = [importlib.import_module(f"migrations.{name}") for name in names]
-    return {module.ID: module for module in modules}
-
-
-def sql_migration(module: Any) -> SqlMigration | None:
-    """The `MIGRATION` of a file; None for a file that runs Python.
-
-    Its `forwards()` is not called, because that may do the work of a Python migration.
-    """
-    return getattr(module, "MIGRATION", None)
+    """The migrations of the folder, in their order. Raises as `migrations_by_id` does."""
+    return list(migrations_by_id().values())

@@ -8,9 +8,10 @@ built-in command. A test fails when a new version of Piccolo has other names.
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from piccolo.apps.migrations.commands import backwards, forwards
+from piccolo.apps.migrations.commands import backwards, forwards, new
 from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.conf.apps import AppConfig
 
@@ -20,8 +21,10 @@ from api.database.engine import get_engine
 from api.deploy.migrations.apply import apply_migrations
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import migration_modules, sql_migration
+from api.deploy.migrations.migration import migrations_by_id
+from api.deploy.migrations.new_migration import create_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
+from api.deploy.migrations.piccolo_arguments import read_arguments
 from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.revert import ids_to_revert, require_files, revert_migrations
 
@@ -32,12 +35,22 @@ _piccolos_run_backwards = backwards.run_backwards
 
 
 def install_patches() -> None:
-    """Replace Piccolo's functions; `piccolo_conf`, which every `piccolo` command imports, calls this."""
+    """Replace Piccolo's functions; `piccolo_conf`, which every `piccolo` command imports, calls this.
+
+    Raises `SystemExit` for a command that is refused.
+    """
+    if Path(sys.argv[0]).name == "piccolo" or sys.argv[0].endswith("piccolo/main.py"):
+        try:
+            # Piccolo reads the arguments after it has imported `piccolo_conf`.
+            sys.argv[1:] = read_arguments(sys.argv[1:])
+        except CommandError as error:
+            raise SystemExit(f"gatehouse: {error}") from None
     patches: list[tuple[Any, str, Callable[..., Any]]] = [
         (forwards, "run_forwards", _one_line_errors(_run_forwards)),
         (backwards, "run_backwards", _one_line_errors(_run_backwards)),
         (forwards.ForwardsMigrationManager, "run_migrations", _run_migrations),
         (backwards.BackwardsMigrationManager, "run_migrations_backwards", _run_migrations_backwards),
+        (new, "_create_new_migration", create_migration),
     ]
     for owner, name, function in patches:
         # Fails if this version of Piccolo has another name, where setattr alone would patch nothing.
@@ -82,12 +95,12 @@ async def _run_migrations(
     manager: forwards.ForwardsMigrationManager,
     app_config: AppConfig,  # noqa: ARG001 (Piccolo's name)
 ) -> MigrationResult:
-    modules = migration_modules()
+    migrations = migrations_by_id()
     target = manager.migration_id
-    if target not in ("all", "1", *modules):
+    if target not in ("all", "1", *migrations):
         raise CommandError(f"there is no migration {target}; see: gatehouse db status")
     applied = await applied_ids()
-    pending = sorted(set(modules) - set(applied))
+    pending = sorted(set(migrations) - set(applied))
     if not pending or target in applied:
         _print("no migrations to apply\n")
         return MigrationResult(success=True)
@@ -95,8 +108,7 @@ async def _run_migrations(
     to_apply = pending[: pending.index(last) + 1]
     if manager.preview:
         for migration_id in to_apply:
-            migration = sql_migration(modules[migration_id])
-            _print(f"-- {migration_id}\n{migration.script if migration else '-- runs Python'}\n")
+            _print(f"-- {migration_id}\n{migrations[migration_id].script}\n")
     else:
         await apply_migrations(to_apply, fake=manager.fake, report=_print)
     return MigrationResult(success=True)
@@ -138,19 +150,30 @@ async def _run_migrations_backwards(
 ) -> MigrationResult:
     ids = await ids_to_revert(manager.migration_id)
     if not ids:
+        await _require_no_tables()
         _print("no migrations to revert\n")
         return MigrationResult(success=True)
     require_files(ids)
     if manager.clean:
         raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
     if manager.preview:
-        modules = migration_modules()
+        migrations = migrations_by_id()
         for migration_id in ids:
-            migration = sql_migration(modules[migration_id])
-            _print(f"-- {migration_id}\n{migration.revert_script if migration else '-- runs Python'}\n")
+            _print(f"-- {migration_id}\n{migrations[migration_id].revert_script}\n")
     else:
         await revert_migrations(ids, report=_print)
     return MigrationResult(success=True)
+
+
+async def _require_no_tables() -> None:
+    """Raise `CommandError` if the tables exist without their history, which a revert needs."""
+    async with get_engine().separate_connection() as connection:
+        if await connection.fetchval("SELECT to_regclass('users') IS NOT NULL"):
+            raise CommandError(
+                "the table migration is missing or empty, although there are tables; to record their"
+                " migrations again, run: piccolo migrations forwards all; if the old system created them,"
+                " run: gatehouse db adopt"
+            )
 
 
 def _print(text: str) -> None:

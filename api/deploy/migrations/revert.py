@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-
 from api.command_error import CommandError
 from api.deploy.migrations import history, retained_data
-from api.deploy.migrations.migration import migration_modules, sql_migration
+from api.deploy.migrations.migration import SqlMigration, migrations_by_id
 from api.deploy.migrations.pending import applied_ids
 from api.deploy.migrations.transactions import in_transaction
 
@@ -28,8 +26,8 @@ async def ids_to_revert(target: str) -> list[str]:
 
 def require_files(migration_ids: Sequence[str]) -> None:
     """Raise `CommandError` if the file of a migration is missing."""
-    modules = migration_modules()
-    if missing := [migration_id for migration_id in migration_ids if migration_id not in modules]:
+    every = migrations_by_id()
+    if missing := [migration_id for migration_id in migration_ids if migration_id not in every]:
         raise CommandError(f"the files of {', '.join(missing)} are missing; restore them first")
 
 
@@ -38,35 +36,22 @@ async def revert_migrations(migration_ids: Sequence[str], *, report: Callable[[s
 
     `report` receives progress text, and a line for each table whose data is retained.
     """
-    modules = migration_modules()
-    migrations = [sql_migration(modules[migration_id]) for migration_id in migration_ids]
-    if any(migration is not None and migration.retains_data for migration in migrations):
+    every = migrations_by_id()
+    migrations = [every[migration_id] for migration_id in migration_ids]
+    if any(migration.retains_data for migration in migrations):
         await in_transaction(
             lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)
         )
-    for migration_id in migration_ids:
-        report(f"  {migration_id} backwards … ")
-        retained = await _revert(modules[migration_id])
+    for migration in migrations:
+        report(f"  {migration.migration_id} backwards … ")
+        retained = await _revert(migration)
         report("ok\n")
         for line in retained:
             report(f"    {line}\n")
 
 
-async def _revert(module: Any) -> list[str]:
+async def _revert(migration: SqlMigration) -> list[str]:
     async def delete_record(connection: Any) -> None:
-        await connection.execute(history.delete_record(module.ID))
+        await connection.execute(history.delete_record(migration.migration_id))
 
-    async def run_python(connection: Any) -> None:
-        manager = await module.forwards()
-        # The call may have done the work of going forwards; this error rolls that back.
-        if not isinstance(manager, MigrationManager):
-            raise CommandError(f"{module.ID} runs Python and cannot be reverted")
-        if manager.add_tables or manager.add_columns.add_columns:
-            raise CommandError(f"reverting {module.ID} would lose rows; write it as a SqlMigration")
-        await manager.run(backwards=True)
-        await delete_record(connection)
-
-    if (migration := sql_migration(module)) is not None:
-        return await migration.revert(delete_record)
-    await in_transaction(run_python)
-    return []
+    return await migration.revert(delete_record)

@@ -30,7 +30,7 @@ class Part:
 def parts(first: str | None, last: str | None, *, backwards: bool) -> list[Part]:
     """The migrations from `first` to `last`, both included; if `backwards`, the newest comes first.
 
-    Raises `CommandError` for an unknown id, for an empty range, and for one with a Python migration.
+    Raises `CommandError` for an unknown id and for an empty range.
     """
     ids = sorted(migration_ids())
     for migration_id in (first, last):
@@ -39,17 +39,10 @@ def parts(first: str | None, last: str | None, *, backwards: bool) -> list[Part]
     first, last = first or ids[0], last or ids[-1]
     if first > last:
         raise CommandError(f"{first} comes after {last}; the order is: {', '.join(ids)}")
-    migrations = {migration.migration_id: migration for migration in all_migrations()}
-    selected = [migration_id for migration_id in ids if first <= migration_id <= last]
-    for migration_id in selected:
-        if migration_id not in migrations:
-            raise CommandError(
-                f"{migration_id} runs Python, which psql cannot; leave it out with --from or --to,"
-                " and run that one with: piccolo migrations"
-            )
+    selected = [one for one in all_migrations() if first <= one.migration_id <= last]
     if backwards:
         selected.reverse()
-    return [_part(migrations[migration_id], backwards=backwards) for migration_id in selected]
+    return [_part(migration, backwards=backwards) for migration in selected]
 
 
 def _part(migration: SqlMigration, *, backwards: bool) -> Part:
@@ -64,7 +57,7 @@ def _part(migration: SqlMigration, *, backwards: bool) -> Part:
         _revert(migration) if backwards else _apply(migration),
         "\\endif",
     ]
-    description = " ".join((migration.description or "").split())
+    description = " ".join(migration.description.split())
     return Part(migration.migration_id, description, "\n".join(sql))
 
 

@@ -194,15 +194,13 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
     for table, row in await parts(_CONSTRAINTS):
         table.constraints[row["name"]] = Constraint(clean(row["definition"]), row["columns"])
     for table, row in await parts(_INDEXES):
-        name = row.pop("name")
-        table.indexes[name] = Index(definition=_without_name(clean(row.pop("definition"))), **row)
+        name, definition = row.pop("name"), clean(row.pop("definition"))
+        table.indexes[name] = Index(_without_name(definition), **row)
     for table, row in await parts(_POLICIES):
         table.policies[row["name"]] = clean(row["definition"])
     for table, row in await parts(_TRIGGERS):
-        name = row.pop("name")
-        table.triggers[name] = Trigger(
-            clean(row.pop("definition")), clean(row.pop("function")), enabled=row.pop("enabled")
-        )
+        function = clean(row["function"])
+        table.triggers[row["name"]] = Trigger(clean(row["definition"]), function, enabled=row["enabled"])
     return catalog
 
 

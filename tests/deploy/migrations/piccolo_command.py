@@ -106,16 +106,3 @@ async def fill(connection: asyncpg.Connection, tenants: int = 20) -> None:
             INSERT INTO one_time_codes (purpose, email, "userId", "tenantId", "codeDigest", "expiresAt")
                 SELECT 'x', email, id, "tenantId", 'x', now() FROM users;
         """)
-
-
-DATA_ONLY = """
-from piccolo.apps.migrations.tables import Migration
-
-ID = "2099-01-01T00:00:00:000000"
-VERSION = "1.38.0"
-DESCRIPTION = "Write a row."
-
-
-async def forwards():
-    await Migration.raw("INSERT INTO tallies VALUES ('once')")
-"""

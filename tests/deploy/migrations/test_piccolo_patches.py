@@ -4,7 +4,6 @@ import asyncio
 import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -16,7 +15,6 @@ from api.deploy.migrations import index
 from api.deploy.migrations.index import Index, create_index
 from tests.deploy.migrations.piccolo_command import (
     COUNT,
-    DATA_ONLY,
     TENANTS,
     WAITS_FOR_USERS,
     ended,
@@ -25,7 +23,6 @@ from tests.deploy.migrations.piccolo_command import (
     until,
     waiting_for_users,
 )
-from tests.support import copy_project, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -307,24 +304,3 @@ async def test_a_table_that_the_sql_cannot_work_with_is_told_as_what_it_is(
     assert "users.id is integer; it should be uuid NOT NULL" in output
     assert "users.email is missing" in output
     assert "run: piccolo migrations" not in output
-
-
-async def test_a_migration_of_data_alone_is_applied_once_and_by_nobody_who_only_looks(
-    empty_database: str, connection: asyncpg.Connection, tmp_path: Path
-) -> None:
-    copy_project(tmp_path)
-    (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(DATA_ONLY)
-    await connection.execute("CREATE TABLE tallies (tally text)")
-    elsewhere = {"PYTHONPATH": str(tmp_path)}
-
-    together = [start(empty_database, "forwards", "all", cwd=tmp_path, **elsewhere) for _ in range(2)]
-    results = await asyncio.gather(*map(ended, together))
-    preview = await run(empty_database, "forwards", "all", "--preview", cwd=tmp_path, **elsewhere)
-    status = run_gatehouse(empty_database, "db", "status", cwd=tmp_path, **elsewhere)
-    back = await run(empty_database, "backwards", "gatehouse", "--auto_agree", cwd=tmp_path, **elsewhere)
-
-    assert [code for code, _ in results] == [0, 0], results
-    assert (preview[0], status[0]) == (0, 0), (preview, status)
-    assert back[0] == 1
-    assert "cannot be reverted" in back[1]
-    assert await connection.fetchval("SELECT count(*) FROM tallies") == 1

@@ -9,10 +9,8 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.deploy.migrations.lock import KEY
-from api.deploy.migrations.pending import migration_ids
 from tests.deploy.migrations.piccolo_command import (
     COUNT,
-    DATA_ONLY,
     TENANTS,
     WAITS_FOR_USERS,
     ended,
@@ -350,67 +348,11 @@ def copy_of_the_project(folder: Path, **migrations: str) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
-LATER = """
-from api.deploy.migrations.pending import migration_ids
-from api.deploy.migrations.migration import SqlMigration
-
-ID = "2099-01-02T00:00:00:000000"
-VERSION = "1.38.0"
-DESCRIPTION = "Ana's \\\\ `date` :table."
-
-MIGRATION = SqlMigration(migration_id=ID, description=DESCRIPTION, forwards="SELECT 'it''s -- fine'")
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION
-"""
-
-
-async def test_a_migration_that_runs_python_is_named(
-    empty_database: str, connection: asyncpg.Connection, tmp_path: Path
-) -> None:
-    """What comes before it can be had, and what comes after it once it has run."""
-    folder = tmp_path / "copy"
-    environment = copy_of_the_project(
-        folder,
-        gatehouse_2099_01_01t00_00_00_000000=DATA_ONLY,
-        gatehouse_2099_01_02t00_00_00_000000=LATER,
-    )
-    python, later = "2099-01-01T00:00:00:000000", "2099-01-02T00:00:00:000000"
-
-    code, output = run_gatehouse(AWAY, "db", "sql", cwd=folder, **environment)
-    assert code == 1
-    assert output.startswith(f"gatehouse: {python} runs Python")
-    assert len(output.splitlines()) == 1
-
-    last = sorted(migration_ids())[-1]
-    before = await psql(empty_database, script("--to", last, cwd=folder, **environment), tmp_path)
-    after = script("--from", later, cwd=folder, **environment)
-    too_early = await psql(empty_database, after, tmp_path)
-    await connection.execute("INSERT INTO migration (name, app_name) VALUES ($1, 'gatehouse')", python)
-    in_time = await psql(empty_database, after, tmp_path)
-
-    assert (before[0], too_early[0], in_time[0]) == (0, 3, 0), (before, too_early, in_time)
-    assert python in too_early[1]
-    assert run_gatehouse(empty_database, "db", "status", cwd=folder, **environment)[0] == 0
-
-
 TWO_STEPS = """
-from piccolo.columns import Text
-from piccolo.table import Table
-
-from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.migration import SqlMigration
 
 ID = "2099-01-02T00:00:00:000000"
-VERSION = "1.38.0"
 DESCRIPTION = "Add two columns, one after the other."
-
-
-class BetaKey(Table, tablename="beta_keys"):
-    first = Text(null=True, default=None)
-    second = Text(null=True, default=None)
-
 
 MIGRATION = SqlMigration(
     migration_id=ID,
@@ -419,12 +361,7 @@ MIGRATION = SqlMigration(
         "ALTER TABLE beta_keys ADD COLUMN IF NOT EXISTS first text",
         "ALTER TABLE beta_keys ADD COLUMN IF NOT EXISTS second text",
     ],
-    columns=[BetaKey],
 )
-
-
-async def forwards() -> SqlMigration:
-    return MIGRATION
 """
 
 
