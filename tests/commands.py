@@ -1,8 +1,8 @@
-"""Runs `gatehouse …` and `piccolo …` to their end, each in a process of its own.
+"""Runs `gatehouse …` and `piccolo …`, each in a process and a session of its own.
 
-Python takes a second to import the modules of a command, and the tests run hundreds of commands. So one
-process imports it once, and is forked for each command. The fork has its own working directory, environment,
-arguments, standard streams and exit code. A command that a test kills, or that runs on a copy of the project,
+Python takes a second to import the modules of a command, and the tests run hundreds of commands and servers.
+So one process imports them once, and is forked for each command. The fork has its own working directory,
+environment, arguments, standard streams, signals and exit code. A command that runs on a copy of the project
 is started as a new program.
 """
 
@@ -16,15 +16,19 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
 PROGRAMS = {"gatehouse": "api.cli", "piccolo": "piccolo.main"}
 """The modules whose `main` the programs of `.venv/bin` call."""
+
+IMPORTED_BY_UVICORN = ("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto")
+"""The modules that a server imports when it starts."""
 
 LARGEST_REQUEST = 200_000
 
@@ -40,21 +44,58 @@ class Ended(NamedTuple):
 
 def run_command(program: str, *arguments: str, typed: str = "", **environment: str) -> Ended:
     """Run a program in the root of the project, with `typed` as its standard input."""
-    mine, its = socket.socketpair()
-    with mine, TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
         stdin.write(typed.encode())
         stdin.seek(0)
-        request = json.dumps([program, arguments, {**os.environ, **environment}])
-        with its:
-            files = [its.fileno(), stdin.fileno(), stdout.fileno(), stderr.fileno()]
-            socket.send_fds(_forking_process(), [request.encode()], files)
-        mine.settimeout(TIMEOUT)
-        status = mine.recv(100)
-        assert status, "the process that is forked has ended"
+        command = Command([program, *arguments], {**os.environ, **environment}, (stdin, stdout, stderr))
+        code = command.wait(TIMEOUT)
         stdout.seek(0)
         stderr.seek(0)
-        code = os.waitstatus_to_exitcode(int(status))
         return Ended(code, stdout.read().decode(), stderr.read().decode())
+
+
+class Command:
+    """A running program, with those methods of `subprocess.Popen` that the tests call.
+
+    It runs in the root of the project, and leads a session and a process group.
+    """
+
+    def __init__(
+        self, words: list[str], environment: dict[str, str], streams: tuple[BinaryIO, BinaryIO, BinaryIO]
+    ) -> None:
+        """`streams` are its standard input, output and error."""
+        self._reports, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            files = [its.fileno(), *(stream.fileno() for stream in streams)]
+            socket.send_fds(_forking_process(), [json.dumps([words, environment]).encode()], files)
+        self.returncode: int | None = None
+        self.pid = self._report(TIMEOUT)
+
+    def wait(self, timeout: float) -> int:
+        """The exit code. Raises `TimeoutError` after that many seconds."""
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(self._report(timeout))
+            self._reports.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        with suppress(BlockingIOError):
+            self.wait(0)
+        return self.returncode
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _report(self, timeout: float) -> int:
+        self._reports.settimeout(timeout)
+        report = self._reports.recv(100)
+        assert report, "the process that is forked has ended"
+        return int(report)
 
 
 @cache
@@ -85,14 +126,16 @@ def _serve(requests: socket.socket) -> None:
         if os.fork() == 0:
             requests.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            answer, *streams = files
+            reports, *streams = files
             command = os.fork()
             if command == 0:
-                os.close(answer)
-                program, arguments, environment = json.loads(request)
-                return _become(program, arguments, environment, streams)
+                os.setsid()
+                os.write(reports, str(os.getpid()).encode())
+                os.close(reports)
+                words, environment = json.loads(request)
+                return _become(words, environment, streams)
             _, status = os.waitpid(command, 0)
-            os.write(answer, str(status).encode())
+            os.write(reports, str(status).encode())
             os._exit(0)
         for file in files:
             os.close(file)
@@ -100,10 +143,11 @@ def _serve(requests: socket.socket) -> None:
 
 def _import_everything() -> None:
     """Import all modules of commands, except `piccolo_conf`, whose import decides which database is used."""
-    for folder in ("cli", "deploy", "domain", "mail"):
+    for folder in ("cli", "deploy", "domain", "mail", "server"):
         for path in (ROOT / "api" / folder).rglob("[a-z]*.py"):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    importlib.import_module("piccolo.main")
+    for module in ("api.app", *IMPORTED_BY_UVICORN, "piccolo.main"):
+        importlib.import_module(module)
     # Its import changes the event loop of the process, so only the process of `piccolo` may import it.
     del sys.modules["piccolo.main"]
     asyncio.set_event_loop_policy(None)
@@ -113,16 +157,16 @@ def _import_everything() -> None:
     gc.freeze()
 
 
-def _become(program: str, arguments: list[str], environment: dict[str, str], streams: list[int]) -> None:
+def _become(words: list[str], environment: dict[str, str], streams: list[int]) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     sys.stdin = os.fdopen(0)
     sys.stdout = os.fdopen(1, "w")
-    sys.stderr = os.fdopen(2, "w", errors="backslashreplace")
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = [str(Path(sys.executable).parent / program), *arguments]
+    sys.argv = [str(Path(sys.executable).parent / words[0]), *words[1:]]
 
 
 def _main() -> Any:

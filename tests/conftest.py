@@ -210,6 +210,14 @@ async def api(
 
 
 @pytest.fixture
+def pool(_applications: dict[Execution, httpx.AsyncClient], database: asyncpg.Connection) -> None:
+    """The connection pool of this process, for tests that call `api/` and send no document.
+
+    `--both-ways` runs them once, as the way of execution makes no difference; tests with `api` run twice.
+    """
+
+
+@pytest.fixture
 async def operator(database: asyncpg.Connection) -> str:
     """The token of an operator."""
     return (await hire(database, None, "SUPER_ADMIN")).token

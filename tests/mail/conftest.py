@@ -9,11 +9,11 @@ import pytest
 from api.mail import worker
 from tests.mail.queue import working
 from tests.mail.smtp import MailServer
-from tests.support import Api, Settings
+from tests.support import Settings
 
 
 @pytest.fixture
-async def smtp(api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MailServer]:
+async def smtp(pool: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MailServer]:
     """A running mail server, and settings that name it. The delays of the worker are short."""
     server = MailServer()
     await server.start()

@@ -53,7 +53,7 @@ async def test_a_failed_registration_sends_nothing(
     assert await database.fetchval("SELECT count(*) FROM mails") == 1
 
 
-async def test_a_mail_is_rolled_back_with_its_transaction(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_mail_is_rolled_back_with_its_transaction(pool: None, database: asyncpg.Connection) -> None:
     async def fail() -> None:
         async with platform_scope():
             await queue_mail(Template.PASSWORD_CHANGED, to="ana@example.com", language="en", firstName="Ana")

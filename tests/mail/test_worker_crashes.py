@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import asyncpg
 import pytest
 
 from api.mail import worker
+from tests.commands import Command
 from tests.mail.queue import names, queue, until, until_settled
 from tests.mail.smtp import MailServer, after
-from tests.support import GATEHOUSE, ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -27,14 +26,9 @@ class WorkerProcess:
         self.smtp = smtp
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [GATEHOUSE, "worker"],
-                cwd=ROOT,
-                env={**os.environ, "SMTP_URL": self.smtp.url, "MAIL_FROM": "beta@example.com"},
-                stdout=log,
-                stderr=log,
-            )
+        with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            environment = {**os.environ, "SMTP_URL": self.smtp.url, "MAIL_FROM": "beta@example.com"}
+            self.process = Command(["gatehouse", "worker"], environment, (nothing, log, log))
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

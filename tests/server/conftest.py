@@ -17,6 +17,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registered]
     folder = tmp_path_factory.mktemp("serve")
     home = folder / "home"
     process = GatehouseProcess(folder / "first.log", DATABASE_URL="", GATEHOUSE_HOME=str(home))
+    process.is_forked = False
     process.start()
     try:
         (key,) = re.findall(r"BETA-\S+", process.log.read_text())
@@ -34,8 +35,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `gatehouse serve`; servers that still run are killed after the test."""
     processes: list[GatehouseProcess] = []
 
-    def begin(*, wait: bool = True, **environment: str) -> GatehouseProcess:
+    def begin(*, wait: bool = True, is_forked: bool = True, **environment: str) -> GatehouseProcess:
         process = GatehouseProcess(tmp_path / f"gatehouse-{len(processes)}.log", **environment)
+        process.is_forked = is_forked
         processes.append(process)
         process.start(wait=wait)
         return process

@@ -62,8 +62,11 @@ def test_the_key_of_the_first_start_registers_a_business(registered: Registered)
 async def test_a_later_start_serves_the_same_data_and_ends_quietly(
     registered: Registered, start: Start, by: str, workers: str
 ) -> None:
-    """It prints no key, serves the old data, and ends with exit code 0 together with PostgreSQL."""
-    process = start(**registered.environment, WORKERS=workers)
+    """It prints no key, serves the old data, and ends with exit code 0 together with PostgreSQL.
+
+    These servers are new programs, which end as they do for an operator.
+    """
+    process = start(is_forked=False, **registered.environment, WORKERS=workers)
     async with client(process) as api:
         viewer = await api.viewer(registered.token)
 

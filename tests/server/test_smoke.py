@@ -1,17 +1,15 @@
 """`gatehouse smoke`."""
 
-import subprocess
-
 import pytest
 
+from tests.commands import run_command
 from tests.server.serving import Start
-from tests.support import GATEHOUSE
 
 pytestmark = pytest.mark.anyio
 
 
 def smoke(url: str) -> tuple[int, str]:
-    done = subprocess.run([GATEHOUSE, "smoke", url], capture_output=True, text=True, check=False)
+    done = run_command("gatehouse", "smoke", url)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -13,7 +13,8 @@ import asyncpg
 import pytest
 
 from tests.mail.queue import queue, until_settled
-from tests.support import Api, GatehouseProcess, issue_key, registration
+from tests.server.serving import client
+from tests.support import GatehouseProcess, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -75,12 +76,13 @@ async def test_a_killed_server_leaves_no_worker(running: GatehouseProcess) -> No
 
 
 async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
-    running: GatehouseProcess, api: Api, database: asyncpg.Connection, tmp_path: Path
+    running: GatehouseProcess, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """No mail is interrupted, and nothing is logged at the end."""
     (worker,) = workers(running)
-    for _ in range(3):
-        await api.register(registration(await issue_key(database)))
+    async with client(running) as api:
+        for _ in range(3):
+            await api.register(registration(await issue_key(database)))
 
     assert running.interrupt() == 0
 
@@ -92,13 +94,12 @@ async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
 
 
 async def test_without_a_mail_server_mails_are_written_to_files(
-    api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
+    pool: None, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
 ) -> None:
     """By the worker of the server."""
     outbox = tmp_path / "home" / "outbox"
     gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": str(tmp_path / "home")}
-    form = registration(await issue_key(database))
-    await api.register(form)
+    await queue()
     assert not outbox.exists()
 
     gatehouse.start()
@@ -107,13 +108,13 @@ async def test_without_a_mail_server_mails_are_written_to_files(
 
     (file,) = outbox.iterdir()
     message = message_from_bytes(file.read_bytes(), policy=default)
-    assert message["To"] == form["email"]
+    assert message["To"] == "ana@example.com"
     assert file.suffix == ".eml"
     assert file.stat().st_mode & 0o077 == 0
 
 
 async def test_without_a_worker_a_server_sends_nothing(
-    api: Api, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
+    pool: None, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
 ) -> None:
     gatehouse.environment |= {"WORKER": "off", "GATEHOUSE_HOME": str(tmp_path / "home")}
     await queue()
