@@ -173,11 +173,10 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
     )
     # Not in a string: the names of the settings begin with `gatehouse.`, and a schema may have that name.
     qualifier = re.compile(rf"(?<![\w'.])(?:{re.escape(quoted)}|pg_temp)\.")
-    names = None if only is None else set(only)
+    tables = await connection.fetch(_TABLES, namespace)
+    names = {row["table"] for row in tables} if only is None else set(only)
     catalog: Catalog = {
-        row["table"]: Table(row_security=row["row_security"])
-        for row in await connection.fetch(_TABLES, namespace)
-        if names is None or row["table"] in names
+        row["table"]: Table(row_security=row["row_security"]) for row in tables if row["table"] in names
     }
 
     async def parts(sql: str) -> list[tuple[Table, dict[str, Any]]]:
@@ -199,8 +198,8 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
     for table, row in await parts(_POLICIES):
         table.policies[row["name"]] = clean(row["definition"])
     for table, row in await parts(_TRIGGERS):
-        function = clean(row["function"])
-        table.triggers[row["name"]] = Trigger(clean(row["definition"]), function, enabled=row["enabled"])
+        texts = clean(row["definition"]), clean(row["function"])
+        table.triggers[row["name"]] = Trigger(*texts, enabled=row["enabled"])
     return catalog
 
 
