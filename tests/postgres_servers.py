@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from api.database.postgres_programs import system_user
+from api.database.postgres_programs import accepts_role, system_user
 from tests import nodejs
 
 VERSIONS = ("14", "15.18", "15.20", "16", "17")
@@ -150,9 +150,8 @@ class PostgresServer:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             assert self._process.poll() is None, self.log.read_text()
-            with socket.socket(socket.AF_UNIX) as client:
-                if client.connect_ex(str(self.home / f".s.PGSQL.{self.port}")) == 0:
-                    return
+            if accepts_role(self.home / f".s.PGSQL.{self.port}", "postgres"):
+                return
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())
 

@@ -160,7 +160,9 @@ async def test_a_value_that_cannot_be_sent_is_not_repeated(
             requests[act] = await ready(business, act)
     async with values_refused(database, table, column):
         for act, request in requests.items():
-            assert '"INTERNAL"' in (await api.http.send(request)).text, act
+            text = (await api.http.send(request)).text
+            # By PostgreSQL, which has no operator for the types, or by the driver.
+            assert '"UNAVAILABLE"' in text or '"INTERNAL"' in text, act
 
     assert found_in(caplog) == []
 
