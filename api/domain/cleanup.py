@@ -40,8 +40,10 @@ async def clean_up() -> None:
             async with platform_scope():
                 await AuditEvent.raw("SELECT set_config({}, {}, true)", AUDIT_RETENTION, days)
                 rows = await table.raw(
-                    f"DELETE FROM {name} WHERE id IN (SELECT id FROM {name} WHERE {condition}"
-                    f" LIMIT {BATCH} FOR UPDATE SKIP LOCKED) RETURNING id"
+                    # Not a subquery, which may run several times, and exceed the limit.
+                    f"WITH due AS MATERIALIZED (SELECT id FROM {name} WHERE {condition}"
+                    f" LIMIT {BATCH} FOR UPDATE SKIP LOCKED)"
+                    f" DELETE FROM {name} USING due WHERE {name}.id = due.id RETURNING {name}.id"
                 )
             deleted = len(rows)
             if deleted:

@@ -15,10 +15,13 @@ async def mark_expired(limit: int) -> int:
     return len(marked)
 
 
+# A common table expression runs once. A subquery may run for each row of the outer table, skip the keys that it
+# has locked before, and so mark more keys than the limit.
 _MARK_EXPIRED = """
-UPDATE beta_keys SET "expiredAt" = now() FROM (
+WITH due AS MATERIALIZED (
     SELECT id FROM beta_keys
      WHERE NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL AND "expiresAt" <= now()
      ORDER BY "expiresAt" LIMIT {} FOR UPDATE SKIP LOCKED
-) due WHERE beta_keys.id = due.id RETURNING beta_keys.id
+)
+UPDATE beta_keys SET "expiredAt" = now() FROM due WHERE beta_keys.id = due.id RETURNING beta_keys.id
 """
