@@ -15,8 +15,8 @@ async def mark_expired(limit: int) -> int:
     return len(marked)
 
 
-# A common table expression runs once. A subquery may run for each row of the outer table, skip the keys that it
-# has locked before, and so mark more keys than the limit.
+# A common table expression runs once. A subquery may run for each row of the outer table, and skip the keys
+# that it has locked before, so that more keys than the limit are marked.
 _MARK_EXPIRED = """
 WITH due AS MATERIALIZED (
     SELECT id FROM beta_keys
