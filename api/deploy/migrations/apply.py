@@ -1,6 +1,6 @@
 """Applies migrations: checks them first, runs their steps, and records each in the table `migration`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -8,11 +8,12 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
-from api.deploy.migrations import history
+from api.deploy.migrations import history, retained_data
+from api.deploy.migrations.backfill_run import Report
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import migration_modules, sql_migration
+from api.deploy.migrations.migration import SqlMigration, migration_modules, sql_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.preflight import run_preflight
 from api.deploy.migrations.privileges import require_privileges
@@ -41,7 +42,7 @@ async def apply_pending() -> None:
 
 
 async def apply_migrations(
-    migration_ids: Sequence[str], *, fake: bool = False, report: Callable[[str], object] = lambda _: None
+    migration_ids: Sequence[str], *, fake: bool = False, report: Report = lambda _: None
 ) -> None:
     """Apply pending migrations, in their order, or record them only (`fake`). The caller holds the lock.
 
@@ -52,12 +53,13 @@ async def apply_migrations(
     expected = await _expected_schema(selected)
     if not fake:
         await _preflight(selected, expected)
+        await _create_schema_for_old_values(filter(None, map(sql_migration, selected)))
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
     for module in selected:
         report(f"  {module.ID} forwards … ")
-        await _apply(module, expected, fake=fake)
+        await _apply(module, expected, fake=fake, report=report)
         report("faked\n" if fake else "ok\n")
 
 
@@ -84,7 +86,14 @@ async def _preflight(modules: Sequence[Any], expected: ExpectedSchema) -> None:
         ) from None
 
 
-async def _apply(module: Any, expected: ExpectedSchema, *, fake: bool) -> None:
+async def _create_schema_for_old_values(migrations: Iterable[SqlMigration]) -> None:
+    if any(migration.copies for migration in migrations):
+        await in_transaction(
+            lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)
+        )
+
+
+async def _apply(module: Any, expected: ExpectedSchema, *, fake: bool, report: Report) -> None:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
     migration = sql_migration(module)
 
@@ -102,6 +111,8 @@ async def _apply(module: Any, expected: ExpectedSchema, *, fake: bool) -> None:
     if fake:
         await in_transaction(insert_record)
     elif migration is not None:
-        await migration.apply(insert_record, expected=expected.after[module.ID], later=expected.final)
+        await migration.apply(
+            insert_record, expected=expected.after[module.ID], later=expected.final, report=report
+        )
     else:
         await in_transaction(run_python)

@@ -18,12 +18,13 @@ from api.command_error import CommandError
 from api.database.driver_errors import UnsafeRole
 from api.database.engine import get_engine
 from api.deploy.migrations.apply import apply_migrations
+from api.deploy.migrations.backfill_run import describe_rows_left
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import migration_modules, sql_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.privileges import require_privileges
-from api.deploy.migrations.revert import ids_to_revert, require_files, revert_migrations
+from api.deploy.migrations.revert import ids_to_revert, require_files, require_reversible, revert_migrations
 
 Run = Callable[..., Awaitable[MigrationResult]]
 
@@ -97,6 +98,8 @@ async def _run_migrations(
         for migration_id in to_apply:
             migration = sql_migration(modules[migration_id])
             _print(f"-- {migration_id}\n{migration.script if migration else '-- runs Python'}\n")
+            for step in migration.backfills.values() if migration else ():
+                _print(f"{await describe_rows_left(step)}\n")
     else:
         await apply_migrations(to_apply, fake=manager.fake, report=_print)
     return MigrationResult(success=True)
@@ -121,6 +124,8 @@ async def _run_backwards(
 async def _confirm(target: str) -> list[str]:
     """The ids that a person agreed to revert. Raises `CommandError` if they did not agree."""
     ids = await ids_to_revert(target)
+    require_files(ids)
+    require_reversible(ids)
     if ids and not _answers_yes(
         f"Revert {len(ids)} migration{'s' * (len(ids) > 1)}: {', '.join(ids)}? [y/N] "
     ):
@@ -141,6 +146,7 @@ async def _run_migrations_backwards(
         _print("no migrations to revert\n")
         return MigrationResult(success=True)
     require_files(ids)
+    require_reversible(ids)
     if manager.clean:
         raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
     if manager.preview:

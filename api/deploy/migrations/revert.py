@@ -1,13 +1,15 @@
 """Reverts migrations, the newest first, and deletes their rows from the table `migration`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from api.command_error import CommandError
 from api.deploy.migrations import history, retained_data
-from api.deploy.migrations.migration import migration_modules, sql_migration
+from api.deploy.migrations.backfill import require_copies
+from api.deploy.migrations.backfill_run import Report
+from api.deploy.migrations.migration import SqlMigration, migration_modules, sql_migration
 from api.deploy.migrations.pending import applied_ids
 from api.deploy.migrations.transactions import in_transaction
 
@@ -33,26 +35,46 @@ def require_files(migration_ids: Sequence[str]) -> None:
         raise CommandError(f"the files of {', '.join(missing)} are missing; restore them first")
 
 
-async def revert_migrations(migration_ids: Sequence[str], *, report: Callable[[str], object]) -> None:
+def require_reversible(migration_ids: Sequence[str]) -> None:
+    """Raise `CommandError` for a migration that changed rows and kept no old values."""
+    modules = migration_modules()
+    for migration_id in migration_ids:
+        migration = sql_migration(modules[migration_id])
+        if migration is not None and migration.irreversible:
+            tables = ", ".join(step.table for step in migration.irreversible)
+            raise CommandError(
+                f"{migration_id} cannot be reverted: it changed rows of {tables} and kept no old values;"
+                " nothing was reverted; migrations after it can be reverted by their ids"
+            )
+
+
+def copies_of(migrations: Sequence[SqlMigration | None]) -> dict[str, str]:
+    """The tables with old values that a revert of `migrations` needs; each with the id of its migration."""
+    return {copy: one.migration_id for one in migrations if one is not None for copy in one.copies}
+
+
+async def revert_migrations(migration_ids: Sequence[str], *, report: Report) -> None:
     """Revert applied migrations, in this order. The caller holds the lock.
 
     `report` receives progress text, and a line for each table whose data is retained.
     """
     modules = migration_modules()
     migrations = [sql_migration(modules[migration_id]) for migration_id in migration_ids]
+    if copies := copies_of(migrations):
+        await in_transaction(lambda connection: retained_data.execute(connection, require_copies(copies)))
     if any(migration is not None and migration.retains_data for migration in migrations):
         await in_transaction(
             lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)
         )
     for migration_id in migration_ids:
         report(f"  {migration_id} backwards … ")
-        retained = await _revert(modules[migration_id])
+        retained = await _revert(modules[migration_id], report)
         report("ok\n")
         for line in retained:
             report(f"    {line}\n")
 
 
-async def _revert(module: Any) -> list[str]:
+async def _revert(module: Any, report: Report) -> list[str]:
     async def delete_record(connection: Any) -> None:
         await connection.execute(history.delete_record(module.ID))
 
@@ -67,6 +89,6 @@ async def _revert(module: Any) -> list[str]:
         await delete_record(connection)
 
     if (migration := sql_migration(module)) is not None:
-        return await migration.revert(delete_record)
+        return await migration.revert(delete_record, report)
     await in_transaction(run_python)
     return []
