@@ -20,7 +20,7 @@ TARGET = 0.075
 MIN_BATCH, MAX_BATCH = 50, 10_000
 """Rows that a batch changes."""
 
-VISITED = 10_000
+VISITED = 5_000
 """Rows that a batch reads, without locks, to find those to change."""
 
 LOCK_TIMEOUT_MS = 100
@@ -48,7 +48,9 @@ _SETTINGS = f"""\
 {PLATFORM}
         PERFORM set_config('lock_timeout', '{LOCK_TIMEOUT_MS}ms', true);
         -- A generic plan does not know how far the batch goes, and may read the whole table.
-        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);"""
+        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
+        -- Without statistics PostgreSQL may read and sort the whole table for each batch.
+        PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);"""
 
 
 def loop(
@@ -103,16 +105,17 @@ DECLARE
 
 
 def _batch(source: str, where: str, batch: str) -> str:
-    """Find the range of the batch without locks, change its rows, and see whether others wait for them."""
+    """Find the range of the batch without locks, change its rows, and see whether others wait for them.
+
+    The search ends with the last row of the batch, and after `VISITED` rows if it does not find that one.
+    """
+    visited = f"FROM {source} WHERE (_after IS NULL OR id > _after) ORDER BY id LIMIT {VISITED}"
     return f"""\
 BEGIN
-    WITH backfill_visited AS MATERIALIZED (
-        SELECT * FROM {source} WHERE (_after IS NULL OR id > _after) ORDER BY id LIMIT {VISITED}
-    )
     SELECT coalesce(
-        (SELECT id FROM backfill_visited AS {source.split(".")[-1]} WHERE ({where})
+        (SELECT id FROM (SELECT * {visited}) AS {source.split(".")[-1]} WHERE ({where})
           ORDER BY id OFFSET _size - 1 LIMIT 1),
-        (SELECT id FROM backfill_visited ORDER BY id DESC LIMIT 1)
+        (SELECT id FROM (SELECT id {visited}) AS backfill_visited ORDER BY id DESC LIMIT 1)
     ) INTO _until;
     _started := clock_timestamp();
 {_indented(batch)}
