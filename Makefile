@@ -34,6 +34,7 @@ bench: $(INSTALLED)
 
 bench-migrations: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.migrations
+	@$(BIN)/python -m benchmarks.backfills
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql

@@ -258,7 +258,8 @@ async def _use_api(session: _Session) -> None:
         if session.stopped:
             return
         await asyncio.sleep(0.02)
-    keys = make_keys(2000, seed=3)
+    # Enough for half an hour of registrations.
+    keys = make_keys(10_000, seed=3)
     await connection.copy_records_to_table("beta_keys", columns=["key"], records=[(key,) for key in keys])
     await connection.close()
     look_ups = itertools.cycle(validations(keys[:1000]))

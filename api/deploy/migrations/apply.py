@@ -1,13 +1,14 @@
 """Applies migrations: checks them first, runs their steps, and records each in the table `migration`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
-from api.deploy.migrations import history
+from api.deploy.migrations import history, retained_data
+from api.deploy.migrations.backfill_run import Report
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
@@ -41,7 +42,7 @@ async def apply_pending() -> None:
 
 
 async def apply_migrations(
-    migration_ids: Sequence[str], *, fake: bool = False, report: Callable[[str], object] = lambda _: None
+    migration_ids: Sequence[str], *, fake: bool = False, report: Report = lambda _: None
 ) -> None:
     """Apply pending migrations, in their order, or record them only (`fake`). The caller holds the lock.
 
@@ -58,12 +59,13 @@ async def apply_migrations(
         await _require_applied(migrations, expected)
     else:
         await _preflight(migrations, expected)
+        await _create_schema_for_old_values(migrations)
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
     for migration in migrations:
         report(f"  {migration.migration_id} forwards … ")
-        await _apply(migration, expected, fake=fake)
+        await _apply(migration, expected, fake=fake, report=report)
         report("faked\n" if fake else "ok\n")
 
 
@@ -90,7 +92,14 @@ async def _preflight(migrations: Sequence[SqlMigration], expected: ExpectedSchem
         ) from None
 
 
-async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: bool) -> None:
+async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> None:
+    if any(migration.copies for migration in migrations):
+        await in_transaction(
+            lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)
+        )
+
+
+async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: bool, report: Report) -> None:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
 
     async def insert_record(connection: Any) -> None:
@@ -100,4 +109,4 @@ async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: boo
         await in_transaction(insert_record)
     else:
         after = expected.after[migration.migration_id]
-        await migration.apply(insert_record, expected=after, later=expected.final)
+        await migration.apply(insert_record, expected=after, later=expected.final, report=report)

@@ -8,6 +8,8 @@ from typing import Any
 
 from api.command_error import CommandError
 from api.deploy.migrations import retained_data
+from api.deploy.migrations.backfill import Backfill
+from api.deploy.migrations.backfill_run import Report, run_backfill
 from api.deploy.migrations.index import Index, create_index
 from api.deploy.migrations.transactions import cancel_autovacuum, in_transaction
 from api.deploy.paths import MIGRATIONS
@@ -17,7 +19,7 @@ from api.deploy.schema.differences import require_schema
 WriteHistory = Callable[[Any], Awaitable[None]]
 """Inserts or deletes the migration's row over the asyncpg connection that it is called with."""
 
-Step = str | Index
+Step = str | Index | Backfill
 
 QUESTION = "-- QUESTION:"
 """A step that begins with it asks the developer of the migration, who replaces it with SQL."""
@@ -31,7 +33,7 @@ _TABLE_NAME = re.compile(r'\b(?:TABLE(?: IF (?:NOT )?EXISTS)?|ON|UPDATE|INTO)\s+
 
 
 class SqlMigration:
-    """`forwards` are steps: SQL, which runs in a transaction of its own, or an `Index`.
+    """`forwards` are steps: SQL, which runs in a transaction of its own, an `Index`, or a `Backfill`.
 
     Each step can be run again, because the process may be killed after any of them. `backwards` is SQL
     that reverts the rest: tables, columns and `Index`es are reverted without it, see `retained_data`.
@@ -52,13 +54,11 @@ class SqlMigration:
 
     @property
     def script(self) -> str:
-        return "\n".join(
-            step if isinstance(step, str) else f"{step.sql(concurrently=True)};" for step in self.steps
-        )
+        return "\n".join(map(_readable, self.steps))
 
     @property
     def revert_script(self) -> str:
-        """The whole revert but for the history. Run it in one transaction, after `SETTINGS`."""
+        """The revert but for old values and the history. Run it in one transaction, after `SETTINGS`."""
         return _joined(
             retained_data.lock_tables([*self.columns, *self.tables]),
             retained_data.retain_columns(self.migration_id, self.columns),
@@ -66,7 +66,38 @@ class SqlMigration:
             *(f"DROP INDEX IF EXISTS {step.name};" for step in self.steps if isinstance(step, Index)),
             retained_data.drop_columns(self.columns),
             retained_data.retain_tables(self.tables),
+            *(f"DROP TABLE IF EXISTS {copy};" for copy in self.copies),
         )
+
+    @property
+    def backfills(self) -> dict[int, Backfill]:
+        """By the number of the step, from 0."""
+        return {number: step for number, step in enumerate(self.steps) if isinstance(step, Backfill)}
+
+    @property
+    def copies(self) -> list[str]:
+        """The tables with the old values of the rows that backfills change."""
+        return [step.copy(self.migration_id, number) for number, step in self.backfills.items() if step.keep]
+
+    @property
+    def restore_statements(self) -> list[str]:
+        """Restore the old values, those of the last step first. Run each outside of a transaction."""
+        return [
+            step.restore_statement(self.migration_id, number)
+            for number, step in reversed(self.backfills.items())
+            if step.keep
+        ]
+
+    @property
+    def irreversible(self) -> list[Backfill]:
+        """The backfills that a revert cannot undo: they keep nothing, and change what it does not remove."""
+        return [
+            step
+            for step in self.backfills.values()
+            if not step.keep
+            and step.table not in self.tables
+            and not set(step.values) <= set(self.columns.get(step.table, ()))
+        ]
 
     @property
     def retains_data(self) -> bool:
@@ -85,7 +116,7 @@ class SqlMigration:
     @property
     def transactional_steps(self) -> list[str]:
         """The steps for one transaction, on tables without other users: indexes without CONCURRENTLY."""
-        return [step.sql(concurrently=False) if isinstance(step, Index) else step for step in self.steps]
+        return [_transactional(step) for step in self.steps]
 
     @property
     def changed_tables(self) -> list[str]:
@@ -101,11 +132,11 @@ class SqlMigration:
     def split_steps(self, *, restores_columns: bool) -> tuple[list[Step], str]:
         """The steps before the last transaction, and the SQL of that transaction, which may be empty.
 
-        An index cannot be created in a transaction. Restoring columns takes long, so it must not happen while
-        the SQL of a step locks the table.
+        Neither an index nor a backfill can run in a transaction. Restoring columns takes long, so it must not
+        happen while the SQL of a step locks the table.
         """
         *earlier, last = self.steps
-        if isinstance(last, Index) or restores_columns:
+        if not isinstance(last, str) or restores_columns:
             return list(self.steps), ""
         return earlier, last
 
@@ -117,7 +148,9 @@ class SqlMigration:
             sql,
         )
 
-    async def apply(self, insert_record: WriteHistory, *, expected: Catalog, later: Catalog) -> None:
+    async def apply(
+        self, insert_record: WriteHistory, *, expected: Catalog, later: Catalog, report: Report
+    ) -> None:
         """Run every step; `insert_record` is called in the last transaction.
 
         Raises `UnexpectedSchema` if the tables then differ from `expected`, and do not resemble `later`, the
@@ -132,9 +165,13 @@ class SqlMigration:
             require_schema(expected, actual, later=later)
             await insert_record(connection)
 
-        for step in earlier:
+        for number, step in enumerate(earlier):
             if isinstance(step, Index):
                 await create_index(step)
+            elif isinstance(step, Backfill):
+                # First, because rows that have their values again are not to be computed anew.
+                await retained_data.restore_columns(self.migration_id, self.columns)
+                await run_backfill(step.statement(self.migration_id, number), report)
             else:
                 await in_transaction(lambda connection, sql=step: self._run_step(connection, sql))
         await retained_data.restore_columns(self.migration_id, self.columns)
@@ -143,8 +180,11 @@ class SqlMigration:
     async def _run_step(self, connection: Any, sql: str) -> None:
         await retained_data.execute(connection, self.step_script(sql))
 
-    async def revert(self, delete_record: WriteHistory) -> list[str]:
-        """Revert the migration in one transaction; returns a line for each table whose data is retained."""
+    async def revert(self, delete_record: WriteHistory, report: Report) -> list[str]:
+        """Restore the values that backfills have changed, then revert the rest in one transaction.
+
+        Returns a line for each table whose data is retained.
+        """
         retained: list[str] = []
 
         def listen(_connection: Any, message: Any) -> None:
@@ -160,14 +200,30 @@ class SqlMigration:
             finally:
                 connection.remove_log_listener(listen)
 
+        for statement in self.restore_statements:
+            await run_backfill(statement, report)
         await in_transaction(run)
         return retained
 
 
-def _declaration(index: Index) -> str:
-    """What `Index.sql` was when the first checksums were recorded. It never changes."""
-    unique = "UNIQUE " if index.unique else ""
-    return f"CREATE {unique}INDEX CONCURRENTLY IF NOT EXISTS {index.name} ON {index.on};"
+def _declaration(step: Index | Backfill) -> str:
+    """What the step declares, as a text that never changes: databases have recorded its checksum."""
+    if isinstance(step, Backfill):
+        return f"{step.table}: {dict(step.values)} where {step.where}, keep={step.keep}"
+    unique = "UNIQUE " if step.unique else ""
+    return f"CREATE {unique}INDEX CONCURRENTLY IF NOT EXISTS {step.name} ON {step.on};"
+
+
+def _readable(step: Step) -> str:
+    if isinstance(step, Backfill):
+        return f"-- keeps the old values\n{step.sql};" if step.keep else f"{step.sql};"
+    return step if isinstance(step, str) else f"{step.sql(concurrently=True)};"
+
+
+def _transactional(step: Step) -> str:
+    if isinstance(step, Backfill):
+        return step.sql
+    return step if isinstance(step, str) else step.sql(concurrently=False)
 
 
 def _joined(*parts: str) -> str:

@@ -15,7 +15,7 @@ from piccolo.table import Table, sort_table_classes
 from api.database.engine import get_engine
 from api.deploy.migrations.expected_schema import build_expected_schema
 from api.deploy.migrations.index import Index
-from api.deploy.migrations.migration import QUESTION, Step
+from api.deploy.migrations.migration import QUESTION
 from api.deploy.migrations.table_changes import Steps, steps_for
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import Catalog
@@ -90,7 +90,7 @@ def _text(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _step(step: Step) -> str:
+def _step(step: str | Index) -> str:
     if isinstance(step, str):
         sql = step.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
         return f'"""\n{sql}\n"""'

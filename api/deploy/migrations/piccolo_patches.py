@@ -19,6 +19,7 @@ from api.command_error import CommandError
 from api.database.driver_errors import UnsafeRole
 from api.database.engine import get_engine
 from api.deploy.migrations.apply import apply_migrations
+from api.deploy.migrations.backfill_run import describe_rows_left
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import migrations_by_id
@@ -26,7 +27,7 @@ from api.deploy.migrations.new_migration import create_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.piccolo_arguments import read_arguments
 from api.deploy.migrations.privileges import require_privileges
-from api.deploy.migrations.revert import ids_to_revert, require_files, revert_migrations
+from api.deploy.migrations.revert import ids_to_revert, read_migrations, require_reversible, revert_migrations
 
 Run = Callable[..., Awaitable[MigrationResult]]
 
@@ -108,7 +109,10 @@ async def _run_migrations(
     to_apply = pending[: pending.index(last) + 1]
     if manager.preview:
         for migration_id in to_apply:
-            _print(f"-- {migration_id}\n{migrations[migration_id].script}\n")
+            migration = migrations[migration_id]
+            _print(f"-- {migration_id}\n{migration.script}\n")
+            for step in migration.backfills.values():
+                _print(f"{await describe_rows_left(step)}\n")
     else:
         await apply_migrations(to_apply, fake=manager.fake, report=_print)
     return MigrationResult(success=True)
@@ -133,6 +137,7 @@ async def _run_backwards(
 async def _confirm(target: str) -> list[str]:
     """The ids that a person agreed to revert. Raises `CommandError` if they did not agree."""
     ids = await ids_to_revert(target)
+    require_reversible(read_migrations(ids))
     if ids and not _answers_yes(
         f"Revert {len(ids)} migration{'s' * (len(ids) > 1)}: {', '.join(ids)}? [y/N] "
     ):
@@ -153,15 +158,15 @@ async def _run_migrations_backwards(
         await _require_no_tables()
         _print("no migrations to revert\n")
         return MigrationResult(success=True)
-    require_files(ids)
+    migrations = read_migrations(ids)
+    require_reversible(migrations)
     if manager.clean:
         raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
     if manager.preview:
-        migrations = migrations_by_id()
-        for migration_id in ids:
-            _print(f"-- {migration_id}\n{migrations[migration_id].revert_script}\n")
+        for migration in migrations:
+            _print(f"-- {migration.migration_id}\n{migration.revert_script}\n")
     else:
-        await revert_migrations(ids, report=_print)
+        await revert_migrations(migrations, report=_print)
     return MigrationResult(success=True)
 
 

@@ -34,13 +34,13 @@ DO $$ BEGIN
     IF to_regnamespace('{SCHEMA}') IS NULL THEN
         IF NOT has_database_privilege(current_database(), 'CREATE') THEN
             RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
-                'reverting keeps the data in the schema {SCHEMA}, which the role %1$s may not create; let the'
+                'old data is kept in the schema {SCHEMA}, which the role %1$s may not create; let the'
                 ' owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION %1$I', current_user);
         END IF;
         CREATE SCHEMA {SCHEMA};
     END IF;
 END $$;"""
-"""Run it before the first migration is reverted: without the privilege, none is."""
+"""Run it before the first migration that keeps old data: without the privilege, none runs."""
 
 
 async def execute(connection: Any, sql: str) -> None:
@@ -75,7 +75,7 @@ END $$;"""
 def retain_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> str:
     """Copy the values of `columns`, by table, from the rows in which one differs from its default."""
     return "\n".join(
-        _retain_columns(table, names, _copy_of(table, migration_id)) for table, names in columns.items()
+        _retain_columns(table, names, copy_of(table, migration_id)) for table, names in columns.items()
     )
 
 
@@ -107,10 +107,16 @@ BEGIN
     END IF;
     EXECUTE format('CREATE TABLE {copy} AS SELECT id, %s FROM {table} WHERE %s', listed, differing);
     GET DIAGNOSTICS copied = ROW_COUNT;
-    ALTER TABLE {copy} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-    CREATE POLICY scope ON {copy} USING (current_setting('gatehouse.scope', true) = 'platform');
+    {protect(copy)}
     RAISE INFO 'keeps % rows of {table} (%)', copied, array_to_string(present, ', ');
 END $$;"""
+
+
+def protect(copy: str) -> str:
+    """Show the rows of a table to the platform scope only."""
+    return f"""\
+ALTER TABLE {copy} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY scope ON {copy} USING (current_setting('gatehouse.scope', true) = 'platform');"""
 
 
 def drop_columns(columns: Mapping[str, Sequence[str]]) -> str:
@@ -168,7 +174,7 @@ END $$;"""
 
 
 async def has_retained_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> bool:
-    copies = [_copy_of(table, migration_id) for table in columns]
+    copies = [copy_of(table, migration_id) for table in columns]
     sql = "SELECT count(to_regclass(name)) > 0 FROM unnest($1::text[]) AS name"
     async with get_engine().separate_connection() as connection:
         return await connection.fetchval(sql, copies)
@@ -188,7 +194,7 @@ def restore_columns_statements(migration_id: str, columns: Mapping[str, Sequence
 
     Run each statement outside of a transaction.
     """
-    return [_restore_columns(table, _copy_of(table, migration_id)) for table in columns]
+    return [_restore_columns(table, copy_of(table, migration_id)) for table in columns]
 
 
 def _restore_columns(table: str, copy: str) -> str:
@@ -226,7 +232,8 @@ def _already_retained(copy: str) -> str:
     )
 
 
-def _copy_of(table: str, migration_id: str) -> str:
+def copy_of(table: str, migration_id: str) -> str:
+    """The table that holds the values of columns of `table` after the migration is reverted."""
     digits = "".join(character for character in migration_id if character.isdigit())
     return f"{SCHEMA}.{table}_{digits}"
 

@@ -1,10 +1,12 @@
 """Reverts migrations, the newest first, and deletes their rows from the table `migration`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from api.command_error import CommandError
 from api.deploy.migrations import history, retained_data
+from api.deploy.migrations.backfill import require_copies
+from api.deploy.migrations.backfill_run import Report
 from api.deploy.migrations.migration import SqlMigration, migrations_by_id
 from api.deploy.migrations.pending import applied_ids
 from api.deploy.migrations.transactions import in_transaction
@@ -24,34 +26,51 @@ async def ids_to_revert(target: str) -> list[str]:
     return applied[applied.index(oldest) :][::-1]
 
 
-def require_files(migration_ids: Sequence[str]) -> None:
-    """Raise `CommandError` if the file of a migration is missing."""
+def read_migrations(migration_ids: Sequence[str]) -> list[SqlMigration]:
+    """The migrations with these ids, in their order. Raises `CommandError` if a file is missing."""
     every = migrations_by_id()
     if missing := [migration_id for migration_id in migration_ids if migration_id not in every]:
         raise CommandError(f"the files of {', '.join(missing)} are missing; restore them first")
+    return [every[migration_id] for migration_id in migration_ids]
 
 
-async def revert_migrations(migration_ids: Sequence[str], *, report: Callable[[str], object]) -> None:
+def require_reversible(migrations: Sequence[SqlMigration]) -> None:
+    """Raise `CommandError` for a migration that changed rows and kept no old values."""
+    for migration in migrations:
+        if migration.irreversible:
+            tables = ", ".join(step.table for step in migration.irreversible)
+            raise CommandError(
+                f"{migration.migration_id} cannot be reverted: it changed rows of {tables} and kept no old"
+                " values; nothing was reverted; migrations after it can be reverted by their ids"
+            )
+
+
+def copies_of(migrations: Sequence[SqlMigration]) -> dict[str, str]:
+    """The tables with old values that a revert of `migrations` needs; each with the id of its migration."""
+    return {copy: one.migration_id for one in migrations for copy in one.copies}
+
+
+async def revert_migrations(migrations: Sequence[SqlMigration], *, report: Report) -> None:
     """Revert applied migrations, in this order. The caller holds the lock.
 
     `report` receives progress text, and a line for each table whose data is retained.
     """
-    every = migrations_by_id()
-    migrations = [every[migration_id] for migration_id in migration_ids]
+    if copies := copies_of(migrations):
+        await in_transaction(lambda connection: retained_data.execute(connection, require_copies(copies)))
     if any(migration.retains_data for migration in migrations):
         await in_transaction(
             lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)
         )
     for migration in migrations:
         report(f"  {migration.migration_id} backwards … ")
-        retained = await _revert(migration)
+        retained = await _revert(migration, report)
         report("ok\n")
         for line in retained:
             report(f"    {line}\n")
 
 
-async def _revert(migration: SqlMigration) -> list[str]:
+async def _revert(migration: SqlMigration, report: Report) -> list[str]:
     async def delete_record(connection: Any) -> None:
         await connection.execute(history.delete_record(migration.migration_id))
 
-    return await migration.revert(delete_record)
+    return await migration.revert(delete_record, report)

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from api.command_error import CommandError
 from api.deploy.migrations import history
+from api.deploy.migrations.backfill import Backfill, require_copies
+from api.deploy.migrations.backfill_run import SESSION_SETTINGS
 from api.deploy.migrations.history import APP, array, literal
 from api.deploy.migrations.index import Index
 from api.deploy.migrations.lock import HOLDER, KEY
-from api.deploy.migrations.migration import SqlMigration, all_migrations
+from api.deploy.migrations.migration import SqlMigration, Step, all_migrations
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.retained_data import CREATE_SCHEMA, REFUSED, restore_columns_statements
+from api.deploy.migrations.revert import copies_of, require_reversible
 from api.deploy.migrations.transactions import SETTINGS
 
 
@@ -41,6 +44,7 @@ def parts(first: str | None, last: str | None, *, backwards: bool) -> list[Part]
         raise CommandError(f"{first} comes after {last}; the order is: {', '.join(ids)}")
     selected = [one for one in all_migrations() if first <= one.migration_id <= last]
     if backwards:
+        require_reversible(selected)
         selected.reverse()
     return [_part(migration, backwards=backwards) for migration in selected]
 
@@ -64,19 +68,31 @@ def _part(migration: SqlMigration, *, backwards: bool) -> Part:
 def _apply(migration: SqlMigration) -> str:
     """As `SqlMigration.apply` does it, on the assumption that its columns are retained."""
     earlier, last = migration.split_steps(restores_columns=bool(migration.columns))
-    statements = [
-        f"{step.select_drop_invalid} \\gexec\n{step.sql(concurrently=True)};"
-        if isinstance(step, Index)
-        else _transaction(migration.step_script(step))
-        for step in earlier
-    ]
+    statements = [_step(migration, number, step) for number, step in enumerate(earlier)]
     restore = restore_columns_statements(migration.migration_id, migration.columns)
     record = history.insert_record(migration.migration_id, migration.checksum)
     return "\n".join([*statements, *restore, _transaction(migration.step_script(last), record)])
 
 
+def _step(migration: SqlMigration, number: int, step: Step) -> str:
+    if isinstance(step, Index):
+        return f"{step.select_drop_invalid} \\gexec\n{step.sql(concurrently=True)};"
+    if isinstance(step, Backfill):
+        restore = restore_columns_statements(migration.migration_id, migration.columns)
+        schema = CREATE_SCHEMA if step.keep else ""
+        return _outside("\n".join([*restore, schema, step.statement(migration.migration_id, number)]))
+    return _transaction(migration.step_script(step))
+
+
 def _revert(migration: SqlMigration) -> str:
-    return _transaction(migration.revert_script, history.delete_record(migration.migration_id))
+    restore = "\n".join(map(_outside, migration.restore_statements))
+    revert = _transaction(migration.revert_script, history.delete_record(migration.migration_id))
+    return f"{restore}\n{revert}".strip()
+
+
+def _outside(sql: str) -> str:
+    """SQL that commits by itself."""
+    return f"{SESSION_SETTINGS}\n{sql}\nRESET client_min_messages; RESET statement_timeout;"
 
 
 def _transaction(*sql: str) -> str:
@@ -92,7 +108,7 @@ def script(parts: Sequence[Part], *, backwards: bool) -> str:
             _TAKE_LOCK,
             _transaction(history.create_table(), history.ADD_CHECKSUMS),
             *(
-                [_refuse_later_applied(ids), CREATE_SCHEMA]
+                [_refuse_later_applied(ids), _require_old_values(ids), CREATE_SCHEMA]
                 if backwards
                 else [_REFUSE_LEGACY, _refuse_earlier_pending(ids)]
             ),
@@ -152,6 +168,10 @@ DO $$ BEGIN
             'the old system created this database; to convert it, run: gatehouse db adopt';
     END IF;
 END $$;"""
+
+
+def _require_old_values(ids: Sequence[str]) -> str:
+    return require_copies(copies_of([one for one in all_migrations() if one.migration_id in ids]))
 
 
 def _refuse_earlier_pending(ids: Sequence[str]) -> str:

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from api.deploy.migrations.index import Index
-from api.deploy.migrations.migration import QUESTION, Step
+from api.deploy.migrations.migration import QUESTION
 from api.deploy.schema.catalog import Catalog, Column, Table
 
 
 @dataclass
 class Steps:
-    forwards: list[Step] = field(default_factory=list)
+    forwards: list[str | Index] = field(default_factory=list)
     backwards: list[str] = field(default_factory=list)
     """SQL, in the order of `forwards`: it reverts what a revert does not revert by itself."""
     descriptions: list[str] = field(default_factory=list)

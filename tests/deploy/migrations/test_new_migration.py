@@ -327,7 +327,7 @@ def _no_bytecode() -> Iterator[None]:
 # docs/migrations.md
 
 DOCUMENT = (ROOT / "docs" / "migrations.md").read_text()
-COLUMN, FILE = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.M | re.S)[:2]
+COLUMN, FILE, BACKFILL = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.M | re.S)
 COMMANDS = [
     line for block in re.findall(r"^```sh\n(.*?)^```$", DOCUMENT, re.M | re.S) for line in block.splitlines()
 ]
@@ -358,3 +358,13 @@ async def test_the_document_leads_from_the_table_to_the_applied_migration(
     assert "no differences" in outputs[-1]
     columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'beta_keys'::regclass AND attname = $1"
     assert await connection.fetchval(columns, "approvedById") == 1
+
+
+def test_the_backfill_of_the_documentation_breaks_no_rule(tmp_path: Path) -> None:
+    file = tmp_path / "backfill.py"
+    file.write_text(BACKFILL)
+
+    migration = migration_of(file)
+
+    assert migration.backfills
+    assert broken_rules(migration) <= set(EVERYWHERE)
