@@ -67,7 +67,7 @@ class Command:
         self._reports, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             files = [its.fileno(), *(stream.fileno() for stream in streams)]
-            socket.send_fds(_forking_process(), [json.dumps([words, environment]).encode()], files)
+            socket.send_fds(forking_process(), [json.dumps([words, str(ROOT), environment]).encode()], files)
         self.returncode: int | None = None
         self.pid = self._report(TIMEOUT)
 
@@ -99,7 +99,7 @@ class Command:
 
 
 @cache
-def _forking_process() -> socket.socket:
+def forking_process() -> socket.socket:
     """The process to which requests are sent; it ends when this process does."""
     mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
@@ -132,8 +132,8 @@ def _serve(requests: socket.socket) -> None:
                 os.setsid()
                 os.write(reports, str(os.getpid()).encode())
                 os.close(reports)
-                words, environment = json.loads(request)
-                return _become(words, environment, streams)
+                words, folder, environment = json.loads(request)
+                return _become(words, folder, environment, streams)
             _, status = os.waitpid(command, 0)
             os.write(reports, str(status).encode())
             os._exit(0)
@@ -157,7 +157,8 @@ def _import_everything() -> None:
     gc.freeze()
 
 
-def _become(words: list[str], environment: dict[str, str], streams: list[int]) -> None:
+def _become(words: list[str], folder: str, environment: dict[str, str], streams: list[int]) -> None:
+    os.chdir(folder)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

@@ -3,9 +3,9 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import httpx
 
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import programs_folder
-from tests.support import copy_project, free_port
+from tests.project.programs import write_programs
+from tests.support import ROOT, free_port
 
 PROGRAMS = programs_folder()
 """psql and pg_dump."""
@@ -22,10 +23,13 @@ ROLES = ("beta", "old_system")
 
 
 class Reader:
-    """Types the commands of a document into a shell, in a copy of the project."""
+    """Types the commands of a document into a shell, in a folder of the test.
+
+    `gatehouse` and `piccolo` are forked; the tests of the README start them as new programs.
+    """
 
     def __init__(self, server: EmbeddedServer, home: Path) -> None:
-        copy_project(home)
+        shutil.copy(ROOT / "predeploy.sh", home)
         self.server = server
         self.home = home
         self.port = free_port()
@@ -34,11 +38,11 @@ class Reader:
         self.pid = ""
         self.shell = home / "shell"
         self.shell.touch()
+        self.requests = write_programs(home / "bin")
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
-            "PATH": f"{Path(sys.executable).parent}:{PROGRAMS}:{os.environ['PATH']}",
+            "PATH": f"{home / 'bin'}:{PROGRAMS}:{os.environ['PATH']}",
             "PORT": str(self.port),
-            "PYTHONPATH": str(home),
         }
 
     def type(self, command: str) -> tuple[int, str]:
@@ -48,6 +52,7 @@ class Reader:
             ["bash", "-c", script],
             cwd=self.home,
             env=self.environment,
+            pass_fds=[self.requests],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,6 +83,7 @@ class Reader:
                 ["bash", "-c", f'. "{self.shell}"\n{self.fill_in(command)}'],
                 cwd=self.home,
                 env=self.environment,
+                pass_fds=[self.requests],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -19,6 +19,7 @@ import yaml
 
 from api.deploy.paths import MIGRATIONS
 from api.settings import Settings
+from tests.project.programs import write_programs
 from tests.support import ROOT, GatehouseProcess, free_port
 
 pytestmark = pytest.mark.anyio
@@ -35,13 +36,21 @@ BIN = Path(sys.executable).parent
 # Before a deploy
 
 
-def predeploy(dsn: str) -> subprocess.CompletedProcess[str]:
-    """Run the pre-deploy command as Render does: without a shell."""
+def predeploy(dsn: str, forked: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the pre-deploy command as Render does: without a shell.
+
+    `forked` is a new folder for programs that are forked, instead of the installed ones.
+    """
     words = shlex.split(SERVICE["preDeployCommand"])
     return subprocess.run(
         words,
         cwd=ROOT,
-        env={"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "DATABASE_URL": dsn},
+        env={
+            "PATH": f"{forked or BIN}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": dsn,
+        },
+        pass_fds=[write_programs(forked)] if forked else [],
         capture_output=True,
         text=True,
         check=False,
@@ -59,40 +68,40 @@ async def test_the_command_before_a_deploy_migrates_and_verifies(empty_database:
     assert applied == len(list(MIGRATIONS.glob("gatehouse_*.py")))
 
 
-async def test_a_failed_migration_ends_the_deploy(empty_database: str) -> None:
+async def test_a_failed_migration_ends_the_deploy(empty_database: str, tmp_path: Path) -> None:
     connection = await asyncpg.connect(empty_database)
     await connection.execute("CREATE TABLE users (id int)")
     await connection.close()
 
-    done = predeploy(empty_database)
+    done = predeploy(empty_database, tmp_path / "bin")
 
     assert done.returncode == 1
     assert "gatehouse: " in done.stderr
 
 
-async def test_an_unexpected_schema_ends_the_deploy(empty_database: str) -> None:
+async def test_an_unexpected_schema_ends_the_deploy(empty_database: str, tmp_path: Path) -> None:
     """Even if no migration is pending."""
-    assert predeploy(empty_database).returncode == 0
+    assert predeploy(empty_database, tmp_path / "first").returncode == 0
     connection = await asyncpg.connect(empty_database)
     await connection.execute("DROP INDEX beta_keys_key")
     await connection.close()
 
-    done = predeploy(empty_database)
+    done = predeploy(empty_database, tmp_path / "second")
 
     assert done.returncode == 3
     assert "beta_keys" in done.stdout
 
 
-async def test_a_version_older_than_the_database_can_be_deployed(empty_database: str) -> None:
+async def test_a_version_older_than_the_database_can_be_deployed(empty_database: str, tmp_path: Path) -> None:
     """This is a rollback: the applied migrations of the newer version have no file."""
-    assert predeploy(empty_database).returncode == 0
+    assert predeploy(empty_database, tmp_path / "first").returncode == 0
     connection = await asyncpg.connect(empty_database)
     await connection.execute(
         "INSERT INTO migration (name, app_name, ran_on) VALUES ('2099-01-01T00:00:00:0', 'gatehouse', now())"
     )
     await connection.close()
 
-    assert predeploy(empty_database).returncode == 0
+    assert predeploy(empty_database, tmp_path / "second").returncode == 0
 
 
 # Render
