@@ -218,6 +218,12 @@ def pool(_applications: dict[Execution, httpx.AsyncClient], database: asyncpg.Co
 
 
 @pytest.fixture
+def api_with_plans(_applications: dict[Execution, httpx.AsyncClient], pool: None) -> Api:
+    """`api` for documents that only make the rows of a test: `--both-ways` runs it once."""
+    return Api(_applications["plans"])
+
+
+@pytest.fixture
 async def operator(database: asyncpg.Connection) -> str:
     """The token of an operator."""
     return (await hire(database, None, "SUPER_ADMIN")).token

@@ -23,6 +23,7 @@ class Relay:
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
+        self.url = ""
         self.round_trips = 0
         self._passing: set[asyncio.Task[None]] = set()
 
@@ -48,34 +49,34 @@ class Relay:
             task.add_done_callback(self._passing.discard)
 
 
-@pytest.fixture
-async def relay(server: EmbeddedServer, gatehouse: GatehouseProcess) -> AsyncIterator[Relay]:
-    """A relay between PostgreSQL and `gatehouse`, which is running."""
+@pytest.fixture(scope="module")
+async def relay(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Relay]:
+    """A relay between PostgreSQL and a server process."""
     address = urlsplit(server.dsn())
     relay = Relay(f"{parse_qs(address.query)['host'][0]}/.s.PGSQL.5432")
     # The path of a socket has a maximum length.
     with tempfile.TemporaryDirectory(prefix="relay-") as folder:
         listener = await asyncio.start_unix_server(relay.meet, f"{folder}/.s.PGSQL.5432")
         where = f"host={quote(folder, safe='')}&port=5432"
-        gatehouse.environment["DATABASE_URL"] = address._replace(query=where).geturl()
+        dsn = address._replace(query=where).geturl()
+        gatehouse = GatehouseProcess(tmp_path_factory.mktemp("relay") / "gatehouse.log", DATABASE_URL=dsn)
         # Started in a thread, because the event loop relays its messages meanwhile.
         await asyncio.to_thread(gatehouse.start)
+        relay.url = gatehouse.url
         yield relay
         await asyncio.to_thread(gatehouse.stop)
         listener.close()
 
 
 @pytest.fixture
-async def owner(api: Api, database: asyncpg.Connection) -> Person:
-    answer = await api.register(registration(await issue_key(database)))
+async def owner(api_with_plans: Api, database: asyncpg.Connection) -> Person:
+    answer = await api_with_plans.register(registration(await issue_key(database)))
     return Person(answer["tenant"]["id"], answer["user"]["email"], answer["accessToken"])
 
 
-async def round_trips(
-    gatehouse: GatehouseProcess, relay: Relay, query: str, token: str, times: int = 10
-) -> float:
+async def round_trips(relay: Relay, query: str, token: str, times: int = 10) -> float:
     """Round trips of one request, after every connection of the pool has prepared the statements."""
-    async with httpx.AsyncClient(base_url=gatehouse.url) as http:
+    async with httpx.AsyncClient(base_url=relay.url) as http:
         api = Api(http)
         for _ in range(30):
             await api.data(query, token)
@@ -86,27 +87,27 @@ async def round_trips(
 
 
 async def test_seats_cost_two_round_trips_in_a_tenant_of_any_size(
-    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+    relay: Relay, database: asyncpg.Connection, owner: Person
 ) -> None:
-    few = await round_trips(gatehouse, relay, SEATS, owner.token)
+    few = await round_trips(relay, SEATS, owner.token)
     await database.execute(
         """INSERT INTO users (email, password, "firstName", "lastName", "tenantId")
         SELECT 'x' || n || '@example.com', '', 'x', 'x', $1 FROM generate_series(1, 2000) n""",
         owner.id,
     )
-    many = await round_trips(gatehouse, relay, SEATS, owner.token)
+    many = await round_trips(relay, SEATS, owner.token)
 
     assert (few, many) == (2, 2)
 
 
 async def test_updating_last_seen_costs_one_more(
-    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+    relay: Relay, database: asyncpg.Connection, owner: Person
 ) -> None:
-    await round_trips(gatehouse, relay, SEATS, owner.token)
+    await round_trips(relay, SEATS, owner.token)
     await database.execute("""UPDATE sessions SET "lastSeenAt" = now() - interval '1 hour'""")
     before = relay.round_trips
 
-    async with httpx.AsyncClient(base_url=gatehouse.url) as http:
+    async with httpx.AsyncClient(base_url=relay.url) as http:
         await Api(http).data(SEATS, owner.token)
 
     assert relay.round_trips - before == 3
@@ -122,14 +123,10 @@ async def test_updating_last_seen_costs_one_more(
     ],
     ids=["ask for a code", "sign in", "try a code"],
 )
-async def test_an_unknown_address_costs_as_many_as_a_known_one(
-    relay: Relay, gatehouse: GatehouseProcess, owner: Person, act: str
-) -> None:
+async def test_an_unknown_address_costs_as_many_as_a_known_one(relay: Relay, owner: Person, act: str) -> None:
     """The response time must not reveal whether an account exists."""
     asked = [
-        await round_trips(
-            gatehouse, relay, f"mutation {{ {act.format(email)} {{ __typename }} }}", owner.token
-        )
+        await round_trips(relay, f"mutation {{ {act.format(email)} {{ __typename }} }}", owner.token)
         for email in (owner.email, "nobody@example.com")
     ]
 
@@ -137,7 +134,7 @@ async def test_an_unknown_address_costs_as_many_as_a_known_one(
 
 
 async def test_a_page_of_staff_takes_one_query_for_all(
-    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+    relay: Relay, database: asyncpg.Connection, owner: Person
 ) -> None:
     """The viewer, the page, and the tenant of all nodes: owner, seats and a nested page."""
     for _ in range(30):
@@ -147,22 +144,22 @@ async def test_a_page_of_staff_takes_one_query_for_all(
     )
     query = f"{{ viewer {{ tenant {{ staff(first: 25) {{ edges {{ node {{ {person} }} }} }} }} }} }}"
 
-    assert await round_trips(gatehouse, relay, query, owner.token) == 5
+    assert await round_trips(relay, query, owner.token) == 5
 
 
 async def test_staff_are_counted_only_on_request(
-    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection, owner: Person
+    relay: Relay, database: asyncpg.Connection, owner: Person
 ) -> None:
     page = "{ viewer { tenant { staff { edges { cursor } %s } } } }"
 
-    without = await round_trips(gatehouse, relay, page % "", owner.token)
-    counted = await round_trips(gatehouse, relay, page % "totalCount", owner.token)
+    without = await round_trips(relay, page % "", owner.token)
+    counted = await round_trips(relay, page % "totalCount", owner.token)
 
     assert (without, counted) == (2, 3)
 
 
 async def test_a_page_of_tenants_takes_one_query_for_owners_and_one_for_seats(
-    relay: Relay, gatehouse: GatehouseProcess, database: asyncpg.Connection
+    relay: Relay, database: asyncpg.Connection
 ) -> None:
     """The viewer, the page, owners and seats."""
     await database.execute(
@@ -176,4 +173,4 @@ async def test_a_page_of_tenants_takes_one_query_for_owners_and_one_for_seats(
     node = "businessName owner { email } seats { role used max }"
     query = f"{{ tenants(first: 50) {{ edges {{ node {{ {node} }} }} }} }}"
 
-    assert await round_trips(gatehouse, relay, query, operator.token) == 4
+    assert await round_trips(relay, query, operator.token) == 4

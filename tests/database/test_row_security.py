@@ -27,8 +27,8 @@ PLATFORM_ONLY = ["mails", "one_time_codes"]
 
 
 @pytest.fixture
-async def two_tenants(api: Api, database: asyncpg.Connection) -> list[UUID]:
-    answers = [await api.register(registration(await issue_key(database))) for _ in range(2)]
+async def two_tenants(api_with_plans: Api, database: asyncpg.Connection) -> list[UUID]:
+    answers = [await api_with_plans.register(registration(await issue_key(database))) for _ in range(2)]
     for answer in answers:
         await database.execute(
             """INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt", "tenantId")
@@ -213,7 +213,7 @@ async def test_a_statement_over_all_tenants_accepts_only_uuids(
     assert await database.fetchval("SELECT count(*) FROM tenants WHERE phone = '1'") == 2
 
 
-async def test_a_failed_scope_leaves_no_setting_behind(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_failed_scope_leaves_no_setting_behind(pool: None, database: asyncpg.Connection) -> None:
     async def fail() -> None:
         async with platform_scope():
             await Tenant.insert(Tenant(business_name="x", nit="xxx", business_type="OTRO", address="x"))

@@ -22,10 +22,12 @@ pytestmark = pytest.mark.anyio
 DOCUMENTS = 500
 
 
-async def test_documents_are_answered_alike_by_real_resolvers(api: Api, database: asyncpg.Connection) -> None:
+async def test_documents_are_answered_alike_by_real_resolvers(
+    api_with_plans: Api, database: asyncpg.Connection
+) -> None:
     """Queries of an operator, an owner, a cashier and a visitor; mutations of a visitor change no rows."""
     keys = [await issue_key(database, notes="feria") for _ in range(3)]
-    owner = await api.register(registration(keys[0]))
+    owner = await api_with_plans.register(registration(keys[0]))
     tenant_id = owner["tenant"]["id"]
     people = {
         "operator": (await hire(database, None, "SUPER_ADMIN")).token,
