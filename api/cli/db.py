@@ -69,6 +69,19 @@ def db_verify(json: Json = False) -> None:
         raise typer.Exit(3)
 
 
+@db.command("squash")
+def db_squash() -> None:
+    """Replace the files of all migrations with one, before a release; see docs/migrations.md.
+
+    Exit code 0: done; 1: it cannot be done.
+    """
+    from api.deploy.migrations.squash import squash
+
+    written, deleted = asyncio.run(squash())
+    typer.echo(f"wrote migrations/{written.name}, which replaces {len(deleted) + 1} migrations")
+    typer.echo(f"deleted the other {len(deleted)} files; git restores them: git checkout -- migrations")
+
+
 @db.command("adopt")
 def db_adopt(
     dry_run: Annotated[

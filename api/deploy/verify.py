@@ -6,6 +6,7 @@ from typing import Any
 from api.database.engine import get_engine
 from api.deploy.migrations.expected_schema import build_expected_schema
 from api.deploy.migrations.pending import applied_ids, migration_ids
+from api.deploy.migrations.replaced import replaced_ids
 from api.deploy.schema.catalog import current_schema, read_catalog
 from api.deploy.schema.differences import Difference, differences
 
@@ -58,7 +59,8 @@ async def verify() -> Verification:
     An older version may be deployed again after a newer one has migrated the database. Where migrations
     without a file are applied, something unexpected is therefore no difference.
     """
-    is_newer = bool(set(await applied_ids()) - set(migration_ids()))
+    applied = await applied_ids()
+    is_newer = bool(set(applied) - set(migration_ids()) - replaced_ids(applied))
     async with get_engine().transaction() as transaction:
         connection: Any = transaction.connection
         expected = (await build_expected_schema(connection, [])).final

@@ -16,6 +16,7 @@ from api.deploy.migrations.migration import SqlMigration, migrations_by_id
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.preflight import run_preflight
 from api.deploy.migrations.privileges import require_privileges
+from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import current_schema, read_catalog
 from api.deploy.schema.differences import UnexpectedSchema, require_schema
@@ -54,6 +55,8 @@ async def apply_migrations(
         if migration.questions:
             raise CommandError(f"answer the question in the file of {migration.migration_id} first")
     async with get_engine().transaction() as transaction:
+        for migration in migrations:
+            await retained_data.execute(transaction.connection, refuse_some_applied(migration))
         expected = await build_expected_schema(transaction.connection, migrations)
     if fake:
         await _require_applied(migrations, expected)

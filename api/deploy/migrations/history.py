@@ -3,7 +3,7 @@
 It is text, because `piccolo migrations …` runs it and `gatehouse db sql` prints it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from piccolo.apps.migrations.tables import Migration
 
@@ -35,9 +35,9 @@ def insert_record(migration_id: str, checksum: str | None) -> str:
     return f"INSERT INTO migration (name, app_name, ran_on, checksum) VALUES ({values});"
 
 
-def delete_record(migration_id: str) -> str:
+def delete_records(migration_ids: Collection[str]) -> str:
     """By app and id: Piccolo deletes by id alone, also the rows of other apps."""
-    return f"DELETE FROM migration WHERE app_name = '{APP}' AND name = {literal(migration_id)};"
+    return f"DELETE FROM migration WHERE app_name = '{APP}' AND name = ANY ({array(sorted(migration_ids))});"
 
 
 def literal(text: str | None) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from api.command_error import CommandError
@@ -40,12 +40,20 @@ class SqlMigration:
     """
 
     def __init__(
-        self, migration_id: str, description: str = "", *, forwards: str | Sequence[Step], backwards: str = ""
+        self,
+        migration_id: str,
+        description: str = "",
+        *,
+        forwards: str | Sequence[Step],
+        backwards: str = "",
+        replaces: Mapping[str, str] | None = None,
     ) -> None:
         self.migration_id = migration_id
         self.description = description
         self.steps: tuple[Step, ...] = (forwards,) if isinstance(forwards, str) else tuple(forwards)
         self.backwards = backwards
+        self.replaces = replaces or {}
+        """The checksums of the migrations that `gatehouse db squash` has replaced with this one, by id."""
         sql = _COMMENT.sub("", ";\n".join(step for step in self.steps if isinstance(step, str)))
         self.tables = _CREATED_TABLE.findall(sql)
         """The names of the tables that the steps create, in their order."""
@@ -98,6 +106,11 @@ class SqlMigration:
             and step.table not in self.tables
             and not set(step.values) <= set(self.columns.get(step.table, ()))
         ]
+
+    @property
+    def records(self) -> set[str]:
+        """The ids in the history that a revert deletes."""
+        return {self.migration_id, *self.replaces}
 
     @property
     def retains_data(self) -> bool:

@@ -71,7 +71,7 @@ def _source(migration_id: str, description: str, steps: Steps) -> str:
         f"from api.deploy.migrations.migration import {'Index, ' * has_index}SqlMigration",
         "",
         f'ID = "{migration_id}"',
-        f"DESCRIPTION = {_text(description)}",
+        f"DESCRIPTION = {as_text(description)}",
         "",
         "MIGRATION = SqlMigration(",
         "    ID,",
@@ -79,20 +79,26 @@ def _source(migration_id: str, description: str, steps: Steps) -> str:
         "    forwards=[",
         forwards,
         "    ],",
-        *([f"    backwards={_step(backwards)},"] if backwards else []),
+        *([f"    backwards={as_triple_quoted(backwards)},"] if backwards else []),
         ")",
         "",
     ]
     return "\n".join(lines)
 
 
-def _text(text: str) -> str:
+def _step(step: str | Index) -> str:
+    if isinstance(step, str):
+        return as_triple_quoted(step)
+    on = f"'{step.on}'" if '"' in step.on and "'" not in step.on else as_text(step.on)
+    return f"Index({as_text(step.name)}, {on}{', unique=True' * step.unique})"
+
+
+def as_text(text: str) -> str:
+    """The Python source of a string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _step(step: str | Index) -> str:
-    if isinstance(step, str):
-        sql = step.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-        return f'"""\n{sql}\n"""'
-    on = f"'{step.on}'" if '"' in step.on and "'" not in step.on else _text(step.on)
-    return f"Index({_text(step.name)}, {on}{', unique=True' * step.unique})"
+def as_triple_quoted(sql: str) -> str:
+    """The Python source of a string of several lines."""
+    escaped = sql.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'"""\n{escaped}\n"""'

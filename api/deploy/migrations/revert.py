@@ -9,6 +9,7 @@ from api.deploy.migrations.backfill import require_copies
 from api.deploy.migrations.backfill_run import Report
 from api.deploy.migrations.migration import SqlMigration, migrations_by_id
 from api.deploy.migrations.pending import applied_ids
+from api.deploy.migrations.replaced import replaced_ids
 from api.deploy.migrations.transactions import in_transaction
 
 
@@ -17,7 +18,8 @@ async def ids_to_revert(target: str) -> list[str]:
 
     Raises `CommandError` for an id that is not applied.
     """
-    applied = sorted(await applied_ids())
+    applied = await applied_ids()
+    applied = sorted(set(applied) - replaced_ids(applied))
     if not applied:
         return []
     oldest = {"all": applied[0], "1": applied[-1]}.get(target, target)
@@ -71,6 +73,6 @@ async def revert_migrations(migrations: Sequence[SqlMigration], *, report: Repor
 
 async def _revert(migration: SqlMigration, report: Report) -> list[str]:
     async def delete_record(connection: Any) -> None:
-        await connection.execute(history.delete_record(migration.migration_id))
+        await connection.execute(history.delete_records(migration.records))
 
     return await migration.revert(delete_record, report)

@@ -16,6 +16,7 @@ from api.deploy.migrations.index import Index
 from api.deploy.migrations.lock import HOLDER, KEY
 from api.deploy.migrations.migration import SqlMigration, Step, all_migrations
 from api.deploy.migrations.pending import migration_ids
+from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.retained_data import CREATE_SCHEMA, REFUSED, restore_columns_statements
 from api.deploy.migrations.revert import copies_of, require_reversible
 from api.deploy.migrations.transactions import SETTINGS
@@ -68,10 +69,11 @@ def _part(migration: SqlMigration, *, backwards: bool) -> Part:
 def _apply(migration: SqlMigration) -> str:
     """As `SqlMigration.apply` does it, on the assumption that its columns are retained."""
     earlier, last = migration.split_steps(restores_columns=bool(migration.columns))
-    statements = [_step(migration, number, step) for number, step in enumerate(earlier)]
+    steps = [_step(migration, number, step) for number, step in enumerate(earlier)]
     restore = restore_columns_statements(migration.migration_id, migration.columns)
     record = history.insert_record(migration.migration_id, migration.checksum)
-    return "\n".join([*statements, *restore, _transaction(migration.step_script(last), record)])
+    end = _transaction(migration.step_script(last), record)
+    return "\n".join(filter(None, [refuse_some_applied(migration), *steps, *restore, end]))
 
 
 def _step(migration: SqlMigration, number: int, step: Step) -> str:
@@ -86,7 +88,7 @@ def _step(migration: SqlMigration, number: int, step: Step) -> str:
 
 def _revert(migration: SqlMigration) -> str:
     restore = "\n".join(map(_outside, migration.restore_statements))
-    revert = _transaction(migration.revert_script, history.delete_record(migration.migration_id))
+    revert = _transaction(migration.revert_script, history.delete_records(migration.records))
     return f"{restore}\n{revert}".strip()
 
 

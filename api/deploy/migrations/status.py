@@ -8,6 +8,7 @@ from piccolo.apps.migrations.tables import Migration
 from api.deploy.migrations.history import APP
 from api.deploy.migrations.migration import all_migrations
 from api.deploy.migrations.pending import applied_ids, migration_ids
+from api.deploy.migrations.replaced import replaced_ids
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ async def read_status() -> Status:
         applied=applied,
         pending=pending,
         edited=await _edited(),
-        missing=sorted(set(applied) - set(in_folder)),
+        missing=sorted(set(applied) - set(in_folder) - replaced_ids(applied)),
         out_of_order=[migration_id for migration_id in pending if migration_id < newest],
     )
 
@@ -50,7 +51,8 @@ async def _edited() -> list[str]:
     return [
         migration.migration_id
         for migration in all_migrations()
-        if recorded.get(migration.migration_id) not in (None, migration.checksum)
+        if recorded.get(migration.migration_id)
+        not in (None, migration.checksum, migration.replaces.get(migration.migration_id))
     ]
 
 
