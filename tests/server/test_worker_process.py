@@ -40,6 +40,13 @@ async def wait_for(condition: Callable[[], object], seconds: float = 30) -> None
         await asyncio.sleep(0.05)
 
 
+async def the_worker(server: GatehouseProcess) -> int:
+    """A server listens before its worker has replaced the process that it is forked from."""
+    await wait_for(lambda: workers(server))
+    (worker,) = workers(server)
+    return worker
+
+
 def is_alive(process: int) -> bool:
     return Path(f"/proc/{process}/exe").exists()
 
@@ -52,14 +59,14 @@ async def test_a_server_of_several_processes_has_one_worker(
     gatehouse.environment |= {"WORKER": "on", "WORKERS": count, "GATEHOUSE_HOME": str(tmp_path / "home")}
     gatehouse.start()
 
-    (worker,) = workers(gatehouse)
+    worker = await the_worker(gatehouse)
 
     usual = os.getpriority(os.PRIO_PROCESS, gatehouse.process.pid)
     await wait_for(lambda: os.getpriority(os.PRIO_PROCESS, worker) > usual)
 
 
 async def test_a_killed_worker_is_started_again(running: GatehouseProcess) -> None:
-    (killed,) = workers(running)
+    killed = await the_worker(running)
 
     os.kill(killed, signal.SIGKILL)
 
@@ -68,7 +75,7 @@ async def test_a_killed_worker_is_started_again(running: GatehouseProcess) -> No
 
 
 async def test_a_killed_server_leaves_no_worker(running: GatehouseProcess) -> None:
-    (worker,) = workers(running)
+    worker = await the_worker(running)
 
     os.kill(running.process.pid, signal.SIGKILL)
 
@@ -79,7 +86,7 @@ async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
     running: GatehouseProcess, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
     """No mail is interrupted, and nothing is logged at the end."""
-    (worker,) = workers(running)
+    worker = await the_worker(running)
     async with client(running) as api:
         for _ in range(3):
             await api.register(registration(await issue_key(database)))
