@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.deploy.schema.catalog import Catalog, Column
-from api.domain.fields import letters_and_digits
+from api.domain.errors import Problem
 from api.domain.roles import Role
+from api.domain.tax_ids import tax_id
 from api.key_shape import KEY_PATTERN
 
 
@@ -117,12 +118,14 @@ async def _equal_tax_ids(connection: Any) -> AsyncIterator[AdoptionConflict]:
     tenants: defaultdict[str, list[str]] = defaultdict(list)
     for row in await connection.fetch("SELECT id::text, nit::text FROM tenants ORDER BY id"):
         tenants[stored_tax_id(row["nit"])].append(row["id"])
-    for tax_id, ids in tenants.items():
+    for stored, ids in tenants.items():
         if len(ids) > 1:
-            yield AdoptionConflict(f"tenants with the tax id {tax_id} in different spellings", ids)
+            yield AdoptionConflict(f"tenants with the tax id {stored} in different spellings", ids)
 
 
 def stored_tax_id(old: str | None) -> str:
     """The tax id as registrations store it; unchanged if it has another form."""
-    compact = letters_and_digits(old or "")
-    return compact if 0 < len(compact) <= 50 else old or ""
+    try:
+        return tax_id(old or "")
+    except Problem:
+        return old or ""
