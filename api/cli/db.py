@@ -135,11 +135,16 @@ def db_sql(
 @db.command("forget")
 def db_forget(
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking; it cannot be undone.")] = False,
+    json: Json = False,
 ) -> None:
     """Erase the data that reverted migrations retain in the schema gatehouse_undone."""
     from api.deploy.migrations.retained_data import erase_retained_data
 
     if not yes:
         raise CommandError("this erases rows permanently; run: gatehouse db forget --yes")
-    for erased in asyncio.run(erase_retained_data()):
-        typer.echo(f"erased {erased}")
+    erased = asyncio.run(erase_retained_data())
+    if json:
+        print_json({"erased": [{"table": table, "rows": rows} for table, rows in erased.items()]})
+    else:
+        for table, rows in erased.items():
+            typer.echo(f"erased {rows} rows of {table}")
