@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from api.database.driver_errors import DISCONNECTED
 from api.database.engine import get_engine
+from api.deploy.migrations.server_processes import registered_process
 from api.domain import mails
 from api.domain.cleanup import clean_up
 from api.domain.mails import ClaimedMail
@@ -67,7 +68,8 @@ async def _run(*, beside_server: bool) -> None:
     try:
         if not beside_server:
             _log_start()
-        await work(stop)
+        async with registered_process("worker"):
+            await work(stop)
     finally:
         await get_engine().close_connection_pool()
 
