@@ -9,7 +9,7 @@ from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.one_time_codes import Purpose, check_token, consume_token
-from api.domain.accounts.passwords import hash_password, verify_password
+from api.domain.accounts.passwords import check_password, hash_password
 from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -183,9 +183,10 @@ async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -
     # A wrong password counts here as at sign-in: the holder of a used key could guess the owner's.
     account = rate_limits.account_of(owner.email)
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-    valid = await verify_password(request.password, owner.password)
-    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
-    if not valid:
+    checked = await check_password(request.password, owner.password)
+    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not checked.is_valid)
+    if not checked.is_valid:
         return None
+    rehashed = await hash_password(request.password) if checked.is_outdated else None
     async with platform_scope():
-        return await open_session(owner, tenant, client)
+        return await open_session(owner, tenant, client, rehashed=rehashed)
