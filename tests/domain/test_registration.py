@@ -8,6 +8,7 @@ from tests.support import REGISTER, Api, issue_key, one_row, registration
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_a_business_registers_with_a_key(api: Api, database: asyncpg.Connection) -> None:
     """One mutation creates the tenant, its owner and a session, and marks the key used."""
     key = await issue_key(database)

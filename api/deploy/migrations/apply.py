@@ -68,8 +68,10 @@ async def apply_migrations(
     )
     for migration in migrations:
         report(f"  {migration.migration_id} forwards … ")
-        await _apply(migration, expected, fake=fake, report=report)
+        lines = await _apply(migration, expected, fake=fake, report=report)
         report("faked\n" if fake else "ok\n")
+        for line in lines:
+            report(f"    {line}\n")
 
 
 async def _require_applied(migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
@@ -102,7 +104,9 @@ async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> N
         )
 
 
-async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: bool, report: Report) -> None:
+async def _apply(
+    migration: SqlMigration, expected: ExpectedSchema, *, fake: bool, report: Report
+) -> list[str]:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
 
     async def insert_record(connection: Any) -> None:
@@ -110,6 +114,6 @@ async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: boo
 
     if fake:
         await in_transaction(insert_record)
-    else:
-        after = expected.after[migration.migration_id]
-        await migration.apply(insert_record, expected=after, later=expected.final, report=report)
+        return []
+    after = expected.after[migration.migration_id]
+    return await migration.apply(insert_record, expected=after, later=expected.final, report=report)

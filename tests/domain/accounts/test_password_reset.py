@@ -234,6 +234,7 @@ async def test_an_invalid_address_is_reported(api: Api) -> None:
     assert asked["fields"] == [{"field": "email", "code": "REQUIRED"}]
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_codes_are_stored_as_slow_hashes(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:
