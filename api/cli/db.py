@@ -100,15 +100,15 @@ def db_adopt(
     """
     from api.deploy.adoption.adopt import adopt
 
-    plan = asyncio.run(adopt(_print_plan_as_json if json else _print_plan, dry_run=dry_run))
-    if plan.conflicts:
+    plan = asyncio.run(adopt(dry_run=dry_run))
+    if json:
+        print_json(plan.as_json())
+    else:
+        _print_plan(plan)
+    if plan.questions:
         raise typer.Exit(3)
     if not json:
         typer.echo("nothing was changed" if dry_run or not plan.migrations else "adopted")
-
-
-def _print_plan_as_json(plan: "Plan") -> None:
-    print_json(plan.as_json())
 
 
 def _print_plan(plan: "Plan") -> None:
@@ -116,8 +116,19 @@ def _print_plan(plan: "Plan") -> None:
         typer.echo("\n    ".join([change.description, *change.sql]))
     for migration in plan.migrations:
         typer.echo(f"apply {migration.migration_id}: {migration.description}")
-    for conflict in plan.conflicts:
-        typer.echo(f"resolve first: {conflict.description}: {', '.join(conflict.ids)}")
+    if plan.without_tenant:
+        typer.echo(
+            f"{len(plan.without_tenant)} users have no tenant, and may do nothing until they register with a"
+            " beta key and their password, or are attached to one: gatehouse users --help"
+        )
+    for person in plan.without_tenant:
+        typer.echo(f"    {person.id} {person.email} {person.role}")
+    for question in plan.questions:
+        typer.echo(f"resolve first: {question.description}: {', '.join(question.ids)}")
+        for number, choice in enumerate(question.choices):
+            typer.echo(f"    {choice.description}{' (suggested)' if number == 0 else ''}:")
+            for statement in choice.sql:
+                typer.echo(f"        {statement};")
 
 
 @db.command("sql")
@@ -140,14 +151,19 @@ def db_sql(
 @db.command("forget")
 def db_forget(
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking; it cannot be undone.")] = False,
+    json: Json = False,
 ) -> None:
     """Erase the data that reverted migrations retain in the schema gatehouse_undone."""
     from api.deploy.migrations.retained_data import erase_retained_data
 
     if not yes:
         raise CommandError("this erases rows permanently; run: gatehouse db forget --yes")
-    for erased in asyncio.run(erase_retained_data()):
-        typer.echo(f"erased {erased}")
+    erased = asyncio.run(erase_retained_data())
+    if json:
+        print_json({"erased": [{"table": table, "rows": rows} for table, rows in erased.items()]})
+    else:
+        for table, rows in erased.items():
+            typer.echo(f"erased {rows} rows of {table}")
 
 
 @db.command("dump")
