@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.cli.commands import failure, json_of, printed, type_in
-from tests.support import Api, Person, hire
+from tests.support import Api, Person, hire, one_row
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ async def test_users_without_a_tenant_are_listed_attached_and_removed(
 async def test_others_are_left_alone(database: asyncpg.Connection, operator: str, owner: Person) -> None:
     """Staff, operators, users to whom rows of the old system refer, and deleted tenants."""
     early = await hire(database, None, "CASHIER")
-    email = await database.fetchval("SELECT email FROM users WHERE role = 'SUPER_ADMIN'")
+    email = (await one_row(database, "SELECT email FROM users WHERE role = 'SUPER_ADMIN'"))["email"]
     await database.execute('CREATE TABLE orders (id int, "userId" uuid REFERENCES users (id))')
     await database.execute("INSERT INTO orders VALUES (1, $1)", early.id)
     try:

@@ -143,22 +143,21 @@ def already_retained(copy: str) -> str:
     )
 
 
-async def erase_retained_data() -> list[str]:
-    """Erase all retained data; returns a text for each table: `20 rows of tenants`.
+async def erase_retained_data() -> dict[str, int]:
+    """Erase all retained data; returns how many rows each table had.
 
     It holds the migration lock, because a migration that runs may restore the data. Raises `CommandError`
     with the names of the objects that depend on the data, if there are any.
     """
     async with migration_lock(), platform_scope() as transaction:
-        connection = transaction.connection
+        connection: Any = transaction.connection
         rows = await connection.fetch(
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = $1 ORDER BY tablename", SCHEMA
         )
         tables = [row[0] for row in rows]
-        erased = [
-            f"{await connection.fetchval(f'SELECT count(*) FROM {SCHEMA}.{table}')} rows of {table}"
-            for table in tables
-        ]
+        erased = {
+            table: await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table}") for table in tables
+        }
         try:
             # In one statement, because they may depend on each other; without CASCADE, which would also drop
             # what depends on them elsewhere.

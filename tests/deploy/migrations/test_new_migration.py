@@ -57,7 +57,7 @@ CHANGES = {
     "a table with a foreign key": [
         ("note.py", "", NOTES),
         ("__init__.py", "from tables.one", "from tables.note import Note\nfrom tables.one"),
-        ("piccolo_app.py", "Mail, OneTimeCode, Session,", "Mail, Note, OneTimeCode, Session,"),
+        ("piccolo_app.py", "Mail, OneTimeCode, Se", "Mail, Note, OneTimeCode, Se"),
         ("piccolo_app.py", "[Tenant,", "[Note, Tenant,"),
     ],
     "a foreign key on a new column": [
@@ -231,7 +231,7 @@ QUESTIONS = {
         'users."lastName" may be null',
     ),
     "a table that is gone": (
-        [("piccolo_app.py", ", Mail, OneTimeCode]", ", OneTimeCode]")],
+        [("piccolo_app.py", ", Mail, OneTimeCode, ServerProcess]", ", OneTimeCode, ServerProcess]")],
         "tables/ has no table mails",
     ),
 }
