@@ -22,7 +22,7 @@ from api.domain.accounts.sessions import OpenedSession
 from api.domain.beta_keys import lookup
 from api.domain.errors import DomainError, InvalidInput
 from api.domain.forms import Form
-from api.http.body import HttpError, read_body, require_json
+from api.http.body import HttpError, parse_json, read_body, refuse_compression, require_json
 from api.http.client import client_of
 from api.http.limits import MAX_BODY_BYTES
 from api.messages import message
@@ -101,11 +101,9 @@ async def _read_json_object(request: Request) -> dict[str, Any]:
     """The JSON object in the body. Raises `HttpError` if the body is anything else."""
     headers = request.headers
     require_json(headers.get("content-type", "").encode("latin-1"))
+    refuse_compression(headers.get("content-encoding", "").encode("latin-1"))
     body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
-    try:
-        values = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise HttpError(400, "The body is not JSON in UTF-8.") from None
+    values = parse_json(body)
     if not isinstance(values, dict):
         raise HttpError(400, "The body must be a JSON object.")
     return values
