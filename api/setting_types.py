@@ -78,6 +78,12 @@ def has_readable_hosts(url: str, default_port: str) -> bool:
     return all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports)
 
 
+def _read_public_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+/?", value) or not has_readable_hosts(value, "443"):
+        raise ValueError
+    return value.rstrip("/")
+
+
 def _read_page(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s#]*", value):
         raise ValueError
@@ -112,6 +118,8 @@ def _read_rate(value: str) -> str:
 
 
 def _read_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    if value.strip().lower() == "none":
+        return ()
     return tuple(ip_network(network) for network in _split(value))
 
 
@@ -158,6 +166,7 @@ SmtpUrl = Annotated[
 ]
 RedisUrl = Annotated[SecretStr, Format("like `redis://user:password@host:6379/0`", _read_redis_url)]
 CollectorUrl = Annotated[str, Format("like `https://collector.example.com:4318`", _read_collector_url)]
+PublicUrl = Annotated[str, Format("like `https://beta.example.com`, without a path", _read_public_url)]
 PageUrl = Annotated[str, Format("like `https://shop.example.com/register`, without a fragment", _read_page)]
 Sender = Annotated[str, Format("an address in ASCII, like `Gatehouse <beta@example.com>`", _read_sender)]
 MetricsToken = Annotated[
@@ -165,9 +174,11 @@ MetricsToken = Annotated[
 ]
 Rate = Annotated[str, Format("a rate like `10/minute` or `5/15 minutes`", _read_rate)]
 Networks = Annotated[
-    tuple[IPv4Network | IPv6Network, ...],
+    tuple[IPv4Network | IPv6Network, ...] | None,
     NoDecode,
-    Format("networks or addresses, separated by commas, like `10.0.0.0/8,fd00::/8`", _read_networks),
+    Format(
+        "networks or addresses, separated by commas, like `10.0.0.0/8,fd00::/8`; or `none`", _read_networks
+    ),
 ]
 Origins = Annotated[
     tuple[str, ...],

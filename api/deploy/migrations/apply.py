@@ -20,6 +20,7 @@ from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import current_schema, read_catalog
 from api.deploy.schema.differences import UnexpectedSchema, require_schema
+from api.deploy.schema.old_tables import advice
 from api.observability.logs import get_logger
 
 logger = get_logger()
@@ -68,8 +69,10 @@ async def apply_migrations(
     )
     for migration in migrations:
         report(f"  {migration.migration_id} forwards … ")
-        await _apply(migration, expected, fake=fake, report=report)
+        lines = await _apply(migration, expected, fake=fake, report=report)
         report("faked\n" if fake else "ok\n")
+        for line in lines:
+            report(f"    {line}\n")
 
 
 async def _require_applied(migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
@@ -90,9 +93,14 @@ async def _preflight(migrations: Sequence[SqlMigration], expected: ExpectedSchem
     except UnexpectedSchema as error:
         if await applied_ids():
             raise
-        raise CommandError(
-            f"{error}; if the old system created this database, run: gatehouse db adopt"
-        ) from None
+        raise CommandError(f"{error}; {await _advice(expected)}") from None
+
+
+async def _advice(expected: ExpectedSchema) -> str:
+    async with get_engine().transaction() as transaction:
+        connection = transaction.connection
+        actual = await read_catalog(connection, await current_schema(connection), only=expected.final)
+    return advice(expected.final, actual)
 
 
 async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> None:
@@ -102,7 +110,9 @@ async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> N
         )
 
 
-async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: bool, report: Report) -> None:
+async def _apply(
+    migration: SqlMigration, expected: ExpectedSchema, *, fake: bool, report: Report
+) -> list[str]:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
 
     async def insert_record(connection: Any) -> None:
@@ -110,6 +120,6 @@ async def _apply(migration: SqlMigration, expected: ExpectedSchema, *, fake: boo
 
     if fake:
         await in_transaction(insert_record)
-    else:
-        after = expected.after[migration.migration_id]
-        await migration.apply(insert_record, expected=after, later=expected.final, report=report)
+        return []
+    after = expected.after[migration.migration_id]
+    return await migration.apply(insert_record, expected=after, later=expected.final, report=report)

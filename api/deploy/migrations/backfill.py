@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.deploy.migrations import backfill_sql, retained_data
+from api.deploy.migrations import backfill_sql, retained_columns, retained_data
 from api.deploy.migrations.backfill_sql import PASSES, PLATFORM, PROGRESS
 from api.deploy.migrations.history import is_recorded, literal
 from api.deploy.migrations.retained_data import REFUSED
@@ -38,7 +38,7 @@ class Backfill:
 
     def copy(self, migration_id: str, number: int) -> str:
         """The table with the old values, for the step with this number."""
-        return f"{retained_data.copy_of(self.table, migration_id)}_{number}"
+        return f"{retained_columns.copy_of(self.table, migration_id)}_{number}"
 
     def statement(self, migration_id: str, number: int) -> str:
         """The SQL that applies the step; see `backfill_sql`."""

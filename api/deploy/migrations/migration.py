@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from api.command_error import CommandError
-from api.deploy.migrations import retained_data
+from api.deploy.migrations import retained_columns, retained_data
 from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.backfill_run import Report, run_backfill
 from api.deploy.migrations.index import Index, create_index
@@ -69,10 +69,10 @@ class SqlMigration:
         """The revert but for old values and the history. Run it in one transaction, after `SETTINGS`."""
         return _joined(
             retained_data.lock_tables([*self.columns, *self.tables]),
-            retained_data.retain_columns(self.migration_id, self.columns),
+            retained_columns.retain_columns(self.migration_id, self.columns),
             self.backwards,
             *(f"DROP INDEX IF EXISTS {step.name};" for step in self.steps if isinstance(step, Index)),
-            retained_data.drop_columns(self.columns),
+            retained_columns.drop_columns(self.columns),
             retained_data.retain_tables(self.tables),
             *(f"DROP TABLE IF EXISTS {copy};" for copy in self.copies),
         )
@@ -163,13 +163,14 @@ class SqlMigration:
 
     async def apply(
         self, insert_record: WriteHistory, *, expected: Catalog, later: Catalog, report: Report
-    ) -> None:
+    ) -> list[str]:
         """Run every step; `insert_record` is called in the last transaction.
 
-        Raises `UnexpectedSchema` if the tables then differ from `expected`, and do not resemble `later`, the
-        tables after all migrations.
+        Returns a line for each table with rows that were written since its columns were retained. Raises
+        `UnexpectedSchema` if the tables then differ from `expected`, and do not resemble `later`, the tables
+        after all migrations.
         """
-        restores_columns = await retained_data.has_retained_columns(self.migration_id, self.columns)
+        restores_columns = await retained_columns.has_retained_columns(self.migration_id, self.columns)
         earlier, last = self.split_steps(restores_columns=restores_columns)
 
         async def finish(connection: Any) -> None:
@@ -178,17 +179,19 @@ class SqlMigration:
             require_schema(expected, actual, later=later)
             await insert_record(connection)
 
+        lines: list[str] = []
         for number, step in enumerate(earlier):
             if isinstance(step, Index):
                 await create_index(step)
             elif isinstance(step, Backfill):
                 # First, because rows that have their values again are not to be computed anew.
-                await retained_data.restore_columns(self.migration_id, self.columns)
+                lines += await retained_columns.restore_columns(self.migration_id, self.columns)
                 await run_backfill(step.statement(self.migration_id, number), report)
             else:
                 await in_transaction(lambda connection, sql=step: self._run_step(connection, sql))
-        await retained_data.restore_columns(self.migration_id, self.columns)
+        lines += await retained_columns.restore_columns(self.migration_id, self.columns)
         await in_transaction(finish)
+        return lines
 
     async def _run_step(self, connection: Any, sql: str) -> None:
         await retained_data.execute(connection, self.step_script(sql))
@@ -200,18 +203,11 @@ class SqlMigration:
         """
         retained: list[str] = []
 
-        def listen(_connection: Any, message: Any) -> None:
-            if message.severity_en == "INFO":
-                retained.append(message.message)
-
         async def run(connection: Any) -> None:
-            retained.clear()
-            connection.add_log_listener(listen)
-            try:
+            with retained_data.info_messages(connection) as lines:
                 await retained_data.execute(connection, self.revert_script)
-                await delete_record(connection)
-            finally:
-                connection.remove_log_listener(listen)
+            await delete_record(connection)
+            retained[:] = lines
 
         for statement in self.restore_statements:
             await run_backfill(statement, report)

@@ -1,17 +1,19 @@
 """Makes `piccolo migrations forwards` and `backwards` safe, by replacing functions of Piccolo.
 
 Piccolo takes no lock. It writes the row in its table `migration` outside the migration's transaction, and it
-deletes rows by migration id alone, also those of other apps. It has no hooks, and an app cannot replace a
-built-in command. A test fails when a new version of Piccolo has other names.
+deletes rows by migration id alone, also those of other apps. Its commands that only read create that table.
+It has no hooks, and an app cannot replace a built-in command. A test fails when a new version of Piccolo has
+other names.
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from piccolo.apps.migrations.commands import backwards, forwards, new
+from piccolo.apps.migrations.commands import backwards, check, forwards, new
 from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.conf.apps import AppConfig
 
@@ -21,8 +23,9 @@ from api.database.engine import get_engine
 from api.deploy.migrations.apply import apply_migrations
 from api.deploy.migrations.backfill_run import describe_rows_left
 from api.deploy.migrations.failures import failure_message
+from api.deploy.migrations.history import APP
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import migrations_by_id
+from api.deploy.migrations.migration import all_migrations, migrations_by_id
 from api.deploy.migrations.new_migration import create_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.piccolo_arguments import read_arguments
@@ -51,6 +54,9 @@ def install_patches() -> None:
         (backwards, "run_backwards", _one_line_errors(_run_backwards)),
         (forwards.ForwardsMigrationManager, "run_migrations", _run_migrations),
         (backwards.BackwardsMigrationManager, "run_migrations_backwards", _run_migrations_backwards),
+        (forwards.ForwardsMigrationManager, "create_migration_table", _create_no_table),
+        (backwards.BackwardsMigrationManager, "create_migration_table", _create_no_table),
+        (check.CheckMigrationManager, "get_migration_statuses", _migration_statuses),
         (new, "_create_new_migration", create_migration),
     ]
     for owner, name, function in patches:
@@ -79,17 +85,29 @@ def _one_line_errors(run: Run) -> Run:
     return run_and_report
 
 
-async def _run_forwards(*args: Any, **kwargs: Any) -> MigrationResult:
-    async with migration_lock():
+async def _run_forwards(
+    app_name: str, migration_id: str = "all", fake: bool = False, preview: bool = False
+) -> MigrationResult:
+    async with _lock_unless(preview):
         # Raises if the table `migration` is not Piccolo's, which Piccolo would fail on with a traceback.
-        if await pending_migrations():
+        if await pending_migrations() and not preview:
             await require_privileges()
         try:
             await get_engine().check_role()
         except UnsafeRole as warning:
             # A warning only, because some deployments have no other role. This one will own the tables.
             sys.stderr.write(f"gatehouse: warning: {warning}\n")
-        return await _piccolos_run_forwards(*args, **kwargs)
+        return await _piccolos_run_forwards(app_name, migration_id, fake, preview)
+
+
+def _lock_unless(preview: bool) -> AbstractAsyncContextManager[None]:
+    """A preview only reads, so it neither waits for a deploy nor needs a direct connection."""
+    return nullcontext() if preview else migration_lock()
+
+
+async def _create_no_table(_manager: object) -> bool:
+    """`apply_migrations` creates the table `migration`. Piccolo creates it for a preview, too."""
+    return False
 
 
 async def _run_migrations(
@@ -128,7 +146,7 @@ async def _run_backwards(
     target = "all" if app_name == "all" else migration_id
     # Asked without the lock: while a person does not answer, deploys must go on.
     confirmed = None if auto_agree or preview else await _confirm(target)
-    async with migration_lock():
+    async with _lock_unless(preview):
         if confirmed is not None and await ids_to_revert(target) != confirmed:
             raise CommandError("the applied migrations have changed, and nothing was reverted; run it again")
         return await _piccolos_run_backwards(app_name, migration_id, True, clean, preview)
@@ -179,6 +197,16 @@ async def _require_no_tables() -> None:
                 " migrations again, run: piccolo migrations forwards all; if the old system created them,"
                 " run: gatehouse db adopt"
             )
+
+
+async def _migration_statuses(manager: check.CheckMigrationManager) -> list[check.MigrationStatus]:
+    if manager.app_name not in ("all", APP):
+        return []
+    applied = await applied_ids()
+    return [
+        check.MigrationStatus(APP, one.migration_id, one.description, one.migration_id in applied)
+        for one in all_migrations()
+    ]
 
 
 def _print(text: str) -> None:

@@ -1,28 +1,25 @@
 """Reverting a migration moves its data to the schema `gatehouse_undone`; applying it again restores the data.
 
-A table moves as a whole, with its rows, keys and foreign keys. A column cannot move, so its values are copied
-to a table `<table>_<migration>`, with the ids of their rows.
+A table moves as a whole, with its rows, keys and foreign keys. A column cannot move, so its values are
+copied: see `retained_columns`.
 
 All of it is SQL text, because `piccolo migrations …` runs it and `gatehouse db sql` prints it. Every
 statement checks what exists, so it can be run again. It reports retained data by `RAISE INFO`, which reaches
 the client under every `client_min_messages`, and it refuses with the SQLSTATE `REFUSED`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
 
 from api.command_error import CommandError
-from api.database.engine import get_engine
 from api.database.scopes import platform_scope
 from api.deploy.migrations.history import array
 from api.deploy.migrations.lock import migration_lock
 
 SCHEMA = "gatehouse_undone"
-
-BATCH = 5000
-"""Rows that are restored in one transaction, which locks them against other writes."""
 
 REFUSED = "ZG001"
 """The SQLSTATE of a refusal by this SQL; PostgreSQL has no code that begins with Z."""
@@ -41,6 +38,22 @@ DO $$ BEGIN
     END IF;
 END $$;"""
 """Run it before the first migration that keeps old data: without the privilege, none runs."""
+
+
+@contextmanager
+def info_messages(connection: Any) -> Iterator[list[str]]:
+    """The texts of RAISE INFO that `connection` receives within it."""
+    texts: list[str] = []
+
+    def listen(_connection: Any, message: Any) -> None:
+        if message.severity_en == "INFO":
+            texts.append(message.message)
+
+    connection.add_log_listener(listen)
+    try:
+        yield texts
+    finally:
+        connection.remove_log_listener(listen)
 
 
 async def execute(connection: Any, sql: str) -> None:
@@ -72,61 +85,11 @@ BEGIN
 END $$;"""
 
 
-def retain_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> str:
-    """Copy the values of `columns`, by table, from the rows in which one differs from its default."""
-    return "\n".join(
-        _retain_columns(table, names, copy_of(table, migration_id)) for table, names in columns.items()
-    )
-
-
-def _retain_columns(table: str, names: Sequence[str], copy: str) -> str:
-    # Not generated columns: PostgreSQL computes them again, and accepts no other value.
-    return f"""\
-DO $$
-DECLARE
-    present text[];
-    listed text;
-    differing text;
-    copied bigint;
-BEGIN
-    SELECT array_agg(attname), string_agg(quote_ident(attname), ', '),
-           string_agg(format('%I IS DISTINCT FROM %s', attname, coalesce(value, 'NULL')), ' OR ')
-      INTO present, listed, differing
-      FROM (
-          SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) AS value
-            FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-           WHERE a.attrelid = to_regclass('{table}') AND a.attname = ANY ({array(names)})
-             AND NOT a.attisdropped AND a.attgenerated = ''
-           ORDER BY a.attnum
-      ) AS defaults;
-    IF present IS NULL THEN
-        RETURN;
-    END IF;
-    IF to_regclass('{copy}') IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = '{_already_retained(copy)}';
-    END IF;
-    EXECUTE format('CREATE TABLE {copy} AS SELECT id, %s FROM {table} WHERE %s', listed, differing);
-    GET DIAGNOSTICS copied = ROW_COUNT;
-    {protect(copy)}
-    RAISE INFO 'keeps % rows of {table} (%)', copied, array_to_string(present, ', ');
-END $$;"""
-
-
 def protect(copy: str) -> str:
     """Show the rows of a table to the platform scope only."""
     return f"""\
 ALTER TABLE {copy} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     CREATE POLICY scope ON {copy} USING (current_setting('gatehouse.scope', true) = 'platform');"""
-
-
-def drop_columns(columns: Mapping[str, Sequence[str]]) -> str:
-    dropped = {
-        table: ", ".join(f'DROP COLUMN IF EXISTS "{name}"' for name in names)
-        for table, names in columns.items()
-    }
-    return "\n".join(
-        f"ALTER TABLE IF EXISTS {table} {actions};" for table, actions in dropped.items() if actions
-    )
 
 
 def retain_tables(tables: Sequence[str]) -> str:
@@ -143,7 +106,7 @@ BEGIN
         CONTINUE WHEN to_regclass(quote_ident(moved)) IS NULL;
         IF to_regclass(format('{SCHEMA}.%I', moved)) IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
-                '{_already_retained(f"{SCHEMA}.%s")}', moved);
+                '{already_retained(f"{SCHEMA}.%s")}', moved);
         END IF;
         EXECUTE format('SELECT count(*) FROM %I', moved) INTO retained;
         EXECUTE format('ALTER TABLE %I SET SCHEMA {SCHEMA}', moved);
@@ -173,87 +136,28 @@ BEGIN
 END $$;"""
 
 
-async def has_retained_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> bool:
-    copies = [copy_of(table, migration_id) for table in columns]
-    sql = "SELECT count(to_regclass(name)) > 0 FROM unnest($1::text[]) AS name"
-    async with get_engine().separate_connection() as connection:
-        return await connection.fetchval(sql, copies)
-
-
-async def restore_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> None:
-    if not columns:
-        return
-    # Not in a transaction: the statements commit after each batch, which releases the locks of its rows.
-    async with get_engine().separate_connection() as connection:
-        for statement in restore_columns_statements(migration_id, columns):
-            await execute(connection, statement)
-
-
-def restore_columns_statements(migration_id: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Restore the values and drop the copy, once every column of it exists again.
-
-    Run each statement outside of a transaction.
-    """
-    return [_restore_columns(table, copy_of(table, migration_id)) for table in columns]
-
-
-def _restore_columns(table: str, copy: str) -> str:
-    return f"""\
-DO $$
-DECLARE
-    complete boolean;
-    assignments text;
-BEGIN
-    SELECT bool_and(target.attname IS NOT NULL), string_agg(format('%1$I = moved.%1$I', copy.attname), ', ')
-      INTO complete, assignments
-      FROM pg_attribute copy
-      LEFT JOIN pg_attribute target
-        ON target.attrelid = to_regclass('{table}') AND target.attname = copy.attname
-     WHERE copy.attrelid = to_regclass('{copy}') AND copy.attnum > 0 AND copy.attname <> 'id';
-    IF complete IS NOT TRUE THEN
-        RETURN;
-    END IF;
-    LOOP
-        PERFORM set_config('gatehouse.scope', 'platform', true);
-        EXIT WHEN NOT EXISTS (SELECT FROM {copy});
-        EXECUTE 'WITH moved AS (DELETE FROM {copy}'
-            ' WHERE ctid = ANY (ARRAY(SELECT ctid FROM {copy} LIMIT {BATCH})) RETURNING *)'
-            ' UPDATE {table} SET ' || assignments || ' FROM moved WHERE moved.id = {table}.id';
-        COMMIT;
-    END LOOP;
-    DROP TABLE {copy};
-END $$;"""
-
-
-def _already_retained(copy: str) -> str:
+def already_retained(copy: str) -> str:
     return (
         f"{copy} still holds the data of an earlier revert; to restore it, run: piccolo migrations forwards"
         " all; to erase it, run: gatehouse db forget --yes"
     )
 
 
-def copy_of(table: str, migration_id: str) -> str:
-    """The table that holds the values of columns of `table` after the migration is reverted."""
-    digits = "".join(character for character in migration_id if character.isdigit())
-    return f"{SCHEMA}.{table}_{digits}"
-
-
-async def erase_retained_data() -> list[str]:
-    """Erase all retained data; returns a text for each table: `20 rows of tenants`.
+async def erase_retained_data() -> dict[str, int]:
+    """Erase all retained data; returns how many rows each table had.
 
     It holds the migration lock, because a migration that runs may restore the data. Raises `CommandError`
     with the names of the objects that depend on the data, if there are any.
     """
     async with migration_lock(), platform_scope() as transaction:
-        connection = transaction.connection
+        connection: Any = transaction.connection
         rows = await connection.fetch(
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = $1 ORDER BY tablename", SCHEMA
         )
         tables = [row[0] for row in rows]
-        erased = [
-            f"{await connection.fetchval(f'SELECT count(*) FROM {SCHEMA}.{table}')} rows of {table}"
-            for table in tables
-        ]
+        erased = {
+            table: await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table}") for table in tables
+        }
         try:
             # In one statement, because they may depend on each other; without CASCADE, which would also drop
             # what depends on them elsewhere.

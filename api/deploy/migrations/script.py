@@ -17,7 +17,8 @@ from api.deploy.migrations.lock import HOLDER, KEY
 from api.deploy.migrations.migration import SqlMigration, Step, all_migrations
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.replaced import refuse_some_applied
-from api.deploy.migrations.retained_data import CREATE_SCHEMA, REFUSED, restore_columns_statements
+from api.deploy.migrations.retained_columns import restore_columns_statements
+from api.deploy.migrations.retained_data import CREATE_SCHEMA, REFUSED
 from api.deploy.migrations.revert import copies_of, require_reversible
 from api.deploy.migrations.transactions import SETTINGS
 

@@ -1,9 +1,12 @@
 """What going backwards keeps, comes back, and is erased only when asked for."""
 
+import json
+import re
+
 import asyncpg
 import pytest
 
-from api.deploy.migrations.retained_data import BATCH
+from api.deploy.migrations.retained_columns import BATCH
 from tests.deploy.migrations.piccolo_command import (
     TENANTS,
     WAITS_FOR_USERS,
@@ -17,6 +20,8 @@ from tests.deploy.migrations.piccolo_command import (
 from tests.support import run_gatehouse
 
 pytestmark = pytest.mark.anyio
+
+SUSPENSION = "2026-11-24T00:18:40:663925"
 
 
 async def test_what_is_put_back_is_put_back_in_batches(migrated_database: str) -> None:
@@ -60,10 +65,12 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     asked, question = run_gatehouse(migrated_database, "db", "forget")
     kept = await connection.fetchval("SELECT to_regclass('gatehouse_undone.tenants') IS NOT NULL")
     erased, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
+    again = run_gatehouse(migrated_database, "db", "forget", "--yes", "--json")
 
     assert (asked, kept, erased) == (1, True, 0)
     assert "--yes" in question
     assert "erased 20 rows of tenants" in output
+    assert (again[0], json.loads(again[1])) == (0, {"erased": []})
     assert await connection.fetchval("SELECT to_regnamespace('gatehouse_undone') IS NULL")
     assert (await run(migrated_database, "forwards", "all"))[0] == 0
 
@@ -127,7 +134,7 @@ async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
     migrated_database: str, connection: asyncpg.Connection
 ) -> None:
     await fill(connection)
-    back = ("backwards", "gatehouse", "--migration_id", "2026-11-24T00:18:40:663925", "--auto_agree")
+    back = ("backwards", "gatehouse", "--migration_id", SUSPENSION, "--auto_agree")
     await run(migrated_database, *back)
     await connection.execute(
         "INSERT INTO migration (name, app_name) VALUES ('2026-11-24T00:18:40:663925', 'gatehouse')"
@@ -158,3 +165,38 @@ async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
     assert (code, again) == (1, 0)
     assert "tenants exists, and gatehouse_undone.tenants holds the rows" in output
     assert len((await every_row(connection))["tenants"]) == 20
+
+
+async def test_values_that_were_written_meanwhile_win_over_retained_ones(
+    migrated_database: str, connection: asyncpg.Connection
+) -> None:
+    """The column was added again by hand. What it replaces stays, and the rows are counted."""
+    await fill(connection)
+    back = ("backwards", "gatehouse", "--migration_id", SUSPENSION, "--auto_agree")
+    await run(migrated_database, *back)
+    await connection.execute(
+        """
+        SET gatehouse.scope = 'platform';
+        ALTER TABLE beta_keys ADD COLUMN "expiresAt" timestamptz;
+        UPDATE beta_keys SET "expiresAt" = '2031-01-01Z' WHERE key = 'kn1';
+        ALTER TABLE tenants ADD COLUMN "suspendedAt" timestamptz, ADD COLUMN "suspendedReason" text;
+        UPDATE tenants SET "suspendedReason" = 'typed' WHERE nit IN ('n1', 'n2', 'n4');
+        """
+    )
+
+    code, output = await run(migrated_database, "forwards", "all")
+
+    assert code == 0, output
+    copy = f"gatehouse_undone.tenants_{re.sub(r'[^0-9]', '', SUSPENSION)}_replaced"
+    assert "tenants: 2 rows were written meanwhile and keep their values" in output
+    assert copy in output
+    reasons = await connection.fetch('SELECT nit, "suspendedReason" AS reason FROM tenants ORDER BY nit')
+    by_nit = {row["nit"]: row["reason"] for row in reasons}
+    assert by_nit | {"n1": "typed", "n2": "typed", "n3": None, "n4": "typed", "n6": "unpaid"} == by_nit
+    retained = await connection.fetch(f'SELECT "suspendedReason" AS reason FROM {copy}')
+    assert [row["reason"] for row in retained] == ["unpaid", "unpaid"]
+    typed = await connection.fetch("""SELECT key FROM beta_keys WHERE "expiresAt" = '2031-01-01Z'""")
+    assert [row["key"] for row in typed] == ["kn1"]
+    assert await connection.fetchval('SELECT count(*) FROM beta_keys WHERE "expiresAt" IS NOT NULL') == 20
+    code, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
+    assert "erased 2 rows of tenants_" in output
