@@ -24,6 +24,13 @@ from api.execution.documents import Document, DocumentCache
 from api.execution.input_errors import explain_variables, name_null
 from api.http.body import Headers, HttpError, read_body, refuse_compression, require_json
 from api.http.deadlines import Deadlines
+from api.http.graphql_errors import (
+    NO_SUBSCRIPTIONS,
+    PersistedQueryNotFound,
+    RequestError,
+    RequestTimeout,
+    not_acceptable,
+)
 from api.http.graphql_parameters import Parameters, has_request, parse_body, parse_query_string
 from api.http.limits import MAX_BODY_BYTES, MAX_REQUEST_SECONDS
 from api.http.media_types import GRAPHQL_RESPONSE, HTML, JSON, accepts_html, choose_media_type
@@ -33,33 +40,7 @@ _NOT_AWAITABLE = (ExecutionResult, list)
 """Results that are not awaited. A tuple, because `isinstance` takes longer for a union."""
 
 
-NO_SUBSCRIPTIONS = "There are no subscriptions: send queries and mutations with POST."
-
-
-class RequestError(GraphQLError):
-    """The `HttpError` of a request that is not well-formed GraphQL over HTTP, for `on_errors`."""
-
-    def __init__(self, error: HttpError) -> None:
-        super().__init__(error.message)
-        self.status = error.status
-
-
-class RequestTimeout(RequestError):
-    """A request that took longer than `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(HttpError(503, f"The request took longer than {seconds:g} seconds."))
-        self.seconds = seconds
-
-
-class PersistedQueryNotFound(GraphQLError):
-    """A request with a hash alone that is not in the cache. The client repeats it with the query.
-
-    Apollo's clients and urql know this message and this code.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("PersistedQueryNotFound", extensions={"code": "PERSISTED_QUERY_NOT_FOUND"})
+_ALLOW = (b"allow", b"GET, OPTIONS, POST")
 
 
 class GraphQLView:
@@ -130,12 +111,16 @@ class GraphQLView:
             await _send(send, 200, HTML, self._graphiql)
             return
 
+        if scope["method"] == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": [_ALLOW]})
+            await send({"type": "http.response.body"})
+            return
         context = self._get_context(scope)
         media_type = choose_media_type(accept)
         extra_headers: Headers = ()
         try:
             if media_type is None:
-                raise _not_acceptable(accept)
+                raise not_acceptable(accept)
             with self._deadlines.start():
                 parameters = await self._read_parameters(scope, headers, receive)
                 may_mutate = scope["method"] == "POST"
@@ -161,9 +146,7 @@ class GraphQLView:
             if headers.upgrade is not None and headers.upgrade.lower() == b"websocket":
                 raise HttpError(400, f"WebSocket is not supported. {NO_SUBSCRIPTIONS}")
             return parse_query_string(scope["query_string"], self._max_body_bytes)
-        raise HttpError(
-            405, f"The method must be GET or POST. {NO_SUBSCRIPTIONS}", [(b"allow", b"GET, POST")]
-        )
+        raise HttpError(405, f"The method must be GET or POST. {NO_SUBSCRIPTIONS}", [_ALLOW])
 
     async def _respond(
         self, parameters: Parameters, context: Any, media_type: bytes, *, may_mutate: bool
@@ -267,13 +250,6 @@ def _reject_unsupported(schema: strawberry.Schema) -> None:
     unsupported = [name for name, used in features.items() if used]
     if unsupported:
         raise ValueError(f"GraphQLView does not support {', '.join(unsupported)}.")
-
-
-def _not_acceptable(accept: bytes | None) -> HttpError:
-    message = "Accept application/graphql-response+json or application/json."
-    if accept is not None and b"text/event-stream" in accept.lower():
-        message = f"Server-sent events are not supported. {NO_SUBSCRIPTIONS} {message}"
-    return HttpError(406, message)
 
 
 def _require_query(document: DocumentNode, operation_name: str | None) -> None:

@@ -6,7 +6,7 @@ from graphql import GraphQLError
 
 from api.domain.errors import DomainError, RateLimited
 from api.execution.places import PlacedError
-from api.http.graphql_view import PersistedQueryNotFound, RequestError, RequestTimeout
+from api.http.graphql_errors import PersistedQueryNotFound, RequestError, RequestTimeout
 from api.observability.error_reporting import error_code, report_error
 from api.observability.logs import get_logger
 from api.observability.request_outcome import record_outcome

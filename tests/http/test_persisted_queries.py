@@ -121,7 +121,7 @@ def test_hashes_that_are_sent_once_evict_none_in_use() -> None:
     cache.get(HELLO, digest(HELLO))
     cache.get_by_hash(digest(HELLO))
 
-    fill(cache, 0, 1000)
+    fill(cache, 0, 200)
 
     assert cache.get_by_hash(digest(HELLO)) is not None
     assert cache.get_by_hash(digest("query Q0 { hello }")) is None
@@ -130,13 +130,13 @@ def test_hashes_that_are_sent_once_evict_none_in_use() -> None:
 def test_a_hash_leaves_the_cache_with_its_document() -> None:
     cache = DocumentCache(SCHEMA, max_entries=20)
 
-    fill(cache, 0, 1000, times=3)
+    fill(cache, 0, 200, times=3)
 
     assert len(cache._texts) == len(cache) == 20
 
 
 def test_hashes_count_towards_the_bytes_of_the_cache() -> None:
-    cache = DocumentCache(SCHEMA, plans=False, max_bytes=1_000_000)
+    cache = DocumentCache(SCHEMA, plans=False, max_bytes=500_000)
     text = "query Q0 { hello }"
     cache.get(text)
     before = cache._probation.size
@@ -146,5 +146,5 @@ def test_hashes_count_towards_the_bytes_of_the_cache() -> None:
     cache.get(text, digest(text))
 
     assert cache._protected.size == before + HASH_BYTES
-    fill(cache, 1, 1000, times=2)
-    assert cache._probation.size + cache._protected.size <= 1_000_000
+    fill(cache, 1, 300, times=2)
+    assert cache._probation.size + cache._protected.size <= 500_000
