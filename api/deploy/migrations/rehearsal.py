@@ -22,7 +22,7 @@ async def rehearse_revert(migrations: Sequence[SqlMigration]) -> list[str]:
     lines: list[str] = []
 
     async def revert_and_roll_back(connection: Any) -> None:
-        await connection.execute(f"{CREATE_FUNCTION} SAVEPOINT rehearsal")
+        await connection.execute(f"SAVEPOINT rehearsal; {CREATE_FUNCTION}")
         with retained_data.info_messages(connection) as messages:
             for migration_id, sql in rehearsal_steps(migrations):
                 await _execute(connection, migration_id, sql)
@@ -39,7 +39,12 @@ async def _execute(connection: Any, migration_id: str, sql: str) -> None:
         await retained_data.execute(connection, sql)
     except CommandError as error:
         raise CommandError(f"nothing was reverted: {error}") from None
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+    except (
+        asyncpg.LockNotAvailableError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.InsufficientPrivilegeError,
+    ):
         raise
     except asyncpg.PostgresError as error:
         detail = " ".join(str(getattr(error, "detail", None) or "").split())
