@@ -14,6 +14,8 @@ from pydantic import Field, GetCoreSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
+from api import typed_text
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -40,7 +42,7 @@ class Format:
         if not isinstance(value, str):
             return value
         try:
-            return self.read(value)
+            return self.read(typed_text.clean(value))
         except ValueError:
             raise ValueError(f"must be {self.words.replace('`', '')}") from None
 
@@ -145,9 +147,9 @@ def _read_phone_region(value: str) -> str:
 
 
 def _read_tax_id_country(value: str) -> str:
-    from stdnum import get_cc_module
+    from api.tax_id_kinds import kinds_of
 
-    if get_cc_module(value, "vat") is None:
+    if not kinds_of(value.upper()):
         raise ValueError
     return value.upper()
 

@@ -105,8 +105,8 @@ class Settings(BaseSettings):
     phone_region: PhoneRegion = "CO"
     """The country of phone numbers that are written without a country code."""
     tax_id_country: TaxIdCountry | None = None
-    """The country whose rules tax ids must follow, check digit included. Unset, any 3 to 50 letters and
-    digits are accepted."""
+    """The country whose rules tax ids must follow, check digit included. All kinds of ids under which a
+    business lives there are accepted. Unset, any 3 to 50 letters and digits are accepted."""
 
     smtp_url: Annotated[SmtpUrl | None, Heading("Mail")] = None
     """The mail server. `smtp://` uses STARTTLS if the server offers it, and sends no password without TLS,

@@ -1,7 +1,7 @@
 """Password hashes of the lowest cost.
 
-A real hash takes 20 ms, and most tests only need users who can sign in. With real hashes the suite spends more
-than half of its processor time on them.
+A real hash takes 20 ms, and most tests only need users who can sign in. With real hashes the suite spends
+more than half of its processor time on them.
 """
 
 import argon2

@@ -66,7 +66,7 @@ class Reader:
 
     def fill_in(self, command: str) -> str:
         """The command, with the addresses of this test instead of those of the document."""
-        for database in ("beta", "postgres"):
+        for database in ("beta", "postgres", "restored", "rehearsal"):
             for user in ("beta", "postgres"):
                 dsn = self.server.dsn(user=user, database=database)
                 command = command.replace(

@@ -88,6 +88,7 @@ def _one_line_errors(run: Run) -> Run:
 async def _run_forwards(
     app_name: str, migration_id: str = "all", fake: bool = False, preview: bool = False
 ) -> MigrationResult:
+    get_engine().creates_embedded = not preview
     async with _lock_unless(preview):
         # Raises if the table `migration` is not Piccolo's, which Piccolo would fail on with a traceback.
         if await pending_migrations() and not preview:
@@ -202,7 +203,13 @@ async def _require_no_tables() -> None:
 async def _migration_statuses(manager: check.CheckMigrationManager) -> list[check.MigrationStatus]:
     if manager.app_name not in ("all", APP):
         return []
-    applied = await applied_ids()
+    try:
+        applied = await applied_ids()
+    except Exception as error:
+        if (message := failure_message(error)) is None:
+            raise
+        # Piccolo would print a traceback.
+        raise SystemExit(f"gatehouse: {message}") from None
     return [
         check.MigrationStatus(APP, one.migration_id, one.description, one.migration_id in applied)
         for one in all_migrations()
