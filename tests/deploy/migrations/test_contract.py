@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -15,10 +16,10 @@ from api.deploy.migrations.contract import Contract
 from api.deploy.migrations.expand import Rename, Retire
 from api.deploy.migrations.migration import QUESTION
 from api.deploy.migrations.pending import migration_ids
-from api.deploy.migrations.retained_data import REFUSED
+from api.deploy.migrations.retained_data import CREATE_SCHEMA, REFUSED
 from api.deploy.migrations.table_changes import steps_for
 from api.deploy.schema.catalog import Column, Table
-from tests.deploy.migrations.psql import psql
+from tests.deploy.migrations.psql import AWAY, psql
 from tests.deploy.migrations.test_migration_safety import broken_rules
 from tests.deploy.migrations.test_new_migration import (
     edit,
@@ -26,6 +27,7 @@ from tests.deploy.migrations.test_new_migration import (
     migration_of,
     piccolo,
 )
+from tests.deploy.migrations.walking import catalog_of
 from tests.support import ROOT, Api, GatehouseProcess, Person, copy_project, hire
 
 pytestmark = pytest.mark.anyio
@@ -111,6 +113,15 @@ asyncio.run(main())
 """
 
 
+async def rows(connection: asyncpg.Connection) -> dict[str, Any]:
+    async with connection.transaction():
+        await connection.execute("SET LOCAL gatehouse.scope = 'platform'")
+        return {
+            table: await connection.fetchval(f"SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM {table} t")
+            for table in TABLES
+        }
+
+
 async def test_forwards_backwards_and_forwards_again(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -146,9 +157,83 @@ async def test_forwards_backwards_and_forwards_again(
     assert not {"firstName", "documentId"} & user.keys()
     assert not {"maxCashiers", "phone", "address"} & tenant.keys()
     assert "revokedReason" not in key
+    first, last = rename.migration_id, contract.migration_id
+    for options, stage in ((["--backwards"], "before"), ([], "contracted")):
+        words = ["-m", "api.cli", "db", "sql", "--from", first, "--to", last, *options]
+        code, output = await psql(migrated_database, in_project(tmp_path, AWAY, *words).stdout, tmp_path)
+        assert code == 0, output
+        catalog = orjson.loads(orjson.dumps(await catalog_of(connection), default=str))
+        assert catalog == result[stage]["catalog"]
+        assert await rows(connection) == result[stage]["rows"]
     lint = in_project(ROOT, migrated_database, "-m", "ruff", "check", "--quiet", *map(str, files))
     format_ = in_project(ROOT, migrated_database, "-m", "ruff", "format", "--check", *map(str, files))
     assert (lint.returncode, format_.returncode) == (0, 0), lint.stdout + format_.stdout
+
+
+SQUASH = """
+import asyncio, importlib
+import piccolo_conf
+from piccolo.apps.migrations.commands.forwards import run_forwards
+from piccolo.apps.migrations.commands.new import new
+from api.deploy.migrations.squash import squash
+
+async def main():
+    await new("gatehouse", auto=True, auto_input="y")
+    importlib.invalidate_caches()
+    assert (await run_forwards("gatehouse", "all")).success
+    await squash()
+
+asyncio.run(main())
+"""
+
+CONTRACT = """
+import asyncio, importlib
+import piccolo_conf
+from piccolo.apps.migrations.commands.backwards import run_backwards
+from piccolo.apps.migrations.commands.forwards import run_forwards
+from api.deploy.migrations.new_contract import create_contract
+from api.deploy.paths import MIGRATIONS
+from api.deploy.verify import verify
+
+async def main():
+    await create_contract()
+    importlib.invalidate_caches()
+    assert (await run_forwards("gatehouse", "all")).success
+    assert (await run_backwards("gatehouse", "1", auto_agree=True)).success
+    assert (await run_forwards("gatehouse", "all")).success
+    assert (await verify()).clean
+    # Back to the code of the first release.
+    (path,) = [path for path in MIGRATIONS.glob("gatehouse_*.py") if "Contract(" in path.read_text()]
+    path.rename(path.with_suffix(".later"))
+    assert (await verify()).clean
+    path.with_suffix(".later").rename(path)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_squashed_migration_knows_which_columns_wait(
+    migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """The release that it is part of can run after they are dropped: `gatehouse db verify` is clean."""
+    copy_project(tmp_path)
+    edit(tmp_path, RENAMES[:1])
+
+    for script in (SQUASH, CONTRACT):
+        done = in_project(tmp_path, migrated_database, "-c", script)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    squashed, contract = (
+        migration_of(path) for path in sorted((tmp_path / "migrations").glob("gatehouse_*.py"))
+    )
+    assert Retire("beta_keys", "revokedReason", renamed_to="reasonRevoked") in squashed.steps
+    (step,) = contract.steps
+    assert isinstance(step, Contract)
+    assert (step.column, step.renamed_to) == ("revokedReason", "reasonRevoked")
+    assert step.unused_since == squashed.migration_id
+    columns = (await catalog_of(connection))["beta_keys"].columns
+    assert "reasonRevoked" in columns
+    assert "revokedReason" not in columns
 
 
 MAX_ADMINS = Rename("tenants", "maxAdmins", "maxOwners", type="integer", default="1", not_null=True)
@@ -214,6 +299,31 @@ async def test_what_depends_on_the_column_is_named_before_it_is_dropped(
         await connection.execute(refuse)
 
     assert getattr(raised.value, "sqlstate", None) == REFUSED
+
+
+async def test_a_run_that_was_killed_goes_on(migrated_database: str, connection: asyncpg.Connection) -> None:
+    """After the values were copied; and, backwards, after the column was added and some values restored."""
+    await connection.execute("SET gatehouse.scope = 'platform'")
+    await connection.execute(CREATE_SCHEMA)
+    await connection.execute(ROWS)
+    before = await connection.fetch("SELECT id, phone FROM tenants ORDER BY id")
+    keep, drop = [str(getattr(part, "sql", part)) for part in DROP_PHONE.parts("m1", 0)]
+    add, restore = [str(getattr(part, "sql", part)) for part in DROP_PHONE.revert_parts("m1", 0)]
+
+    for statement in (keep, keep, drop, keep, drop, add):
+        await connection.execute(statement)
+    some = """UPDATE tenants SET phone = copy.phone FROM gatehouse_undone.tenants_1_0 copy
+               WHERE copy.id = tenants.id AND nit < 'n2'"""
+    await connection.execute(some)
+    await connection.execute("UPDATE tenants SET phone = 'typed' WHERE nit = 'n4'")
+    for statement in (add, restore, restore):
+        await connection.execute(statement)
+
+    after = await connection.fetch(
+        "SELECT id, CASE WHEN nit = 'n4' THEN '+574' ELSE phone END FROM tenants ORDER BY id"
+    )
+    assert [tuple(row) for row in after] == [tuple(row) for row in before]
+    assert await connection.fetchval("SELECT phone FROM tenants WHERE nit = 'n4'") == "typed"
 
 
 TEXT = Column("text")

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -374,7 +375,8 @@ async def test_the_document_renames_a_column_in_two_deploys(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
     copy_project(tmp_path)
-    new_column, rename, contract = blocks(RENAMING, "python")
+    new_column, *steps = blocks(RENAMING, "python")
+    rename, contract = (textwrap.indent(step, "        ").rstrip() + ",\n" for step in steps)
     (old,) = [
         line for line in (tmp_path / "tables" / "beta_key.py").read_text().splitlines() if "notes" in line
     ]
