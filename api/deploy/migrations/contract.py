@@ -178,13 +178,19 @@ END $$;"""
     def revert_parts(self, migration_id: str, number: int) -> list[Part]:
         copy = self.copy(migration_id, number)
         return [
-            f'ALTER TABLE {self.table} ADD COLUMN IF NOT EXISTS "{self.column}" {self._definition};'
-            + (f"\n{self.pair.create_trigger}" if self.pair else ""),
+            self.add_column,
             Loop(self._fill(migration_id, number) if copy is None else self._restore(copy)),
             *self._require_values,
             *self.indexes,
             *(part for name, one in self.constraints.items() for part in self._add_constraint(name, one)),
         ]
+
+    @property
+    def add_column(self) -> str:
+        trigger = f"\n{self.pair.create_trigger}" if self.pair else ""
+        return (
+            f'ALTER TABLE {self.table} ADD COLUMN IF NOT EXISTS "{self.column}" {self._definition};{trigger}'
+        )
 
     @property
     def _definition(self) -> str:

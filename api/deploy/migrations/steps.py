@@ -66,6 +66,13 @@ def revert_parts(step: Step, migration_id: str, number: int) -> Sequence[Part]:
     return []
 
 
+def rehearsal_of_revert(step: Step) -> str:
+    """The SQL of `revert_parts` for a transaction that is rolled back: it moves no values. May be empty."""
+    if isinstance(step, Retire | Rename):
+        return step.revert_sql
+    return step.add_column if isinstance(step, Contract) else ""
+
+
 def copy_of_values(step: Step, migration_id: str, number: int) -> str | None:
     """The table with the old values that a revert needs; None if the step keeps none."""
     if isinstance(step, Backfill):
