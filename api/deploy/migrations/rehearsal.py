@@ -7,6 +7,7 @@ import asyncpg
 
 from api.command_error import CommandError
 from api.deploy.migrations import retained_data, retained_objects
+from api.deploy.migrations.expand import Rename
 from api.deploy.migrations.migration import SqlMigration
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.transactions import in_transaction
@@ -65,6 +66,9 @@ def rehearsal_steps(migrations: Sequence[SqlMigration]) -> list[tuple[str, str]]
     for migration in migrations:
         for table, listed in migration.columns.items():
             columns.setdefault(table, []).extend(listed)
+        for step in migration.steps:
+            if isinstance(step, Rename):
+                columns.setdefault(step.table, []).append(step.to)
     first, last = migrations[0].migration_id, migrations[-1].migration_id
     needs_schema = any(migration.retains_data for migration in migrations)
     return [
