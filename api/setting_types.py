@@ -14,6 +14,8 @@ from pydantic import Field, GetCoreSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
+from api import typed_text
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -40,7 +42,7 @@ class Format:
         if not isinstance(value, str):
             return value
         try:
-            return self.read(value)
+            return self.read(typed_text.clean(value))
         except ValueError:
             raise ValueError(f"must be {self.words.replace('`', '')}") from None
 
@@ -131,6 +133,13 @@ def _read_origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _read_header_names(value: str) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _split(value))
+    if not all(re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name) for name in names):
+        raise ValueError
+    return names
+
+
 def _split(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
@@ -145,9 +154,9 @@ def _read_phone_region(value: str) -> str:
 
 
 def _read_tax_id_country(value: str) -> str:
-    from stdnum import get_cc_module
+    from api.tax_id_kinds import kinds_of
 
-    if get_cc_module(value, "vat") is None:
+    if not kinds_of(value.upper()):
         raise ValueError
     return value.upper()
 
@@ -187,6 +196,11 @@ Origins = Annotated[
         "origins, separated by commas, like `https://shop.example.com,http://localhost:3000`; or `*`",
         _read_origins,
     ),
+]
+HeaderNames = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    Format("names of headers, separated by commas, like `x-client-version,x-shop`", _read_header_names),
 ]
 PhoneRegion = Annotated[str, Format("the two letters of a country (ISO 3166), like `CO`", _read_phone_region)]
 TaxIdCountry = Annotated[

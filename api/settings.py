@@ -16,6 +16,7 @@ from api.command_error import CommandError
 from api.setting_types import (
     CollectorUrl,
     DatabaseUrl,
+    HeaderNames,
     Heading,
     MetricsToken,
     Networks,
@@ -71,6 +72,9 @@ class Settings(BaseSettings):
     `none`: there is no proxy."""
     cors_origins: Origins = ()
     """The origins whose pages may call the API from a browser. Unset, none may."""
+    cors_headers: HeaderNames = ()
+    """Headers that these pages may send, besides those that the API reads and those of tracing and of
+    Apollo's clients."""
 
     execution_plans: Annotated[bool, Heading("GraphQL execution")] = True
     """Compile GraphQL documents that are sent again. Off, graphql-core interprets each document."""
@@ -105,8 +109,8 @@ class Settings(BaseSettings):
     phone_region: PhoneRegion = "CO"
     """The country of phone numbers that are written without a country code."""
     tax_id_country: TaxIdCountry | None = None
-    """The country whose rules tax ids must follow, check digit included. Unset, any 3 to 50 letters and
-    digits are accepted."""
+    """The country whose rules tax ids must follow, check digit included. All kinds of ids under which a
+    business lives there are accepted. Unset, any 3 to 50 letters and digits are accepted."""
 
     smtp_url: Annotated[SmtpUrl | None, Heading("Mail")] = None
     """The mail server. `smtp://` uses STARTTLS if the server offers it, and sends no password without TLS,

@@ -21,6 +21,7 @@ from api.cli.mails import mail
 from api.cli.operators import operators
 from api.cli.tenants import tenants
 from api.cli.terminal import Json, print_json
+from api.cli.users import users
 from api.command_error import CommandError
 from api.domain.errors import DomainError, InvalidInput
 from api.messages import message
@@ -38,6 +39,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
 app.add_typer(tenants, name="tenants")
+app.add_typer(users, name="users")
 app.command()(audit)
 
 

@@ -79,8 +79,7 @@ class EmbeddedServer:
         May be called again, to restart a server that was killed. Raises `EmbeddedServerError`.
         """
         try:
-            # First, because an image has neither the programs nor a folder that can be written.
-            programs_folder()
+            programs_folder()  # An image has neither the programs nor a folder that can be written.
             self.home.mkdir(parents=True, exist_ok=True)
             with self._turn():
                 if self._users_lock is None:
@@ -100,6 +99,10 @@ class EmbeddedServer:
         except OSError as error:
             reason = f"{error.strerror or error}: {error.filename or self.home}"
             raise program_failure("The embedded PostgreSQL cannot be used", reason, "start again") from None
+
+    def exists(self) -> bool:
+        """Whether the home has a database, or one whose creation was interrupted."""
+        return self._data.exists() or (self.home / "pg.new").exists()
 
     def stop(self) -> None:
         """Stop using the server. Errors are logged only, because this runs when the interpreter exits."""

@@ -57,6 +57,8 @@ def serve() -> None:
         server_header=False,
         # `api.http.client` reads X-Forwarded-For, and only from TRUSTED_PROXIES.
         proxy_headers=False,
+        # Without this uvicorn advises to install a WebSocket library, whenever a client asks for one.
+        ws="none",
         timeout_graceful_shutdown=10,
     )
     try:
@@ -104,6 +106,7 @@ async def _prepare(settings: Settings) -> None:
     """Migrate an embedded database. Check any other one, and log a warning if it is not ready."""
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
+        get_engine().creates_embedded = True
         await apply_pending()
         issued: list[NewKey] = []
         # Under the lock, so that two concurrent first starts issue one key.

@@ -297,7 +297,7 @@ async def test_what_went_half_way_forwards_is_adopted_all_the_same(
         migrate(empty_database)
 
     assert "tenants.createdAt is timestamp without time zone" in refused.value.stderr
-    assert await connection.fetchval("SELECT count(*) FROM migration") == 0
+    assert await connection.fetchval("SELECT to_regclass('migration') IS NULL")
     migrate(empty_database, "forwards", "gatehouse", "1")
     assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
     assert run_gatehouse(empty_database, "db", "verify")[0] == 0

@@ -346,8 +346,8 @@ async def test_rows_that_the_tables_refuse_are_rolled_back(
         assert await content(as_superuser(empty_database)) == {}
 
 
-def write_other_rows(file: Path, other: Path, last: bytes) -> None:
-    """Copy a dump, with other rows in its last table."""
+def write_other_rows(file: Path, other: Path, mails: bytes) -> None:
+    """Copy a dump, with other rows in the table `mails`."""
     with (
         file.open("rb") as opened,
         read_archive(opened) as dump,
@@ -358,7 +358,7 @@ def write_other_rows(file: Path, other: Path, last: bytes) -> None:
             archive.write_sql(name, [dump.read_sql(name)])
         for table in dump.manifest.tables:
             with archive.entry(table.entry) as rows, dump.open_rows(table) as dumped:
-                rows.write(last if table == dump.manifest.tables[-1] else dumped.read())
+                rows.write(mails if table.table == "mails" else dumped.read())
         archive.write_manifest(dump.manifest)
 
 
