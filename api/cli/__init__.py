@@ -22,6 +22,7 @@ from api.cli.operators import operators
 from api.cli.tenants import tenants
 from api.cli.terminal import Json, print_json
 from api.cli.users import users
+from api.command_error import CommandError
 from api.domain.errors import DomainError, InvalidInput
 from api.messages import message
 from api.observability.error_descriptions import describe_error_chain, terminal_message
@@ -88,6 +89,15 @@ def worker(beside_server: Annotated[bool, typer.Option(hidden=True)] = False) ->
     from api.mail.worker import run
 
     run(beside_server=beside_server)
+
+
+@app.command()
+def health() -> None:
+    """Check the server and the workers of this machine, for a container; exit code 1 if one does not work."""
+    from api.server.health import find_problems
+
+    if problems := find_problems():
+        raise CommandError("; ".join(problems))
 
 
 @app.command()

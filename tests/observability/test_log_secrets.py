@@ -226,6 +226,7 @@ def _commands(group: Any, prefix: str = "") -> set[str]:
 NO_SECRETS = {
     "serve": "is what the tests above run",
     "worker": "its log is searched in tests/mail/test_worker.py",
+    "health": "asks the server and the workers of this machine, without secrets",
     "smoke": "asks a server without secrets",
     "db status": "knows migrations",
     "db verify": "knows tables and columns",
