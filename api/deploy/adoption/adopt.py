@@ -27,8 +27,8 @@ from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
-from api.deploy.schema.differences import differences, require_schema
-from api.deploy.schema.old_tables import FORWARDS, problem_of_other_tables
+from api.deploy.schema.differences import VERIFY, differences, require_schema
+from api.deploy.schema.old_tables import FORWARDS, are_ours, problem_of_other_tables
 
 
 async def adopt(*, dry_run: bool) -> Plan:
@@ -72,9 +72,11 @@ async def _adopt(connection: Any, plan: Plan) -> None:
     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     plan.questions += await find_questions(connection, expected, actual)
     applied = await applied_ids()
-    if (applied or "emailLower" in actual["users"].columns) and all(one.missing for one in found):
+    if are_ours(found, actual, is_recorded=bool(applied)):
         if not plan.questions:
-            raise CommandError(f"the old system did not create these tables; run: {FORWARDS}")
+            raise CommandError(
+                f"the old system did not create these tables; {f'run: {FORWARDS}' if pending else VERIFY}"
+            )
         return
     columns = changed_columns(expected, actual)
     plan.questions += [
