@@ -9,6 +9,7 @@ from api.command_error import CommandError
 from api.deploy.adoption.dependents import (
     ChangedColumn,
     changed_columns,
+    disable_triggers,
     drop_unused_enums,
     find_dependents,
     put_back,
@@ -66,8 +67,11 @@ async def _adopt(connection: Any, plan: Plan) -> None:
         return
     _require_tables(expected, actual)
     await _require_ownership(connection, actual)
-    for table in actual:
+    for table, one in actual.items():
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        if one.row_security == "enabled and forced":
+            # The old policies may hide rows from the owner. The migrations force row security again.
+            await connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     # An UPDATE may leave checks for the end of the transaction, and a table with such checks is not altered.
     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     plan.questions += await find_questions(connection, expected, actual)
@@ -118,6 +122,7 @@ async def _require_ownership(connection: Any, actual: Catalog) -> None:
 async def _convert(
     connection: Any, plan: Plan, steps: Steps, expected: Catalog, columns: Sequence[ChangedColumn]
 ) -> None:
+    enable_triggers = await disable_triggers(connection, expected)
     for change in steps.before:
         await _execute(connection, change)
     dependents = await find_dependents(connection, columns, expected)
@@ -140,6 +145,8 @@ async def _convert(
             plan.questions.append(result)
         else:
             plan.changes.append(result)
+    for statement in enable_triggers:
+        await connection.execute(statement)
     plan.changes += [one async for one in drop_unused_enums(connection, columns)]
     require_schema(expected, await _read(connection, expected), later=expected)
     await _record(connection, plan)
