@@ -9,7 +9,7 @@ from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.one_time_codes import Purpose, check_token, consume_token
-from api.domain.accounts.passwords import hash_password, verify_password
+from api.domain.accounts.passwords import PasswordCheck, check_password, hash_password
 from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -109,7 +109,7 @@ async def _create_tenant(request: RegistrationRequest, key: KeyState, client: Cl
         return await _store(request, key, client, tenant, owner)
     except UniqueViolationError as error:
         user = await find_active_without_tenant(request.email) if _table_of(error) == "users" else None
-        if user is None or not await _is_password_of(user, request):
+        if user is None or not (await _check_password_of(user, request)).is_valid:
             raise
     # A new session must be that of the stored user, whose address keeps its spelling.
     owner.id, owner.email, owner.created_at = user.id, user.email, user.created_at
@@ -189,13 +189,13 @@ def _table_of(error: UniqueViolationError) -> str | None:
     return getattr(error, "table_name", None)
 
 
-async def _is_password_of(user: User, request: RegistrationRequest) -> bool:
+async def _check_password_of(user: User, request: RegistrationRequest) -> PasswordCheck:
     """Whether the request has the user's password. A wrong one counts as at sign-in."""
     account = rate_limits.account_of(user.email)
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-    valid = await verify_password(request.password, user.password)
-    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
-    return valid
+    checked = await check_password(request.password, user.password)
+    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not checked.is_valid)
+    return checked
 
 
 def _to_domain_error(error: UniqueViolationError | EmailTaken | BetaKeyRejected | WrongCode) -> Exception:
@@ -223,7 +223,9 @@ async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -
         return None
     owner, tenant = read_row(User, "u", rows[0]), read_row(Tenant, "t", rows[0])
     # The holder of a used key could guess the owner's password.
-    if not await _is_password_of(owner, request):
+    checked = await _check_password_of(owner, request)
+    if not checked.is_valid:
         return None
+    rehashed = await hash_password(request.password) if checked.is_outdated else None
     async with platform_scope():
-        return await open_session(owner, tenant, client)
+        return await open_session(owner, tenant, client, rehashed=rehashed)
