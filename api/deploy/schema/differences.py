@@ -1,15 +1,21 @@
 """The differences between two catalogs: the expected one and the actual one. Each has SQL that repairs it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from api.command_error import CommandError
 from api.deploy.schema import ddl
 from api.deploy.schema.catalog import Catalog, Index, Table
 
+VERIFY = "for the SQL that repairs it, run: gatehouse db verify"
+
 
 class UnexpectedSchema(CommandError):
     """The tables in the database differ from the migrations; the message lists every difference."""
+
+    def __init__(self, found: Sequence[str], advice: str = VERIFY) -> None:
+        super().__init__(f"the schema differs from the migrations: {'; '.join(found)}; {advice}")
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,7 @@ def require_schema(
         for name, table in expected.items()
     }
     if found := [one.description for one in differences(target, actual) if one.unexpected not in allowed]:
-        raise UnexpectedSchema(
-            f"the schema differs from the migrations: {'; '.join(found)}; for the SQL that repairs it, run:"
-            " gatehouse db verify"
-        )
+        raise UnexpectedSchema(found)
 
 
 def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
