@@ -227,6 +227,7 @@ NO_SECRETS = {
     "serve": "is what the tests above run",
     "worker": "its log is searched in tests/mail/test_worker.py",
     "smoke": "asks a server without secrets",
+    "doctor": "prints no secret, as tests/server/test_doctor.py looks at",
     "db status": "knows migrations",
     "db verify": "knows tables and columns",
     "db adopt": "tells ids and columns, as tests/deploy/adoption looks at",
