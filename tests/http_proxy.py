@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
@@ -10,8 +11,10 @@ Mode = Literal["append", "replace", "pass on"]
 
 
 @asynccontextmanager
-async def http_proxy(port: int, mode: Mode, forwarded: str = "127.0.0.1") -> AsyncIterator[str]:
-    """Yield the address of a proxy for the server on `port`.
+async def http_proxy(
+    port: int, mode: Mode, forwarded: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Yield the address of a proxy for the server on `port`; it is an https address with `tls`.
 
     `forwarded` is what it writes into X-Forwarded-For: the client and, if other proxies come first, theirs.
     """
@@ -29,19 +32,19 @@ async def http_proxy(port: int, mode: Mode, forwarded: str = "127.0.0.1") -> Asy
         done = ended[-1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head.encode())
-        with suppress(ConnectionError):
+        with suppress(OSError):
             while part := await reader.read(65_536):
                 answer.write(part)
                 await answer.drain()
         for stream in (answer, writer):
             stream.close()
-            with suppress(ConnectionError):
+            with suppress(OSError):
                 await stream.wait_closed()
         done.set_result(None)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         await asyncio.gather(*ended)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
+import trustme
 
 from api.database.embedded import EmbeddedServer
 from api.server.doctor import database as database_checks
@@ -236,6 +238,26 @@ async def test_the_address_of_clients_is_checked_through_the_proxy(
         found = await finding(check_trusted_proxies)
 
     assert (found.status, expected[1] in found.message) == (expected[0], True), found.message
+
+
+async def test_a_certificate_is_verified_before_the_token_is_sent(
+    trusting: GatehouseProcess,
+    settings: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    async with http_proxy(trusting.port, "append", "198.51.100.7", tls) as url:
+        settings(PUBLIC_URL=url, TRUSTED_PROXIES="127.0.0.0/8", METRICS_TOKEN=TOKEN)
+        unknown = await finding(check_public_url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        known = await finding(check_trusted_proxies)
+
+    assert (unknown.status, "CERTIFICATE_VERIFY_FAILED" in unknown.message) == ("failure", True)
+    assert (known.status, known.message) == ("ok", "this machine counts as 198.51.100.7, through a proxy")
 
 
 async def test_an_address_that_does_not_lead_to_gatehouse_is_named(
