@@ -22,6 +22,7 @@ from api.cli.mails import mail
 from api.cli.operators import operators
 from api.cli.tenants import tenants
 from api.cli.terminal import Json, print_json
+from api.cli.users import users
 from api.domain.errors import DomainError, InvalidInput
 from api.messages import message
 from api.observability.error_descriptions import describe_error_chain, terminal_message
@@ -41,6 +42,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(mail, name="mail")
 app.add_typer(operators, name="operators")
 app.add_typer(tenants, name="tenants")
+app.add_typer(users, name="users")
 app.command()(audit)
 
 

@@ -3,14 +3,15 @@
 import hashlib
 import importlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from api.command_error import CommandError
-from api.deploy.migrations import retained_columns, retained_data
+from api.deploy.migrations import retained_columns, retained_data, retained_objects
 from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.backfill_run import Report, run_backfill
 from api.deploy.migrations.index import Index, create_index
+from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.transactions import cancel_autovacuum, in_transaction
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
@@ -29,6 +30,9 @@ _COMMENT = re.compile(r"--.*")
 _CREATED_TABLE = re.compile(r'\bCREATE TABLE IF NOT EXISTS "?(\w+)', re.I)
 _ALTERED_TABLE = re.compile(r'\bALTER TABLE (?:IF EXISTS )?"?(\w+)"?([^;]*)', re.I)
 _ADDED_COLUMN = re.compile(r'\bADD COLUMN IF NOT EXISTS "?(\w+)', re.I)
+_CREATED_NAME = re.compile(
+    r'\b(?:INDEX|CONSTRAINT|POLICY|TRIGGER|FUNCTION)(?: CONCURRENTLY)?(?: IF (?:NOT )?EXISTS)? "?(\w+)', re.I
+)
 _TABLE_NAME = re.compile(r'\b(?:TABLE(?: IF (?:NOT )?EXISTS)?|ON|UPDATE|INTO)\s+"?(\w+)')
 
 
@@ -64,18 +68,32 @@ class SqlMigration:
     def script(self) -> str:
         return "\n".join(map(_readable, self.steps))
 
-    @property
-    def revert_script(self) -> str:
-        """The revert but for old values and the history. Run it in one transaction, after `SETTINGS`."""
+    def revert_sql(self, *, rehearses: bool = False) -> str:
+        """The revert but for old values, objects of the owner and the history; a rehearsal copies no rows."""
         return _joined(
             retained_data.lock_tables([*self.columns, *self.tables]),
-            retained_columns.retain_columns(self.migration_id, self.columns),
+            retained_columns.retain_columns(self.migration_id, self.columns, rehearses=rehearses),
             self.backwards,
-            *(f"DROP INDEX IF EXISTS {step.name};" for step in self.steps if isinstance(step, Index)),
+            *(f"DROP INDEX IF EXISTS {step.name} CASCADE;" for step in self.steps if isinstance(step, Index)),
             retained_columns.drop_columns(self.columns),
-            retained_data.retain_tables(self.tables),
-            *(f"DROP TABLE IF EXISTS {copy};" for copy in self.copies),
+            retained_data.retain_tables(self.tables, rehearses=rehearses),
+            # The old values in them are not restored by a rehearsal, and may be in use.
+            *(f"DROP TABLE IF EXISTS {copy};" for copy in self.copies if not rehearses),
         )
+
+    @property
+    def revert_script(self) -> str:
+        """`revert_sql`, which saves the objects of the owner. Run it in one transaction, after `SETTINGS`."""
+        return _joined(
+            retained_objects.READ_BEFORE,
+            self.revert_sql(),
+            retained_objects.save(self.migration_id, self.created_names, self.columns),
+        )
+
+    @property
+    def created_names(self) -> list[str]:
+        """The names of the indexes, constraints, policies, triggers and functions that the steps create."""
+        return sorted(set(_CREATED_NAME.findall(_COMMENT.sub("", self.script))))
 
     @property
     def backfills(self) -> dict[int, Backfill]:
@@ -162,13 +180,19 @@ class SqlMigration:
         )
 
     async def apply(
-        self, insert_record: WriteHistory, *, expected: Catalog, later: Catalog, report: Report
+        self,
+        insert_record: WriteHistory,
+        *,
+        expected: Catalog,
+        later: Catalog,
+        allowed: Collection[str],
+        report: Report,
     ) -> list[str]:
         """Run every step; `insert_record` is called in the last transaction.
 
         Returns a line for each table with rows that were written since its columns were retained. Raises
         `UnexpectedSchema` if the tables then differ from `expected`, and do not resemble `later`, the tables
-        after all migrations.
+        after all migrations; `allowed` names what they may have beyond that, as `table.name`.
         """
         restores_columns = await retained_columns.has_retained_columns(self.migration_id, self.columns)
         earlier, last = self.split_steps(restores_columns=restores_columns)
@@ -176,7 +200,7 @@ class SqlMigration:
         async def finish(connection: Any) -> None:
             await self._run_step(connection, last)
             actual = await read_catalog(connection, await current_schema(connection), only=expected)
-            require_schema(expected, actual, later=later)
+            require_schema(expected, actual, later=later, allowed=allowed)
             await insert_record(connection)
 
         lines: list[str] = []
@@ -205,6 +229,7 @@ class SqlMigration:
 
         async def run(connection: Any) -> None:
             with retained_data.info_messages(connection) as lines:
+                await retained_data.execute(connection, CREATE_FUNCTION)
                 await retained_data.execute(connection, self.revert_script)
             await delete_record(connection)
             retained[:] = lines

@@ -14,11 +14,14 @@ from api.deploy.migrations.backfill_run import SESSION_SETTINGS
 from api.deploy.migrations.history import APP, array, literal
 from api.deploy.migrations.index import Index
 from api.deploy.migrations.lock import HOLDER, KEY
-from api.deploy.migrations.migration import SqlMigration, Step, all_migrations
+from api.deploy.migrations.migration import SqlMigration, Step, all_migrations, migrations_by_id
+from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.pending import migration_ids
+from api.deploy.migrations.rehearsal import rehearsal_steps
 from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.retained_columns import restore_columns_statements
 from api.deploy.migrations.retained_data import CREATE_SCHEMA, REFUSED
+from api.deploy.migrations.retained_objects import put_back_statements
 from api.deploy.migrations.revert import copies_of, require_reversible
 from api.deploy.migrations.transactions import SETTINGS
 
@@ -111,11 +114,12 @@ def script(parts: Sequence[Part], *, backwards: bool) -> str:
             _TAKE_LOCK,
             _transaction(history.create_table(), history.ADD_CHECKSUMS),
             *(
-                [_refuse_later_applied(ids), _require_old_values(ids), CREATE_SCHEMA]
+                [_refuse_later_applied(ids), _require_old_values(ids), _rehearse(ids), CREATE_SCHEMA]
                 if backwards
                 else [_REFUSE_LEGACY, _refuse_earlier_pending(ids)]
             ),
             *(f"-- {part.description}\n{part.sql}" for part in parts),
+            *([] if backwards else put_back_statements(sorted(migration_ids()))),
             "DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$;",
             "\\echo 'done; to check the schema, run: gatehouse db verify'\n",
         ]
@@ -175,6 +179,29 @@ END $$;"""
 
 def _require_old_values(ids: Sequence[str]) -> str:
     return require_copies(copies_of([one for one in all_migrations() if one.migration_id in ids]))
+
+
+def _rehearse(ids: Sequence[str]) -> str:
+    """Revert everything and roll it back: what would fail ends the script before its first step."""
+    every = migrations_by_id()
+    first, *reverts, last = rehearsal_steps([every[migration_id] for migration_id in ids])
+    guarded = [
+        f"SELECT {history.is_recorded(literal(migration_id))} AS gatehouse_applied \\gset\n"
+        f"\\if :gatehouse_applied\n{sql}\n\\endif"
+        for migration_id, sql in reverts
+    ]
+    return "\n".join(
+        [
+            "\\echo 'rehearsing'",
+            CREATE_FUNCTION,
+            "BEGIN;",
+            f"{SETTINGS};",
+            first[1],
+            *guarded,
+            last[1],
+            "ROLLBACK;",
+        ]
+    )
 
 
 def _refuse_earlier_pending(ids: Sequence[str]) -> str:

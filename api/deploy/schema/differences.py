@@ -1,6 +1,6 @@
 """The differences between two catalogs: the expected one and the actual one. Each has SQL that repairs it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from api.command_error import CommandError
@@ -20,21 +20,23 @@ class Difference:
     sql: tuple[str, ...]
     missing: bool = False
     """The database lacks something."""
-    unexpected: bool = False
-    """The database has something that the migrations do not create."""
+    unexpected: str = ""
+    """The name of the part, as `table.name`, if the migrations do not create it."""
 
 
-def require_schema(expected: Catalog, actual: Catalog, *, later: Catalog) -> None:
+def require_schema(
+    expected: Catalog, actual: Catalog, *, later: Catalog, allowed: Collection[str] = ()
+) -> None:
     """Raise `UnexpectedSchema` if a part of `actual` is neither as `expected` nor as in `later`.
 
     `later` is the catalog after all migrations: a migration meets the changes of later ones if the table
-    `migration` lost its rows.
+    `migration` lost its rows. `allowed` are the names of unexpected parts that `actual` may have.
     """
     target = {
         name: _expected_or_later(table, later[name], actual[name]) if name in actual else table
         for name, table in expected.items()
     }
-    if found := [difference.description for difference in differences(target, actual)]:
+    if found := [one.description for one in differences(target, actual) if one.unexpected not in allowed]:
         raise UnexpectedSchema(
             f"the schema differs from the migrations: {'; '.join(found)}; for the SQL that repairs it, run:"
             " gatehouse db verify"
@@ -140,7 +142,7 @@ def _of_constraints(name: str, expected: Table, actual: Table) -> Iterator[Diffe
             yield Difference(
                 f"{name} has the unexpected {old.definition}",
                 (f'ALTER TABLE {name} DROP CONSTRAINT "{constraint}"',),
-                unexpected=True,
+                unexpected=f"{name}.{constraint}",
             )
     for constraint, new in expected.constraints.items():
         if new.definition not in actual_definitions:
@@ -167,7 +169,7 @@ def _of_indexes(name: str, expected: Table, actual: Table) -> Iterator[Differenc
             yield Difference(
                 f"{name} has the unexpected {_summary(old)}",
                 (ddl.drop_index(name, index, old),),
-                unexpected=True,
+                unexpected=f"{name}.{index}",
             )
     valid = {one.definition for one in actual.indexes.values() if one.valid}
     for index, new in expected.indexes.items():
@@ -209,7 +211,7 @@ def _of_policies(name: str, expected: Table, actual: Table) -> Iterator[Differen
             yield Difference(
                 f"{name} has the unexpected policy {policy} {old}",
                 (ddl.drop_policy(name, policy),),
-                unexpected=True,
+                unexpected=f"{name}.{policy}",
             )
 
 
