@@ -228,6 +228,7 @@ NO_SECRETS = {
     "worker": "its log is searched in tests/mail/test_worker.py",
     "health": "asks the server and the workers of this machine, without secrets",
     "smoke": "asks a server without secrets",
+    "doctor": "prints no secret, as tests/server/test_doctor.py looks at",
     "db status": "knows migrations",
     "db verify": "knows tables and columns",
     "db adopt": "tells ids and columns, as tests/deploy/adoption looks at",
