@@ -25,8 +25,7 @@ REFUSED = "ZG001"
 """The SQLSTATE of a refusal by this SQL; PostgreSQL has no code that begins with Z."""
 
 
-CREATE_SCHEMA = f"""\
-DO $$ BEGIN
+CREATE_SCHEMA_BODY = f"""\
     -- CREATE SCHEMA IF NOT EXISTS requires the privilege even if the schema exists.
     IF to_regnamespace('{SCHEMA}') IS NULL THEN
         IF NOT has_database_privilege(current_database(), 'CREATE') THEN
@@ -35,7 +34,11 @@ DO $$ BEGIN
                 ' owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION %1$I', current_user);
         END IF;
         CREATE SCHEMA {SCHEMA};
-    END IF;
+    END IF;"""
+
+CREATE_SCHEMA = f"""\
+DO $$ BEGIN
+{CREATE_SCHEMA_BODY}
 END $$;"""
 """Run it before the first migration that keeps old data: without the privilege, none runs."""
 
@@ -68,6 +71,14 @@ async def execute(connection: Any, sql: str) -> None:
         raise
 
 
+def column_exists(table: str, column: str) -> str:
+    """A condition. Without the column a statement that names it would fail."""
+    return (
+        f"EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('{table}')"
+        f" AND attname = '{column}' AND NOT attisdropped)"
+    )
+
+
 def lock_tables(tables: Sequence[str]) -> str:
     """Lock out writers: what they write between the copy and the drop would be lost."""
     if not tables:
@@ -92,10 +103,12 @@ ALTER TABLE {copy} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     CREATE POLICY scope ON {copy} USING (current_setting('gatehouse.scope', true) = 'platform');"""
 
 
-def retain_tables(tables: Sequence[str]) -> str:
-    """Move `tables` to the schema, the last one first."""
+def retain_tables(tables: Sequence[str], *, rehearses: bool = False) -> str:
+    """Move `tables` to the schema, the last one first. A rehearsal does not count their rows."""
     if not tables:
         return ""
+    count = "EXECUTE format('SELECT count(*) FROM %I', moved) INTO retained;"
+    report = "RAISE INFO 'keeps % rows of %', retained, moved;"
     return f"""\
 DO $$
 DECLARE
@@ -108,9 +121,9 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
                 '{already_retained(f"{SCHEMA}.%s")}', moved);
         END IF;
-        EXECUTE format('SELECT count(*) FROM %I', moved) INTO retained;
+        {"" if rehearses else count}
         EXECUTE format('ALTER TABLE %I SET SCHEMA {SCHEMA}', moved);
-        RAISE INFO 'keeps % rows of %', retained, moved;
+        {"" if rehearses else report}
     END LOOP;
 END $$;"""
 
