@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import rest
 from api.database.engine import get_engine
 from api.deploy.migrations.pending import pending_migrations
+from api.deploy.migrations.server_processes import registered_process
 from api.domain.rate_limits import close_counter
 from api.http.graphql_view import GraphQLView
 from api.http.limits import MAX_REQUEST_SECONDS
@@ -160,7 +161,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     # collection.
     gc.set_threshold(10_000)
     try:
-        async with observability_lifespan():
+        async with observability_lifespan(), registered_process("server"):
             yield
     finally:
         await close_counter()

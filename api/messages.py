@@ -97,6 +97,12 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Aquí no se permiten caracteres de control ni emojis.",
     ),
     "INVALID_EMAIL": ("This is not a valid email address.", "No es un correo electrónico válido."),
+    "AMBIGUOUS_EMAIL": (
+        "This email address can be mistaken for another one. Write it with the letters of one script, and in "
+        "lower case.",
+        "Este correo electrónico se puede confundir con otro. Escríbalo con letras de un solo alfabeto y en "
+        "minúsculas.",
+    ),
     "INVALID_PHONE": ("This is not a valid phone number.", "No es un número de teléfono válido."),
     "INVALID_TAX_ID": ("This is not a valid tax id.", "No es un NIT válido."),
     "INVALID_CHOICE": ("This is not one of the allowed values.", "No es una de las opciones permitidas."),

@@ -14,6 +14,8 @@ from pydantic import Field, GetCoreSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
+from api import typed_text
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -40,7 +42,7 @@ class Format:
         if not isinstance(value, str):
             return value
         try:
-            return self.read(value)
+            return self.read(typed_text.clean(value))
         except ValueError:
             raise ValueError(f"must be {self.words.replace('`', '')}") from None
 
@@ -78,6 +80,12 @@ def has_readable_hosts(url: str, default_port: str) -> bool:
     return all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports)
 
 
+def _read_public_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+/?", value) or not has_readable_hosts(value, "443"):
+        raise ValueError
+    return value.rstrip("/")
+
+
 def _read_page(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+[^\s#]*", value):
         raise ValueError
@@ -112,6 +120,8 @@ def _read_rate(value: str) -> str:
 
 
 def _read_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    if value.strip().lower() == "none":
+        return ()
     return tuple(ip_network(network) for network in _split(value))
 
 
@@ -137,9 +147,9 @@ def _read_phone_region(value: str) -> str:
 
 
 def _read_tax_id_country(value: str) -> str:
-    from stdnum import get_cc_module
+    from api.tax_id_kinds import kinds_of
 
-    if get_cc_module(value, "vat") is None:
+    if not kinds_of(value.upper()):
         raise ValueError
     return value.upper()
 
@@ -158,6 +168,7 @@ SmtpUrl = Annotated[
 ]
 RedisUrl = Annotated[SecretStr, Format("like `redis://user:password@host:6379/0`", _read_redis_url)]
 CollectorUrl = Annotated[str, Format("like `https://collector.example.com:4318`", _read_collector_url)]
+PublicUrl = Annotated[str, Format("like `https://beta.example.com`, without a path", _read_public_url)]
 PageUrl = Annotated[str, Format("like `https://shop.example.com/register`, without a fragment", _read_page)]
 Sender = Annotated[str, Format("an address in ASCII, like `Gatehouse <beta@example.com>`", _read_sender)]
 MetricsToken = Annotated[
@@ -165,9 +176,11 @@ MetricsToken = Annotated[
 ]
 Rate = Annotated[str, Format("a rate like `10/minute` or `5/15 minutes`", _read_rate)]
 Networks = Annotated[
-    tuple[IPv4Network | IPv6Network, ...],
+    tuple[IPv4Network | IPv6Network, ...] | None,
     NoDecode,
-    Format("networks or addresses, separated by commas, like `10.0.0.0/8,fd00::/8`", _read_networks),
+    Format(
+        "networks or addresses, separated by commas, like `10.0.0.0/8,fd00::/8`; or `none`", _read_networks
+    ),
 ]
 Origins = Annotated[
     tuple[str, ...],

@@ -23,6 +23,7 @@ from api.setting_types import (
     PageUrl,
     PhoneRegion,
     Port,
+    PublicUrl,
     Rate,
     RedisUrl,
     Sender,
@@ -47,7 +48,8 @@ class Settings(BaseSettings):
     """The PostgreSQL database. Its role must own the database and must be neither a superuser nor BYPASSRLS.
     Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start."""
     gatehouse_home: Path = Path(".gatehouse")
-    """The folder of the embedded PostgreSQL, and of the mails that are written as files."""
+    """The folder of the embedded PostgreSQL, and of mails as files: without `SMTP_URL`, mails are written
+    there if `DATABASE_URL` is unset or if this variable is set."""
     db_sync: bool = False
     """Apply the pending migrations of `DATABASE_URL` at start. Switch it off again after the deploy."""
     migration_lock_timeout: Annotated[float, Field(ge=0, le=86_400)] = 60
@@ -61,9 +63,12 @@ class Settings(BaseSettings):
     """The port where the server listens."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """The number of server processes. With more than one, set `RATE_LIMIT_STORAGE` too."""
-    trusted_proxies: Networks = ()
+    public_url: PublicUrl | None = None
+    """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives."""
+    trusted_proxies: Networks = None
     """The reverse proxies in front of the server. `X-Forwarded-For` gives the client's address only if it
-    comes from one of them. Unset, the header is ignored: all clients behind a proxy count as one address."""
+    comes from one of them. Unset, the header is ignored: all clients behind a proxy count as one address.
+    `none`: there is no proxy."""
     cors_origins: Origins = ()
     """The origins whose pages may call the API from a browser. Unset, none may."""
 
@@ -100,12 +105,12 @@ class Settings(BaseSettings):
     phone_region: PhoneRegion = "CO"
     """The country of phone numbers that are written without a country code."""
     tax_id_country: TaxIdCountry | None = None
-    """The country whose rules tax ids must follow, check digit included. Unset, any 3 to 50 letters and
-    digits are accepted."""
+    """The country whose rules tax ids must follow, check digit included. All kinds of ids under which a
+    business lives there are accepted. Unset, any 3 to 50 letters and digits are accepted."""
 
     smtp_url: Annotated[SmtpUrl | None, Heading("Mail")] = None
     """The mail server. `smtp://` uses STARTTLS if the server offers it, and sends no password without TLS,
-    except to this machine. Unset, mails are written as files into `GATEHOUSE_HOME/outbox`."""
+    except to this machine. Unset, mails wait in the database, or are files in `GATEHOUSE_HOME/outbox`."""
     mail_from: Annotated[Sender | None, Field(validate_default=True)] = None
     """The sender of all mails. Required with `SMTP_URL`."""
     register_url: PageUrl | None = None
@@ -155,9 +160,14 @@ class Settings(BaseSettings):
         return self.metrics_port is not None or self.metrics_token is not None
 
     @property
-    def outbox(self) -> Path:
-        """The folder for mails if `smtp_url` is unset."""
-        return self.gatehouse_home / "outbox"
+    def outbox(self) -> Path | None:
+        """The folder for mails if `smtp_url` is unset; None if they wait in the database.
+
+        A server with `DATABASE_URL` may have a disk that it cannot write, or that each deploy discards. It
+        writes mails to files only if a person has chosen the folder.
+        """
+        is_chosen = self.database_url is None or "gatehouse_home" in self.model_fields_set
+        return self.gatehouse_home / "outbox" if self.smtp_url is None and is_chosen else None
 
     @property
     def sender(self) -> Address:

@@ -8,8 +8,9 @@ from tables.audit_event import AuditEvent
 from tables.beta_key import BetaKey
 from tables.mail import Mail
 from tables.one_time_code import OneTimeCode
+from tables.server_process import ServerProcess
 from tables.session import Session
 from tables.tenant import Tenant
 from tables.user import User
 
-__all__ = ["AuditEvent", "BetaKey", "Mail", "OneTimeCode", "Session", "Tenant", "User"]
+__all__ = ["AuditEvent", "BetaKey", "Mail", "OneTimeCode", "ServerProcess", "Session", "Tenant", "User"]

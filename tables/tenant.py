@@ -1,4 +1,4 @@
-from piccolo.columns import UUID, Boolean, Integer, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, Boolean, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -6,13 +6,13 @@ class Tenant(Table, tablename="tenants"):
     """A registered business, with its seats: how many admins, managers and cashiers it may have."""
 
     id = UUID(primary_key=True)
-    business_name = Varchar(length=200, default=None, db_column_name="businessName")
-    nit = Varchar(length=50, default=None, unique=True)
-    business_type = Varchar(length=100, default=None, db_column_name="businessType")
-    address = Varchar(length=500, default=None)
-    phone = Varchar(length=20, null=True, default=None)
-    email = Varchar(length=100, null=True, default=None)
-    beta_key_used = Varchar(length=20, null=True, default=None, db_column_name="betaKeyUsed")
+    business_name = Text(default=None, db_column_name="businessName")
+    nit = Text(default=None, unique=True)
+    business_type = Text(default=None, db_column_name="businessType")
+    address = Text(default=None)
+    phone = Text(null=True, default=None)
+    email = Text(null=True, default=None)
+    beta_key_used = Text(null=True, default=None, db_column_name="betaKeyUsed")
     max_admins = Integer(default=1, db_column_name="maxAdmins")
     max_managers = Integer(default=1, db_column_name="maxManagers")
     max_cashiers = Integer(default=2, db_column_name="maxCashiers")

@@ -1,4 +1,4 @@
-from piccolo.columns import UUID, Boolean, ForeignKey, Timestamptz, Varchar
+from piccolo.columns import UUID, Boolean, ForeignKey, Text, Timestamptz, Varchar
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
@@ -14,8 +14,8 @@ class User(Table, tablename="users"):
     id = UUID(primary_key=True)
     email = Varchar(length=120, default=None)
     password = Varchar(length=None, default=None, secret=True)
-    first_name = Varchar(length=60, default=None, db_column_name="firstName")
-    last_name = Varchar(length=60, default=None, db_column_name="lastName")
+    first_name = Text(default=None, db_column_name="firstName")
+    last_name = Text(default=None, db_column_name="lastName")
     role = Varchar(length=None, default="CASHIER")
     is_active = Boolean(default=True, db_column_name="isActive")
     created_at = Timestamptz(db_column_name="createdAt")
@@ -24,5 +24,5 @@ class User(Table, tablename="users"):
         Tenant, null=True, default=None, on_delete=OnDelete.cascade, index=True, db_column_name="tenantId"
     )
     is_owner = Boolean(default=False, db_column_name="isOwner")
-    document_id = Varchar(length=20, null=True, default=None, db_column_name="documentId")
-    phone_number = Varchar(length=20, null=True, default=None, db_column_name="phoneNumber")
+    document_id = Text(null=True, default=None, db_column_name="documentId")
+    phone_number = Text(null=True, default=None, db_column_name="phoneNumber")

@@ -148,6 +148,9 @@ def _import_everything() -> None:
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     for module in ("api.app", *IMPORTED_BY_UVICORN, "piccolo.main"):
         importlib.import_module(module)
+    from tests.password_hashes import use_lowest_cost
+
+    use_lowest_cost()
     # Its import changes the event loop of the process, so only the process of `piccolo` may import it.
     del sys.modules["piccolo.main"]
     asyncio.set_event_loop_policy(None)

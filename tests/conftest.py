@@ -15,6 +15,7 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.settings import Settings, get_settings
+from tests.password_hashes import use_lowest_cost, use_real_cost
 from tests.postgres_servers import PostgresServer
 from tests.support import Api, Execution, GatehouseProcess, hire, make_app, migrate
 
@@ -59,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SERVER] = server
     os.environ["DATABASE_URL"] = server.dsn()
     asyncio.run(_prepare(server))
+    use_lowest_cost()
 
 
 async def _prepare(server: EmbeddedServer | PostgresServer) -> None:
@@ -221,6 +223,12 @@ def pool(_applications: dict[Execution, httpx.AsyncClient], database: asyncpg.Co
 def api_with_plans(_applications: dict[Execution, httpx.AsyncClient], pool: None) -> Api:
     """`api` for documents that only make the rows of a test: `--both-ways` runs it once."""
     return Api(_applications["plans"])
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The application in this process hashes passwords at the cost of production, for one test."""
+    use_real_cost(monkeypatch)
 
 
 @pytest.fixture

@@ -37,8 +37,11 @@ CLUSTER = (
 
 
 def programs_folder(version: str) -> Path:
-    """The folder of `initdb` and `postgres` of one of `VERSIONS`, unpacked if it is missing."""
-    folder = UNPACKED / version
+    """The folder of `initdb` and `postgres` of one of `VERSIONS`, unpacked if it is missing.
+
+    That of a minor release has all programs, also `psql` and `pg_basebackup`.
+    """
+    folder = UNPACKED / (f"{version}-debian" if "." in version else version)
     if not folder.exists():
         UNPACKED.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=UNPACKED) as temporary:
@@ -54,18 +57,20 @@ def programs_folder(version: str) -> Path:
 
 def _unpack_debian(version: str, to: Path) -> None:
     major, _ = version.split(".")
-    package = f"postgresql-{major}={version}-0+deb12u1"
+    packages = [f"postgresql-{part}{major}={version}-0+deb12u1" for part in ("", "client-")]
     folder = to.parent
     for prepare in ((), (["apt-get", "update"],)):
         for command in prepare:
             subprocess.run(command, check=True, capture_output=True)
-        found = subprocess.run(["apt-get", "download", package], cwd=folder, check=False, capture_output=True)
+        found = subprocess.run(
+            ["apt-get", "download", *packages], cwd=folder, check=False, capture_output=True
+        )
         if found.returncode == 0:
             break
     else:
-        raise AssertionError(f"apt-get download {package}: {found.stderr.decode()}")
-    (archive,) = folder.glob("*.deb")
-    subprocess.run(["dpkg", "--extract", archive, to], check=True)
+        raise AssertionError(f"apt-get download {packages}: {found.stderr.decode()}")
+    for archive in folder.glob("*.deb"):
+        subprocess.run(["dpkg", "--extract", archive, to], check=True)
 
 
 def _unpack_npm(version: str, to: Path) -> None:

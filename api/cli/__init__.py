@@ -20,6 +20,7 @@ from api.cli.keys import keys
 from api.cli.mails import mail
 from api.cli.operators import operators
 from api.cli.tenants import tenants
+from api.cli.terminal import Json, print_json
 from api.domain.errors import DomainError, InvalidInput
 from api.messages import message
 from api.observability.error_descriptions import describe_error_chain, terminal_message
@@ -90,13 +91,17 @@ def worker(beside_server: Annotated[bool, typer.Option(hidden=True)] = False) ->
 @app.command()
 def smoke(
     url: Annotated[str, typer.Argument(metavar="URL", help="Such as https://beta.example.com.")],
+    json: Json = False,
 ) -> None:
     """Check a running server over HTTP; exit code 1 if a check fails."""
     from api.server.smoke import run_smoke
 
-    failures = run_smoke(url)
-    for failure in failures:
-        typer.echo(failure)
+    checks = run_smoke(url)
+    failures = [check.failure for check in checks if check.failure is not None]
+    if json:
+        print_json({"url": url, "ok": not failures, "checks": [check.as_json() for check in checks]})
+    else:
+        for line in failures or ["all is well"]:
+            typer.echo(line)
     if failures:
         raise typer.Exit(1)
-    typer.echo("all is well")

@@ -53,10 +53,11 @@ def _parse_time(text: str | None) -> datetime | None:
     if text is None:
         return None
     from api.domain import fields
+    from api.domain.errors import Problem
 
     try:
         return fields.instant(text)
-    except fields.Problem:
+    except Problem:
         raise typer.BadParameter(f"{text!r} is not a time such as 2027-01-31T12:00") from None
 
 

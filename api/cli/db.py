@@ -3,15 +3,19 @@
 import asyncio
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.files import new_file, open_file
 from api.cli.terminal import Json, print_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
     from api.deploy.adoption.adopt import Plan
+    from api.deploy.backup.archive import Manifest
+    from api.deploy.schema.differences import Difference
 
 db = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
 
@@ -57,16 +61,17 @@ def db_verify(json: Json = False) -> None:
     else:
         for query in verification.runbook:
             typer.echo(f"-- {query.sql};\n--   found: {', '.join(query.found) or 'nothing'}")
-        for difference in verification.differences:
-            typer.echo(
-                "\n".join(
-                    [f"-- {difference.description}", *(f"{statement};" for statement in difference.sql)]
-                )
-            )
-        count = len(verification.differences)
-        typer.echo(f"-- differences: {count}" if count else "-- no differences")
+        _print_differences(verification.differences)
     if not verification.clean:
         raise typer.Exit(3)
+
+
+def _print_differences(differences: "list[Difference]") -> None:
+    for difference in differences:
+        typer.echo(
+            "\n".join([f"-- {difference.description}", *(f"{statement};" for statement in difference.sql)])
+        )
+    typer.echo(f"-- differences: {len(differences)}" if differences else "-- no differences")
 
 
 @db.command("squash")
@@ -95,15 +100,15 @@ def db_adopt(
     """
     from api.deploy.adoption.adopt import adopt
 
-    plan = asyncio.run(adopt(_print_plan_as_json if json else _print_plan, dry_run=dry_run))
-    if plan.conflicts:
+    plan = asyncio.run(adopt(dry_run=dry_run))
+    if json:
+        print_json(plan.as_json())
+    else:
+        _print_plan(plan)
+    if plan.questions:
         raise typer.Exit(3)
     if not json:
         typer.echo("nothing was changed" if dry_run or not plan.migrations else "adopted")
-
-
-def _print_plan_as_json(plan: "Plan") -> None:
-    print_json(plan.as_json())
 
 
 def _print_plan(plan: "Plan") -> None:
@@ -111,8 +116,19 @@ def _print_plan(plan: "Plan") -> None:
         typer.echo("\n    ".join([change.description, *change.sql]))
     for migration in plan.migrations:
         typer.echo(f"apply {migration.migration_id}: {migration.description}")
-    for conflict in plan.conflicts:
-        typer.echo(f"resolve first: {conflict.description}: {', '.join(conflict.ids)}")
+    if plan.without_tenant:
+        typer.echo(
+            f"{len(plan.without_tenant)} users have no tenant, and may do nothing until they register with a"
+            " beta key and their password, or are attached to one: gatehouse users --help"
+        )
+    for person in plan.without_tenant:
+        typer.echo(f"    {person.id} {person.email} {person.role}")
+    for question in plan.questions:
+        typer.echo(f"resolve first: {question.description}: {', '.join(question.ids)}")
+        for number, choice in enumerate(question.choices):
+            typer.echo(f"    {choice.description}{' (suggested)' if number == 0 else ''}:")
+            for statement in choice.sql:
+                typer.echo(f"        {statement};")
 
 
 @db.command("sql")
@@ -135,11 +151,70 @@ def db_sql(
 @db.command("forget")
 def db_forget(
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking; it cannot be undone.")] = False,
+    json: Json = False,
 ) -> None:
     """Erase the data that reverted migrations retain in the schema gatehouse_undone."""
     from api.deploy.migrations.retained_data import erase_retained_data
 
     if not yes:
         raise CommandError("this erases rows permanently; run: gatehouse db forget --yes")
-    for erased in asyncio.run(erase_retained_data()):
-        typer.echo(f"erased {erased}")
+    erased = asyncio.run(erase_retained_data())
+    if json:
+        print_json({"erased": [{"table": table, "rows": rows} for table, rows in erased.items()]})
+    else:
+        for table, rows in erased.items():
+            typer.echo(f"erased {rows} rows of {table}")
+
+
+@db.command("dump")
+def db_dump(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file. Only its owner can read it.")],
+    json: Json = False,
+) -> None:
+    """Write all tables to a file, as of one moment, while the server runs.
+
+    The file holds password hashes and personal data: encrypt it before you store it elsewhere.
+    """
+    from api.deploy.backup.dump import dump
+
+    with new_file(file) as output:
+        result = asyncio.run(dump(output.buffer))
+    for left_out in result.left_out:
+        typer.echo(f"not in the dump: {left_out}", err=True)
+    _print_rows(result.manifest, json=json)
+    if not json:
+        typer.echo(f"dumped to {file}")
+
+
+@db.command("restore")
+def db_restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `gatehouse db dump` wrote.")],
+    json: Json = False,
+) -> None:
+    """Restore a dump into an empty database, all or nothing.
+
+    Exit code 0: restored; 1: nothing was restored; 2: restored, and migrations are pending; 3: restored, and
+    the tables differ from those that the migrations build, as those of the dumped database did.
+    """
+    from api.deploy.backup.restore import restore
+
+    with open_file(file) as opened:
+        result = asyncio.run(restore(opened))
+    _print_rows(result.manifest, json=json)
+    if result.differences:
+        if not json:
+            _print_differences(result.differences)
+        raise typer.Exit(3)
+    if result.pending:
+        typer.echo(
+            f"{len(result.pending)} migrations are pending; run: piccolo migrations forwards all", err=True
+        )
+        raise typer.Exit(2)
+
+
+def _print_rows(manifest: "Manifest", *, json: bool) -> None:
+    if json:
+        print_json(asdict(manifest))
+    else:
+        for table in manifest.tables:
+            typer.echo(f"{table.rows} rows of {table.schema}.{table.table}")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -19,8 +19,8 @@ from api.command_error import CommandError
 def new_file(path: Path) -> Iterator[TextIO]:
     """A text file that appears at `path`, complete, when the block ends without an exception.
 
-    Only its owner may read it, because each reader could register with its beta keys. Raises `CommandError`
-    if it cannot be written, or if `path` exists: the keys in that file would be lost.
+    Only its owner may read it, because it may hold beta keys and password hashes. Raises `CommandError`
+    if it cannot be written, or if `path` exists: the content of that file would be lost.
     """
     if os.path.lexists(path):
         raise CommandError(f"{path} already exists; choose another file")
@@ -34,6 +34,18 @@ def new_file(path: Path) -> Iterator[TextIO]:
     finally:
         if name is not None:
             Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Raises `CommandError` if the file cannot be opened."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        # Only here: an OSError inside the block may come from the database connection.
+        raise CommandError(f"{path} cannot be read ({error.strerror})") from None
+    with file:
+        yield file
 
 
 @contextmanager

@@ -98,6 +98,10 @@ class EmbeddedServer:
             reason = f"{error.strerror or error}: {error.filename or self.home}"
             raise program_failure("The embedded PostgreSQL cannot be used", reason, "start again") from None
 
+    def exists(self) -> bool:
+        """Whether the home has a database, or one whose creation was interrupted."""
+        return self._data.exists() or (self.home / "pg.new").exists()
+
     def stop(self) -> None:
         """Stop using the server. Errors are logged only, because this runs when the interpreter exits."""
         atexit.unregister(self.stop)

@@ -13,6 +13,7 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from api.database.driver_errors import DISCONNECTED, WRONG_ADDRESS, DatabaseUnavailable, UnsafeRole
 from api.database.embedded import EmbeddedServer
+from api.database.postgres_programs import EmbeddedServerError, programs_folder
 from api.database.timestamps import read_every_timestamp
 from api.settings import Settings, SettingsError, get_settings
 
@@ -98,11 +99,13 @@ class Transaction(PostgresTransaction):
 class Engine(PostgresEngine):
     """A server takes its connections from a pool; a command opens one for each transaction or statement."""
 
-    __slots__ = ("_embedded", "_pool_size", "on_query", "waiting")
+    __slots__ = ("_embedded", "_pool_size", "creates_embedded", "on_query", "waiting")
 
     def __init__(self, config: dict[str, Any], *, embedded: EmbeddedServer | None, pool_size: int) -> None:
         self._embedded = embedded
         self._pool_size = pool_size
+        self.creates_embedded = False
+        """Whether to create the embedded server. A command that only reads would read an empty database."""
         self.waiting = 0
         """How many callers wait for a connection of the pool."""
         self.on_query: Callable[[LoggedQuery], None] | None = None
@@ -214,7 +217,17 @@ class Engine(PostgresEngine):
 
     async def _start_embedded(self) -> None:
         if self._embedded is not None and "dsn" not in self.config:
-            await asyncio.to_thread(self._embedded.start)
+            # First: in a container, which does not have them, the folder cannot be written either.
+            programs_folder()
+            if not (self.creates_embedded or self._embedded.exists()):
+                raise SettingsError(
+                    f"DATABASE_URL is not set, and {self._embedded.home} holds no embedded database; set"
+                    " DATABASE_URL, or create a database with: gatehouse serve"
+                )
+            try:
+                await asyncio.to_thread(self._embedded.start)
+            except EmbeddedServerError as error:
+                raise EmbeddedServerError(f"DATABASE_URL is not set: {error}") from None
             self.config["dsn"] = self._embedded.dsn()
 
 

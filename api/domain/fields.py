@@ -3,33 +3,21 @@
 Forms consist of the field types at the end (see `api.domain.forms`); each rule is written here once.
 """
 
-import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field
-from stdnum import get_cc_module
-from stdnum.exceptions import ValidationError as TaxIdError
 
+from api import typed_text
 from api.domain.business_types import BusinessType
-from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput
-from api.settings import get_settings
+from api.domain.email_addresses import email, user_email
+from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Problem
+from api.domain.phone_numbers import phone
+from api.domain.tax_ids import tax_id
 
 T = TypeVar("T")
-
-
-class Problem(ValueError):
-    """A value is not valid; `limits` fill the message of `code`, such as {"max": 60}."""
-
-    def __init__(self, code: str, **limits: int) -> None:
-        super().__init__(code)
-        self.code = code
-        self.limits = limits
 
 
 def input_field(name: str, clean: Callable[[str], T], value: str) -> T:
@@ -49,14 +37,14 @@ def argument(name: str, clean: Callable[[str], T], value: str) -> T:
 
 
 def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
-    """One line of `min_length` to `max_length` characters, in NFC, with white space collapsed."""
+    """One line of `min_length` to `max_length` characters, cleaned, with white space collapsed."""
 
     def clean(value: str) -> str:
         # Checked first, so that a huge text is not normalised before it is refused.
         if len(value) > 4 * max_length:
             raise Problem("TOO_LONG", max=max_length)
-        value = unicodedata.normalize("NFC", value).strip()
-        if not _all_printable(value):
+        value = typed_text.clean(value)
+        if not typed_text.is_readable(value):
             raise Problem("INVALID_CHARACTERS")
         value = " ".join(value.split())
         if not any(map(_is_visible, value)):
@@ -70,82 +58,19 @@ def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
     return clean
 
 
-def _all_printable(value: str) -> bool:
-    # Importing a million lines spends most of its time here; most lines are ASCII.
-    return (value.isascii() and value.isprintable()) or all(map(_is_printable, value))
-
-
-# Persian, Hindi and others spell words with zero-width (non-)joiners; alone they are invisible.
-_JOINERS = "\u200c\u200d"
-
-
-def _is_printable(character: str) -> bool:
-    """Whether a character belongs in a name or an address: no controls, no emoji, nothing unassigned."""
-    match unicodedata.category(character):
-        case "Cc" | "Cf" | "Cn" | "Co" | "Cs" | "Zl" | "Zp" | "Me":
-            return character in _JOINERS
-        case "So":
-            # Symbols before the arrows occur in addresses and company names: ° © ® № ™.
-            return character < "\u2190"
-        case "Sk" | "Mn":
-            # Refuses skin tones and the variation selectors that turn a symbol into an emoji.
-            return character < "\ufe00" or "\ufe20" <= character < "\U0001f000"
-        case _:
-            return True
-
-
 def can_be_stored(value: str) -> bool:
     """Whether PostgreSQL can store a text: it rejects NUL and lone surrogates."""
     return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _is_visible(character: str) -> bool:
-    """Whether a character is visible; the Hangul fillers are letters by category, but blank."""
-    return unicodedata.category(character)[0] in "LNPS" and character not in "\u115f\u1160\u3164\uffa0"
-
-
-def email(max_length: int) -> Callable[[str], str]:
-    """An email address as `email-validator` normalises it, without asking DNS."""
-
-    def clean(value: str) -> str:
-        if len(value) > 4 * max_length:
-            raise Problem("TOO_LONG", max=max_length)
-        if not value.strip():
-            raise Problem("REQUIRED")
-        try:
-            address = _normalized_email(value.strip())
-        except EmailNotValidError:
-            raise Problem("INVALID_EMAIL") from None
-        if not _all_printable(address):
-            raise Problem("INVALID_EMAIL")
-        if len(address) > max_length:
-            raise Problem("TOO_LONG", max=max_length)
-        return address
-
-    return clean
-
-
-_PLAIN_EMAIL = re.compile(r"((?:[a-z0-9_+-]+\.)*[a-z0-9_+-]+)@([A-Za-z0-9.-]+)", re.ASCII)
-
-
-def _normalized_email(value: str) -> str:
-    """Raises `EmailNotValidError`."""
-    plain = _PLAIN_EMAIL.fullmatch(value)
-    if plain is None or len(plain[1]) > 64:
-        return validate_email(value, check_deliverability=False).normalized
-    # Domain rules take most of the time, and an imported file of a million addresses has few domains.
-    return f"{plain[1]}@{_normalized_domain(plain[2])}"
-
-
-@lru_cache(maxsize=1024)
-def _normalized_domain(domain: str) -> str:
-    return validate_email(f"x@{domain}", check_deliverability=False).domain
+    return unicodedata.category(character)[0] in "LNPS"
 
 
 def instant(value: str) -> datetime:
     """A time in ISO 8601, such as 2027-01-31 or 2027-01-31T12:00Z; UTC where it has no offset."""
     try:
-        time = datetime.fromisoformat(value.strip())
+        time = datetime.fromisoformat(typed_text.fold(value))
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         # In the years 1 and 9999, conversion to UTC can leave the range of `datetime`.
@@ -172,65 +97,14 @@ def whole_number(minimum: int, maximum: int | None = None) -> Callable[[int], in
     return clean
 
 
-def email_as_registered(value: str) -> str:
-    """The address as registration stores it; adopted databases hold invalid ones, which stay as typed."""
-    try:
-        return user_email(value)
-    except Problem:
-        return value.strip()
-
-
-_PHONE = re.compile(r"\+?[\d \xa0().\-/\u2010-\u2015]+", re.ASCII)
-
-
-def phone(value: str) -> str:
-    """A phone number in E.164; without a country code, it belongs to `PHONE_REGION`."""
-    # `phonenumbers` finds a number in almost any text.
-    if len(value) > 40 or not _PHONE.fullmatch(value.strip(" \xa0")):
-        raise Problem("INVALID_PHONE")
-    try:
-        number = phonenumbers.parse(value, get_settings().phone_region)
-    except phonenumbers.NumberParseException:
-        raise Problem("INVALID_PHONE") from None
-    if not phonenumbers.is_valid_number(number):
-        raise Problem("INVALID_PHONE")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
 def business_type(value: str) -> str:
     """The name of a `BusinessType`."""
-    if not value.strip():
+    value = typed_text.clean(value[:200])
+    if not value:
         raise Problem("REQUIRED")
-    if (known := BusinessType.read(value[:100])) is None:
+    if (known := BusinessType.read(value)) is None:
         raise Problem("INVALID_CHOICE")
     return known.value
-
-
-def tax_id(value: str) -> str:
-    """A tax id without punctuation, so that `900.123.456-8` and `900123456-8` are equal.
-
-    With `TAX_ID_COUNTRY` set, it must be valid in that country, check digit included.
-    """
-    value = text(max_length=50, min_length=3)(value)
-    country = get_settings().tax_id_country
-    if country is not None:
-        try:
-            value = cast("Any", get_cc_module(country, "vat")).validate(value)
-        except TaxIdError:
-            raise Problem("INVALID_TAX_ID") from None
-    compact = letters_and_digits(value)
-    # Measured again, because folding changes the length: ß becomes SS.
-    if len(compact) < 3:
-        raise Problem("TOO_SHORT", min=3)
-    if len(compact) > 50:
-        raise Problem("TOO_LONG", max=50)
-    return compact
-
-
-def letters_and_digits(text: str) -> str:
-    """The letters and digits of `text` in NFKC and upper case, so that full-width digits become ASCII."""
-    folded = unicodedata.normalize("NFKC", text).upper()
-    return "".join(character for character in folded if character.isalnum())
 
 
 def password(value: str) -> str:
@@ -249,7 +123,13 @@ def password(value: str) -> str:
     return value
 
 
-user_email = email(120)
+def document_id(value: str) -> str:
+    """The number of an identity document, folded to ASCII; 1 to 20 characters."""
+    return _document_id(typed_text.fold(value[:100]))
+
+
+_document_id = text(20)
+
 reason = text(500)
 key_notes = text(500)
 batch = text(60)
@@ -260,7 +140,7 @@ TaxId = Annotated[str, AfterValidator(tax_id)]
 Address = Annotated[str, AfterValidator(text(500))]
 BusinessEmail = Annotated[str, AfterValidator(email(100))]
 PersonName = Annotated[str, AfterValidator(text(60))]
-DocumentId = Annotated[str, AfterValidator(text(20))]
+DocumentId = Annotated[str, AfterValidator(document_id)]
 UserEmail = Annotated[str, AfterValidator(user_email)]
 KeyNotes = Annotated[str, AfterValidator(key_notes)]
 Batch = Annotated[str, AfterValidator(batch)]
@@ -271,7 +151,7 @@ Password = Annotated[str, AfterValidator(password), Field(repr=False)]
 
 
 def _none_if_blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if isinstance(value, str) and not typed_text.clean(value) else value
 
 
 NoneIfBlank = Annotated[T | None, BeforeValidator(_none_if_blank)]

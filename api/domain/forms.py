@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from api.domain.errors import FieldProblem, InvalidInput
-from api.domain.fields import Problem
+from api.domain.errors import FieldProblem, InvalidInput, Problem
 
 
 class _Model(BaseModel):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_address
 
-from api.domain import fields
+from api.domain import email_addresses
 from api.domain.actors import Client
 from api.domain.errors import RateLimited
 from api.rate_limit_store import Counter, MemoryCounter, Rate, RedisCounter, rate
@@ -93,7 +93,7 @@ def account_of(email: str) -> str:
     All spellings of an address share one count: two that `lower()` of PostgreSQL makes equal must not have
     two. The name is a digest, so that the store contains no addresses.
     """
-    letters = unicodedata.normalize("NFKD", fields.email_as_registered(email)[:1000]).casefold()
+    letters = unicodedata.normalize("NFKD", email_addresses.as_registered(email)[:1000]).casefold()
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return hashlib.sha256(plain.encode(errors="replace")).hexdigest()
 

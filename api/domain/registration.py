@@ -39,6 +39,7 @@ from api.domain.fields import (
 from api.domain.forms import Form
 from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
+from api.domain.tax_ids import equal_ids, letters_and_digits
 from api.settings import get_settings
 from tables import Tenant, User
 
@@ -98,6 +99,7 @@ async def _create_tenant(request: RegistrationRequest, key: KeyState, client: Cl
     verify_email = get_settings().require_verified_email
     if verify_email:
         await check_token(request.email_verification_token, Purpose.VERIFIED_EMAIL, request.email)
+    await _require_free_tax_id(request.nit)
     # Hashed before the transaction, which would hold a connection and locks while a core works.
     password_hash = await hash_password(request.password)
     tenant = _tenant(request, key)
@@ -119,6 +121,13 @@ async def _create_tenant(request: RegistrationRequest, key: KeyState, client: Cl
             businessName=tenant.business_name,
         )
         return await insert_session(owner, tenant, client)
+
+
+async def _require_free_tax_id(nit: str) -> None:
+    """Raises `NitTaken` for an id that is stored in another form. The unique index finds the same form."""
+    others = equal_ids(nit)[1:]
+    if others and await read_platform("SELECT id FROM tenants WHERE nit = ANY({}::text[])", others):
+        raise NitTaken
 
 
 def _tenant(request: RegistrationRequest, key: KeyState) -> Tenant:
@@ -158,13 +167,16 @@ def _to_domain_error(error: UniqueViolationError | BetaKeyRejected | WrongCode) 
 _ACTIVE_OWNER = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
   FROM tenants t JOIN users u ON u."tenantId" = t.id AND u."isOwner"
- WHERE t.id = {{}} AND t.nit = {{}} AND u."emailLower" = lower({{}}) AND t."isActive" AND u."isActive"
+ WHERE t.id = {{}} AND t.nit = ANY({{}}::text[]) AND u."emailLower" = lower({{}})
+   AND t."isActive" AND u."isActive"
 """
 
 
 async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -> OpenedSession | None:
     """A new session for the owner who registered with `key`; None if this is another registration."""
-    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, request.nit, request.email)
+    # Until tax ids kept their `&`, they were stored without it.
+    nits = [*equal_ids(request.nit), letters_and_digits(request.nit)]
+    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, nits, request.email)
     if not rows:
         return None
     owner, tenant = read_row(User, "u", rows[0]), read_row(Tenant, "t", rows[0])

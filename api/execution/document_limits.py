@@ -9,7 +9,10 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
 )
-from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode
+from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode, TokenKind
+
+MAX_NAME = 255
+"""Characters of a name. graphql-core sorts names by the numbers in them, and fails for 4,300 digits."""
 
 
 class DocumentLimits(NamedTuple):
@@ -31,7 +34,7 @@ class _Size(NamedTuple):
 
 
 def check_limits(document: DocumentNode, limits: DocumentLimits) -> list[GraphQLError]:
-    """One error for each limit of levels and aliases that the document exceeds.
+    """One error for each limit of names, levels and aliases that the document exceeds.
 
     Each fragment is measured once, however often it is spread, so the time is linear in the document's size.
     """
@@ -44,11 +47,22 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> list[GraphQL
     levels = max((size.levels for size in sizes), default=0)
     aliases = sum(size.aliases for size in sizes)
     errors: list[GraphQLError] = []
+    if _has_long_name(document):
+        errors.append(GraphQLError(f"The document has a name of more than {MAX_NAME} characters."))
     if levels > limits.levels:
         errors.append(GraphQLError(f"The document has more than {limits.levels} levels of fields."))
     if aliases > limits.aliases:
         errors.append(GraphQLError(f"The document has more than {limits.aliases} aliases."))
     return errors
+
+
+def _has_long_name(document: DocumentNode) -> bool:
+    token = document.loc.start_token if document.loc is not None else None
+    while token is not None:
+        if token.kind is TokenKind.NAME and len(token.value or "") > MAX_NAME:
+            return True
+        token = token.next
+    return False
 
 
 class _Measurement:

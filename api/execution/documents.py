@@ -7,6 +7,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     OperationDefinitionNode,
+    ValuesOfCorrectTypeRule,
     parse,
     specified_rules,
     validate,
@@ -17,10 +18,16 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.execution.compiler import SelectionCache
 from api.execution.document_limits import DocumentLimits, check_limits
+from api.execution.input_errors import ValuesOfCorrectType
+from api.execution.places import place_error
 from api.execution.plans import Plan, make_plan
 
-# Strawberry's own validation adds these two rules to the specified ones.
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+RULES = (
+    *(ValuesOfCorrectType if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules),
+    # Strawberry's own validation adds these two rules to the specified ones.
+    MaybeNullValidationRule,
+    OneOfInputValidationRule,
+)
 
 # This rule compares all fields of one response key in pairs. With graphql-core's default budget, 2,000 tokens
 # that repeat one field block the process for 1.4 s; with a tenth of it for 0.2 s, and a field may still be
@@ -135,7 +142,7 @@ class DocumentCache:
             return errors
         # Invalid documents are not cached: a client can vary them without end, at no cost.
         if errors := validate(self._schema, ast, RULES, hide_suggestions=self._hide_suggestions):
-            return [_explain_abort(error) for error in errors]
+            return [place_error(_explain_abort(error), ast) for error in errors]
         return Document(text, ast)
 
     def _make_plans(self, document: Document) -> dict[str | None, Plan | None]:

@@ -44,13 +44,18 @@ def _address_of(scope: Scope) -> str | None:
     address = peer[0] if peer else None
     if not get_settings().trusted_proxies or not _is_trusted(address):
         return address
-    hops = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
+    hops = forwarded_for(scope)
     while hops and _is_trusted(address):
         hop = _parse_hop(hops.pop())
         if hop is None:
             break
         address = hop
     return address
+
+
+def forwarded_for(scope: Scope) -> list[str]:
+    """The entries of X-Forwarded-For. Several headers of this name are one list."""
+    return ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
 
 
 def _parse_hop(text: str) -> str | None:
@@ -67,7 +72,7 @@ def _parse_hop(text: str) -> str | None:
 @lru_cache(maxsize=1000)
 def _is_trusted(address: str | None) -> bool:
     parsed = _parse_address(address or "")
-    return parsed is not None and any(parsed in network for network in get_settings().trusted_proxies)
+    return parsed is not None and any(parsed in network for network in get_settings().trusted_proxies or ())
 
 
 def _parse_address(text: str) -> IPv4Address | IPv6Address | None:

@@ -20,6 +20,7 @@ from strawberry.http.ides import get_graphql_ide_html
 
 from api.execution.document_limits import DocumentLimits
 from api.execution.documents import DocumentCache
+from api.execution.input_errors import explain_variables, name_null
 from api.http.body import Headers, HttpError, read_body, require_json
 from api.http.deadlines import Deadlines
 from api.http.graphql_parameters import Parameters, has_query, parse_body, parse_query_string
@@ -155,6 +156,8 @@ class GraphQLView:
                 status = 400 if media_type is GRAPHQL_RESPONSE else 200
                 return status, self._format_request_errors(context, result)
             if result.errors:
+                for error in result.errors:
+                    name_null(error)
                 data = orjson.dumps(result.data)
                 return 200, b'{"errors":%b,"data":%b}' % (self._format_errors(context, result.errors), data)
             return 200, orjson.dumps({"data": result.data})
@@ -176,13 +179,28 @@ class GraphQLView:
         if not may_mutate:
             _require_query(document.ast, operation_name)
         plan = document.plans.get(operation_name)
-        if plan is not None:
-            return plan.run(context, variables, extensions=extensions)
+        result = (
+            plan.run(context, variables, extensions=extensions)
+            if plan is not None
+            else self._interpret(document.ast, parameters, context)
+        )
+        if isinstance(result, list):
+            operation = get_operation_ast(document.ast, operation_name)
+            return explain_variables(
+                result, self._schema, operation, variables or {}, hide_suggestions=self._hide_suggestions
+            )
+        return result
+
+    def _interpret(
+        self, document: DocumentNode, parameters: Parameters, context: Any
+    ) -> Awaitable[ExecutionResult] | ExecutionResult | list[GraphQLError]:
+        """The same by graphql-core, for an operation without a plan."""
+        _, operation_name, variables, extensions = parameters
         # graphql-core's `execute` does these two steps, but returns the same for request errors, which have a
         # status of their own and no `data`, as for field errors that make `data` null.
         executor = self._executor_class.build(
             self._schema,
-            document.ast,
+            document,
             context_value=context,
             raw_variable_values=variables,
             operation_name=operation_name,

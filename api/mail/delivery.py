@@ -36,11 +36,13 @@ async def deliver(
 
     Raises `PermanentFailure`. All other exceptions mean that a retry may succeed.
     """
-    if settings.smtp_url is None:
+    if settings.smtp_url is not None:
+        await _send(message, urlsplit(settings.smtp_url.get_secret_value()), on_accepted)
+    elif settings.outbox is not None:
         await asyncio.to_thread(_write, mail, message, settings.outbox)
         await on_accepted()
     else:
-        await _send(message, urlsplit(settings.smtp_url.get_secret_value()), on_accepted)
+        raise RuntimeError("SMTP_URL is unset")
 
 
 def _write(mail: ClaimedMail, message: EmailMessage, outbox: Path) -> None:

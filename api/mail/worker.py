@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from api.database.driver_errors import DISCONNECTED
 from api.database.engine import get_engine
+from api.deploy.migrations.server_processes import registered_process
 from api.domain import mails
 from api.domain.cleanup import clean_up
 from api.domain.mails import ClaimedMail
@@ -66,10 +67,18 @@ async def _run(*, beside_server: bool) -> None:
     await get_engine().start_connection_pool()
     try:
         if not beside_server:
-            logger.info("the worker is running")
-        await work(stop)
+            _log_start()
+        async with registered_process("worker"):
+            await work(stop)
     finally:
         await get_engine().close_connection_pool()
+
+
+def _log_start() -> None:
+    """Not beside a server, which logs the same."""
+    logger.info("the worker is running")
+    if get_settings().smtp_url is None and get_settings().outbox is None:
+        logger.warning("SMTP_URL is unset; mails wait in the database until it is set")
 
 
 async def work(stop: asyncio.Event) -> None:
@@ -94,8 +103,11 @@ async def _clean_up_hourly() -> None:
 
 
 async def _send_mails(stop: asyncio.Event) -> None:
-    if get_settings().smtp_url is None:
-        logger.info("SMTP_URL is unset; mails are written to files", outbox=str(get_settings().outbox))
+    if (outbox := get_settings().outbox) is not None:
+        logger.info("SMTP_URL is unset; mails are written to files", outbox=str(outbox))
+    elif get_settings().smtp_url is None:
+        await stop.wait()
+        return
     sending: set[asyncio.Task[None]] = set()
     delay = POLL_INTERVAL
     while not stop.is_set():

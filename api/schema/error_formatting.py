@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from graphql import GraphQLError
 
 from api.domain.errors import DomainError, RateLimited
+from api.execution.places import PlacedError
 from api.http.graphql_view import RequestError, RequestTimeout
 from api.observability.error_reporting import error_code, report_error
 from api.observability.logs import get_logger
@@ -60,8 +61,9 @@ def _summary(error: GraphQLError) -> str:
         return f"{error.status} {error.message}"
     if isinstance(error.original_error, DomainError):
         return error.original_error.code
-    places = " ".join(f"{place.line}:{place.column}" for place in error.locations or ())
-    return f"invalid document or variables at {places or 'no place'}"
+    lines = " ".join(f"{location.line}:{location.column}" for location in error.locations or ())
+    place = error.place if isinstance(error, PlacedError) else ".".join(map(str, error.path or ()))
+    return f"invalid document or variables at {' '.join(filter(None, (lines, place))) or 'no place'}"
 
 
 def _format(context: Context, error: GraphQLError) -> GraphQLError:

@@ -20,12 +20,13 @@ from api.schema.tenant_types import Tenant, User
 )
 class RegisterInput:
     beta_key: str = strawberry.field(
-        description="The beta key, such as `BETA-7QX4M-9HKTR`; case, spaces and dashes do not matter."
+        description="The beta key, such as `BETA-7QX4M-9HKTR`, in any spelling: case, spaces, dashes and "
+        "invisible characters do not matter."
     )
     business_name: str = strawberry.field(description="The name of the business; 1 to 200 characters.")
     nit: str = strawberry.field(
-        description="Tax id (in Colombia, the NIT). 3 to 50 letters and digits; dots, dashes and spaces are "
-        "removed. No other tenant may have it."
+        description="Tax id (in Colombia, the NIT). 3 to 50 letters, digits and `&`; a label such as `NIT:`, "
+        "dots, dashes and spaces are removed. No other tenant may have it."
     )
     business_type: BusinessType = strawberry.field(description="The line of business.")
     address: str = strawberry.field(description="The postal address in one line; 1 to 500 characters.")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import NewType
 
 import strawberry
+from graphql import GraphQLError
 
 
 def _serialize(value: datetime) -> str:
@@ -11,13 +12,14 @@ def _serialize(value: datetime) -> str:
 
 
 def _parse(value: object) -> datetime:
-    """Raises `ValueError`, also for a time without an offset, because its time zone is unknown."""
+    """Raises `GraphQLError`, also for a time without an offset, because its time zone is unknown."""
     try:
         if isinstance(value, str) and (instant := datetime.fromisoformat(value)).tzinfo is not None:
             return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError("expected an instant with its offset, such as 2027-01-31T12:00:00Z")
+    # The client is shown the message of this class only: that of another exception may be Python's own.
+    raise GraphQLError("Write an instant with its offset, such as 2027-01-31T12:00:00Z.")
 
 
 DATE_TIME = strawberry.scalar(

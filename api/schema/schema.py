@@ -3,8 +3,10 @@
 import sys
 from datetime import datetime
 from functools import cache
+from typing import cast
 
 import strawberry
+from graphql import GraphQLInputObjectType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 from strawberry.tools import create_type
@@ -85,7 +87,18 @@ def _camel_case(name: str) -> str:
     return to_camel_case(name)
 
 
-schema = strawberry.Schema(
+class _Schema(strawberry.Schema):
+    def _extend_introspection(self) -> None:
+        """Keep graphql-core's `__Type.isOneOf`. Strawberry's fails for a type that it did not make itself."""
+        introspection = cast("GraphQLObjectType", self._schema.type_map["__Type"])
+        introspection.fields["isOneOf"].resolve = _is_one_of
+
+
+def _is_one_of(type_: object, _info: object) -> bool | None:
+    return type_.is_one_of if isinstance(type_, GraphQLInputObjectType) else None
+
+
+schema = _Schema(
     query=Query,
     mutation=Mutation,
     exception_handlers=EXCEPTION_HANDLERS,

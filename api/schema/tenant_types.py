@@ -30,13 +30,14 @@ class Tenant:
     id: strawberry.ID = strawberry.field(description="A UUID.")
     business_name: str = strawberry.field(description="The name of the business; at most 200 characters.")
     nit: str = strawberry.field(
-        description="The tax id (in Colombia, the NIT) in capital letters and digits alone: `9001234568`. "
+        description="The tax id (in Colombia, the NIT) in capital letters, digits and `&`: `9001234568`. "
         "Unique."
     )
     business_type: BusinessType = strawberry.field(description="The line of business.")
     address: str = strawberry.field(description="The postal address in one line; at most 500 characters.")
     phone: str | None = strawberry.field(
-        description="The phone number of the business in E.164: `+573001234567`. Null if it gave none."
+        description="The phone number of the business in E.164: `+573001234567`, or with an "
+        "extension `+576015551234x12`. Null if it gave none."
     )
     email: str | None = strawberry.field(
         description="The email address of the business, not of its owner. Null if it gave none."
@@ -120,7 +121,8 @@ class User:
         description="The number of an identity document; at most 20 characters. Null if none was given."
     )
     phone_number: str | None = strawberry.field(
-        description="The phone number in E.164: `+573001234567`. Null if none was given."
+        description="The phone number in E.164: `+573001234567`, or with an "
+        "extension `+576015551234x12`. Null if none was given."
     )
     created_at: datetime = strawberry.field(description="When the user was created.")
     tenant: Tenant | None = strawberry.field(description="The tenant of the user. Null for operators.")

@@ -104,6 +104,7 @@ async def _prepare(settings: Settings) -> None:
     """Migrate an embedded database. Check any other one, and log a warning if it is not ready."""
     base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     if settings.database_url is None:
+        get_engine().creates_embedded = True
         await apply_pending()
         issued: list[NewKey] = []
         # Under the lock, so that two concurrent first starts issue one key.
@@ -129,7 +130,23 @@ async def _prepare(settings: Settings) -> None:
             raise
         # The server starts: /readyz reports the outage, and requests succeed when the database is back.
         logger.warning("the database is not available yet", error=describe_error(error))
+    _warn_about_unset(settings)
     logger.info("serving", url=base)
+
+
+def _warn_about_unset(settings: Settings) -> None:
+    """One warning for all settings that a deployed server needs."""
+    mails = "no mail is sent" if settings.outbox is None else f"mails are files in {settings.outbox}"
+    consequences = {
+        "TRUSTED_PROXIES": (settings.trusted_proxies, "all clients behind a proxy share the limits of one"),
+        "SMTP_URL": (settings.smtp_url, mails),
+        "MAIL_FROM": (settings.mail_from, None),
+        "PUBLIC_URL": (settings.public_url, None),
+    }
+    unset = [name for name, (value, _) in consequences.items() if value is None]
+    if unset:
+        effects = [effect for value, effect in consequences.values() if value is None and effect]
+        logger.warning("; ".join([f"not set: {', '.join(unset)}", *effects, "see docs/deploy.md"]))
 
 
 def _print_ready(base: str, issued: list[NewKey]) -> None:

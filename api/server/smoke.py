@@ -1,9 +1,11 @@
 """`gatehouse smoke URL`: the runbook's checks of a running server, over HTTP."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +16,18 @@ TIMEOUT = 10
 """Seconds for each response."""
 
 
-def run_smoke(url: str) -> list[str]:
-    """The failed checks of the server at `url`, one line each.
+@dataclass(frozen=True)
+class SmokeCheck:
+    path: str
+    failure: str | None
+    """One line; None if the check passed."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"path": self.path, "ok": self.failure is None, "failure": self.failure}
+
+
+def run_smoke(url: str) -> list[SmokeCheck]:
+    """The checks of the server at `url`.
 
     Raises `CommandError` if `url` is not an HTTP URL.
     """
@@ -23,27 +35,31 @@ def run_smoke(url: str) -> list[str]:
         raise CommandError(f"{url!r} is not an HTTP URL; write it like https://beta.example.com")
     base = url.rstrip("/")
     document = f'{{"query": "{{ validateBetaKey(key: \\"{UNISSUED_KEY}\\") {{ valid reason }} }}"}}'.encode()
-    checks: dict[str, Callable[[], bool]] = {
-        "/healthz does not answer ok": lambda: _get(f"{base}/healthz") == "ok",
-        "/readyz does not answer ready": lambda: _get(f"{base}/readyz") == {"status": "ready"},
-        f"/api/beta-keys/validate/{UNISSUED_KEY} does not answer valid: false": lambda: (
-            _get(f"{base}/api/beta-keys/validate/{UNISSUED_KEY}")["valid"] is False
+    validate = f"/api/beta-keys/validate/{UNISSUED_KEY}"
+    not_found = {"data": {"validateBetaKey": {"valid": False, "reason": "NOT_FOUND"}}}
+    checks: list[tuple[str, str, Callable[[], bool]]] = [
+        ("/healthz", "ok", lambda: _get(f"{base}/healthz") == "ok"),
+        ("/readyz", "ready", lambda: _get(f"{base}/readyz") == {"status": "ready"}),
+        (validate, "valid: false", lambda: _get(f"{base}{validate}")["valid"] is False),
+        (
+            "/graphql",
+            f"that {UNISSUED_KEY} is NOT_FOUND",
+            lambda: _get(f"{base}/graphql", document) == not_found,
         ),
-        f"/graphql does not answer that {UNISSUED_KEY} is NOT_FOUND": lambda: (
-            _get(f"{base}/graphql", document)
-            == {"data": {"validateBetaKey": {"valid": False, "reason": "NOT_FOUND"}}}
-        ),
-    }
-    return [failure for name, check in checks.items() if (failure := _run_check(name, check))]
+    ]
+    return [
+        SmokeCheck(path, _run_check(f"{path} does not answer {answer}", check))
+        for path, answer, check in checks
+    ]
 
 
 def _run_check(name: str, check: Callable[[], bool]) -> str | None:
     try:
         return None if check() else name
     except urllib.error.HTTPError as error:
-        return f"{name}: {error.code} {error.read(500).decode(errors='replace')}"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{name}: {error}"
+        return " ".join(f"{name}: {error.code} {error.read(500).decode(errors='replace')}".split())
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as error:
+        return " ".join(f"{name}: {error}".split())
 
 
 def _get(url: str, body: bytes | None = None) -> Any:

@@ -20,10 +20,10 @@ from tests.support import Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
-PROTECTED = ["users", "tenants", "sessions", "audit_events", "mails", "one_time_codes"]
+PROTECTED = ["users", "tenants", "sessions", "audit_events", "mails", "one_time_codes", "server_processes"]
 
-PLATFORM_ONLY = ["mails", "one_time_codes"]
-"""Mails contain codes, and the other table their digests: no tenant may read them."""
+PLATFORM_ONLY = ["mails", "one_time_codes", "server_processes"]
+"""Mails contain codes, and the second table their digests; the third shows hosts. No tenant may read them."""
 
 
 @pytest.fixture
@@ -72,6 +72,8 @@ INSERTS = {
     "mails": """INSERT INTO mails (template, recipient, language) VALUES ('x', $1::uuid::text, 'en')""",
     "one_time_codes": """INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt", "tenantId")
         VALUES ('x', 'x', 'x', now(), $1)""",
+    "server_processes": """INSERT INTO server_processes (kind, host, "processId", version, release)
+        VALUES ('server', $1::uuid::text, 1, 'x', 'x')""",
 }
 
 

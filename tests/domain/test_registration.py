@@ -8,6 +8,7 @@ from tests.support import REGISTER, Api, issue_key, one_row, registration
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_a_business_registers_with_a_key(api: Api, database: asyncpg.Connection) -> None:
     """One mutation creates the tenant, its owner and a session, and marks the key used."""
     key = await issue_key(database)
@@ -179,7 +180,6 @@ BAD_FIELDS = {
         "x" * 10_000,
         "El\x07Ahorro",
         "Tienda 😀",
-        "a\u202eb",
         "1\ufe0f\u20e3",
         "👍🏽",
     ],

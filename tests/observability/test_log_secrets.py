@@ -233,6 +233,8 @@ NO_SECRETS = {
     "db sql": "knows migrations",
     "db squash": "writes a migration",
     "db forget": "knows tables",
+    "db dump": "tells numbers of rows",
+    "db restore": "tells numbers of rows; for refused rows see tests/deploy/backup",
 }
 
 

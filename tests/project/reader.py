@@ -33,6 +33,7 @@ class Reader:
         self.server = server
         self.home = home
         self.port = free_port()
+        self.smtp_url = f"smtp://127.0.0.1:{free_port()}"
         self.blocker: subprocess.Popen[str] | None = None
         self.serving: subprocess.Popen[str] | None = None
         self.pid = ""
@@ -65,13 +66,14 @@ class Reader:
 
     def fill_in(self, command: str) -> str:
         """The command, with the addresses of this test instead of those of the document."""
-        for database in ("beta", "postgres"):
+        for database in ("beta", "postgres", "restored", "rehearsal"):
             for user in ("beta", "postgres"):
                 dsn = self.server.dsn(user=user, database=database)
                 command = command.replace(
                     f"postgresql://{user}:…@db.example.com/{database}", shlex.quote(dsn)
                 )
         command = command.replace("https://beta.example.com", f"http://127.0.0.1:{self.port}")
+        command = command.replace("smtps://beta:…@smtp.example.com:465", self.smtp_url)
         assert "example.com/" not in command, command
         return command.replace("PORT=8000", f"PORT={self.port}").replace("4711", self.pid)
 

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import yaml
 from api.deploy.paths import MIGRATIONS
 from api.settings import Settings
 from tests.project.programs import write_programs
-from tests.support import ROOT, GatehouseProcess, free_port
+from tests.support import ROOT, Api, GatehouseProcess, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +102,70 @@ async def test_a_version_older_than_the_database_can_be_deployed(empty_database:
     await connection.close()
 
     assert predeploy(empty_database, tmp_path / "second").returncode == 0
+
+
+# The settings of a deployed server
+
+DEPLOYED = ("TRUSTED_PROXIES", "SMTP_URL", "MAIL_FROM", "PUBLIC_URL")
+
+
+def test_every_deploy_file_names_the_settings_of_a_deployed_server() -> None:
+    for file in ("render.yaml", "Dockerfile", "docs/deploy.md"):
+        text = (ROOT / file).read_text()
+        assert [name for name in DEPLOYED if name not in text] == [], file
+
+
+def _trusted_proxies() -> dict[str, str]:
+    render = {item["key"]: item.get("value", "") for item in SERVICE["envVars"]}
+    return {"render": render["TRUSTED_PROXIES"], "image": _environment()["TRUSTED_PROXIES"]}
+
+
+@pytest.mark.parametrize(
+    ("host", "proxy", "appended"),
+    [
+        # Cloudflare, then Render's own proxy.
+        ("render", "10.21.157.68", ", 104.22.17.40"),
+        ("render", "10.21.157.68", ", 2606:4700::6810:1"),
+        ("image", "172.17.0.1", ""),
+        ("image", "100.64.0.3", ""),
+    ],
+)
+async def test_each_client_behind_the_proxies_of_the_host_has_limits_of_its_own(
+    api: Api, settings: Callable[..., None], host: str, proxy: str, appended: str
+) -> None:
+    """A client that invents addresses counts as one."""
+    settings(TRUSTED_PROXIES=_trusted_proxies()[host], RATE_LIMITS="on", RATE_LIMIT_WRONG_PASSWORDS="99/hour")
+    behind = api.at(proxy)
+
+    async def sign_in(forwarded: str) -> str:
+        behind.http.headers["x-forwarded-for"] = f"{forwarded}{appended}"
+        return (await behind.login("ana@example.com"))["__typename"]
+
+    others = [await sign_in(f"198.51.100.{number}") for number in range(13)]
+    spoofer = [await sign_in(f"10.0.0.{number}, 203.0.113.{number}, 192.0.2.1") for number in range(13)]
+    direct = api.at("203.0.113.77")
+    direct.http.headers["x-forwarded-for"] = "192.0.2.1"
+
+    assert set(others) == {"WrongCredentials"}
+    assert spoofer == ["WrongCredentials"] * 10 + ["RateLimited"] * 3
+    assert (await direct.login("ana@example.com"))["__typename"] == "WrongCredentials"
+
+
+@pytest.mark.parametrize("unset", [DEPLOYED, DEPLOYED[:1], ()], ids=["all", "one", "none"])
+async def test_a_server_warns_once_about_the_settings_that_are_not_set(
+    gatehouse: GatehouseProcess, unset: tuple[str, ...]
+) -> None:
+    values = ("none", "smtp://127.0.0.1:9", "beta@example.com", "https://beta.example.com")
+    gatehouse.environment |= dict(zip(DEPLOYED, values, strict=True)) | dict.fromkeys(unset, "")
+    gatehouse.environment["WORKERS"] = "2"
+
+    await asyncio.to_thread(gatehouse.start)
+
+    warnings = [line for line in gatehouse.log.read_text().splitlines() if "not set: " in line]
+    assert len(warnings) == bool(unset)
+    for warning in warnings:
+        assert f"not set: {', '.join(unset)}; " in warning
+        assert ("no mail is sent" in warning) == ("SMTP_URL" in unset)
 
 
 # Render

@@ -1,5 +1,7 @@
 """`gatehouse smoke`."""
 
+import json
+
 import pytest
 
 from tests.commands import run_command
@@ -8,19 +10,29 @@ from tests.server.serving import Start
 pytestmark = pytest.mark.anyio
 
 
-def smoke(url: str) -> tuple[int, str]:
-    done = run_command("gatehouse", "smoke", url)
+def smoke(url: str, *options: str) -> tuple[int, str]:
+    done = run_command("gatehouse", "smoke", url, *options)
     return done.returncode, done.stdout + done.stderr
 
 
 def test_a_running_server_passes_the_smoke_checks(start: Start) -> None:
-    assert smoke(f"{start().url}/") == (0, "all is well\n")
+    url = start().url
+
+    code, output = smoke(url, "--json")
+
+    assert smoke(f"{url}/") == (0, "all is well\n")
+    assert (code, json.loads(output)["ok"]) == (0, True)
+    assert {check["path"] for check in json.loads(output)["checks"]} > {"/healthz", "/readyz", "/graphql"}
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://x", "nowhere"])
 def test_an_address_without_gatehouse_fails_the_smoke_checks(url: str) -> None:
     code, output = smoke(url)
+    as_json = smoke(url, "--json")
 
-    assert code == 1
+    assert (code, as_json[0]) == (1, 1)
     assert "Traceback" not in output
-    assert "/readyz" in output or "is not an HTTP URL" in output
+    if "is not an HTTP URL" not in output:
+        failures = [check["failure"] for check in json.loads(as_json[1])["checks"]]
+        assert failures == output.splitlines()
+        assert "/readyz does not answer ready" in output

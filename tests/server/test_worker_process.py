@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 
 from tests.mail.queue import queue, until_settled
+from tests.mail.smtp import MailServer
 from tests.server.serving import client
-from tests.support import GatehouseProcess, issue_key, registration
+from tests.support import ROOT, GatehouseProcess, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +119,31 @@ async def test_without_a_mail_server_mails_are_written_to_files(
     assert message["To"] == "ana@example.com"
     assert file.suffix == ".eml"
     assert file.stat().st_mode & 0o077 == 0
+
+
+async def test_mails_wait_for_a_mail_server_where_no_folder_is_set(
+    pool: None, database: asyncpg.Connection, gatehouse: GatehouseProcess
+) -> None:
+    """A deploy may discard the disk of the server, and a container may have none that it can write."""
+    gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": ""}
+    await queue()
+    gatehouse.start()
+    await the_worker(gatehouse)
+    # A worker that delivered would claim the mail within a second.
+    await asyncio.sleep(2.5)
+    tries = await database.fetchval("SELECT tries FROM mails")
+    assert gatehouse.interrupt() == 0
+    server = MailServer()
+    await server.start()
+
+    gatehouse.environment |= {"SMTP_URL": server.url, "MAIL_FROM": "beta@example.com"}
+    await asyncio.to_thread(gatehouse.start)
+    await until_settled(database)
+    await server.stop()
+
+    assert tries == 0
+    assert [message["To"] for message in server.accepted] == ["ana@example.com"]
+    assert not (ROOT / ".gatehouse" / "outbox").exists()
 
 
 async def test_without_a_worker_a_server_sends_nothing(

@@ -20,6 +20,7 @@ from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import current_schema, read_catalog
 from api.deploy.schema.differences import UnexpectedSchema, require_schema
+from api.deploy.schema.old_tables import advice
 from api.observability.logs import get_logger
 
 logger = get_logger()
@@ -102,9 +103,14 @@ async def _preflight(
     except UnexpectedSchema as error:
         if await applied_ids():
             raise
-        raise CommandError(
-            f"{error}; if the old system created this database, run: gatehouse db adopt"
-        ) from None
+        raise CommandError(f"{error}; {await _advice(expected)}") from None
+
+
+async def _advice(expected: ExpectedSchema) -> str:
+    async with get_engine().transaction() as transaction:
+        connection = transaction.connection
+        actual = await read_catalog(connection, await current_schema(connection), only=expected.final)
+    return advice(expected.final, actual)
 
 
 async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> None:

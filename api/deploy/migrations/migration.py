@@ -13,6 +13,7 @@ from api.deploy.migrations.backfill_run import Report, run_backfill
 from api.deploy.migrations.index import Index, create_index
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.transactions import cancel_autovacuum, in_transaction
+from api.deploy.migrations.type_changes import allow_type_changes, changed_columns
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
 from api.deploy.schema.differences import require_schema
@@ -73,7 +74,7 @@ class SqlMigration:
         return _joined(
             retained_data.lock_tables([*self.columns, *self.tables]),
             retained_columns.retain_columns(self.migration_id, self.columns, rehearses=rehearses),
-            self.backwards,
+            allow_type_changes(self.backwards),
             *(f"DROP INDEX IF EXISTS {step.name} CASCADE;" for step in self.steps if isinstance(step, Index)),
             retained_columns.drop_columns(self.columns),
             retained_data.retain_tables(self.tables, rehearses=rehearses),
@@ -176,7 +177,8 @@ class SqlMigration:
         return _joined(
             retained_data.restore_tables(self.tables),
             cancel_autovacuum(self.changed_tables),
-            sql,
+            CREATE_FUNCTION if changed_columns(sql) else "",
+            allow_type_changes(sql),
         )
 
     async def apply(

@@ -1,18 +1,20 @@
 """Makes `piccolo migrations forwards` and `backwards` safe, by replacing functions of Piccolo.
 
 Piccolo takes no lock. It writes the row in its table `migration` outside the migration's transaction, and it
-deletes rows by migration id alone, also those of other apps. It has no hooks, and an app cannot replace a
-built-in command. A test fails when a new version of Piccolo has other names.
+deletes rows by migration id alone, also those of other apps. Its commands that only read create that table.
+It has no hooks, and an app cannot replace a built-in command. A test fails when a new version of Piccolo has
+other names.
 """
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from piccolo.apps.migrations.commands import backwards, forwards, new
+from piccolo.apps.migrations.commands import backwards, check, forwards, new
 from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.conf.apps import AppConfig
 
@@ -22,8 +24,9 @@ from api.database.engine import get_engine
 from api.deploy.migrations.apply import apply_migrations, put_back_objects
 from api.deploy.migrations.backfill_run import describe_rows_left
 from api.deploy.migrations.failures import failure_message
+from api.deploy.migrations.history import APP
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import migrations_by_id
+from api.deploy.migrations.migration import SqlMigration, all_migrations, migrations_by_id
 from api.deploy.migrations.new_migration import create_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.piccolo_arguments import read_arguments
@@ -61,6 +64,9 @@ def install_patches() -> None:
         (backwards, "run_backwards", _one_line_errors(_run_backwards)),
         (forwards.ForwardsMigrationManager, "run_migrations", _run_migrations),
         (backwards.BackwardsMigrationManager, "run_migrations_backwards", _run_migrations_backwards),
+        (forwards.ForwardsMigrationManager, "create_migration_table", _create_no_table),
+        (backwards.BackwardsMigrationManager, "create_migration_table", _create_no_table),
+        (check.CheckMigrationManager, "get_migration_statuses", _migration_statuses),
         (new, "_create_new_migration", create_migration),
     ]
     for owner, name, function in patches:
@@ -89,17 +95,30 @@ def _one_line_errors(run: Run) -> Run:
     return run_and_report
 
 
-async def _run_forwards(*args: Any, **kwargs: Any) -> MigrationResult:
-    async with migration_lock():
+async def _run_forwards(
+    app_name: str, migration_id: str = "all", fake: bool = False, preview: bool = False
+) -> MigrationResult:
+    get_engine().creates_embedded = not preview
+    async with _lock_unless(preview):
         # Raises if the table `migration` is not Piccolo's, which Piccolo would fail on with a traceback.
-        if await pending_migrations():
+        if await pending_migrations() and not preview:
             await require_privileges()
         try:
             await get_engine().check_role()
         except UnsafeRole as warning:
             # A warning only, because some deployments have no other role. This one will own the tables.
             sys.stderr.write(f"gatehouse: warning: {warning}\n")
-        return await _piccolos_run_forwards(*args, **kwargs)
+        return await _piccolos_run_forwards(app_name, migration_id, fake, preview)
+
+
+def _lock_unless(preview: bool) -> AbstractAsyncContextManager[None]:
+    """A preview only reads, so it neither waits for a deploy nor needs a direct connection."""
+    return nullcontext() if preview else migration_lock()
+
+
+async def _create_no_table(_manager: object) -> bool:
+    """`apply_migrations` creates the table `migration`. Piccolo creates it for a preview, too."""
+    return False
 
 
 async def _run_migrations(
@@ -141,7 +160,7 @@ async def _run_backwards(
     # Asked without the lock: while a person does not answer, deploys must go on.
     confirmed = None if auto_agree or preview else await _confirm(target)
     _announced.set(confirmed is not None)
-    async with migration_lock():
+    async with _lock_unless(preview):
         if confirmed is not None and await ids_to_revert(target) != confirmed:
             raise CommandError("the applied migrations have changed, and nothing was reverted; run it again")
         return await _piccolos_run_backwards(app_name, migration_id, True, clean, preview)
@@ -178,15 +197,23 @@ async def _run_migrations_backwards(
     require_reversible(migrations)
     if manager.clean:
         raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
-    # After the question, the rehearsal only shows whether the revert would still work.
-    report = _ignore if _announced.get() else _print
-    await announce_revert(migrations, report=_print_comment if manager.preview else report)
     if manager.preview:
-        for migration in migrations:
-            _print(f"-- {migration.migration_id}\n{migration.revert_sql()}\n")
+        await _preview_revert(migrations)
     else:
+        # After the question, the rehearsal only shows whether the revert would still work.
+        await announce_revert(migrations, report=_ignore if _announced.get() else _print)
         await revert_migrations(migrations, report=_print)
     return MigrationResult(success=True)
+
+
+async def _preview_revert(migrations: Sequence[SqlMigration]) -> None:
+    try:
+        await announce_revert(migrations, report=_print_comment)
+    except CommandError as error:
+        # Of a role that may only read, too, so it is no reason to print less.
+        _print_comment(f"{error}\n")
+    for migration in migrations:
+        _print(f"-- {migration.migration_id}\n{migration.revert_sql()}\n")
 
 
 async def _require_no_tables() -> None:
@@ -206,6 +233,22 @@ def _print_comment(text: str) -> None:
 
 def _ignore(_text: str) -> None:
     pass
+
+
+async def _migration_statuses(manager: check.CheckMigrationManager) -> list[check.MigrationStatus]:
+    if manager.app_name not in ("all", APP):
+        return []
+    try:
+        applied = await applied_ids()
+    except Exception as error:
+        if (message := failure_message(error)) is None:
+            raise
+        # Piccolo would print a traceback.
+        raise SystemExit(f"gatehouse: {message}") from None
+    return [
+        check.MigrationStatus(APP, one.migration_id, one.description, one.migration_id in applied)
+        for one in all_migrations()
+    ]
 
 
 def _print(text: str) -> None:

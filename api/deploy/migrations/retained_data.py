@@ -148,19 +148,19 @@ def already_retained(copy: str) -> str:
     )
 
 
-async def erase_retained_data() -> list[str]:
-    """Erase all retained data; returns a text for each table: `20 rows of tenants`.
+async def erase_retained_data() -> dict[str, int]:
+    """Erase all retained data; returns how many rows each table had.
 
     It holds the migration lock, because a migration that runs may restore the data. Raises `CommandError`
     with the names of the objects that depend on the data, if there are any.
     """
     async with migration_lock(), platform_scope() as transaction:
-        connection = transaction.connection
+        connection: Any = transaction.connection
         rows = await connection.fetch(
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = $1 ORDER BY tablename", SCHEMA
         )
         tables = [row[0] for row in rows]
-        erased = [await _describe(connection, table) for table in tables]
+        erased = {table: await _count(connection, table) for table in tables}
         try:
             # In one statement, because they may depend on each other; without CASCADE, which would also drop
             # what depends on them elsewhere.
@@ -175,8 +175,7 @@ async def erase_retained_data() -> list[str]:
     return erased
 
 
-async def _describe(connection: Any, table: str) -> str:
-    if table == "retained_objects":
-        count = await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table} WHERE lost")
-        return f"the definitions of {count} objects"
-    return f"{await connection.fetchval(f'SELECT count(*) FROM {SCHEMA}.{table}')} rows of {table}"
+async def _count(connection: Any, table: str) -> int:
+    """The rows of `table`, or of the saved objects those that are not created again yet."""
+    condition = "lost" if table == "retained_objects" else "true"
+    return await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table} WHERE {condition}")

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from api.database.scopes import platform_scope
-from api.domain import fields, rate_limits
+from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.one_time_codes import (
     Purpose,
     consume_code,
@@ -22,7 +22,7 @@ async def request_email_verification(email: str, client: Client) -> datetime:
 
     Raises `InvalidInput` and `RateLimited`.
     """
-    address = fields.input_field("email", fields.user_email, email)
+    address = fields.input_field("email", email_addresses.user_email, email)
     await rate_limits.count_code(client, address)
     new = await make_code()
     async with platform_scope():
@@ -45,7 +45,7 @@ async def verify_email(email: str, code: str, client: Client) -> str:
     Raises `WrongCode` and `RateLimited`.
     """
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
-    address = fields.email_as_registered(email)
+    address = email_addresses.as_registered(email)
     proven = await prove_code(code, Purpose.EMAIL_VERIFICATION, address)
     async with platform_scope():
         await consume_code(proven)

@@ -13,15 +13,21 @@ from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
+from api import typed_text
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain.accounts.passwords import hash_password, verify_password
+from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
 from tables import OneTimeCode
 
 CODE_LIFETIME = timedelta(minutes=10)
 TOKEN_LIFETIME = timedelta(minutes=30)
 MAX_TRIES = 5
+
+MAX_TYPED_CODE = 100
+MAX_TYPED_TOKEN = 500
+"""Characters of the longest texts that are read as a code or a token: with spaces and the like."""
 
 
 class Purpose(Enum):
@@ -75,9 +81,9 @@ async def _insert(
 ) -> datetime:
     (row,) = await OneTimeCode.raw(
         'INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt", "userId", "tenantId")'
-        ' VALUES ({}, lower({}), {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"',
+        ' VALUES ({}, {}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"',
         purpose.value,
-        email,
+        mailbox_of(email),
         digest,
         lifetime,
         user_id,
@@ -103,13 +109,14 @@ async def prove_code(code: str, purpose: Purpose, email: str, *, tenant_id: UUID
     Raises `WrongCode`, after the same work whether a code exists or not. A text that is not six digits costs
     no try.
     """
+    code = typed_text.compact(code[:MAX_TYPED_CODE])
     # No address contains control characters, and PostgreSQL rejects NUL.
-    if not (_SIX_DIGITS.fullmatch(code.strip()) and email.isprintable()):
+    if not (_SIX_DIGITS.fullmatch(code) and email.isprintable()):
         raise WrongCode
     async with platform_scope():
-        rows = await OneTimeCode.raw(_COUNT_TRY, email, purpose.value, tenant_id, MAX_TRIES)
+        rows = await OneTimeCode.raw(_COUNT_TRY, mailbox_of(email), purpose.value, tenant_id, MAX_TRIES)
     row = rows[0] if rows else None
-    valid = await verify_password(code.strip(), row["codeDigest"] if row else None)
+    valid = await verify_password(code, row["codeDigest"] if row else None)
     if row is None or not valid:
         raise WrongCode
     return ProvenCode(row["id"], row["userId"])
@@ -118,7 +125,7 @@ async def prove_code(code: str, purpose: Purpose, email: str, *, tenant_id: UUID
 # The try is counted before the code is verified, so that concurrent tries cannot exceed the five.
 _COUNT_TRY = """
 UPDATE one_time_codes SET attempts = attempts + 1
- WHERE id = (SELECT id FROM one_time_codes WHERE email = lower({}) AND purpose = {}
+ WHERE id = (SELECT id FROM one_time_codes WHERE email = {} AND purpose = {}
                 AND "tenantId" IS NOT DISTINCT FROM {} ORDER BY "createdAt" DESC, id LIMIT 1)
    AND "consumedAt" IS NULL AND "expiresAt" > now() AND attempts < {}
 RETURNING id, "userId", "codeDigest"
@@ -150,7 +157,10 @@ async def check_token(token: str | None, purpose: Purpose, email: str) -> None:
     """Raises `WrongCode` if `consume_token` would."""
     async with platform_scope():
         rows = await OneTimeCode.raw(
-            f"SELECT id FROM one_time_codes WHERE {_IS_VALID}", purpose.value, email, _digest(token or "")
+            f"SELECT id FROM one_time_codes WHERE {_IS_VALID}",
+            purpose.value,
+            mailbox_of(email),
+            _digest(token),
         )
     if not rows:
         raise WrongCode
@@ -161,16 +171,17 @@ async def consume_token(token: str | None, purpose: Purpose, email: str) -> None
     consumed = await OneTimeCode.raw(
         f'UPDATE one_time_codes SET "consumedAt" = now() WHERE {_IS_VALID} RETURNING id',
         purpose.value,
-        email,
-        _digest(token or ""),
+        mailbox_of(email),
+        _digest(token),
     )
     if not consumed:
         raise WrongCode
 
 
-_IS_VALID = """purpose = {} AND email = lower({}) AND "codeDigest" = {}
+_IS_VALID = """purpose = {} AND email = {} AND "codeDigest" = {}
    AND "consumedAt" IS NULL AND "expiresAt" > now()"""
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _digest(token: str | None) -> str:
+    typed = typed_text.fold((token or "")[:MAX_TYPED_TOKEN])
+    return hashlib.sha256(typed.encode(errors="replace")).hexdigest()

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
-from api.domain import fields, rate_limits
+from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions
@@ -22,7 +22,7 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     For an unknown address the work and the answer are the same, and no mail is sent. Raises `InvalidInput`
     for a text that is not an address, and `RateLimited`.
     """
-    address = fields.input_field("email", fields.user_email, email)
+    address = fields.input_field("email", email_addresses.user_email, email)
     await rate_limits.count_code(client, address)
     new = await make_code()
     user, _ = await find_by_email(address) or (None, None)
@@ -57,7 +57,7 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
     """
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
     fields.input_field("newPassword", fields.password, new_password)
-    proven = await prove_code(code, Purpose.PASSWORD_RESET, fields.email_as_registered(email))
+    proven = await prove_code(code, Purpose.PASSWORD_RESET, email_addresses.as_registered(email))
     password_hash = await hash_password(new_password)
     async with platform_scope():
         # Locks the user before the code, as the removal of a user does. In the other order the two could

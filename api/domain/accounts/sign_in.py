@@ -2,12 +2,12 @@
 
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
-from api.domain import fields, rate_limits
+from api.domain import email_addresses, rate_limits
 from api.domain.accounts.passwords import hash_password, is_outdated, verify_password
 from api.domain.accounts.sessions import OpenedSession, open_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import TenantSuspended, WrongCredentials
+from api.domain.errors import Problem, TenantSuspended, WrongCredentials
 from tables import Tenant, User
 
 
@@ -50,18 +50,16 @@ SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
 
 async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
     """The user of an address in any spelling, with their tenant; None if that is deleted."""
-    # No address contains control characters, and PostgreSQL rejects NUL.
-    if not email.isprintable():
-        return None
-    rows = await read_platform(_BY_EMAIL, email.strip(), fields.email_as_registered(email))
+    spellings = email_addresses.spellings(email)
+    rows = await read_platform(_BY_EMAIL, spellings[0], spellings[-1]) if spellings else []
     return (read_row(User, "u", rows[0]), read_optional_row(Tenant, "t", rows[0])) if rows else None
 
 
 async def _record_refusal(reason: str, typed: str, user: User | None, client: Client) -> None:
     """Record a failed sign-in. A text that is not an address is left out: it may be a password."""
     try:
-        address = fields.user_email(typed)
-    except fields.Problem:
+        address = email_addresses.user_email(typed)
+    except Problem:
         address = None
     async with platform_scope():
         await record_event(

@@ -9,12 +9,15 @@ from typing import Any, NamedTuple, TextIO
 
 from asyncpg import UniqueViolationError
 
+from api import typed_text
 from api.database.scopes import copy_rows, platform_scope
 from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.file_export import from_formula_safe
 from api.domain.beta_keys.key_format import canonical
+from api.domain.email_addresses import user_email
+from api.domain.errors import Problem
 from api.key_shape import MAX_LENGTH
 from tables import BetaKey
 
@@ -107,7 +110,9 @@ class _LineReader:
         self._count = 0
         heading = file.readline(MAX_LINE_LENGTH)
         self._delimiter = delimiter_of(heading)
-        self._names = [name.strip() for name in next(csv.reader([heading], delimiter=self._delimiter), [])]
+        self._names = [
+            typed_text.clean(name) for name in next(csv.reader([heading], delimiter=self._delimiter), [])
+        ]
         self._file = file
 
     def chunks(self) -> Iterator[list[tuple[Any, ...]]]:
@@ -155,8 +160,8 @@ class _LineReader:
         for name, clean in _CLEANERS.items():
             text = from_formula_safe(texts.get(name, ""))
             try:
-                row.append(clean(text) if name == "key" or text.strip() else None)
-            except fields.Problem as problem:
+                row.append(clean(text) if name == "key" or typed_text.clean(text) else None)
+            except Problem as problem:
                 self._report(LineProblem(line, name, problem.code, problem.limits))
                 is_valid = False
         return tuple(row) if is_valid else None
@@ -182,12 +187,13 @@ def _duplicate(row: Mapping[str, Any]) -> LineProblem:
 
 
 def _key(typed: str) -> str:
-    if not typed.strip():
-        raise fields.Problem("REQUIRED")
+    folded = typed_text.fold(typed)
+    if not folded:
+        raise Problem("REQUIRED")
     key = canonical(typed)
     if key is None:
-        too_long = len(typed.strip()) > MAX_LENGTH
-        raise fields.Problem("TOO_LONG", max=MAX_LENGTH) if too_long else fields.Problem("INVALID_KEY")
+        too_long = len(folded) > MAX_LENGTH
+        raise Problem("TOO_LONG", max=MAX_LENGTH) if too_long else Problem("INVALID_KEY")
     return key
 
 
@@ -201,5 +207,5 @@ _CLEANERS: Mapping[str, Callable[[str], Any]] = {
     "notes": lru_cache(fields.key_notes),
     "batch": lru_cache(fields.batch),
     "expiresAt": lru_cache(_expiry),
-    "recipientEmail": fields.user_email,
+    "recipientEmail": user_email,
 }

@@ -10,6 +10,7 @@ from api.domain import fields
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
+from api.domain.email_addresses import user_email
 from api.domain.errors import Conflict, NotFound, RateLimited
 from api.domain.mails import Template, queue_mail
 from api.settings import get_settings
@@ -31,7 +32,7 @@ async def send_key(actor: Actor, key_id: UUID, email: str) -> None:
     `NotFound`, `Conflict` for a key that is not available or has another recipient, and `RateLimited` within
     `RESEND_INTERVAL` of the last invitation with this key, or after `MAX_PER_HOUR` invitations in an hour.
     """
-    address = fields.input_field("email", fields.user_email, email)
+    address = fields.input_field("email", user_email, email)
     async with platform_scope():
         await _lock_invitations()
         await _send(actor, key_id, address)
@@ -43,7 +44,7 @@ async def invite(actor: Actor, batch: str, email: str) -> bool:
     Raises `InvalidInput`, `NotFound` when the batch has no key left, and `RateLimited` after `MAX_PER_HOUR`
     invitations in an hour.
     """
-    address = fields.input_field("email", fields.user_email, email)
+    address = fields.input_field("email", user_email, email)
     async with platform_scope():
         await _lock_invitations()
         if await BetaKey.raw(_SENT, address, batch):

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, ValidationInfo
 from api.database.scopes import copy_rows, platform_scope
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
-from api.domain.fields import Batch, FutureTime, KeyNotes, NoneIfBlank, Problem, UserEmail, whole_number
+from api.domain.errors import Problem
+from api.domain.fields import Batch, FutureTime, KeyNotes, NoneIfBlank, UserEmail, whole_number
 from api.domain.forms import Form
 from api.key_shape import ALPHABET, SYMBOLS, format_key
 from tables import BetaKey

@@ -1,8 +1,8 @@
 """Reading a typed beta key: which stored keys it can mean."""
 
 import re
-import unicodedata
 
+from api import typed_text
 from api.key_shape import GROUP_PATTERN, KEY_PATTERN, MAX_LENGTH, PREFIX, format_key
 
 MAX_TYPED_LENGTH = 10 * MAX_LENGTH
@@ -10,7 +10,7 @@ MAX_TYPED_LENGTH = 10 * MAX_LENGTH
 
 _STORED = re.compile(KEY_PATTERN)
 
-_COMPACT = re.compile(f"{PREFIX}({GROUP_PATTERN}{GROUP_PATTERN})")
+_COMPACT = re.compile(f"({PREFIX})?({GROUP_PATTERN}{GROUP_PATTERN})")
 
 
 def canonical(typed: str) -> str | None:
@@ -22,20 +22,17 @@ def canonical(typed: str) -> str | None:
 def candidate_keys(typed: str) -> list[str]:
     """The stored keys that `typed` can mean, the most likely first.
 
-    Case, spaces and dashes of a key of our shape are ignored. A key of another shape is looked up as typed
-    and in capitals. Texts that cannot be a key give none: PostgreSQL rejects NUL and lone surrogates.
+    Case, spaces, dashes and invisible characters of a key of our shape are ignored, and its prefix may be
+    missing. A key of another shape is looked up as typed and in capitals. Texts that cannot be a key give
+    none: PostgreSQL rejects NUL and lone surrogates.
     """
     if _STORED.fullmatch(typed):
         return [typed]
     if len(typed) > MAX_TYPED_LENGTH:
         return []
-    typed = typed.strip()
-    compact = "".join(
-        character
-        for character in typed.upper()
-        if not character.isspace() and unicodedata.category(character) != "Pd"
-    )
-    candidates = [typed, typed.upper()]
-    if match := _COMPACT.fullmatch(compact):
-        candidates.insert(0, format_key(match[1]))
+    folded = typed_text.fold(typed)
+    candidates = [folded, folded.upper(), typed.strip()]
+    if match := _COMPACT.fullmatch(typed_text.compact(folded).upper()):
+        # Ten symbols without the prefix may be a key of another shape, which an old system issued.
+        candidates.insert(0 if match[1] else 2, format_key(match[2]))
     return [key for key in dict.fromkeys(candidates) if 0 < len(key) <= MAX_LENGTH and key.isprintable()]

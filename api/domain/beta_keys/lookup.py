@@ -53,7 +53,7 @@ def rejection(state: KeyState | None, email: str | None = None) -> BetaKeyReject
 
 
 async def find_key(typed: str) -> KeyState | None:
-    """The key that a person typed, or None; case, spaces and dashes do not matter."""
+    """The key that a person typed in any spelling, or None."""
     candidates = candidate_keys(typed)
     if len(candidates) == 1:
         return await _lookup.get(candidates[0])

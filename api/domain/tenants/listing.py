@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from api import typed_text
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_platform
 from api.domain.errors import NotFound
-from api.domain.fields import can_be_stored, letters_and_digits
+from api.domain.fields import can_be_stored
 from api.domain.pagination import Page, Position, cut
+from api.domain.tax_ids import letters_and_digits, lookup_forms
 from tables import Tenant
 
 
@@ -75,17 +77,19 @@ _SEARCH = """
 """
 
 
+_BY_ID_OR_TAX_ID = f"""
+SELECT {_TENANT} FROM tenants t WHERE t.id = {{}} OR t.nit = ANY({{}}::text[])
+ ORDER BY array_position({{}}::text[], t.nit::text) LIMIT 1
+"""
+
+
 async def show_tenant(typed: str) -> Tenant:
-    """The tenant with this id, or this tax id in any punctuation, deleted or not. Raises `NotFound`."""
+    """The tenant with this id, or this tax id in any spelling, deleted or not. Raises `NotFound`."""
     try:
-        tenant_id = UUID(typed)
+        tenant_id = UUID(typed_text.fold(typed))
     except ValueError:
         tenant_id = None
-    rows = await read_platform(
-        f"SELECT {_TENANT} FROM tenants t WHERE t.id = {{}} OR t.nit = {{}} ORDER BY t.nit = {{}} LIMIT 1",
-        tenant_id,
-        *[letters_and_digits(typed) if can_be_stored(typed) else None] * 2,
-    )
+    rows = await read_platform(_BY_ID_OR_TAX_ID, tenant_id, *[lookup_forms(typed)] * 2)
     if not rows:
         raise NotFound
     return read_row(Tenant, "t", rows[0])

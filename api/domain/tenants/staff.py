@@ -13,8 +13,8 @@ from api.database.scopes import read_tenants, tenant_scope
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import Conflict, EmailTaken, Forbidden, NotFound
-from api.domain.fields import DocumentId, NoneIfBlank, Password, PersonName, Phone, Problem, UserEmail
+from api.domain.errors import Conflict, EmailTaken, Forbidden, NotFound, Problem
+from api.domain.fields import DocumentId, NoneIfBlank, Password, PersonName, Phone, UserEmail
 from api.domain.forms import Changes, Form
 from api.domain.pagination import Page, Position, cut
 from api.domain.roles import Role

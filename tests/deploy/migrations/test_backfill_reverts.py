@@ -1,5 +1,6 @@
 """Reverting a `Backfill`: the old values come back, or the revert is refused before its first step."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -159,13 +160,14 @@ async def test_old_values_that_were_erased_are_missed_before_the_first_step(
     environment = project_with(tmp_path / "copy", KEEPS)
     await add_users(connection, 10)
     await run(migrated_database, "forwards", "all", cwd=tmp_path / "copy", **environment)
-    erased = run_gatehouse(migrated_database, "db", "forget", "--yes")
+    erased = run_gatehouse(migrated_database, "db", "forget", "--yes", "--json")
 
     code, output = await run(migrated_database, *BACK, cwd=tmp_path / "copy", **environment)
     backwards = script("--backwards", cwd=tmp_path / "copy", **environment)
     by_psql = await psql(migrated_database, backwards, tmp_path)
 
-    assert "erased 10 rows of users_20990101000000000000_1" in erased[1]
+    table = {"table": "users_20990101000000000000_1", "rows": 10}
+    assert json.loads(erased[1]) == {"erased": [table]}
     assert (code, by_psql[0]) == (1, 3)
     for told in (output, by_psql[1]):
         assert f"{ID} cannot be reverted: the old values in {COPY} are erased" in told

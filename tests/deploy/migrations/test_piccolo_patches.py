@@ -3,16 +3,17 @@
 import asyncio
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
-from piccolo.apps.migrations.commands import backwards, forwards
+from piccolo.apps.migrations.commands import backwards, check, forwards
 
 from api.command_error import CommandError
 from api.database.embedded import EmbeddedServer
 from api.deploy.migrations import index
 from api.deploy.migrations.index import Index, create_index
+from api.deploy.migrations.lock import KEY
 from tests.deploy.migrations.piccolo_command import (
     COUNT,
     TENANTS,
@@ -247,6 +248,9 @@ def test_the_guard_is_in_place() -> None:
         backwards.run_backwards,
         forwards.ForwardsMigrationManager.run_migrations,
         backwards.BackwardsMigrationManager.run_migrations_backwards,
+        forwards.ForwardsMigrationManager.create_migration_table,
+        backwards.BackwardsMigrationManager.create_migration_table,
+        check.CheckMigrationManager.get_migration_statuses,
     ]
     assert {function.__module__ for function in guarded} == {"api.deploy.migrations.piccolo_patches"}
 
@@ -271,25 +275,58 @@ async def test_what_cannot_be_done_is_one_line_and_exit_code_1(
     assert "Usage" not in output
 
 
-@pytest.mark.parametrize("direction", ["forwards", "backwards"])
-async def test_a_preview_changes_nothing_and_asks_nothing(
-    empty_database: str, connection: asyncpg.Connection, direction: str
+CATALOG = """
+SELECT array_agg(found ORDER BY found) FROM (
+    SELECT format('relation %s %s %s', oid, relnamespace, relname) FROM pg_class
+    UNION ALL SELECT format('schema %s %s', oid, nspname) FROM pg_namespace
+    UNION ALL SELECT format('column %s %s', attrelid, attname) FROM pg_attribute
+    UNION ALL SELECT format('constraint %s %s', oid, conname) FROM pg_constraint
+    UNION ALL SELECT format('function %s %s', oid, proname) FROM pg_proc
+) AS every (found)
+"""
+
+
+@pytest.fixture
+async def reader(server: EmbeddedServer, empty_database: str) -> AsyncIterator[str]:
+    """The address of `empty_database` for a role that may read the table `migration`, and write nothing."""
+    name = empty_database.split("?")[0].rsplit("/", 1)[1]
+    connection = await asyncpg.connect(server.dsn(user="postgres", database=name))
+    await connection.execute(
+        f"CREATE ROLE reader LOGIN; REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC;"
+        " ALTER DEFAULT PRIVILEGES FOR ROLE gatehouse GRANT SELECT ON TABLES TO reader;"
+        " ALTER ROLE reader SET default_transaction_read_only = on"
+    )
+    yield server.dsn(user="reader", database=name)
+    await connection.execute("DROP OWNED BY reader; DROP ROLE reader")
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("forwards", "all", "--preview"), "CREATE TABLE IF NOT EXISTS users"),
+        (("backwards", "all", "--preview"), "DROP INDEX IF EXISTS"),
+        (("check",), "True"),
+    ],
+    ids=["forwards", "backwards", "check"],
+)
+async def test_commands_that_read_write_nothing_and_need_no_more_than_the_right_to_read(
+    empty_database: str, reader: str, connection: asyncpg.Connection, arguments: tuple[str, ...], shown: str
 ) -> None:
-    if direction == "backwards":
+    """On an empty database and on a migrated one; they ask nothing, and wait for no migration."""
+    pending = {"forwards": shown, "backwards": "no migrations to revert", "check": "False"}[arguments[0]]
+    applied = shown if arguments[0] != "forwards" else "no migrations to apply"
+
+    for expected in (pending, applied):
+        before = await connection.fetchval(CATALOG)
+        for dsn in (empty_database, reader):
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", KEY)
+                code, output = await run(dsn, *arguments)
+            assert code == 0, output
+            assert expected in output
+        assert await connection.fetchval(CATALOG) == before
         await run(empty_database, "forwards", "all")
-    tables = "SELECT array_agg(oid ORDER BY oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-    before = await connection.fetchval(f"{tables} AND relname NOT LIKE 'migration%'")
-
-    first = "1" if direction == "forwards" else TENANTS
-    code, output = await run(empty_database, direction, "gatehouse", "--migration_id", first, "--preview")
-
-    assert code == 0, output
-    assert (
-        "CREATE TABLE IF NOT EXISTS users" if direction == "forwards" else "DROP INDEX IF EXISTS"
-    ) in output
-    assert await connection.fetchval(f"{tables} AND relname NOT LIKE 'migration%'") == before
-    recorded = await connection.fetchval("SELECT count(*) FROM migration")
-    assert recorded == (0 if direction == "forwards" else COUNT)
 
 
 async def test_a_table_that_the_sql_cannot_work_with_is_told_as_what_it_is(

@@ -1,5 +1,6 @@
 """What going backwards keeps, comes back, and is erased only when asked for."""
 
+import json
 import re
 
 import asyncpg
@@ -64,10 +65,12 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     asked, question = run_gatehouse(migrated_database, "db", "forget")
     kept = await connection.fetchval("SELECT to_regclass('gatehouse_undone.tenants') IS NOT NULL")
     erased, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
+    again = run_gatehouse(migrated_database, "db", "forget", "--yes", "--json")
 
     assert (asked, kept, erased) == (1, True, 0)
     assert "--yes" in question
     assert "erased 20 rows of tenants" in output
+    assert (again[0], json.loads(again[1])) == (0, {"erased": []})
     assert await connection.fetchval("SELECT to_regnamespace('gatehouse_undone') IS NULL")
     assert (await run(migrated_database, "forwards", "all"))[0] == 0
 

@@ -117,7 +117,7 @@ async def test_what_the_tables_do_not_show_is_a_question(empty_database: str, tm
     copy_project(tmp_path)
     file = max((tmp_path / "migrations").glob("gatehouse_*.py"))
     comment = "COMMENT ON TABLE mails IS $$x$$;"
-    file.write_text(file.read_text().replace('FORWARDS = """', f'FORWARDS = """\n{comment}'))
+    file.write_text(file.read_text().replace('"""\n', f'"""\n{comment}\n', 1))
 
     code, output = gatehouse(empty_database, tmp_path, "squash")
     _, error = await piccolo(empty_database, tmp_path, "forwards")

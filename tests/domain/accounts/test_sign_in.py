@@ -39,6 +39,7 @@ async def test_an_unknown_address_and_a_wrong_password_get_the_same_error(
     }
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_an_unknown_address_costs_a_hash_too(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

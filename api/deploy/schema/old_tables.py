@@ -1,0 +1,38 @@
+"""Whether tables that exist are those of the old system, which `gatehouse db adopt` converts."""
+
+from api.deploy.schema.catalog import Catalog
+
+FORWARDS = "piccolo migrations forwards all"
+ADOPT = "gatehouse db adopt"
+
+
+def problem_of_other_tables(expected: Catalog, actual: Catalog) -> str | None:
+    """What to do about tables that are neither Gatehouse's nor the old system's; None if all are.
+
+    Such a table lacks a column that existing rows cannot get: NOT NULL and without a default.
+    """
+    for table, old in actual.items():
+        new = expected[table]
+        missing = [
+            name
+            for name, one in new.columns.items()
+            if name not in old.columns and (name == "role" or (one.not_null and one.default is None))
+        ]
+        if old.columns.get("id", new.columns["id"]).type not in ("uuid", "text", "character varying"):
+            missing.append("ids that are uuids")
+        if missing:
+            return (
+                f"{table} is neither Gatehouse's table nor the old system's: it lacks {', '.join(missing)};"
+                f" rename it: ALTER TABLE {table} RENAME TO …"
+            )
+    if actual and "users" not in actual:
+        names = ", ".join(actual)
+        return f"there is no table users, to which {names} belong; restore it, or rename {names}"
+    return None
+
+
+def advice(expected: Catalog, actual: Catalog) -> str:
+    """What to do where migrations do not fit the tables of `actual`, and none is applied."""
+    return problem_of_other_tables(expected, actual) or (
+        f"if the old system created this database, run: {ADOPT}"
+    )

@@ -1,0 +1,128 @@
+"""Email addresses: reading a typed one, so that two accounts never have addresses that look the same."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+from email_validator import EmailNotValidError, validate_email
+
+from api import typed_text
+from api.domain.errors import Problem
+
+
+def email(max_length: int) -> Callable[[str], str]:
+    """An email address as `email-validator` normalises it, without asking DNS.
+
+    An address is ambiguous if its local part mixes scripts, or if folding changes more of it than the case of
+    ASCII letters: its mails may reach another mailbox than the one that it looks like.
+    """
+
+    def read(value: str) -> str:
+        if len(value) > 4 * max_length:
+            raise Problem("TOO_LONG", max=max_length)
+        value = _clean(value)
+        if not value:
+            raise Problem("REQUIRED")
+        try:
+            address = _normalized_email(value)
+        except EmailNotValidError:
+            raise Problem("INVALID_EMAIL") from None
+        if not typed_text.is_readable(address):
+            raise Problem("INVALID_EMAIL")
+        if len(address) > max_length:
+            raise Problem("TOO_LONG", max=max_length)
+        return address
+
+    return read
+
+
+def _clean(value: str) -> str:
+    if value.isascii():
+        return value.strip()
+    if typed_text.has_filler(value):
+        raise Problem("INVALID_EMAIL")
+    value = typed_text.clean(typed_text.fold_dashes(typed_text.drop_formats(value)))
+    local, at, domain = value.rpartition("@")
+    local = typed_text.fold_digits(local)
+    if is_ambiguous(local):
+        raise Problem("AMBIGUOUS_EMAIL")
+    return f"{local}{at}{domain}"
+
+
+def is_ambiguous(local: str) -> bool:
+    """Whether the part before the @ can be read as another one."""
+    if local.isascii():
+        return False
+    return (
+        unicodedata.normalize("NFKC", local) != local
+        or local.lower() != ascii_lower(local)
+        or len({script for script in map(_script, local) if script}) > 1
+    )
+
+
+def ascii_lower(text: str) -> str:
+    """The text with the ASCII letters in lower case. `lower()` would make an i of U+0130."""
+    return text.encode(errors="surrogatepass").lower().decode(errors="surrogatepass")
+
+
+# Written together with Chinese characters.
+_SCRIPTS_OF_CJK = {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "BOPOMOFO", "HANGUL", "IDEOGRAPHIC"}
+
+
+def _script(character: str) -> str | None:
+    """The script of a letter or mark; None for characters that occur in all scripts.
+
+    `unicodedata` has no scripts, but the name of each letter starts with that of its script.
+    """
+    if character.isascii():
+        return "LATIN" if character.isalpha() else None
+    if unicodedata.category(character)[0] not in "LM":
+        return None
+    script = unicodedata.name(character, "").partition(" ")[0]
+    if script == "COMBINING":
+        return None
+    return "CJK" if script in _SCRIPTS_OF_CJK else script
+
+
+_PLAIN_EMAIL = re.compile(r"((?:[a-z0-9_+-]+\.)*[a-z0-9_+-]+)@([A-Za-z0-9.-]+)", re.ASCII)
+
+
+def _normalized_email(value: str) -> str:
+    """Raises `EmailNotValidError`."""
+    plain = _PLAIN_EMAIL.fullmatch(value)
+    if plain is None or len(plain[1]) > 64:
+        return validate_email(value, check_deliverability=False).normalized
+    # Domain rules take most of the time, and an imported file of a million addresses has few domains.
+    return f"{plain[1]}@{_normalized_domain(plain[2])}"
+
+
+@lru_cache(maxsize=1024)
+def _normalized_domain(domain: str) -> str:
+    return validate_email(f"x@{domain}", check_deliverability=False).domain
+
+
+def as_registered(value: str) -> str:
+    """The address as registration stores it; adopted databases hold invalid ones, which stay as typed."""
+    try:
+        return user_email(value)
+    except Problem:
+        return typed_text.drop_formats(value).strip()
+
+
+def spellings(value: str) -> list[str]:
+    """The stored addresses that a typed one can mean, at most two; PostgreSQL compares them in lower case.
+
+    No address contains control characters, and PostgreSQL rejects NUL. PostgreSQL makes an i of U+0130, which
+    would be another person's address.
+    """
+    typed = dict.fromkeys([value.strip(), as_registered(value)])
+    return [address for address in typed if address.isprintable() and "\u0130" not in address]
+
+
+def mailbox_of(address: str) -> str:
+    """The name of a mailbox in a proof: the address that was mailed, in any ASCII case."""
+    return ascii_lower(address)
+
+
+user_email = email(120)

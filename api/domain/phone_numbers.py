@@ -1,0 +1,65 @@
+"""Phone numbers: reading a typed one in any notation."""
+
+import re
+
+import phonenumbers
+
+from api import typed_text
+from api.domain.errors import Problem
+from api.settings import get_settings
+
+MAX_LENGTH = 20
+"""Characters of the columns: 16 of the longest number, and a short extension."""
+
+MAX_TYPED_LENGTH = 100
+
+# `phonenumbers` finds a number in almost any text.
+_PHONE = re.compile(
+    r"(?:TEL(?:EFONO|ÉFONO|EPHONE)?|CEL(?:ULAR)?|MOVIL|MÓVIL|WHATSAPP|FAX)?[.:]?\s*"
+    r"(?P<number>[+(]{0,2}\d[\d\s().\-/]*)"
+    r"(?:[,;]?\s*(?:EXT(?:ENSI[OÓ]N|N)?|INT(?:ERNO)?|ANEXO|X|#)\s*[.:=]?\s*(?P<extension>\d{1,7}))?",
+    re.IGNORECASE,
+)
+
+# Until 2019, a 1 came after the country code of Mexico for mobile numbers; WhatsApp shows it to this day.
+_OLD_MEXICAN = re.compile(r"\+521(\d{10})")
+_OLD_MEXICAN_PREFIX = re.compile(r"(?:01|04[45]|1)(\d{10})")
+
+
+def phone(value: str) -> str:
+    """A phone number in E.164; without a country code, it belongs to `PHONE_REGION`.
+
+    An extension follows after an x, as in `+576015551234x12`.
+    """
+    if len(value) > MAX_TYPED_LENGTH:
+        raise Problem("INVALID_PHONE")
+    match = _PHONE.fullmatch(typed_text.fold(value))
+    if match is None:
+        raise Problem("INVALID_PHONE")
+    number = _number(match["number"])
+    if match["extension"]:
+        number = f"{number}x{match['extension']}"
+    if len(number) > MAX_LENGTH:
+        raise Problem("TOO_LONG", max=MAX_LENGTH)
+    return number
+
+
+def _number(typed: str) -> str:
+    """The number in E.164. Raises `Problem`."""
+    region = get_settings().phone_region
+    digits = "".join(character for character in typed if character in "+0123456789")
+    attempts = [typed]
+    if old := _OLD_MEXICAN.fullmatch(f"+{digits[2:]}" if digits.startswith("00") else digits):
+        attempts.append(f"+52{old[1]}")
+    if region == "MX" and (old := _OLD_MEXICAN_PREFIX.fullmatch(digits)):
+        attempts.append(f"+52{old[1]}")
+    if digits.startswith("00"):
+        attempts.append(f"+{digits[2:]}")
+    for attempt in attempts:
+        try:
+            number = phonenumbers.parse(attempt, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    raise Problem("INVALID_PHONE")

@@ -1,0 +1,192 @@
+"""What people paste into each field, by each door; the characters are those of `tests/test_typed_text.py`."""
+
+import asyncpg
+import httpx
+import pytest
+
+from api.domain import fields
+from api.domain.errors import Problem
+from api.domain.phone_numbers import phone
+from tests.domain.accounts.codes import REQUEST_VERIFICATION, VERIFY, mailed
+from tests.support import Api, Settings, issue_key, registration
+from tests.test_typed_text import DASHES, FILLERS, FORMATS, MINUS_SIGNS
+
+pytestmark = pytest.mark.anyio
+
+
+def pasted_keys(key: str) -> list[str]:
+    symbols = key.replace("-", "")
+    wide = symbols.translate({ord(char): ord(char) + 0xFEE0 for char in symbols})
+    bold = "".join(chr(0x1D400 + ord(char) - 65) if char.isalpha() else char for char in symbols)
+    return [
+        *(f"{key}{one}" for one in FORMATS[:12]),
+        *(key.replace("-", f"{one}-") for one in FORMATS[:12]),
+        *(key.replace("-", dash) for dash in DASHES + MINUS_SIGNS),
+        key.lower(),
+        symbols,
+        symbols[4:],
+        f"\u00a0{symbols[4:].lower()}\u3000",
+        wide,
+        bold,
+        f"\u202a{key}\u202c",
+        f"\u2068{' '.join(symbols)}\u2069\ufeff",
+    ]
+
+
+async def test_a_key_is_found_in_any_spelling(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    settings(RATE_LIMITS="off")
+    key = await issue_key(database)
+
+    for typed in pasted_keys(key):
+        assert (await api.validate(typed))["valid"], ascii(typed)
+        answer = await api.http.get(
+            f"/api/beta-keys/validate/{httpx.URL('http://x/' + typed).raw_path.decode()[1:]}"
+        )
+        assert answer.json()["valid"], ascii(typed)
+    for filler in FILLERS:
+        assert (await api.validate(f"{key}{filler}"))["reason"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "stored"),
+    [
+        ("firstName", "\u200eAna", "Ana"),
+        ("firstName", "\ufeffJose\u0301\u200b", "José"),
+        ("lastName", "Nu\u00adn\u0303ez", "Nuñez"),
+        ("lastName", "\u2066Ríos\u2069", "Ríos"),
+        ("phoneNumber", "\u202a+57 300 123 4567\u202c", "+573001234567"),
+        ("phoneNumber", "＋５７ ３００ １２３ ４５６７", "+573001234567"),
+        ("phoneNumber", "300\u2212123\u22124567", "+573001234567"),
+        ("phoneNumber", "٣٠٠ ١٢٣ ٤٥٦٧", "+573001234567"),
+        ("email", "ana\u200b@example.com", "ana@example.com"),
+        ("email", "\ufeffana@exam\u00adple.com\u2060", "ana@example.com"),
+        ("email", "ana\u2010maria@example.com", "ana-maria@example.com"),
+        ("email", "ana１@example.com", "ana1@example.com"),
+        ("email", "\u202aana@example.com\u202c", "ana@example.com"),
+        ("email", "山田たろう@example.com", "山田たろう@example.com"),
+        ("email", "почта@example.com", "почта@example.com"),
+        ("documentId", "１．０２０\u2212３", "1.020-3"),
+    ],
+    ids=ascii,
+)
+async def test_a_pasted_field_is_stored_clean(
+    api: Api, database: asyncpg.Connection, field: str, typed: str, stored: str
+) -> None:
+    form = registration(await issue_key(database), **{field: typed})
+
+    assert (await api.register(form))["__typename"] == "Registration"
+
+    row = await database.fetchrow("SELECT * FROM users")
+    assert row is not None
+    assert row[field] == stored
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *(f"an{filler}a@example.com" for filler in FILLERS),
+        "аna@example.com",
+        "pаypal@example.com",
+        "anа.rios@example.com",
+        "αna@example.com",
+        "ana\u02bc@example.com",
+        "m\u0130ke@example.com",
+        "mıKE\u017f@example.com",
+        "JOSÉ@example.com",
+        "ﬁona@example.com",
+        "ａna@example.com",
+        "𝐚na@example.com",
+    ],
+    ids=ascii,
+)
+def test_an_email_that_looks_like_another_is_refused(typed: str) -> None:
+    with pytest.raises(Problem) as refused:
+        fields.user_email(typed)
+
+    assert refused.value.code in ("AMBIGUOUS_EMAIL", "INVALID_EMAIL")
+
+
+async def test_a_code_may_be_pasted_with_spaces_dashes_and_other_digits(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    settings(RATE_LIMITS="off")
+    for change in (
+        lambda code: f"{code[:3]} {code[3:]}",
+        lambda code: f"{code[:3]}-{code[3:]}",
+        lambda code: f"{code[:3]}\u2212{code[3:]}",
+        lambda code: "".join(chr(0xFF10 + int(digit)) for digit in code),
+        lambda code: "".join(chr(0x660 + int(digit)) for digit in code),
+        lambda code: f"\u200b{code}\ufeff",
+    ):
+        await api.data(REQUEST_VERIFICATION, e="ana@example.com")
+        code = (await mailed(database, "verification_code"))[-1]["code"]
+        answer = (await api.data(VERIFY, e="Ana@example.com\u200b", c=change(code)))["verifyEmail"]
+        assert answer["__typename"] == "EmailVerified", ascii(change(code))
+
+
+async def test_a_code_proves_only_the_address_that_was_mailed(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    settings(REQUIRE_VERIFIED_EMAIL="true", RATE_LIMITS="off")
+    for other in ("m\u0130ke@example.com", "mık\u0435@example.com", "MIKÉ@example.com"):
+        asked = (await api.data(REQUEST_VERIFICATION, e=other))["requestEmailVerification"]
+        assert asked["__typename"] == "InvalidInput", ascii(other)
+    await api.data(REQUEST_VERIFICATION, e="mike@example.com")
+    code = (await mailed(database, "verification_code"))[-1]["code"]
+
+    wrong = (await api.data(VERIFY, e="m\u0130ke@example.com", c=code))["verifyEmail"]
+    token = (await api.data(VERIFY, e="Mike@Example.com", c=code))["verifyEmail"]["token"]
+    form = registration(await issue_key(database), email="MIKE@example.com")
+
+    assert wrong["__typename"] == "WrongCode"
+    assert (await api.register({**form, "emailVerificationToken": f"\u200b{token} "}))["__typename"] == (
+        "Registration"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("+52 1 55 1234 5678", "+525512345678"),
+        ("+5215512345678", "+525512345678"),
+        ("0052 1 55 1234 5678", "+525512345678"),
+        ("+52 55 1234 5678", "+525512345678"),
+        ("+54 9 11 2345-6789", "+5491123456789"),
+        ("0057 300 123 4567", "+573001234567"),
+        ("(+57) 300 123 4567", "+573001234567"),
+        ("tel:+57-300-1234567", "+573001234567"),
+        ("WhatsApp: 300 123 4567", "+573001234567"),
+        ("+57 601 555 1234 ext. 12", "+576015551234x12"),
+        ("601 555 1234 Extensión 1234", "+576015551234x1234"),
+        ("(601) 555-1234, ext 12", "+576015551234x12"),
+        ("601 555 1234 x12", "+576015551234x12"),
+        ("601 555 1234 #12", "+576015551234x12"),
+        ("tel:+57-601-5551234;ext=12", "+576015551234x12"),
+        ("+576015551234x12", "+576015551234x12"),
+    ],
+)
+def test_a_phone_is_read_in_any_notation(typed: str, stored: str) -> None:
+    assert phone(typed) == stored
+
+
+def test_a_mexican_phone_is_read_as_it_was_dialled_before(settings: Settings) -> None:
+    settings(PHONE_REGION="MX")
+
+    for typed in (
+        "55 1234 5678",
+        "044 55 1234 5678",
+        "045 55 1234 5678",
+        "01 55 1234 5678",
+        "1 55 1234 5678",
+    ):
+        assert phone(typed) == "+525512345678"
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "ext. 12", "x12", "300 123 4567 ext", "+57 300 123 4567 ext. 12345678"]
+)
+def test_what_is_no_phone_is_refused(typed: str) -> None:
+    with pytest.raises(Problem):
+        phone(typed)
