@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from piccolo.apps.migrations.commands import backwards, check, forwards, new
 from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.conf.apps import AppConfig
@@ -199,7 +200,13 @@ async def _run_migrations_backwards(
         raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
     # After the question, the rehearsal only shows whether the revert would still work.
     report = _ignore if _announced.get() else _print
-    await announce_revert(migrations, report=_print_comment if manager.preview else report)
+    try:
+        await announce_revert(migrations, report=_print_comment if manager.preview else report)
+    except (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError):
+        if not manager.preview:
+            raise
+        # The rehearsal writes, and rolls back. A preview must work for a role that may only read.
+        _print("-- not rehearsed, because this role may only read\n")
     if manager.preview:
         for migration in migrations:
             _print(f"-- {migration.migration_id}\n{migration.revert_sql()}\n")
