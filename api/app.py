@@ -7,11 +7,11 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable
+from functools import cache
 
 import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -22,10 +22,13 @@ from api.database.engine import get_engine
 from api.deploy.migrations.pending import pending_migrations
 from api.deploy.migrations.server_processes import registered_process
 from api.domain.rate_limits import close_counter
+from api.http.client_address import client_address
+from api.http.cors import cors
 from api.http.graphql_view import GraphQLView
 from api.http.limits import MAX_REQUEST_SECONDS
 from api.http.metrics_port import metrics_port, metrics_routes
 from api.http.request_ids import RequestIds
+from api.http.trailing_slashes import TrailingSlashes
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
 from api.observability.middleware import instrument_schema, observability_lifespan, observe_route
@@ -49,9 +52,11 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
     app: ASGIApp = Starlette(
         routes=[
             graphql_route,
+            Route("/graphql/schema.graphql", schema_definition),
             *rest.routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/client-address", client_address),
             *metrics_routes(),
         ],
         exception_handlers={404: rest.http_error, 405: rest.http_error},
@@ -60,8 +65,9 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
     # These wrap Starlette instead of being its middleware, because GraphQL requests bypass Starlette.
     for middleware in (
         Middleware(_DirectRoute, graphql_route),
-        *_cors(),
+        *cors(),
         *metrics_port(),
+        Middleware(TrailingSlashes),
         Middleware(RequestIds),
     ):
         app = middleware.cls(app, *middleware.args, **middleware.kwargs)
@@ -100,24 +106,14 @@ class _DirectRoute:
         return self._app(scope, receive, send)
 
 
-def _cors() -> list[Middleware]:
-    """Lets pages of the origins in CORS_ORIGINS read responses. Browsers block all other origins.
+async def schema_definition(_request: Request) -> Response:
+    """The schema in GraphQL's schema definition language. It is public, as introspection is."""
+    return PlainTextResponse(_print_schema(), headers={"cache-control": "no-cache"})
 
-    Credentials are not allowed: no cookie authenticates a request, only a header that the page sets.
-    """
-    origins = get_settings().cors_origins
-    if not origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["accept-language", "authorization", "content-type", "x-request-id"],
-            expose_headers=["retry-after", "x-request-id"],
-            max_age=86_400,
-        )
-    ]
+
+@cache
+def _print_schema() -> str:
+    return f"{schema.as_str()}\n"
 
 
 async def healthz(_request: Request) -> Response:

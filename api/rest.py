@@ -14,7 +14,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from api.domain import errors, registration
 from api.domain.accounts import sign_in
@@ -22,7 +22,7 @@ from api.domain.accounts.sessions import OpenedSession
 from api.domain.beta_keys import lookup
 from api.domain.errors import DomainError, InvalidInput
 from api.domain.forms import Form
-from api.http.body import HttpError, read_body, require_json
+from api.http.body import HttpError, parse_json, read_body, refuse_compression, require_json
 from api.http.client import client_of
 from api.http.limits import MAX_BODY_BYTES
 from api.messages import message
@@ -51,6 +51,9 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """The status of the response to each error of the domain."""
+
+MAX_LOGGED_PATH = 200
+"""Characters of an unknown path in the log."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -101,11 +104,9 @@ async def _read_json_object(request: Request) -> dict[str, Any]:
     """The JSON object in the body. Raises `HttpError` if the body is anything else."""
     headers = request.headers
     require_json(headers.get("content-type", "").encode("latin-1"))
+    refuse_compression(headers.get("content-encoding", "").encode("latin-1"))
     body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
-    try:
-        values = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise HttpError(400, "The body is not JSON in UTF-8.") from None
+    values = parse_json(body)
     if not isinstance(values, dict):
         raise HttpError(400, "The body must be a JSON object.")
     return values
@@ -201,11 +202,25 @@ def _domain_error(error: DomainError, language: str) -> Response:
 
 async def http_error(request: Request, error: Exception) -> Response:
     """The response to an unknown path, or to a method that the path does not support."""
-    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
-    code = "NOT_FOUND" if status == 404 else "BAD_REQUEST"
-    response = _refuse(status, code, message(code, client_of(request.scope).language))
-    response.headers.update(headers or {})
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    if status != 405:
+        logger.info("unknown path", method=request.method, path=request.url.path[:MAX_LOGGED_PATH])
+        return _error(status, "NOT_FOUND", message("NOT_FOUND", client_of(request.scope).language))
+    allowed = {"allow": ", ".join(_allowed_methods(request))}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allowed)
+    response = _refuse(status, "BAD_REQUEST", message("BAD_REQUEST", client_of(request.scope).language))
+    response.headers.update(allowed)
     return response
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods of all routes with the path of the request. Starlette's own error lists those of one."""
+    methods = {"OPTIONS"}
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 def _refuse(status: int, code: str, text: str, fields: Sequence[dict[str, str]] = ()) -> Response:

@@ -133,6 +133,13 @@ def _read_origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _read_header_names(value: str) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _split(value))
+    if not all(re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name) for name in names):
+        raise ValueError
+    return names
+
+
 def _split(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
@@ -189,6 +196,11 @@ Origins = Annotated[
         "origins, separated by commas, like `https://shop.example.com,http://localhost:3000`; or `*`",
         _read_origins,
     ),
+]
+HeaderNames = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    Format("names of headers, separated by commas, like `x-client-version,x-shop`", _read_header_names),
 ]
 PhoneRegion = Annotated[str, Format("the two letters of a country (ISO 3166), like `CO`", _read_phone_region)]
 TaxIdCountry = Annotated[

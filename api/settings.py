@@ -16,6 +16,7 @@ from api.command_error import CommandError
 from api.setting_types import (
     CollectorUrl,
     DatabaseUrl,
+    HeaderNames,
     Heading,
     MetricsToken,
     Networks,
@@ -71,6 +72,9 @@ class Settings(BaseSettings):
     `none`: there is no proxy."""
     cors_origins: Origins = ()
     """The origins whose pages may call the API from a browser. Unset, none may."""
+    cors_headers: HeaderNames = ()
+    """Headers that these pages may send, besides those that the API reads and those of tracing and of
+    Apollo's clients."""
 
     execution_plans: Annotated[bool, Heading("GraphQL execution")] = True
     """Compile GraphQL documents that are sent again. Off, graphql-core interprets each document."""

@@ -57,6 +57,7 @@ def _fresh_settings() -> None:
         ("PUBLIC_URL", "https://ana:secret@beta.example.com"),
         ("CORS_ORIGINS", "https://shop.example.com/"),
         ("CORS_ORIGINS", "front.example.com"),
+        ("CORS_HEADERS", "x-shop: 7"),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not_shown(

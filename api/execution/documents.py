@@ -47,14 +47,20 @@ PLAN_BYTES = 6_000
 FIELD_BYTES = 4_000
 """Memory of one field of a plan, at most."""
 
+HASH_BYTES = 500
+"""Memory of the hash of a document with its entry in a dictionary, at most."""
+
 
 class Document:
     """A valid document, and the plans of its operations once it is requested a second time."""
 
-    __slots__ = ("_fixed_size", "ast", "counted_size", "plans", "selections")
+    __slots__ = ("_fixed_size", "ast", "counted_size", "plans", "query_hash", "selections", "text")
 
     def __init__(self, text: str, ast: DocumentNode) -> None:
+        self.text = text
         self.ast = ast
+        self.query_hash: str | None = None
+        """The hash by which the cache finds it, too."""
         self.plans: dict[str | None, Plan | None] = {}
         """By operation name. The plan of a single operation stands under None, too."""
         self.selections = SelectionCache()
@@ -65,7 +71,9 @@ class Document:
     @property
     def size(self) -> int:
         """Estimated memory in bytes. It grows as requests reach further selection sets."""
-        return self._fixed_size + PLAN_BYTES * len(self.plans) + FIELD_BYTES * self.selections.fields
+        hash_bytes = HASH_BYTES if self.query_hash is not None else 0
+        plan_bytes = PLAN_BYTES * len(self.plans) + FIELD_BYTES * self.selections.fields
+        return self._fixed_size + hash_bytes + plan_bytes
 
 
 def _count_tokens(ast: DocumentNode) -> int:
@@ -108,9 +116,30 @@ class DocumentCache:
         self._plan_first_request = plan_first_request
         self._probation = _Segment()
         self._protected = _Segment()
+        self._texts: dict[str, str] = {}
+        """The texts of documents by their hashes. Eviction of the document ends both."""
 
-    def get(self, text: str) -> Document | list[GraphQLError]:
-        """The document with this text, or the syntax and validation errors of the text."""
+    def get_by_hash(self, query_hash: str) -> Document | list[GraphQLError] | None:
+        """The document that `get` cached with this hash; None if it is not in the cache."""
+        text = self._texts.get(query_hash)
+        return self.get(text, query_hash) if text is not None else None
+
+    def get(self, text: str, query_hash: str | None = None) -> Document | list[GraphQLError]:
+        """The document with this text, or the syntax and validation errors of the text.
+
+        With `query_hash`, which the caller has checked, `get_by_hash` finds the document from now on.
+        """
+        document = self._get(text)
+        if query_hash is not None and isinstance(document, Document) and document.query_hash is None:
+            for segment in (self._probation, self._protected):
+                if text in segment:
+                    document.query_hash = query_hash
+                    self._texts[query_hash] = document.text
+                    segment.update_size(document)
+            self._evict()
+        return document
+
+    def _get(self, text: str) -> Document | list[GraphQLError]:
         document = self._protected.get(text)
         if document is not None:
             if self._protected.update_size(document):
@@ -169,9 +198,11 @@ class DocumentCache:
             or probation.size + protected.size > self._max_bytes
         ):
             if 4 * len(probation) > self._max_entries or 4 * probation.size > self._max_bytes:
-                probation.drop_oldest()
+                dropped = probation.drop_oldest()
             else:
-                protected.drop_oldest()
+                dropped = protected.drop_oldest()
+            if dropped.query_hash is not None:
+                del self._texts[dropped.query_hash]
 
     def __contains__(self, text: str) -> bool:
         return text in self._probation or text in self._protected
@@ -222,9 +253,10 @@ class _Segment:
         self._documents[text] = document
         self.update_size(document)
 
-    def drop_oldest(self) -> None:
+    def drop_oldest(self) -> Document:
         _, document = self._documents.popitem(last=False)
         self._uncount(document)
+        return document
 
     def __contains__(self, text: str) -> bool:
         return text in self._documents

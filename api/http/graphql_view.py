@@ -8,6 +8,7 @@ as the execution of a small document.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from hashlib import sha256
 from typing import Any, cast
 
 import orjson
@@ -19,32 +20,27 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.http.ides import get_graphql_ide_html
 
 from api.execution.document_limits import DocumentLimits
-from api.execution.documents import DocumentCache
+from api.execution.documents import Document, DocumentCache
 from api.execution.input_errors import explain_variables, name_null
-from api.http.body import Headers, HttpError, read_body, require_json
+from api.http.body import Headers, HttpError, read_body, refuse_compression, require_json
 from api.http.deadlines import Deadlines
-from api.http.graphql_parameters import Parameters, has_query, parse_body, parse_query_string
+from api.http.graphql_errors import (
+    NO_SUBSCRIPTIONS,
+    PersistedQueryNotFound,
+    RequestError,
+    RequestTimeout,
+    not_acceptable,
+)
+from api.http.graphql_parameters import Parameters, has_request, parse_body, parse_query_string
 from api.http.limits import MAX_BODY_BYTES, MAX_REQUEST_SECONDS
 from api.http.media_types import GRAPHQL_RESPONSE, HTML, JSON, accepts_html, choose_media_type
+from api.http.request_headers import RequestHeaders, read_headers
 
 _NOT_AWAITABLE = (ExecutionResult, list)
 """Results that are not awaited. A tuple, because `isinstance` takes longer for a union."""
 
 
-class RequestError(GraphQLError):
-    """The `HttpError` of a request that is not well-formed GraphQL over HTTP, for `on_errors`."""
-
-    def __init__(self, error: HttpError) -> None:
-        super().__init__(error.message)
-        self.status = error.status
-
-
-class RequestTimeout(RequestError):
-    """A request that took longer than `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(HttpError(503, f"The request took longer than {seconds:g} seconds."))
-        self.seconds = seconds
+_ALLOW = (b"allow", b"GET, OPTIONS, POST")
 
 
 class GraphQLView:
@@ -104,34 +100,31 @@ class GraphQLView:
         self._deadlines = Deadlines(max_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accept, content_type, content_length = _read_headers(scope["headers"])
-        method = scope["method"]
+        headers = read_headers(scope["headers"])
+        accept = headers.accept
         if (
-            method == "GET"
+            scope["method"] == "GET"
             and self._graphiql is not None
             and accepts_html(accept)
-            and not has_query(scope["query_string"])
+            and not has_request(scope["query_string"])
         ):
             await _send(send, 200, HTML, self._graphiql)
             return
 
+        if scope["method"] == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": [_ALLOW]})
+            await send({"type": "http.response.body"})
+            return
         context = self._get_context(scope)
         media_type = choose_media_type(accept)
-        headers: Headers = ()
+        extra_headers: Headers = ()
         try:
             if media_type is None:
-                raise HttpError(406, "Accept application/graphql-response+json or application/json.")
+                raise not_acceptable(accept)
             with self._deadlines.start():
-                if method == "POST":
-                    require_json(content_type)
-                    parameters = parse_body(await read_body(receive, content_length, self._max_body_bytes))
-                elif method == "GET":
-                    parameters = parse_query_string(scope["query_string"], self._max_body_bytes)
-                else:
-                    raise HttpError(405, "The method must be GET or POST.", [(b"allow", b"GET, POST")])
-                status, body = await self._respond(
-                    parameters, context, media_type, may_mutate=method == "POST"
-                )
+                parameters = await self._read_parameters(scope, headers, receive)
+                may_mutate = scope["method"] == "POST"
+                status, body = await self._respond(parameters, context, media_type, may_mutate=may_mutate)
         except ClientDisconnect:
             return
         except TimeoutError:
@@ -139,9 +132,21 @@ class GraphQLView:
             error = RequestTimeout(self._deadlines.seconds)
             status, body = error.status, self._format_request_errors(context, [error])
         except HttpError as error:
-            status, headers = error.status, error.headers
+            status, extra_headers = error.status, error.headers
             body = self._format_request_errors(context, [RequestError(error)])
-        await _send(send, status, media_type or JSON, body, headers)
+        await _send(send, status, media_type or JSON, body, extra_headers)
+
+    async def _read_parameters(self, scope: Scope, headers: RequestHeaders, receive: Receive) -> Parameters:
+        method = scope["method"]
+        if method == "POST":
+            require_json(headers.content_type)
+            refuse_compression(headers.content_encoding)
+            return parse_body(await read_body(receive, headers.content_length, self._max_body_bytes))
+        if method == "GET":
+            if headers.upgrade is not None and headers.upgrade.lower() == b"websocket":
+                raise HttpError(400, f"WebSocket is not supported. {NO_SUBSCRIPTIONS}")
+            return parse_query_string(scope["query_string"], self._max_body_bytes)
+        raise HttpError(405, f"The method must be GET or POST. {NO_SUBSCRIPTIONS}", [_ALLOW])
 
     async def _respond(
         self, parameters: Parameters, context: Any, media_type: bytes, *, may_mutate: bool
@@ -152,8 +157,10 @@ class GraphQLView:
             if not isinstance(result, _NOT_AWAITABLE):
                 result = await result
             if isinstance(result, list):
-                # With plain JSON a client could not distinguish our 400 from that of a proxy.
-                status = 400 if media_type is GRAPHQL_RESPONSE else 200
+                # With plain JSON a client could not distinguish our 400 from that of a proxy. Some clients do
+                # not read the body of a 400, and would not repeat the request with its query.
+                is_refused = not isinstance(result[0], PersistedQueryNotFound)
+                status = 400 if is_refused and media_type is GRAPHQL_RESPONSE else 200
                 return status, self._format_request_errors(context, result)
             if result.errors:
                 for error in result.errors:
@@ -172,8 +179,12 @@ class GraphQLView:
         self, parameters: Parameters, context: Any, *, may_mutate: bool
     ) -> Awaitable[ExecutionResult] | ExecutionResult | list[GraphQLError]:
         """The result of the operation, or the request errors because of which it is not executed."""
-        query, operation_name, variables, extensions = parameters
-        document = self._documents.get(query)
+        query, operation_name, variables, extensions, query_hash = parameters
+        document = (
+            self._documents.get(cast(str, query))
+            if query_hash is None
+            else self._find_persisted(query, query_hash)
+        )
         if isinstance(document, list):
             return document
         if not may_mutate:
@@ -191,11 +202,20 @@ class GraphQLView:
             )
         return result
 
+    def _find_persisted(self, query: str | None, query_hash: str) -> Document | list[GraphQLError]:
+        """The document with this hash. A request with both the query and its hash stores it."""
+        if query is None:
+            return self._documents.get_by_hash(query_hash) or [PersistedQueryNotFound()]
+        # Without this check a client could store its own document under the hash of another one.
+        if sha256(query.encode()).hexdigest() != query_hash:
+            raise HttpError(400, "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query.")
+        return self._documents.get(query, query_hash)
+
     def _interpret(
         self, document: DocumentNode, parameters: Parameters, context: Any
     ) -> Awaitable[ExecutionResult] | ExecutionResult | list[GraphQLError]:
         """The same by graphql-core, for an operation without a plan."""
-        _, operation_name, variables, extensions = parameters
+        _, operation_name, variables, extensions, _ = parameters
         # graphql-core's `execute` does these two steps, but returns the same for request errors, which have a
         # status of their own and no `data`, as for field errors that make `data` null.
         executor = self._executor_class.build(
@@ -230,19 +250,6 @@ def _reject_unsupported(schema: strawberry.Schema) -> None:
     unsupported = [name for name, used in features.items() if used]
     if unsupported:
         raise ValueError(f"GraphQLView does not support {', '.join(unsupported)}.")
-
-
-def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, bytes | None, bytes | None]:
-    """The values of Accept, Content-Type and Content-Length."""
-    accept = content_type = content_length = None
-    for name, value in headers:
-        if name == b"accept":
-            accept = value if accept is None else accept + b"," + value
-        elif name == b"content-type":
-            content_type = value
-        elif name == b"content-length":
-            content_length = value
-    return accept, content_type, content_length
 
 
 def _require_query(document: DocumentNode, operation_name: str | None) -> None:

@@ -6,7 +6,7 @@ from graphql import GraphQLError
 
 from api.domain.errors import DomainError, RateLimited
 from api.execution.places import PlacedError
-from api.http.graphql_view import RequestError, RequestTimeout
+from api.http.graphql_errors import PersistedQueryNotFound, RequestError, RequestTimeout
 from api.observability.error_reporting import error_code, report_error
 from api.observability.logs import get_logger
 from api.observability.request_outcome import record_outcome
@@ -23,6 +23,8 @@ ERRORS_DESCRIPTION = list_codes(
         "the request has no token, or one that is no longer valid.",
         "FORBIDDEN": "the signed-in user may not use this field.",
         "INVALID_ARGUMENT": "an argument is not valid; the message names it.",
+        "PERSISTED_QUERY_NOT_FOUND": "the request has the hash of a query that is not in the cache; send "
+        "it again with the query.",
         "RATE_LIMITED": "too many requests; `extensions.retryAfterSeconds` says when to try again.",
         "TIMEOUT": "the request took too long and was cancelled.",
         "UNAVAILABLE": "the database is not available at the moment; try again.",
@@ -61,6 +63,8 @@ def _summary(error: GraphQLError) -> str:
         return f"{error.status} {error.message}"
     if isinstance(error.original_error, DomainError):
         return error.original_error.code
+    if isinstance(error, PersistedQueryNotFound):
+        return error.message
     lines = " ".join(f"{location.line}:{location.column}" for location in error.locations or ())
     place = error.place if isinstance(error, PlacedError) else ".".join(map(str, error.path or ()))
     return f"invalid document or variables at {' '.join(filter(None, (lines, place))) or 'no place'}"

@@ -57,6 +57,8 @@ def serve() -> None:
         server_header=False,
         # `api.http.client` reads X-Forwarded-For, and only from TRUSTED_PROXIES.
         proxy_headers=False,
+        # Without this uvicorn advises to install a WebSocket library, whenever a client asks for one.
+        ws="none",
         timeout_graceful_shutdown=10,
     )
     try:

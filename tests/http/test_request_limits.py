@@ -162,6 +162,36 @@ async def test_without_configured_origins_no_foreign_page_may_call(api: Api) -> 
     preflight = await api.http.options("/graphql", headers=PREFLIGHT)
     answer = await api.http.post("/graphql", json={"query": "{ __typename }"}, headers={"origin": SHOP})
 
-    assert preflight.status_code == 405
+    assert preflight.status_code == 204
     assert "access-control-allow-origin" not in preflight.headers
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "traceparent, tracestate, baggage, sentry-trace",
+        "Apollographql-Client-Name, apollographql-client-version, Apollo-Require-Preflight",
+        "x-requested-with, GraphQL-Preflight, content-type, authorization",
+        "x-request-id, accept-language, accept",
+    ],
+)
+async def test_pages_may_send_the_headers_of_tracing_and_of_clients(
+    cross_origin: httpx.AsyncClient, headers: str
+) -> None:
+    asked = PREFLIGHT | {"access-control-request-headers": headers}
+
+    for path in ("/graphql", "/graphql/", "/api/auth/login", "/graphql/schema.graphql"):
+        assert (await cross_origin.options(path, headers=asked)).status_code == 200
+
+
+async def test_an_operator_may_allow_further_headers(
+    api: Api, settings: Callable[..., None], cross_origin: httpx.AsyncClient
+) -> None:
+    asked = PREFLIGHT | {"access-control-request-headers": "x-shop,content-type"}
+    assert (await cross_origin.options("/graphql", headers=asked)).status_code == 400
+
+    settings(CORS_ORIGINS=SHOP, CORS_HEADERS="X-Till, X-Shop")
+    transport = httpx.ASGITransport(make_app("plans"), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gatehouse.test") as client:
+        assert (await client.options("/graphql", headers=asked)).status_code == 200

@@ -92,7 +92,7 @@ def test_the_codes_of_errors_are_listed() -> None:
 def test_the_codes_of_a_response_are_listed() -> None:
     """`RATE_LIMITED` is both in unions and, for `validateBetaKey`, one of the `errors` of a response."""
     own = {error.code for error in DomainError.__subclasses__()} - HANDLED.keys()
-    expected = own | {"RATE_LIMITED", "TIMEOUT", "UNAVAILABLE", "INTERNAL"}
+    expected = own | {"PERSISTED_QUERY_NOT_FOUND", "RATE_LIMITED", "TIMEOUT", "UNAVAILABLE", "INTERNAL"}
 
     assert _codes("Query") == expected
     assert _codes("Mutation") == expected

@@ -19,7 +19,7 @@ from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import current_schema, read_catalog
-from api.deploy.schema.differences import UnexpectedSchema, require_schema
+from api.deploy.schema.differences import VERIFY, UnexpectedSchema, require_schema
 from api.deploy.schema.old_tables import advice
 from api.observability.logs import get_logger
 
@@ -58,6 +58,9 @@ async def apply_migrations(
     async with get_engine().transaction() as transaction:
         for migration in migrations:
             await retained_data.execute(transaction.connection, refuse_some_applied(migration))
+            for contract in migration.contracts.values():
+                refusal = contract.refuse_if_used(migration.migration_id)
+                await retained_data.execute(transaction.connection, refusal)
         expected = await build_expected_schema(transaction.connection, migrations)
         allowed = await retained_objects.objects_before_revert(transaction.connection)
     if fake:
@@ -101,16 +104,18 @@ async def _preflight(
     try:
         await run_preflight(migrations, expected, allowed)
     except UnexpectedSchema as error:
-        if await applied_ids():
-            raise
-        raise CommandError(f"{error}; {await _advice(expected)}") from None
+        raise UnexpectedSchema(error.found, await _advice(expected)) from None
 
 
 async def _advice(expected: ExpectedSchema) -> str:
+    applied = await applied_ids()
+    created = {
+        table for one in migrations_by_id().values() if one.migration_id in applied for table in one.tables
+    }
     async with get_engine().transaction() as transaction:
         connection = transaction.connection
         actual = await read_catalog(connection, await current_schema(connection), only=expected.final)
-    return advice(expected.final, actual)
+    return VERIFY if applied and set(actual) <= created else advice(expected.final, actual)
 
 
 async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> None:

@@ -1,15 +1,21 @@
 """The differences between two catalogs: the expected one and the actual one. Each has SQL that repairs it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from api.command_error import CommandError
 from api.deploy.schema import ddl
 from api.deploy.schema.catalog import Catalog, Index, Table
 
+VERIFY = "for the SQL that repairs it, run: gatehouse db verify"
+
 
 class UnexpectedSchema(CommandError):
     """The tables in the database differ from the migrations; the message lists every difference."""
+
+    def __init__(self, found: Sequence[str], advice: str = VERIFY) -> None:
+        super().__init__(f"the schema differs from the migrations: {'; '.join(found)}; {advice}")
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -30,17 +36,15 @@ def require_schema(
     """Raise `UnexpectedSchema` if a part of `actual` is neither as `expected` nor as in `later`.
 
     `later` is the catalog after all migrations: a migration meets the changes of later ones if the table
-    `migration` lost its rows. `allowed` are the names of unexpected parts that `actual` may have.
+    `migration` lost its rows. They may have dropped columns and triggers. `allowed` are the names of
+    unexpected parts that `actual` may have.
     """
     target = {
         name: _expected_or_later(table, later[name], actual[name]) if name in actual else table
         for name, table in expected.items()
     }
     if found := [one.description for one in differences(target, actual) if one.unexpected not in allowed]:
-        raise UnexpectedSchema(
-            f"the schema differs from the migrations: {'; '.join(found)}; for the SQL that repairs it, run:"
-            " gatehouse db verify"
-        )
+        raise UnexpectedSchema(found)
 
 
 def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
@@ -48,8 +52,14 @@ def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
     constraints = {one.definition for one in actual.constraints.values()}
     indexes = {one.definition for one in actual.indexes.values()}
     return Table(
-        columns=expected.columns
-        | {name: one for name, one in later.columns.items() if actual.columns.get(name) == one},
+        columns={
+            **{
+                name: one
+                for name, one in expected.columns.items()
+                if name in later.columns or name in actual.columns
+            },
+            **{name: one for name, one in later.columns.items() if actual.columns.get(name) == one},
+        },
         constraints={
             **{name: one for name, one in expected.constraints.items() if one in later.constraints.values()},
             **{name: one for name, one in later.constraints.items() if one.definition in constraints},
@@ -62,8 +72,14 @@ def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
             **{name: one for name, one in expected.policies.items() if name in later.policies},
             **{name: one for name, one in later.policies.items() if actual.policies.get(name) == one},
         },
-        triggers=expected.triggers
-        | {name: one for name, one in later.triggers.items() if actual.triggers.get(name) == one},
+        triggers={
+            **{
+                name: one
+                for name, one in expected.triggers.items()
+                if name in later.triggers or name in actual.triggers
+            },
+            **{name: one for name, one in later.triggers.items() if actual.triggers.get(name) == one},
+        },
         row_security=later.row_security
         if actual.row_security == later.row_security
         else expected.row_security,
