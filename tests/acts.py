@@ -333,6 +333,9 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "tenants seats": (["OPEN", "--admins", "3"], "tenants"),
     "tenants delete": (["OPEN", "--yes"], "tenants"),
     "tenants restore": (["DELETED"], "tenants"),
+    "users list": ([], None),
+    "users attach": (["early@example.com", "OPEN"], "users"),
+    "users remove": (["early@example.com", "--yes"], "audit_events"),
     "mail failed": ([], None),
 }
 """The arguments of each command, and the table that it writes to.
@@ -345,7 +348,9 @@ TENANTS = """
 INSERT INTO tenants ("businessName", nit, "businessType", address, "isActive", "deletedAt") VALUES
   ('El Ahorro', 'OPEN', 'TIENDA', 'Calle 1', true, NULL),
   ('La Bodega', 'SUSPENDED', 'TIENDA', 'Calle 2', false, NULL),
-  ('El Sol', 'DELETED', 'TIENDA', 'Calle 3', false, now())
+  ('El Sol', 'DELETED', 'TIENDA', 'Calle 3', false, now());
+INSERT INTO users (email, password, "firstName", "lastName", role)
+  VALUES ('early@example.com', '', 'Eva', 'Mora', 'CASHIER')
 """
 
 

@@ -32,7 +32,8 @@ def add(
 
 def _read_password() -> str:
     try:
-        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+        # Some shells of Windows write a byte order mark first.
+        return sys.stdin.buffer.readline().decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise CommandError("the password on standard input is not UTF-8") from None
 

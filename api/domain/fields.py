@@ -14,6 +14,7 @@ from api import typed_text
 from api.domain.business_types import BusinessType
 from api.domain.email_addresses import email, user_email
 from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Problem
+from api.domain.opaque_strings import opaque_string
 from api.domain.phone_numbers import phone
 from api.domain.tax_ids import tax_id
 
@@ -108,16 +109,25 @@ def business_type(value: str) -> str:
 
 
 def password(value: str) -> str:
-    """8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character."""
-    if len(value) < 8:
+    """8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
+
+    They are counted in the normal form, in which the password will be hashed. The value is as typed, because
+    the hash of a user who registers again may be of that form.
+    """
+    if len(value) > 4 * 128:
+        raise Problem("TOO_LONG", max=128)
+    normal = opaque_string(value)
+    if normal is None:
+        raise Problem("REQUIRED" if not value else "INVALID_CHARACTERS")
+    if len(normal) < 8:
         raise Problem("TOO_SHORT", min=8)
-    if len(value) > 128:
+    if len(normal) > 128:
         raise Problem("TOO_LONG", max=128)
     if not (
-        any(character.islower() for character in value)
-        and any(character.isupper() for character in value)
-        and any(character.isdigit() for character in value)
-        and any(not character.isalnum() for character in value)
+        any(character.islower() for character in normal)
+        and any(character.isupper() for character in normal)
+        and any(character.isdigit() for character in normal)
+        and any(not character.isalnum() for character in normal)
     ):
         raise Problem("WEAK_PASSWORD")
     return value

@@ -8,9 +8,6 @@ from api import typed_text
 from api.domain.errors import Problem
 from api.settings import get_settings
 
-MAX_LENGTH = 20
-"""Characters of the columns: 16 of the longest number, and a short extension."""
-
 MAX_TYPED_LENGTH = 100
 
 # `phonenumbers` finds a number in almost any text.
@@ -29,7 +26,7 @@ _OLD_MEXICAN_PREFIX = re.compile(r"(?:01|04[45]|1)(\d{10})")
 def phone(value: str) -> str:
     """A phone number in E.164; without a country code, it belongs to `PHONE_REGION`.
 
-    An extension follows after an x, as in `+576015551234x12`.
+    An extension follows as in RFC 3966: `+576015551234;ext=12`.
     """
     if len(value) > MAX_TYPED_LENGTH:
         raise Problem("INVALID_PHONE")
@@ -37,11 +34,7 @@ def phone(value: str) -> str:
     if match is None:
         raise Problem("INVALID_PHONE")
     number = _number(match["number"])
-    if match["extension"]:
-        number = f"{number}x{match['extension']}"
-    if len(number) > MAX_LENGTH:
-        raise Problem("TOO_LONG", max=MAX_LENGTH)
-    return number
+    return f"{number};ext={match['extension']}" if match["extension"] else number
 
 
 def _number(typed: str) -> str:

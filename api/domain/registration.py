@@ -9,7 +9,7 @@ from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.one_time_codes import Purpose, check_token, consume_token
-from api.domain.accounts.passwords import hash_password, verify_password
+from api.domain.accounts.passwords import PasswordCheck, check_password, hash_password
 from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -40,6 +40,7 @@ from api.domain.forms import Form
 from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
 from api.domain.tax_ids import equal_ids, letters_and_digits
+from api.domain.users import find_active_without_tenant, make_owner, record_attached
 from api.settings import get_settings
 from tables import Tenant, User
 
@@ -68,7 +69,8 @@ async def register(values: Mapping[str, object], client: Client) -> OpenedSessio
     """Turn a beta key into a tenant, its owner and a session; `values` are the fields of the request.
 
     Safe to repeat: if the key was used by the same registration (owner, tax id and password are equal), the
-    result is the same tenant and owner with a new session.
+    result is the same tenant and owner with a new session. A user whom an old database had before tenants
+    becomes the owner, with the password and email of that user; a wrong password is `EmailTaken`.
 
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, for a valid key only, `WrongCode` if the
     email has to be verified and is not, `EmailTaken` and `NitTaken`. After an error nothing is stored and the
@@ -81,7 +83,7 @@ async def register(values: Mapping[str, object], client: Client) -> OpenedSessio
     if key is not None and reason is None:
         try:
             return await _create_tenant(request, key, client)
-        except (UniqueViolationError, BetaKeyRejected, WrongCode) as error:
+        except (UniqueViolationError, EmailTaken, BetaKeyRejected, WrongCode) as error:
             # The conflict may be with this same registration, sent twice: then the key is used by now.
             key = await find_key(request.beta_key)
             reason = rejection(key, request.email)
@@ -95,21 +97,47 @@ async def register(values: Mapping[str, object], client: Client) -> OpenedSessio
 
 
 async def _create_tenant(request: RegistrationRequest, key: KeyState, client: Client) -> OpenedSession:
-    """Insert everything in one transaction. All registrations lock in the same order, so none deadlock."""
-    verify_email = get_settings().require_verified_email
-    if verify_email:
+    """Create the tenant with a new owner, or with a user whom the old system had before it had tenants."""
+    if get_settings().require_verified_email:
         await check_token(request.email_verification_token, Purpose.VERIFIED_EMAIL, request.email)
     await _require_free_tax_id(request.nit)
     # Hashed before the transaction, which would hold a connection and locks while a core works.
     password_hash = await hash_password(request.password)
     tenant = _tenant(request, key)
     owner = _owner(request, password_hash, tenant)
+    try:
+        return await _store(request, key, client, tenant, owner)
+    except UniqueViolationError as error:
+        user = await find_active_without_tenant(request.email) if _table_of(error) == "users" else None
+        if user is None or not (await _check_password_of(user, request)).is_valid:
+            raise
+    # A new session must be that of the stored user, whose address keeps its spelling.
+    owner.id, owner.email, owner.created_at = user.id, user.email, user.created_at
+    return await _store(request, key, client, tenant, owner, old_password=user.password)
+
+
+async def _store(
+    request: RegistrationRequest,
+    key: KeyState,
+    client: Client,
+    tenant: Tenant,
+    owner: User,
+    old_password: str | None = None,
+) -> OpenedSession:
+    """Store everything in one transaction. All registrations lock in the same order, so none deadlock.
+
+    The owner is new, or a user without a tenant who has the hash `old_password`.
+    """
     actor = Actor.of(owner, client)
     async with platform_scope():
         await insert_row(tenant)
-        await insert_row(owner)
+        if old_password is None:
+            await insert_row(owner)
+        else:
+            await make_owner(owner, old_password)
+            await record_attached(actor, owner)
         await claim_key(key.id, tenant.id, owner.email)
-        if verify_email:
+        if get_settings().require_verified_email:
             await consume_token(request.email_verification_token, Purpose.VERIFIED_EMAIL, owner.email)
         await record_event("tenant.registered", actor, tenant_id=tenant.id, subject_id=tenant.id)
         await record_event("beta_key.used", actor, tenant_id=tenant.id, subject_id=key.id)
@@ -156,11 +184,25 @@ def _owner(request: RegistrationRequest, password_hash: str, tenant: Tenant) -> 
     )
 
 
-def _to_domain_error(error: UniqueViolationError | BetaKeyRejected | WrongCode) -> Exception:
-    """The error for the holder of a valid key; by table, because adopted databases have other index names."""
+def _table_of(error: UniqueViolationError) -> str | None:
+    """The table, because adopted databases have other names of indexes."""
+    return getattr(error, "table_name", None)
+
+
+async def _check_password_of(user: User, request: RegistrationRequest) -> PasswordCheck:
+    """Whether the request has the user's password. A wrong one counts as at sign-in."""
+    account = rate_limits.account_of(user.email)
+    await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
+    checked = await check_password(request.password, user.password)
+    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not checked.is_valid)
+    return checked
+
+
+def _to_domain_error(error: UniqueViolationError | EmailTaken | BetaKeyRejected | WrongCode) -> Exception:
+    """The error for the holder of a valid key."""
     if isinstance(error, UniqueViolationError):
         taken: dict[str | None, DomainError] = {"tenants": NitTaken(), "users": EmailTaken()}
-        return taken.get(getattr(error, "table_name", None), error)
+        return taken.get(_table_of(error), error)
     return error
 
 
@@ -180,12 +222,10 @@ async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -
     if not rows:
         return None
     owner, tenant = read_row(User, "u", rows[0]), read_row(Tenant, "t", rows[0])
-    # A wrong password counts here as at sign-in: the holder of a used key could guess the owner's.
-    account = rate_limits.account_of(owner.email)
-    await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-    valid = await verify_password(request.password, owner.password)
-    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not valid)
-    if not valid:
+    # The holder of a used key could guess the owner's password.
+    checked = await _check_password_of(owner, request)
+    if not checked.is_valid:
         return None
+    rehashed = await hash_password(request.password) if checked.is_outdated else None
     async with platform_scope():
-        return await open_session(owner, tenant, client)
+        return await open_session(owner, tenant, client, rehashed=rehashed)

@@ -44,6 +44,8 @@ ACTIONS = {
     "email.verification_requested": "a code to verify an email address was requested.",
     "email.verified": "an email address was verified.",
     "operator.added": "an operator was created.",
+    "user.attached": "a user without a tenant, of an adopted database, joined one.",
+    "user.removed": "a user without a tenant was deleted.",
 }
 
 

@@ -8,7 +8,7 @@ PASSWORDS = (
 
 PHONE_NUMBERS = (
     "A phone number in any notation; without a country code it is of the country of this deployment. It is "
-    "stored in E.164, and an extension follows after an `x`."
+    "stored in E.164; an extension follows as `;ext=12`."
 )
 
 ACCESS_TOKENS = (

@@ -37,7 +37,7 @@ class Tenant:
     address: str = strawberry.field(description="The postal address in one line; at most 500 characters.")
     phone: str | None = strawberry.field(
         description="The phone number of the business in E.164: `+573001234567`, or with an "
-        "extension `+576015551234x12`. Null if it gave none."
+        "extension `+576015551234;ext=12`. Null if it gave none."
     )
     email: str | None = strawberry.field(
         description="The email address of the business, not of its owner. Null if it gave none."
@@ -122,7 +122,7 @@ class User:
     )
     phone_number: str | None = strawberry.field(
         description="The phone number in E.164: `+573001234567`, or with an "
-        "extension `+576015551234x12`. Null if none was given."
+        "extension `+576015551234;ext=12`. Null if none was given."
     )
     created_at: datetime = strawberry.field(description="When the user was created.")
     tenant: Tenant | None = strawberry.field(description="The tenant of the user. Null for operators.")

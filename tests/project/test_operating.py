@@ -36,6 +36,9 @@ EXPECTED = {
     "gatehouse tenants reactivate": "El Ahorro",
     "gatehouse tenants delete": "deleted",
     "gatehouse tenants restore": "El Ahorro",
+    "gatehouse users list": "early@example.com",
+    "gatehouse users attach": "MANAGER",
+    "gatehouse users remove": "user unused@example.com removed",
     "gatehouse audit --limit": "tenant.restored",
     "gatehouse audit --tenant": "tenant.registered",
     "gatehouse audit --action": '"reason":"unpaid"',
@@ -67,6 +70,7 @@ def reader(server: EmbeddedServer, tmp_path: Path) -> Iterator[Reader]:
 def test_every_command_does_what_the_text_says(reader: Reader) -> None:
     _, key = reader.type("gatehouse keys issue | grep -o 'BETA-[0-9A-Z]*-[0-9A-Z]*'")
     _register(reader, key.strip())
+    reader.psql("-c", "SET gatehouse.scope = 'platform'", "-c", USERS_WITHOUT_TENANT)
 
     for commands in [*COMMANDS.values()][1:]:
         for command in commands:
@@ -76,6 +80,12 @@ def test_every_command_does_what_the_text_says(reader: Reader) -> None:
             assert _expected(command) in output, f"{command}\n{output}"
             if "--count 3 " in command:
                 key = re.findall(r"BETA-[0-9A-Z]{5}-[0-9A-Z]{5}", output)[0]
+
+
+USERS_WITHOUT_TENANT = """
+INSERT INTO users (email, password, "firstName", "lastName") SELECT name || '@example.com', '', name, ''
+  FROM unnest(ARRAY['early', 'unused']) name
+"""
 
 
 def _register(reader: Reader, key: str) -> None:
@@ -94,7 +104,7 @@ def _expected(command: str) -> str:
 
 def test_every_audit_action_is_listed() -> None:
     listed = re.findall(r"`([a-z_]+\.[a-z_]+)`", DOCUMENT[DOCUMENT.index("| about | actions |") :])
-    features = "beta_key|tenant|staff|operator|session|password|email"
+    features = "beta_key|tenant|staff|operator|user|session|password|email"
     recorded = {
         action
         for file in (ROOT / "api").rglob("*.py")

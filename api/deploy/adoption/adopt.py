@@ -9,6 +9,7 @@ from api.command_error import CommandError
 from api.deploy.adoption.dependents import (
     ChangedColumn,
     changed_columns,
+    disable_triggers,
     drop_unused_enums,
     find_dependents,
     put_back,
@@ -27,8 +28,8 @@ from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
-from api.deploy.schema.differences import differences, require_schema
-from api.deploy.schema.old_tables import FORWARDS, problem_of_other_tables
+from api.deploy.schema.differences import VERIFY, differences, require_schema
+from api.deploy.schema.old_tables import FORWARDS, are_ours, problem_of_other_tables
 
 
 async def adopt(*, dry_run: bool) -> Plan:
@@ -66,15 +67,20 @@ async def _adopt(connection: Any, plan: Plan) -> None:
         return
     _require_tables(expected, actual)
     await _require_ownership(connection, actual)
-    for table in actual:
+    for table, one in actual.items():
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        if one.row_security == "enabled and forced":
+            # The old policies may hide rows from the owner. The migrations force row security again.
+            await connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     # An UPDATE may leave checks for the end of the transaction, and a table with such checks is not altered.
     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     plan.questions += await find_questions(connection, expected, actual)
     applied = await applied_ids()
-    if (applied or "emailLower" in actual["users"].columns) and all(one.missing for one in found):
+    if are_ours(found, actual, is_recorded=bool(applied)):
         if not plan.questions:
-            raise CommandError(f"the old system did not create these tables; run: {FORWARDS}")
+            raise CommandError(
+                f"the old system did not create these tables; {f'run: {FORWARDS}' if pending else VERIFY}"
+            )
         return
     columns = changed_columns(expected, actual)
     plan.questions += [
@@ -116,6 +122,7 @@ async def _require_ownership(connection: Any, actual: Catalog) -> None:
 async def _convert(
     connection: Any, plan: Plan, steps: Steps, expected: Catalog, columns: Sequence[ChangedColumn]
 ) -> None:
+    enable_triggers = await disable_triggers(connection, expected)
     for change in steps.before:
         await _execute(connection, change)
     dependents = await find_dependents(connection, columns, expected)
@@ -124,6 +131,9 @@ async def _convert(
     for change in steps.repairs:
         await _execute(connection, change)
     for migration in plan.migrations:
+        for number, contract in migration.contracts.items():
+            if keep := contract.keep_at_once(migration.migration_id, number):
+                await connection.execute(keep)
         for statement in migration.transactional_steps:
             await connection.execute(statement)
     # What the old tables lack: the migrations skip a table that exists.
@@ -138,6 +148,8 @@ async def _convert(
             plan.questions.append(result)
         else:
             plan.changes.append(result)
+    for statement in enable_triggers:
+        await connection.execute(statement)
     plan.changes += [one async for one in drop_unused_enums(connection, columns)]
     require_schema(expected, await _read(connection, expected), later=expected)
     await _record(connection, plan)

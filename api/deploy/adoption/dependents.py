@@ -127,6 +127,28 @@ async def find_dependents(
     return found
 
 
+_ENABLED = """
+SELECT quote_ident(c.relname) AS table, t.tgname AS name, t.tgenabled::text AS enabled
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
+   AND c.oid = ANY (ARRAY(SELECT to_regclass(quote_ident(one)) FROM unnest($1::text[]) one))
+"""
+
+
+async def disable_triggers(connection: Any, expected: Catalog) -> list[str]:
+    """Disable the old system's triggers; returns the statements that enable them again.
+
+    A trigger must neither reject nor alter what the adoption writes.
+    """
+    enable: list[str] = []
+    for row in await connection.fetch(_ENABLED, list(expected)):
+        if row["name"] not in expected[row["table"].strip('"')].triggers:
+            await connection.execute(f'ALTER TABLE {row["table"]} DISABLE TRIGGER "{row["name"]}"')
+            state = _STATES.get(row["enabled"], "ENABLE")
+            enable.append(f'ALTER TABLE {row["table"]} {state} TRIGGER "{row["name"]}"')
+    return enable
+
+
 async def put_back(
     connection: Any, dependent: Dependent, columns: Sequence[ChangedColumn]
 ) -> Change | Question:

@@ -40,12 +40,23 @@ async def plan_steps(connection: Any, expected: Catalog, actual: Catalog, applie
     return Steps(
         before=[
             *_renames(expected, actual),
+            *_open_tables(expected, actual),
             *await early_changes(connection, actual),
             *(_repair(one) for one in found if one.unexpected),
         ],
         repairs=[_repair(one) for one in found if not one.unexpected],
         after=await late_changes(connection, actual, ours),
     )
+
+
+def _open_tables(expected: Catalog, actual: Catalog) -> Iterator[Change]:
+    """Row security goes where Gatehouse expects none: it would hide rows, as it knows no such policies."""
+    for table, old in actual.items():
+        if old.row_security != "off" and expected[table].row_security == "off":
+            yield Change(
+                f"row security of {table} is {old.row_security}; it should be off",
+                (f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",),
+            )
 
 
 def _renames(expected: Catalog, actual: Catalog) -> Iterator[Change]:

@@ -62,6 +62,7 @@ async def restore(file: BinaryIO) -> Restored:
                 f"the dump has migrations that this version of Gatehouse lacks ({', '.join(unknown)});"
                 " restore it with the version that served when it was made"
             )
+        get_engine().creates_embedded = True
         await get_engine().check_role()
         await require_privileges()
         async with migration_lock():

@@ -1,13 +1,13 @@
 """Applies migrations: checks them first, runs their steps, and records each in the table `migration`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
-from api.deploy.migrations import history, retained_data
+from api.deploy.migrations import history, retained_data, retained_objects
 from api.deploy.migrations.backfill_run import Report
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema
 from api.deploy.migrations.failures import failure_message
@@ -19,7 +19,7 @@ from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import current_schema, read_catalog
-from api.deploy.schema.differences import UnexpectedSchema, require_schema
+from api.deploy.schema.differences import VERIFY, UnexpectedSchema, require_schema
 from api.deploy.schema.old_tables import advice
 from api.observability.logs import get_logger
 
@@ -58,21 +58,32 @@ async def apply_migrations(
     async with get_engine().transaction() as transaction:
         for migration in migrations:
             await retained_data.execute(transaction.connection, refuse_some_applied(migration))
+            for contract in migration.contracts.values():
+                refusal = contract.refuse_if_used(migration.migration_id)
+                await retained_data.execute(transaction.connection, refusal)
         expected = await build_expected_schema(transaction.connection, migrations)
+        allowed = await retained_objects.objects_before_revert(transaction.connection)
     if fake:
         await _require_applied(migrations, expected)
     else:
-        await _preflight(migrations, expected)
+        await _preflight(migrations, expected, allowed)
         await _create_schema_for_old_values(migrations)
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
     for migration in migrations:
         report(f"  {migration.migration_id} forwards … ")
-        lines = await _apply(migration, expected, fake=fake, report=report)
+        lines = await _apply(migration, expected, allowed, fake=fake, report=report)
         report("faked\n" if fake else "ok\n")
         for line in lines:
             report(f"    {line}\n")
+    await put_back_objects(report=report)
+
+
+async def put_back_objects(*, report: Report) -> None:
+    """Create again what a revert has dropped of the owner's, where its migration is applied again."""
+    for line in await retained_objects.put_back(list(migrations_by_id())):
+        report(f"  {line}\n")
 
 
 async def _require_applied(migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
@@ -87,20 +98,24 @@ async def _require_applied(migrations: Sequence[SqlMigration], expected: Expecte
         raise CommandError(f"--fake records only what the tables have already: {error}") from None
 
 
-async def _preflight(migrations: Sequence[SqlMigration], expected: ExpectedSchema) -> None:
+async def _preflight(
+    migrations: Sequence[SqlMigration], expected: ExpectedSchema, allowed: Collection[str]
+) -> None:
     try:
-        await run_preflight(migrations, expected)
+        await run_preflight(migrations, expected, allowed)
     except UnexpectedSchema as error:
-        if await applied_ids():
-            raise
-        raise CommandError(f"{error}; {await _advice(expected)}") from None
+        raise UnexpectedSchema(error.found, await _advice(expected)) from None
 
 
 async def _advice(expected: ExpectedSchema) -> str:
+    applied = await applied_ids()
+    created = {
+        table for one in migrations_by_id().values() if one.migration_id in applied for table in one.tables
+    }
     async with get_engine().transaction() as transaction:
         connection = transaction.connection
         actual = await read_catalog(connection, await current_schema(connection), only=expected.final)
-    return advice(expected.final, actual)
+    return VERIFY if applied and set(actual) <= created else advice(expected.final, actual)
 
 
 async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> None:
@@ -111,7 +126,12 @@ async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> N
 
 
 async def _apply(
-    migration: SqlMigration, expected: ExpectedSchema, *, fake: bool, report: Report
+    migration: SqlMigration,
+    expected: ExpectedSchema,
+    allowed: Collection[str],
+    *,
+    fake: bool,
+    report: Report,
 ) -> list[str]:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
 
@@ -122,4 +142,6 @@ async def _apply(
         await in_transaction(insert_record)
         return []
     after = expected.after[migration.migration_id]
-    return await migration.apply(insert_record, expected=after, later=expected.final, report=report)
+    return await migration.apply(
+        insert_record, expected=after, later=expected.final, allowed=allowed, report=report
+    )

@@ -24,8 +24,8 @@ def failure_message(error: Exception) -> str | None:
         )
     if getattr(error, "constraint_name", None) in _BROKEN_BY_OLD_ROWS:
         return (
-            f"{describe_error(error)}; if the old system wrote these rows, this lists their ids and the SQL"
-            " of each choice: gatehouse db adopt"
+            f"{describe_error(error)}; if the old system wrote these rows, list them, and the SQL of each"
+            " choice; run: gatehouse db adopt"
         )
     # `terminal_message` answers a missing table or column with: run the migrations. Here they fail with it.
     is_missing = isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)

@@ -8,8 +8,9 @@ other names.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,28 @@ from piccolo.conf.apps import AppConfig
 from api.command_error import CommandError
 from api.database.driver_errors import UnsafeRole
 from api.database.engine import get_engine
-from api.deploy.migrations.apply import apply_migrations
+from api.deploy.migrations.apply import apply_migrations, put_back_objects
 from api.deploy.migrations.backfill_run import describe_rows_left
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.history import APP
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import all_migrations, migrations_by_id
+from api.deploy.migrations.migration import SqlMigration, all_migrations, migrations_by_id
 from api.deploy.migrations.new_migration import create_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.piccolo_arguments import read_arguments
 from api.deploy.migrations.privileges import require_privileges
-from api.deploy.migrations.revert import ids_to_revert, read_migrations, require_reversible, revert_migrations
+from api.deploy.migrations.revert import (
+    announce_revert,
+    ids_to_revert,
+    read_migrations,
+    require_reversible,
+    revert_migrations,
+)
 
 Run = Callable[..., Awaitable[MigrationResult]]
+
+_announced: ContextVar[bool] = ContextVar("announced", default=False)
+"""Whether a person has read what a revert drops, and agreed."""
 
 _piccolos_run_forwards = forwards.run_forwards
 _piccolos_run_backwards = backwards.run_backwards
@@ -123,6 +133,8 @@ async def _run_migrations(
     pending = sorted(set(migrations) - set(applied))
     if not pending or target in applied:
         _print("no migrations to apply\n")
+        if not manager.preview:
+            await put_back_objects(report=_print)
         return MigrationResult(success=True)
     last = {"all": pending[-1], "1": pending[0]}.get(target, target)
     to_apply = pending[: pending.index(last) + 1]
@@ -147,6 +159,7 @@ async def _run_backwards(
     target = "all" if app_name == "all" else migration_id
     # Asked without the lock: while a person does not answer, deploys must go on.
     confirmed = None if auto_agree or preview else await _confirm(target)
+    _announced.set(confirmed is not None)
     async with _lock_unless(preview):
         if confirmed is not None and await ids_to_revert(target) != confirmed:
             raise CommandError("the applied migrations have changed, and nothing was reverted; run it again")
@@ -155,8 +168,11 @@ async def _run_backwards(
 
 async def _confirm(target: str) -> list[str]:
     """The ids that a person agreed to revert. Raises `CommandError` if they did not agree."""
-    ids = await ids_to_revert(target)
-    require_reversible(read_migrations(ids))
+    async with migration_lock():
+        ids = await ids_to_revert(target)
+        migrations = read_migrations(ids)
+        require_reversible(migrations)
+        await announce_revert(migrations, report=_print)
     if ids and not _answers_yes(
         f"Revert {len(ids)} migration{'s' * (len(ids) > 1)}: {', '.join(ids)}? [y/N] "
     ):
@@ -182,11 +198,22 @@ async def _run_migrations_backwards(
     if manager.clean:
         raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
     if manager.preview:
-        for migration in migrations:
-            _print(f"-- {migration.migration_id}\n{migration.revert_script}\n")
+        await _preview_revert(migrations)
     else:
+        # After the question, the rehearsal only shows whether the revert would still work.
+        await announce_revert(migrations, report=_ignore if _announced.get() else _print)
         await revert_migrations(migrations, report=_print)
     return MigrationResult(success=True)
+
+
+async def _preview_revert(migrations: Sequence[SqlMigration]) -> None:
+    try:
+        await announce_revert(migrations, report=_print_comment)
+    except CommandError as error:
+        # Of a role that may only read, too, so it is no reason to print less.
+        _print_comment(f"{error}\n")
+    for migration in migrations:
+        _print(f"-- {migration.migration_id}\n{migration.revert_sql()}\n")
 
 
 async def _require_no_tables() -> None:
@@ -198,6 +225,14 @@ async def _require_no_tables() -> None:
                 " migrations again, run: piccolo migrations forwards all; if the old system created them,"
                 " run: gatehouse db adopt"
             )
+
+
+def _print_comment(text: str) -> None:
+    _print(f"-- {text}")
+
+
+def _ignore(_text: str) -> None:
+    pass
 
 
 async def _migration_statuses(manager: check.CheckMigrationManager) -> list[check.MigrationStatus]:

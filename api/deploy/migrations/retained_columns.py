@@ -20,14 +20,21 @@ BATCH = 5000
 """Rows that are restored in one transaction, which locks them against other writes."""
 
 
-def retain_columns(migration_id: str, columns: Mapping[str, Sequence[str]]) -> str:
-    """Copy the values of `columns`, by table, from the rows in which one differs from its default."""
+def retain_columns(
+    migration_id: str, columns: Mapping[str, Sequence[str]], *, rehearses: bool = False
+) -> str:
+    """Copy the values of `columns`, by table, from the rows in which one differs from its default.
+
+    A rehearsal copies no rows.
+    """
     return "\n".join(
-        _retain_columns(table, names, copy_of(table, migration_id)) for table, names in columns.items()
+        _retain_columns(table, names, copy_of(table, migration_id), rehearses=rehearses)
+        for table, names in columns.items()
     )
 
 
-def _retain_columns(table: str, names: Sequence[str], copy: str) -> str:
+def _retain_columns(table: str, names: Sequence[str], copy: str, *, rehearses: bool) -> str:
+    report = f"RAISE INFO 'keeps % rows of {table} (%)', copied, array_to_string(present, ', ');"
     # Not generated columns: PostgreSQL computes them again, and accepts no other value.
     return f"""\
 DO $$
@@ -53,16 +60,18 @@ BEGIN
     IF to_regclass('{copy}') IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = '{already_retained(copy)}';
     END IF;
-    EXECUTE format('CREATE TABLE {copy} AS SELECT id, %s FROM {table} WHERE %s', listed, differing);
+    EXECUTE format('CREATE TABLE {copy} AS SELECT id, %s FROM {table} WHERE %s{" LIMIT 0" * rehearses}',
+        listed, differing);
     GET DIAGNOSTICS copied = ROW_COUNT;
     {protect(copy)}
-    RAISE INFO 'keeps % rows of {table} (%)', copied, array_to_string(present, ', ');
+    {"" if rehearses else report}
 END $$;"""
 
 
 def drop_columns(columns: Mapping[str, Sequence[str]]) -> str:
+    """Also drop what depends on them: `retained_objects` saves it, or refuses before."""
     dropped = {
-        table: ", ".join(f'DROP COLUMN IF EXISTS "{name}"' for name in names)
+        table: ", ".join(f'DROP COLUMN IF EXISTS "{name}" CASCADE' for name in names)
         for table, names in columns.items()
     }
     return "\n".join(

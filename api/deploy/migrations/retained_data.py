@@ -25,8 +25,7 @@ REFUSED = "ZG001"
 """The SQLSTATE of a refusal by this SQL; PostgreSQL has no code that begins with Z."""
 
 
-CREATE_SCHEMA = f"""\
-DO $$ BEGIN
+CREATE_SCHEMA_BODY = f"""\
     -- CREATE SCHEMA IF NOT EXISTS requires the privilege even if the schema exists.
     IF to_regnamespace('{SCHEMA}') IS NULL THEN
         IF NOT has_database_privilege(current_database(), 'CREATE') THEN
@@ -35,7 +34,11 @@ DO $$ BEGIN
                 ' owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION %1$I', current_user);
         END IF;
         CREATE SCHEMA {SCHEMA};
-    END IF;
+    END IF;"""
+
+CREATE_SCHEMA = f"""\
+DO $$ BEGIN
+{CREATE_SCHEMA_BODY}
 END $$;"""
 """Run it before the first migration that keeps old data: without the privilege, none runs."""
 
@@ -68,6 +71,14 @@ async def execute(connection: Any, sql: str) -> None:
         raise
 
 
+def column_exists(table: str, column: str) -> str:
+    """A condition. Without the column a statement that names it would fail."""
+    return (
+        f"EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('{table}')"
+        f" AND attname = '{column}' AND NOT attisdropped)"
+    )
+
+
 def lock_tables(tables: Sequence[str]) -> str:
     """Lock out writers: what they write between the copy and the drop would be lost."""
     if not tables:
@@ -92,10 +103,12 @@ ALTER TABLE {copy} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     CREATE POLICY scope ON {copy} USING (current_setting('gatehouse.scope', true) = 'platform');"""
 
 
-def retain_tables(tables: Sequence[str]) -> str:
-    """Move `tables` to the schema, the last one first."""
+def retain_tables(tables: Sequence[str], *, rehearses: bool = False) -> str:
+    """Move `tables` to the schema, the last one first. A rehearsal does not count their rows."""
     if not tables:
         return ""
+    count = "EXECUTE format('SELECT count(*) FROM %I', moved) INTO retained;"
+    report = "RAISE INFO 'keeps % rows of %', retained, moved;"
     return f"""\
 DO $$
 DECLARE
@@ -108,9 +121,9 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
                 '{already_retained(f"{SCHEMA}.%s")}', moved);
         END IF;
-        EXECUTE format('SELECT count(*) FROM %I', moved) INTO retained;
+        {"" if rehearses else count}
         EXECUTE format('ALTER TABLE %I SET SCHEMA {SCHEMA}', moved);
-        RAISE INFO 'keeps % rows of %', retained, moved;
+        {"" if rehearses else report}
     END LOOP;
 END $$;"""
 
@@ -155,9 +168,7 @@ async def erase_retained_data() -> dict[str, int]:
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = $1 ORDER BY tablename", SCHEMA
         )
         tables = [row[0] for row in rows]
-        erased = {
-            table: await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table}") for table in tables
-        }
+        erased = {table: await _count(connection, table) for table in tables}
         try:
             # In one statement, because they may depend on each other; without CASCADE, which would also drop
             # what depends on them elsewhere.
@@ -170,3 +181,9 @@ async def erase_retained_data() -> dict[str, int]:
             dependents = "; ".join(str(getattr(error, "detail", None) or error).splitlines())
             raise CommandError(f"nothing was erased; first drop what depends on it: {dependents}") from None
     return erased
+
+
+async def _count(connection: Any, table: str) -> int:
+    """The rows of `table`, or of the saved objects those that are not created again yet."""
+    condition = "lost" if table == "retained_objects" else "true"
+    return await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table} WHERE {condition}")

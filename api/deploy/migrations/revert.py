@@ -9,6 +9,7 @@ from api.deploy.migrations.backfill import require_copies
 from api.deploy.migrations.backfill_run import Report
 from api.deploy.migrations.migration import SqlMigration, migrations_by_id
 from api.deploy.migrations.pending import applied_ids
+from api.deploy.migrations.rehearsal import rehearse_revert
 from api.deploy.migrations.replaced import replaced_ids
 from api.deploy.migrations.transactions import in_transaction
 
@@ -52,13 +53,19 @@ def copies_of(migrations: Sequence[SqlMigration]) -> dict[str, str]:
     return {copy: one.migration_id for one in migrations for copy in one.copies}
 
 
+async def announce_revert(migrations: Sequence[SqlMigration], *, report: Report) -> None:
+    """Rehearse the revert, and report what it drops. Raises `CommandError` if it would fail."""
+    if copies := copies_of(migrations):
+        await in_transaction(lambda connection: retained_data.execute(connection, require_copies(copies)))
+    for line in await rehearse_revert(migrations):
+        report(f"{line}\n")
+
+
 async def revert_migrations(migrations: Sequence[SqlMigration], *, report: Report) -> None:
-    """Revert applied migrations, in this order. The caller holds the lock.
+    """Revert applied migrations, in this order, after `announce_revert`. The caller holds the lock.
 
     `report` receives progress text, and a line for each table whose data is retained.
     """
-    if copies := copies_of(migrations):
-        await in_transaction(lambda connection: retained_data.execute(connection, require_copies(copies)))
     if any(migration.retains_data for migration in migrations):
         await in_transaction(
             lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)

@@ -76,7 +76,7 @@ def _alter_type(name: str, column: str, expected: Table, actual: Table) -> Itera
     ]
     policies = [policy for policy, definition in actual.policies.items() if _mentions(definition, column)]
     for policy in policies:
-        yield f'DROP POLICY "{policy}" ON {name}'
+        yield drop_policy(name, policy)
     for other in generated:
         yield f'ALTER TABLE {name} DROP COLUMN "{other}"'
     if old.default is not None:

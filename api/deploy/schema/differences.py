@@ -1,15 +1,21 @@
 """The differences between two catalogs: the expected one and the actual one. Each has SQL that repairs it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from api.command_error import CommandError
 from api.deploy.schema import ddl
 from api.deploy.schema.catalog import Catalog, Index, Table
 
+VERIFY = "for the SQL that repairs it, run: gatehouse db verify"
+
 
 class UnexpectedSchema(CommandError):
     """The tables in the database differ from the migrations; the message lists every difference."""
+
+    def __init__(self, found: Sequence[str], advice: str = VERIFY) -> None:
+        super().__init__(f"the schema differs from the migrations: {'; '.join(found)}; {advice}")
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -20,25 +26,25 @@ class Difference:
     sql: tuple[str, ...]
     missing: bool = False
     """The database lacks something."""
-    unexpected: bool = False
-    """The database has something that the migrations do not create."""
+    unexpected: str = ""
+    """The name of the part, as `table.name`, if the migrations do not create it."""
 
 
-def require_schema(expected: Catalog, actual: Catalog, *, later: Catalog) -> None:
+def require_schema(
+    expected: Catalog, actual: Catalog, *, later: Catalog, allowed: Collection[str] = ()
+) -> None:
     """Raise `UnexpectedSchema` if a part of `actual` is neither as `expected` nor as in `later`.
 
     `later` is the catalog after all migrations: a migration meets the changes of later ones if the table
-    `migration` lost its rows.
+    `migration` lost its rows. They may have dropped columns and triggers. `allowed` are the names of
+    unexpected parts that `actual` may have.
     """
     target = {
         name: _expected_or_later(table, later[name], actual[name]) if name in actual else table
         for name, table in expected.items()
     }
-    if found := [difference.description for difference in differences(target, actual)]:
-        raise UnexpectedSchema(
-            f"the schema differs from the migrations: {'; '.join(found)}; for the SQL that repairs it, run:"
-            " gatehouse db verify"
-        )
+    if found := [one.description for one in differences(target, actual) if one.unexpected not in allowed]:
+        raise UnexpectedSchema(found)
 
 
 def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
@@ -46,8 +52,14 @@ def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
     constraints = {one.definition for one in actual.constraints.values()}
     indexes = {one.definition for one in actual.indexes.values()}
     return Table(
-        columns=expected.columns
-        | {name: one for name, one in later.columns.items() if actual.columns.get(name) == one},
+        columns={
+            **{
+                name: one
+                for name, one in expected.columns.items()
+                if name in later.columns or name in actual.columns
+            },
+            **{name: one for name, one in later.columns.items() if actual.columns.get(name) == one},
+        },
         constraints={
             **{name: one for name, one in expected.constraints.items() if one in later.constraints.values()},
             **{name: one for name, one in later.constraints.items() if one.definition in constraints},
@@ -60,8 +72,14 @@ def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
             **{name: one for name, one in expected.policies.items() if name in later.policies},
             **{name: one for name, one in later.policies.items() if actual.policies.get(name) == one},
         },
-        triggers=expected.triggers
-        | {name: one for name, one in later.triggers.items() if actual.triggers.get(name) == one},
+        triggers={
+            **{
+                name: one
+                for name, one in expected.triggers.items()
+                if name in later.triggers or name in actual.triggers
+            },
+            **{name: one for name, one in later.triggers.items() if actual.triggers.get(name) == one},
+        },
         row_security=later.row_security
         if actual.row_security == later.row_security
         else expected.row_security,
@@ -140,7 +158,7 @@ def _of_constraints(name: str, expected: Table, actual: Table) -> Iterator[Diffe
             yield Difference(
                 f"{name} has the unexpected {old.definition}",
                 (f'ALTER TABLE {name} DROP CONSTRAINT "{constraint}"',),
-                unexpected=True,
+                unexpected=f"{name}.{constraint}",
             )
     for constraint, new in expected.constraints.items():
         if new.definition not in actual_definitions:
@@ -167,7 +185,7 @@ def _of_indexes(name: str, expected: Table, actual: Table) -> Iterator[Differenc
             yield Difference(
                 f"{name} has the unexpected {_summary(old)}",
                 (ddl.drop_index(name, index, old),),
-                unexpected=True,
+                unexpected=f"{name}.{index}",
             )
     valid = {one.definition for one in actual.indexes.values() if one.valid}
     for index, new in expected.indexes.items():
@@ -209,7 +227,7 @@ def _of_policies(name: str, expected: Table, actual: Table) -> Iterator[Differen
             yield Difference(
                 f"{name} has the unexpected policy {policy} {old}",
                 (ddl.drop_policy(name, policy),),
-                unexpected=True,
+                unexpected=f"{name}.{policy}",
             )
 
 

@@ -1,6 +1,9 @@
 """Whether tables that exist are those of the old system, which `gatehouse db adopt` converts."""
 
+from collections.abc import Sequence
+
 from api.deploy.schema.catalog import Catalog
+from api.deploy.schema.differences import VERIFY, Difference, differences
 
 FORWARDS = "piccolo migrations forwards all"
 ADOPT = "gatehouse db adopt"
@@ -31,8 +34,20 @@ def problem_of_other_tables(expected: Catalog, actual: Catalog) -> str | None:
     return None
 
 
+def are_ours(found: Sequence[Difference], actual: Catalog, *, is_recorded: bool) -> bool:
+    """Whether migrations created the tables of `actual`, which differ from the expected ones in `found`.
+
+    Tables of the old system differ in more than what is missing. `is_recorded` says whether a migration is
+    recorded; where the record is lost, the first one has left a column that the old system does not have.
+    """
+    has_first_migration = "users" in actual and "emailLower" in actual["users"].columns
+    return (is_recorded or has_first_migration) and all(one.missing for one in found)
+
+
 def advice(expected: Catalog, actual: Catalog) -> str:
-    """What to do where migrations do not fit the tables of `actual`, and none is applied."""
-    return problem_of_other_tables(expected, actual) or (
-        f"if the old system created this database, run: {ADOPT}"
+    """What to do where migrations do not fit the tables of `actual`, and none is recorded."""
+    if are_ours(differences(expected, actual), actual, is_recorded=False):
+        return VERIFY
+    return (
+        problem_of_other_tables(expected, actual) or f"if the old system created these tables, run: {ADOPT}"
     )

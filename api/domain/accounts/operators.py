@@ -8,6 +8,7 @@ from asyncpg import UniqueViolationError
 from api.database.row_writes import insert_row
 from api.database.scopes import platform_scope
 from api.domain.accounts.passwords import hash_password
+from api.domain.accounts.sessions import end_sessions
 from api.domain.actors import SYSTEM_ACTOR, Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import EmailTaken, Forbidden
@@ -31,7 +32,10 @@ class NewOperator(Form):
 
 
 async def add_operator(email: str, password: str) -> User:
-    """Create an operator. Raises `InvalidInput` and `EmailTaken`."""
+    """Create an operator, or make a user without a tenant one, with the new password.
+
+    Raises `InvalidInput`, and `EmailTaken` for the address of an operator or of staff.
+    """
     form = NewOperator.read({"email": email, "password": password})
     operator = User(
         email=form.email,
@@ -47,7 +51,32 @@ async def add_operator(email: str, password: str) -> User:
                 "operator.added", SYSTEM_ACTOR, subject_id=operator.id, detail={"email": operator.email}
             )
     except UniqueViolationError:
-        raise EmailTaken from None
+        return await _promote(operator)
+    return operator
+
+
+_PROMOTE = f"""
+UPDATE users SET role = '{Role.SUPER_ADMIN.value}', password = {{}}, "isActive" = true, "isOwner" = false,
+       "updatedAt" = now()
+ WHERE "emailLower" = lower({{}}) AND "tenantId" IS NULL AND role <> '{Role.SUPER_ADMIN.value}'
+ RETURNING id, email
+"""
+
+
+async def _promote(operator: User) -> User:
+    """Make the user of the same address an operator, who an old database had before it had tenants."""
+    async with platform_scope():
+        promoted = await User.raw(_PROMOTE, operator.password, operator.email)
+        if not promoted:
+            raise EmailTaken
+        operator.id, operator.email = promoted[0]["id"], promoted[0]["email"]
+        await end_sessions(operator.id)
+        await record_event(
+            "operator.added",
+            SYSTEM_ACTOR,
+            subject_id=operator.id,
+            detail={"email": operator.email, "promoted": True},
+        )
     return operator
 
 

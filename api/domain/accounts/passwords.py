@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from argon2.exceptions import VerificationError
 from pwdlib import PasswordHash
@@ -15,6 +15,7 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
+from api.domain.opaque_strings import opaque_string
 from api.observability.logs import get_logger
 
 logger = get_logger()
@@ -32,28 +33,54 @@ BCRYPT_BYTES = 72
 
 
 async def hash_password(password: str) -> str:
-    """The argon2id hash of a password."""
-    return await _off_the_loop(_HASHES.hash, password)
+    """The argon2id hash of a password, in its normal form."""
+    return await _off_the_loop(_HASHES.hash, _forms(password)[0])
+
+
+def _forms(password: str) -> list[str]:
+    """The forms in which the password may have been hashed: the normal one first, and the one that was typed.
+
+    Until passwords were normalised, they were hashed as typed.
+    """
+    normal = opaque_string(password)
+    return [password] if normal is None or normal == password else [normal, password]
+
+
+class PasswordCheck(NamedTuple):
+    is_valid: bool
+    is_outdated: bool
+    """Whether a valid password should be hashed again: its hash has another algorithm, a lower cost, or was
+    made of another form of the password than `hash_password` uses."""
 
 
 async def verify_password(password: str, stored: str | None) -> bool:
-    """Whether `stored` is the hash of `password`.
+    """Whether `stored` is the hash of `password`: see `check_password`."""
+    return (await check_password(password, stored)).is_valid
+
+
+async def check_password(password: str, stored: str | None) -> PasswordCheck:
+    """Compare a typed password with a stored hash.
 
     For an unknown user `stored` is None. A hash is verified all the same, so that the time reveals no
     account.
     """
+    forms = _forms(password)
     try:
         if stored is not None:
-            return await _off_the_loop(_verify, password, stored)
+            form = await _off_the_loop(_find_form, forms, stored)
+            return PasswordCheck(form is not None, form != forms[0] or _is_outdated(stored))
     except (UnknownHashError, ValueError, VerificationError):
         # An adopted database may contain texts that are not hashes. To the client they are unknown users.
         logger.warning("a stored password is not a hash; its user can only sign in after a reset")
-    await _off_the_loop(_verify, password, await _decoy_hash())
-    return False
+    await _off_the_loop(_find_form, forms, await _decoy_hash())
+    return PasswordCheck(is_valid=False, is_outdated=False)
 
 
-def is_outdated(stored: str) -> bool:
-    """Whether a hash has another algorithm, or a lower cost, than `hash_password` uses."""
+def _find_form(forms: list[str], stored: str) -> str | None:
+    return next((form for form in forms if _verify(form, stored)), None)
+
+
+def _is_outdated(stored: str) -> bool:
     return not _ARGON2.identify(stored) or _ARGON2.check_needs_rehash(stored)
 
 

@@ -3,7 +3,7 @@
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, rate_limits
-from api.domain.accounts.passwords import hash_password, is_outdated, verify_password
+from api.domain.accounts.passwords import check_password, hash_password
 from api.domain.accounts.sessions import OpenedSession, open_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -23,17 +23,19 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
     await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
     while True:
         user, tenant = await find_by_email(email) or (None, None)
-        valid = await verify_password(password, user.password if user else None)
-        wrong = user is None or not valid or not user.is_active
+        checked = await check_password(password, user.password if user else None)
+        wrong = user is None or not checked.is_valid or not user.is_active
         await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
         if user is None or wrong:
-            reason = "unknown address" if user is None else "inactive" if valid else "wrong password"
+            reason = (
+                "unknown address" if user is None else "inactive" if checked.is_valid else "wrong password"
+            )
             await _record_refusal(reason, email, user, client)
             raise WrongCredentials
         if tenant is not None and not tenant.is_active:
             await _record_refusal("tenant suspended", email, user, client)
             raise TenantSuspended(tenant.suspended_reason)
-        rehashed = await hash_password(password) if is_outdated(user.password) else None
+        rehashed = await hash_password(password) if checked.is_outdated else None
         async with platform_scope():
             opened = await open_session(user, tenant, client, rehashed=rehashed)
         if opened is not None:

@@ -54,6 +54,11 @@ INSERT INTO beta_keys (id, key, "isUsed", "usedByTenantId", "deletedAt") VALUES
   ('{ID}2', 'BETA-AAAAA-33333  ', false, '{ID}2', NULL),
   ('{ID}3', 'BETA-AAAAA-44444', false, NULL, now()),
   ('{ID}4', E'\\tbeta-aaaaa-55555 ', false, NULL, NULL);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no changes'; END $$;
+CREATE TRIGGER frozen BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION refuse();
+ALTER TABLE users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY admins ON users USING (role = 'ADMIN');
+ALTER TABLE beta_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 """
 
 
@@ -134,7 +139,7 @@ async def _require_objects(connection: asyncpg.Connection) -> None:
     assert "'ADMIN'::character varying" in indexes["admins"]
     assert "AT TIME ZONE 'UTC'" in indexes["recent"]
     triggers = await connection.fetch("SELECT tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal")
-    assert {("promoted", "O"), ("silent", "D")} <= {tuple(row) for row in triggers}
+    assert {("promoted", "O"), ("silent", "D"), ("frozen", "O")} <= {tuple(row) for row in triggers}
     enums = await connection.fetch("SELECT typname FROM pg_type WHERE typtype = 'e'")
     assert [name for (name,) in enums] == ["tenants_businesstype_enum"]
 

@@ -7,6 +7,7 @@ import asyncpg
 import bcrypt
 import pytest
 
+from api.domain.accounts.passwords import PasswordCheck
 from tests.support import PASSWORD, SESSIONS, Api, hire, issue_key, registration
 
 pytestmark = pytest.mark.anyio
@@ -102,16 +103,16 @@ async def test_no_session_opened_with_the_old_password_outlives_the_change(
     form = registration(await issue_key(database))
     here = (await api.register(form))["accessToken"]
     verified, changed = asyncio.Event(), asyncio.Event()
-    original = sign_in.verify_password
+    original = sign_in.check_password
 
-    async def verify(password: str, stored: str | None) -> bool:
+    async def verify(password: str, stored: str | None) -> PasswordCheck:
         outcome = await original(password, stored)
         if not verified.is_set():
             verified.set()
             await changed.wait()
         return outcome
 
-    monkeypatch.setattr(sign_in, "verify_password", verify)
+    monkeypatch.setattr(sign_in, "check_password", verify)
     signing_in = asyncio.create_task(api.login(form["email"]))
     await verified.wait()
     assert (await change(api, here, PASSWORD))["__typename"] == "Done"

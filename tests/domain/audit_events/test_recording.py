@@ -63,6 +63,8 @@ COMMAND_EVENTS = {
     "tenants seats": "tenant.seats_set",
     "tenants delete": "tenant.deleted",
     "tenants restore": "tenant.restored",
+    "users attach": "user.attached",
+    "users remove": "user.removed",
 }
 
 

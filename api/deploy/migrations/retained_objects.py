@@ -1,0 +1,247 @@
+"""Objects of the owner of the database, which a revert drops with a column: saved, and created again later.
+
+Checks, indexes, grants, comments and more are dropped with a column, and so are the views that read it. Which
+ones, PostgreSQL decides: the SQL compares the objects before and after. They are created again when their
+migration is applied again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.database.engine import get_engine
+from api.deploy.migrations.history import APP, array, literal
+from api.deploy.migrations.object_definitions import CREATE_FUNCTION, FUNCTION
+from api.deploy.migrations.retained_data import CREATE_SCHEMA_BODY, REFUSED, SCHEMA, execute, info_messages
+
+TABLE = f"{SCHEMA}.retained_objects"
+
+READ_BEFORE = f"""\
+DROP TABLE IF EXISTS pg_temp.gatehouse_before;
+CREATE TEMP TABLE gatehouse_before ON COMMIT DROP AS SELECT * FROM {FUNCTION}();"""
+"""Run it in the transaction of the revert, before anything is dropped and after `CREATE_FUNCTION`."""
+
+_SAVE = f"""\
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM gatehouse_lost) AND to_regnamespace('{SCHEMA}') IS NULL
+        AND NOT has_database_privilege(current_database(), 'CREATE')
+    THEN
+        RETURN;
+    END IF;
+{CREATE_SCHEMA_BODY}
+    IF to_regclass('{TABLE}') IS NULL THEN
+        CREATE TABLE {TABLE} (
+            kind text, relation text, name text, position int, definition text, statements text[],
+            migration text, lost boolean, problem text, PRIMARY KEY (kind, relation, name)
+        );
+    END IF;
+    INSERT INTO {TABLE}
+        SELECT kind, relation, name, position, definition, statements, @MIGRATION@, true FROM gatehouse_lost
+        ON CONFLICT (kind, relation, name) DO UPDATE SET position = excluded.position,
+            definition = excluded.definition, statements = excluded.statements,
+            migration = excluded.migration, lost = true WHERE NOT retained_objects.lost;
+    -- What stays must not stop the run that applies the migrations again.
+    INSERT INTO {TABLE}
+        SELECT kind, relation, name, position, NULL, NULL, @MIGRATION@, false
+          FROM gatehouse_after WHERE kind IN ('constraint', 'index', 'policy')
+        ON CONFLICT DO NOTHING;
+END $$;"""
+
+_LOST = f"""\
+DROP TABLE IF EXISTS pg_temp.gatehouse_after, pg_temp.gatehouse_lost;
+CREATE TEMP TABLE gatehouse_after ON COMMIT DROP AS SELECT * FROM {FUNCTION}();
+CREATE TEMP TABLE gatehouse_lost ON COMMIT DROP AS
+    SELECT * FROM gatehouse_before before
+     WHERE NOT EXISTS (
+               SELECT FROM gatehouse_after AS after
+                WHERE after.kind = before.kind AND after.relation = before.relation
+                  AND after.name = before.name
+           )
+       AND NOT (kind IN ('column', 'default') AND relation || '.' || name = ANY (@COLUMNS@))
+       AND NOT (kind NOT IN ('column', 'grant', 'setting', 'comment')
+                AND split_part(name, '(', 1) = ANY (@NAMES@));
+DO $$
+DECLARE
+    lost text;
+    advice text;
+BEGIN
+    SELECT string_agg(format('%s %s', l.kind, l.name), ', '),
+           string_agg(regexp_replace(l.advice, '\\s+', ' ', 'g'), '; ')
+      INTO lost, advice FROM gatehouse_lost l WHERE l.statements IS NULL;
+    IF lost IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
+            'a revert would drop what this role cannot create again: %s; first run, as the owner: %s',
+            lost, advice);
+    END IF;
+END $$;"""
+
+_ANNOUNCE = f"""\
+DO $$
+DECLARE
+    lost text;
+    readers text;
+    callers text;
+BEGIN
+    SELECT string_agg(trim(format('%s %s%s', kind, name, ' on ' || nullif(relation, ''))), '; '
+                      ORDER BY position, relation, name)
+      INTO lost FROM gatehouse_lost WHERE kind <> 'validation';
+    IF lost IS NOT NULL THEN
+        RAISE INFO 'drops, and creates again when the migrations are applied again: %', lost;
+    END IF;
+    WITH dependents AS MATERIALIZED (
+        SELECT * FROM pg_depend
+         WHERE refclassid = 'pg_class'::regclass AND refobjid IN (
+               SELECT to_regclass(format('{SCHEMA}.%I', moved)) FROM unnest(@TABLES@) AS moved)
+    )
+    SELECT string_agg(DISTINCT format('%s (%s)', reader, d.refobjid::regclass), ', ') INTO readers
+      FROM dependents d
+      LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+      LEFT JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
+      LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+           AND k.contype = 'f' AND k.confrelid = d.refobjid AND k.conname <> ALL (@NAMES@)
+     CROSS JOIN LATERAL (SELECT coalesce(
+         'view ' || v.oid::regclass,
+         'foreign key ' || quote_ident(k.conname) || ' on ' || k.conrelid::regclass,
+         CASE WHEN d.classid = 'pg_proc'::regclass THEN 'function ' || d.objid::regprocedure END
+     )) AS r (reader)
+     WHERE reader IS NOT NULL;
+    IF readers IS NOT NULL THEN
+        RAISE INFO 'go on using a table in {SCHEMA}: %', readers;
+    END IF;
+    WITH functions AS MATERIALIZED (
+        SELECT p.oid, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname !~ '^pg_|^information_schema$' AND p.proname <> ALL (@NAMES@)
+    ), columns AS (
+        SELECT split_part(listed, '.', 1) AS relation, split_part(listed, '.', 2) AS name
+          FROM unnest(@COLUMNS@) AS listed
+    )
+    SELECT string_agg(DISTINCT f.oid::regprocedure::text, ', ') INTO callers
+      FROM functions f
+     WHERE EXISTS (SELECT FROM unnest(@TABLES@) AS moved WHERE f.prosrc ~ ('\\m' || moved || '\\M'))
+        OR EXISTS (
+            SELECT FROM columns c
+             WHERE f.prosrc ~ ('\\m' || c.name || '\\M') AND (
+                   f.prosrc ~ ('\\m' || c.relation || '\\M')
+                   OR EXISTS (SELECT FROM pg_trigger t
+                               WHERE t.tgfoid = f.oid AND t.tgrelid = to_regclass(c.relation))));
+    IF callers IS NOT NULL THEN
+        RAISE INFO 'may fail until then, because their text names what is gone: %', callers;
+    END IF;
+END $$;"""
+
+
+def save(migration_id: str, names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
+    """Save the objects that are gone since `READ_BEFORE`.
+
+    Not `columns`, and not the objects with these `names`: the migration itself creates both again.
+    """
+    sql = f"{_LOST}\n{_SAVE}"
+    return _fill(sql, names, columns, ()).replace("@MIGRATION@", literal(migration_id))
+
+
+def announce(names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
+    """Say which objects are gone since `READ_BEFORE`, and which use `tables`, without saving them."""
+    return _fill(f"{_LOST}\n{_ANNOUNCE}", names, columns, tables)
+
+
+def _fill(sql: str, names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
+    qualified = [f"{table}.{column}" for table, listed in columns.items() for column in listed]
+    return (
+        sql.replace("@COLUMNS@", array(qualified))
+        .replace("@NAMES@", array(names))
+        .replace("@TABLES@", array(tables))
+    )
+
+
+def put_back_statements(every_id: Sequence[str]) -> list[str]:
+    """Create the saved objects whose migrations are applied again. Run each outside of a transaction.
+
+    `every_id` are all migrations: what cannot be created while one of them is pending is left for later.
+    """
+    return [CREATE_FUNCTION, _PUT_BACK.replace("@EVERY@", array(every_id))]
+
+
+_PUT_BACK = f"""\
+DO $put_back$
+DECLARE
+    one record;
+    statement text;
+    progress boolean;
+    retries int := 0;
+    present text[];
+    equal text[];
+BEGIN
+    IF to_regclass('{TABLE}') IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(concat_ws(E'\\x01', kind, relation, name)),
+           array_agg(concat_ws(E'\\x01', kind, relation, definition)) FILTER (WHERE definition IS NOT NULL)
+      INTO present, equal FROM {FUNCTION}();
+    UPDATE {TABLE} AS o SET lost = false FROM migration m
+     WHERE lost AND m.app_name = '{APP}' AND m.name = o.migration
+       AND (concat_ws(E'\\x01', kind, relation, o.name) = ANY (present)
+            OR definition IS NOT NULL AND concat_ws(E'\\x01', kind, relation, definition) = ANY (equal));
+    LOOP
+        progress := false;
+        FOR one IN SELECT o.* FROM {TABLE} o JOIN migration m ON m.name = o.migration AND m.app_name = '{APP}'
+                    WHERE o.lost ORDER BY o.position, o.relation, o.name LOOP
+            COMMIT;
+            PERFORM set_config('lock_timeout', '400ms', true),
+                    set_config('gatehouse.scope', 'platform', true),
+                    set_config('client_min_messages', 'warning', true);
+            BEGIN
+                FOREACH statement IN ARRAY one.statements LOOP
+                    EXECUTE statement;
+                END LOOP;
+                UPDATE {TABLE} o SET lost = false
+                 WHERE o.kind = one.kind AND o.relation = one.relation AND o.name = one.name;
+                progress := true;
+                IF one.kind <> 'validation' THEN
+                    RAISE INFO 'created again: % %', one.kind,
+                        one.name || coalesce(' on ' || nullif(one.relation, ''), '');
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                UPDATE {TABLE} o SET problem = SQLERRM
+                 WHERE o.kind = one.kind AND o.relation = one.relation AND o.name = one.name;
+                IF SQLSTATE = '55P03' AND retries < 20 THEN
+                    retries := retries + 1;
+                    progress := true;
+                END IF;
+            END;
+            COMMIT;
+        END LOOP;
+        EXIT WHEN NOT progress;
+        PERFORM pg_sleep(CASE WHEN retries > 0 THEN 0.5 ELSE 0 END);
+    END LOOP;
+    IF EXISTS (SELECT FROM unnest(@EVERY@) AS every_id
+                WHERE NOT EXISTS (SELECT FROM migration WHERE app_name = '{APP}' AND name = every_id)) THEN
+        RETURN;
+    END IF;
+    DELETE FROM {TABLE} WHERE NOT lost;
+    FOR one IN SELECT * FROM {TABLE} ORDER BY position LOOP
+        RAISE INFO 'not created again: % %, because of: %; correct that and apply the migrations again, which'
+            ' runs: %', one.kind, one.name, one.problem,
+            regexp_replace(array_to_string(one.statements, '; '), '\\s+', ' ', 'g');
+    END LOOP;
+    IF NOT EXISTS (SELECT FROM {TABLE}) THEN
+        DROP TABLE {TABLE};
+    END IF;
+END $put_back$;"""
+
+
+async def put_back(every_id: Sequence[str]) -> list[str]:
+    """Returns a line for each object that is created again, or cannot be."""
+    async with get_engine().separate_connection() as connection:
+        if not await connection.fetchval(f"SELECT to_regclass('{TABLE}') IS NOT NULL"):
+            return []
+        with info_messages(connection) as lines:
+            for statement in put_back_statements(every_id):
+                await execute(connection, statement)
+    return lines
+
+
+async def objects_before_revert(connection: Any) -> set[str]:
+    """The constraints, indexes and policies that the tables had before a revert, as `table.name`."""
+    if not await connection.fetchval(f"SELECT to_regclass('{TABLE}') IS NOT NULL"):
+        return set()
+    rows = await connection.fetch(f"SELECT relation || '.' || name FROM {TABLE}")
+    return {row[0] for row in rows}
