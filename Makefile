@@ -45,11 +45,14 @@ settings: $(INSTALLED)
 
 # uv resolves for all platforms and Pythons at once. Only this target needs it, so it is not locked.
 # Extras are pinned too: where only `name` is pinned, pip of Python 3.11 installs the newest `name[extra]`.
+COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-strip-extras --quiet
+
+# requirements-server.lock is for hosts: without the packages of developers and the embedded PostgreSQL.
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras --upgrade --quiet \
-		--output-file requirements.lock
+	@$(COMPILE) --all-extras --upgrade --output-file requirements.lock
+	@$(COMPILE) --extra build --upgrade --constraints requirements.lock --output-file requirements-server.lock
 	@rm -rf .venv-lock
 
 clean:

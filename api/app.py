@@ -22,6 +22,7 @@ from api.database.engine import get_engine
 from api.deploy.migrations.pending import pending_migrations
 from api.deploy.migrations.server_processes import registered_process
 from api.domain.rate_limits import close_counter
+from api.http.client_address import client_address
 from api.http.cors import cors
 from api.http.graphql_view import GraphQLView
 from api.http.limits import MAX_REQUEST_SECONDS
@@ -55,6 +56,7 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
             *rest.routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/client-address", client_address),
             *metrics_routes(),
         ],
         exception_handlers={404: rest.http_error, 405: rest.http_error},

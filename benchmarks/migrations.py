@@ -21,7 +21,6 @@ from statistics import median
 
 import asyncpg
 
-from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.migration import Index, SqlMigration, all_migrations
 from benchmarks.servers import Database, gatehouse, postgres
 from benchmarks.traffic import IN_SCOPE, KINDS, REPORT_INTERVAL, Request, Traffic, fill
@@ -159,7 +158,7 @@ def plain_statements(migrations: Iterable[SqlMigration]) -> dict[str, list[str]]
         for step in migration.steps:
             if isinstance(step, Index):
                 statements.append(step.sql(concurrently=False))
-            elif isinstance(step, Backfill):
+            elif not isinstance(step, str):
                 statements.append(step.sql)
             elif "VALIDATE CONSTRAINT" in step:
                 validated += 1

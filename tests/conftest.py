@@ -244,7 +244,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     from api.http import client
 
     def forget() -> None:
-        for cached in (get_settings, rate_limits._counter, rate_limits._rate, client._is_trusted):
+        for cached in (get_settings, rate_limits._counter, rate_limits._rate, client.is_trusted):
             cached.cache_clear()
 
     def change(**values: str) -> None:

@@ -1,6 +1,7 @@
 """Counts in a real Redis, which all server processes share; while it is unavailable, requests pass."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.commands import run_command
 from tests.support import GatehouseProcess, free_port
 
 REDIS = "redis-server"
@@ -208,6 +210,21 @@ def test_a_redis_that_refuses_counts_as_unavailable(
 
     assert [validate(server) for _ in range(3)] == [200] * 3
     assert lines(server, AWAY) == 1
+
+
+def test_the_doctor_finds_whether_limits_are_counted(redis: Redis) -> None:
+    def diagnose(url: str) -> dict[str, str]:
+        done = run_command("gatehouse", "doctor", "--json", RATE_LIMITS="on", RATE_LIMIT_STORAGE=url)
+        assert "s3cret" not in done.stdout + done.stderr
+        assert "wr0ng" not in done.stdout + done.stderr
+        (found,) = [one for one in json.loads(done.stdout)["checks"] if one["check"] == "limits store"]
+        return found
+
+    answers = diagnose(redis.url)
+    refuses = diagnose(redis.url.replace("s3cret", "wr0ng"))
+
+    assert (answers["status"], "answers in" in answers["message"]) == ("ok", True)
+    assert (refuses["status"], "check RATE_LIMIT_STORAGE" in refuses["message"]) == ("failure", True)
 
 
 def test_concurrent_requests_are_counted_exactly(

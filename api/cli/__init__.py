@@ -10,7 +10,8 @@ load; `gatehouse --help` must work without settings, and fast.
 
 import signal
 import sys
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,9 +23,13 @@ from api.cli.operators import operators
 from api.cli.tenants import tenants
 from api.cli.terminal import Json, print_json
 from api.cli.users import users
+from api.command_error import CommandError
 from api.domain.errors import DomainError, InvalidInput
 from api.messages import message
 from api.observability.error_descriptions import describe_error_chain, terminal_message
+
+if TYPE_CHECKING:
+    from api.server.doctor.check import Finding
 
 app = typer.Typer(
     name="gatehouse",
@@ -88,6 +93,41 @@ def worker(beside_server: Annotated[bool, typer.Option(hidden=True)] = False) ->
     from api.mail.worker import run
 
     run(beside_server=beside_server)
+
+
+@app.command()
+def health() -> None:
+    """Check the server and the workers of this machine, for a container; exit code 1 if one does not work."""
+    from api.server.health import find_problems
+
+    if problems := find_problems():
+        raise CommandError("; ".join(problems))
+
+
+@app.command()
+def doctor(
+    mail_to: Annotated[
+        str | None, typer.Option("--mail-to", metavar="ADDRESS", help="Send a test mail there.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a check may take.")] = 15,
+    json: Json = False,
+) -> None:
+    """Check everything that a deployed server needs: its settings, database, mail server and proxies.
+
+    Exit code 0: all is well; 1: a check failed; 3: warnings only.
+    """
+    from api.server.doctor.run import run_doctor
+
+    def show(finding: "Finding") -> None:
+        if not json:
+            typer.echo(f"{finding.status:8} {finding.check:16} {finding.message}")
+
+    findings = run_doctor(mail_to, timeout, show)
+    if json:
+        print_json({"checks": [asdict(finding) for finding in findings]})
+    statuses = {finding.status for finding in findings}
+    if statuses != {"ok"}:
+        raise typer.Exit(1 if "failure" in statuses else 3)
 
 
 @app.command()

@@ -87,6 +87,18 @@ def db_squash() -> None:
     typer.echo(f"deleted the other {len(deleted)} files; git restores them: git checkout -- migrations")
 
 
+@db.command("contract")
+def db_contract() -> None:
+    """Write the migration that drops the columns which no release uses any more; see docs/migrations.md.
+
+    Exit code 0: done; 1: it cannot be done.
+    """
+    from api.deploy.migrations.new_contract import create_contract
+
+    path, columns = asyncio.run(create_contract())
+    typer.echo(f"wrote migrations/{path.name}, which drops {', '.join(columns)}")
+
+
 @db.command("adopt")
 def db_adopt(
     dry_run: Annotated[

@@ -31,6 +31,7 @@ from api.database.postgres_programs import (
     accepts_role,
     allow_access,
     program_failure,
+    programs_folder,
     run_program,
     system_user,
 )
@@ -78,6 +79,7 @@ class EmbeddedServer:
         May be called again, to restart a server that was killed. Raises `EmbeddedServerError`.
         """
         try:
+            programs_folder()  # An image has neither the programs nor a folder that can be written.
             self.home.mkdir(parents=True, exist_ok=True)
             with self._turn():
                 if self._users_lock is None:

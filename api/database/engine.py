@@ -149,6 +149,10 @@ class Engine(PostgresEngine):
         connection = await self.get_new_connection()
         try:
             yield connection
+        except asyncio.CancelledError:
+            # `close` would wait for a server that does not respond.
+            connection.terminate()
+            raise
         finally:
             await connection.close()
 

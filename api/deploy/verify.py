@@ -5,8 +5,10 @@ from typing import Any
 
 from api.database.engine import get_engine
 from api.deploy.migrations.expected_schema import build_expected_schema
+from api.deploy.migrations.migration import all_migrations
 from api.deploy.migrations.pending import applied_ids, migration_ids
 from api.deploy.migrations.replaced import replaced_ids
+from api.deploy.migrations.unused_columns import without_dropped
 from api.deploy.schema.catalog import current_schema, read_catalog
 from api.deploy.schema.differences import Difference, differences
 
@@ -57,7 +59,8 @@ async def verify() -> Verification:
     """Compare the tables with those that the migrations build. It changes nothing, and blocks no transaction.
 
     An older version may be deployed again after a newer one has migrated the database. Where migrations
-    without a file are applied, something unexpected is therefore no difference.
+    without a file are applied, something unexpected is therefore no difference, nor is an unused column that
+    is gone.
     """
     applied = await applied_ids()
     is_newer = bool(set(applied) - set(migration_ids()) - replaced_ids(applied))
@@ -65,6 +68,8 @@ async def verify() -> Verification:
         connection: Any = transaction.connection
         expected = (await build_expected_schema(connection, [])).final
         actual = await read_catalog(connection, await current_schema(connection), only=expected)
+        if is_newer:
+            expected = without_dropped(expected, actual, all_migrations())
         runbook = [
             RunbookQuery(" ".join(sql.split()), names, [row[0] for row in await connection.fetch(sql)])
             for sql, names in _RUNBOOK.items()

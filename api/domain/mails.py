@@ -139,6 +139,15 @@ async def count_mails() -> tuple[int, int]:
     return row["waiting"], row["failed"]
 
 
+async def count_overdue_mails() -> int:
+    """How many mails were due five minutes ago, and no worker has claimed them."""
+    (row,) = await read_platform(
+        "SELECT count(*) AS overdue FROM mails"
+        """ WHERE "failedAt" IS NULL AND "dueAt" < now() - interval '5 minutes'"""
+    )
+    return row["overdue"]
+
+
 async def failed_mails(limit: int) -> list[Mail]:
     """Mails that failed permanently, the latest first."""
     async with platform_scope():

@@ -1,5 +1,6 @@
 """Reads the client of a request from its ASGI scope: address, user agent, language and token."""
 
+import hmac
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -18,6 +19,14 @@ def bearer_token(scope: Scope) -> str | None:
     """The token of an `Authorization: Bearer …` header (RFC 6750), or None."""
     scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def has_metrics_token(scope: Scope) -> bool:
+    """Whether the request sends METRICS_TOKEN; False if that is unset."""
+    token = get_settings().metrics_token
+    return token is not None and hmac.compare_digest(
+        (bearer_token(scope) or "").encode(), token.get_secret_value().encode()
+    )
 
 
 def client_of(scope: Scope) -> Client:
@@ -42,11 +51,11 @@ def _address_of(scope: Scope) -> str | None:
     """
     peer = scope.get("client")
     address = peer[0] if peer else None
-    if not get_settings().trusted_proxies or not _is_trusted(address):
+    if not get_settings().trusted_proxies or not is_trusted(address):
         return address
     hops = forwarded_for(scope)
-    while hops and _is_trusted(address):
-        hop = _parse_hop(hops.pop())
+    while hops and is_trusted(address):
+        hop = parse_hop(hops.pop())
         if hop is None:
             break
         address = hop
@@ -58,24 +67,29 @@ def forwarded_for(scope: Scope) -> list[str]:
     return ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
 
 
-def _parse_hop(text: str) -> str | None:
-    """The address of one entry. Some proxies add a port: `192.0.2.1:4711` or `[2001:db8::1]:4711`."""
+def parse_hop(text: str) -> str | None:
+    """The address of one entry of X-Forwarded-For; None if it has none.
+
+    Some proxies add a port: `192.0.2.1:4711` or `[2001:db8::1]:4711`.
+    """
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    parsed = _parse_address(text)
+    parsed = parse_address(text)
     return None if parsed is None else str(parsed)
 
 
 @lru_cache(maxsize=1000)
-def _is_trusted(address: str | None) -> bool:
-    parsed = _parse_address(address or "")
+def is_trusted(address: str | None) -> bool:
+    """Whether the address is in TRUSTED_PROXIES."""
+    parsed = parse_address(address or "")
     return parsed is not None and any(parsed in network for network in get_settings().trusted_proxies or ())
 
 
-def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """An IP address in the form in which addresses are compared; None if it is not one."""
     try:
         parsed = ip_address(text)
     except ValueError:

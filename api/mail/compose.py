@@ -29,7 +29,7 @@ def compose(mail: ClaimedMail, sender: Address) -> EmailMessage:
     subject, _, text = _render(mail, "txt", values).partition("\n")
     message = EmailMessage(SMTPUTF8)
     message["From"] = sender
-    message["To"] = _address(mail.recipient)
+    message["To"] = read_recipient(mail.recipient)
     message["Subject"] = subject
     message["Date"] = mail.created_at
     # If the server's reply is lost, the mail is sent again. By its id a mail client can drop the duplicate.
@@ -52,7 +52,10 @@ def _one_line(value: Any) -> Any:
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
-def _address(text: str) -> Address:
-    """The address with its domain in ASCII (IDNA), because a server may lack SMTPUTF8."""
+def read_recipient(text: str) -> Address:
+    """The address with its domain in ASCII (IDNA), because a server may lack SMTPUTF8.
+
+    Raises email_validator's `EmailNotValidError`.
+    """
     parts = validate_email(text, check_deliverability=False)
     return Address(username=parts.local_part, domain=parts.ascii_domain)

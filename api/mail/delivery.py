@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
 from pathlib import Path
@@ -37,7 +37,7 @@ async def deliver(
     Raises `PermanentFailure`. All other exceptions mean that a retry may succeed.
     """
     if settings.smtp_url is not None:
-        await _send(message, urlsplit(settings.smtp_url.get_secret_value()), on_accepted)
+        await _send(message, settings.smtp_url.get_secret_value(), on_accepted)
     elif settings.outbox is not None:
         await asyncio.to_thread(_write, mail, message, settings.outbox)
         await on_accepted()
@@ -56,7 +56,22 @@ def _write(mail: ClaimedMail, message: EmailMessage, outbox: Path) -> None:
     unfinished.replace(path)
 
 
-async def _send(message: EmailMessage, server: SplitResult, on_accepted: OnAccepted) -> None:
+async def _send(message: EmailMessage, smtp_url: str, on_accepted: OnAccepted) -> None:
+    async with connect(smtp_url) as smtp:
+        try:
+            await smtp.send_message(message, timeout=REPLY_TIMEOUT)
+        except aiosmtplib.SMTPException as error:
+            if _is_permanent(error):
+                raise PermanentFailure(describe_failure(error)) from error
+            raise
+        # Before QUIT, which may be slow: a worker that is killed during it would send the mail again.
+        await on_accepted()
+
+
+@asynccontextmanager
+async def connect(smtp_url: str) -> AsyncIterator[aiosmtplib.SMTP]:
+    """A connection to the mail server, signed in. Raises `SMTPException` of aiosmtplib, or `OSError`."""
+    server = urlsplit(smtp_url)
     smtp = aiosmtplib.SMTP(
         hostname=server.hostname,
         port=server.port,
@@ -70,14 +85,7 @@ async def _send(message: EmailMessage, server: SplitResult, on_accepted: OnAccep
         if server.username is not None:
             _require_tls(smtp, server)
             await smtp.login(unquote(server.username), unquote(server.password or ""))
-        try:
-            await smtp.send_message(message, timeout=REPLY_TIMEOUT)
-        except aiosmtplib.SMTPException as error:
-            if _is_permanent(error):
-                raise PermanentFailure(describe_failure(error)) from error
-            raise
-        # Before QUIT, which may be slow: a worker that is killed during it would send the mail again.
-        await on_accepted()
+        yield smtp
         with suppress(aiosmtplib.SMTPException, OSError):
             await smtp.quit(timeout=5)
     finally:

@@ -17,6 +17,7 @@ from api.domain.cleanup import clean_up
 from api.domain.mails import ClaimedMail
 from api.mail.compose import compose
 from api.mail.delivery import PermanentFailure, deliver, describe_failure
+from api.mail.heartbeat import heartbeat
 from api.observability.error_descriptions import describe_error
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
@@ -68,8 +69,11 @@ async def _run(*, beside_server: bool) -> None:
     try:
         if not beside_server:
             _log_start()
-        async with registered_process("worker"):
-            await work(stop)
+        # The health of a server is that of its own process.
+        beats = contextlib.nullcontext(_ignore) if beside_server else heartbeat()
+        with beats as beat:
+            async with registered_process("worker"):
+                await work(stop, beat)
     finally:
         await get_engine().close_connection_pool()
 
@@ -81,12 +85,16 @@ def _log_start() -> None:
         logger.warning("SMTP_URL is unset; mails wait in the database until it is set")
 
 
-async def work(stop: asyncio.Event) -> None:
-    """Work until `stop` is set, then finish the mails that are being sent."""
+def _ignore() -> None:
+    pass
+
+
+async def work(stop: asyncio.Event, beat: Callable[[], None] = _ignore) -> None:
+    """Work until `stop` is set, then finish the mails that are being sent. Calls `beat` regularly."""
     # Concurrently, because a mail must not wait for a clean-up: a one-time code expires after ten minutes.
     cleanup = asyncio.create_task(_clean_up_hourly())
     try:
-        await _send_mails(stop)
+        await _send_mails(stop, beat)
     finally:
         cleanup.cancel()
         await asyncio.wait({cleanup})
@@ -102,15 +110,18 @@ async def _clean_up_hourly() -> None:
         await asyncio.sleep(CLEANUP_INTERVAL)
 
 
-async def _send_mails(stop: asyncio.Event) -> None:
+async def _send_mails(stop: asyncio.Event, beat: Callable[[], None]) -> None:
     if (outbox := get_settings().outbox) is not None:
         logger.info("SMTP_URL is unset; mails are written to files", outbox=str(outbox))
     elif get_settings().smtp_url is None:
-        await stop.wait()
+        while not stop.is_set():
+            beat()
+            await _wait(stop, set(), POLL_INTERVAL)
         return
     sending: set[asyncio.Task[None]] = set()
     delay = POLL_INTERVAL
     while not stop.is_set():
+        beat()
         try:
             free = CONCURRENCY - len(sending)
             claimed = await mails.claim_mails(free) if free else []

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import strawberry
+from graphql import get_named_type
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -70,7 +71,8 @@ def instrument_schema(schema: strawberry.Schema) -> None:
                 continue
             if traces is not None:
                 field.resolve = traces.trace_resolver(f"{type_.name}.{name}", field.resolve)
-            if type_ in roots:
+            # A field that returns a root leads to the root fields that the operation is named after.
+            if type_ in roots and get_named_type(field.type) not in roots:
                 field.resolve = _record_root_field(name, field.resolve)
 
 

@@ -68,6 +68,7 @@ WITHOUT_IDS = {
     "validateBetaKey": "is public, and takes a key",
     "viewer": "shows the viewer, and takes nothing",
     "sessions": "shows the viewer's own, and takes nothing",
+    "query": "is the root again, whose fields are in these tables",
     "register": "is public, and makes a tenant of its own",
     "login": "is public, and takes a password",
     "logout": "ends the session of the request",

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import httpx
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import programs_folder
@@ -33,7 +35,9 @@ class Reader:
         self.server = server
         self.home = home
         self.port = free_port()
-        self.smtp_url = f"smtp://127.0.0.1:{free_port()}"
+        self.smtp_port = free_port()
+        self.mail_server: Controller | None = None
+        self.recipients: list[str] = []
         self.blocker: subprocess.Popen[str] | None = None
         self.serving: subprocess.Popen[str] | None = None
         self.pid = ""
@@ -73,7 +77,7 @@ class Reader:
                     f"postgresql://{user}:…@db.example.com/{database}", shlex.quote(dsn)
                 )
         command = command.replace("https://beta.example.com", f"http://127.0.0.1:{self.port}")
-        command = command.replace("smtps://beta:…@smtp.example.com:465", self.smtp_url)
+        command = command.replace("smtps://beta:…@smtp.example.com:465", f"smtp://127.0.0.1:{self.smtp_port}")
         assert "example.com/" not in command, command
         return command.replace("PORT=8000", f"PORT={self.port}").replace("4711", self.pid)
 
@@ -101,6 +105,15 @@ class Reader:
             time.sleep(0.05)
         raise AssertionError((self.home / "serve.log").read_text())
 
+    def start_mail_server(self) -> None:
+        """It accepts every mail, and lists the recipients."""
+        self.mail_server = Controller(self, hostname="127.0.0.1", port=self.smtp_port)
+        self.mail_server.start()
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.recipients += envelope.rcpt_tos
+        return "250 OK"
+
     def stop(self) -> None:
         if self.serving is not None:
             os.killpg(self.serving.pid, signal.SIGTERM)
@@ -121,6 +134,8 @@ class Reader:
 
     def close(self) -> None:
         self.stop()
+        if self.mail_server is not None:
+            self.mail_server.stop()
         if self.blocker is not None:
             self.blocker.kill()
             self.blocker.communicate()

@@ -1,13 +1,11 @@
-"""render.yaml, predeploy.sh and the Dockerfile, tested without Render and Docker."""
+"""render.yaml and predeploy.sh, tested without Render."""
 
 import asyncio
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,9 @@ import yaml
 
 from api.deploy.paths import MIGRATIONS
 from api.settings import Settings
+from tests.project.dockerfile import image_environment
 from tests.project.programs import write_programs
-from tests.support import ROOT, Api, GatehouseProcess, free_port
+from tests.support import ROOT, Api, GatehouseProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -117,7 +116,7 @@ def test_every_deploy_file_names_the_settings_of_a_deployed_server() -> None:
 
 def _trusted_proxies() -> dict[str, str]:
     render = {item["key"]: item.get("value", "") for item in SERVICE["envVars"]}
-    return {"render": render["TRUSTED_PROXIES"], "image": _environment()["TRUSTED_PROXIES"]}
+    return {"render": render["TRUSTED_PROXIES"], "image": image_environment()["TRUSTED_PROXIES"]}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +173,7 @@ async def test_a_server_warns_once_about_the_settings_that_are_not_set(
 def test_the_build_of_render_checks_the_lock() -> None:
     lock, project = SERVICE["buildCommand"].split(" && ")
 
-    assert {"--require-hashes", "requirements.lock"} <= set(shlex.split(lock))
+    assert {"--require-hashes", "requirements-server.lock"} <= set(shlex.split(lock))
     assert {"--no-deps", "."} <= set(shlex.split(project))
 
 
@@ -235,91 +234,3 @@ def test_no_secret_is_in_the_blueprint() -> None:
 def test_secrets_are_detected(value: str) -> None:
     """The check above can fail."""
     assert secrets_in({"services": [{"envVars": [{"key": "X", "value": value}]}]}) == [value]
-
-
-# The image
-
-
-def _stages() -> list[list[tuple[str, str]]]:
-    """The instructions of the Dockerfile with their arguments, by stage."""
-    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
-    stages: list[list[tuple[str, str]]] = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        instruction, _, rest = line.partition(" ")
-        if instruction == "FROM":
-            stages.append([])
-        stages[-1].append((instruction, rest))
-    return stages
-
-
-BUILD, FINAL = _stages()
-
-
-def said(stage: list[tuple[str, str]], instruction: str) -> list[str]:
-    return [rest for name, rest in stage if name == instruction]
-
-
-def test_the_image_is_slim_and_has_a_version() -> None:
-    """Both stages have the same version: a virtual environment works only with the Python that made it."""
-    (build,), (final,) = said(BUILD, "FROM"), said(FINAL, "FROM")
-
-    assert build.removesuffix(" AS build") == final
-    assert re.fullmatch(r"python:3\.\d+-slim-[a-z]+", final)
-
-
-def test_nothing_is_compiled_or_fetched_in_the_final_stage() -> None:
-    (download, *_) = said(BUILD, "RUN")
-    assert {"--only-binary=:all:", "--require-hashes", "requirements.lock"} <= set(shlex.split(download))
-
-    assert not re.search(r"apt|apk|gcc|build-essential|pip|curl|wget", " ".join(said(FINAL, "RUN")))
-
-
-def test_the_server_does_not_run_as_root() -> None:
-    names = [name for name, _ in FINAL]
-    (user,) = said(FINAL, "USER")
-
-    assert user not in ("root", "0")
-    assert any(user in command and "useradd" in command for command in said(FINAL, "RUN"))
-    # Later instructions must not need root.
-    assert not {"RUN", "COPY"} & set(names[names.index("USER") :])
-
-
-def test_the_image_contains_every_package() -> None:
-    """Every package and module of pyproject.toml, and no file that .dockerignore excludes."""
-    copied = [word for line in said(BUILD, "COPY") for word in line.split()[:-1]]
-    ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    needed = {name.split(".")[0] for name in tool["packages"]} | {f"{name}.py" for name in tool["py-modules"]}
-
-    assert needed | {"predeploy.sh", "requirements.lock"} <= set(copied)
-    assert all((ROOT / name).exists() for name in copied)
-    assert "*" in ignored
-    assert sorted(line.removeprefix("!") for line in ignored if line.startswith("!")) == sorted(copied)
-
-
-def _environment() -> dict[str, str]:
-    return dict(pair.split("=", 1) for line in said(FINAL, "ENV") for pair in shlex.split(line))
-
-
-def test_the_image_serves_other_machines() -> None:
-    environment = _environment()
-
-    assert json.loads(said(FINAL, "CMD")[0]) == ["gatehouse", "serve"]
-    assert environment["HOST"] == "0.0.0.0"
-    assert said(FINAL, "EXPOSE") == [environment["PORT"]]
-    assert set(environment) - {"PATH", "PYTHONUNBUFFERED"} <= SETTINGS
-
-
-async def test_the_health_check_of_the_image_fails_without_a_server(gatehouse: GatehouseProcess) -> None:
-    (check,) = said(FINAL, "HEALTHCHECK")
-    program, *arguments = json.loads(check.partition("CMD ")[2])
-    assert program == "python"
-
-    def asked(port: int) -> int:
-        return subprocess.run(
-            [sys.executable, *arguments], env={"PORT": str(port)}, capture_output=True, check=False
-        ).returncode
-
-    await asyncio.to_thread(gatehouse.start)
-    assert asked(gatehouse.port) == 0
-    assert asked(free_port()) != 0

@@ -70,6 +70,22 @@ def _nothing_is_lost(reader: Reader) -> None:
     assert [bool(key["expiresAt"]) for key in json.loads(output)] == [True] * 3
 
 
+def _deployed(reader: Reader) -> None:
+    """A server with the settings of the first deploy, and a mail server."""
+    _up_to_date(reader)
+    reader.start_mail_server()
+    for command in COMMANDS["The first deploy"]:
+        if command.startswith("export ") and "_URL=postgresql:" not in command:
+            _done(reader, command)
+    # Most tests send more requests than a client may.
+    _done(reader, "export RATE_LIMITS=on")
+    reader.serve("gatehouse serve")
+
+
+def _test_mail_arrived(reader: Reader) -> None:
+    assert reader.recipients == ["you@example.com"]
+
+
 def _old_system(reader: Reader) -> None:
     _new_database(reader)
     reader.psql("-c", "GRANT CREATE ON SCHEMA public TO old_system")
@@ -124,6 +140,10 @@ STEPS = {
         Step("HOST=0.0.0.0 PORT=8000 gatehouse serve"),
         Step("gatehouse smoke", "all is well"),
         Step("DB_SYNC=true gatehouse serve", before=_new_database),
+    ],
+    "Checking a deployed server": [
+        Step("gatehouse doctor --mail-to", "accepted a test mail", before=_deployed),
+        Step("gatehouse doctor --json", before=_test_mail_arrived),
     ],
     "A routine deploy": [
         Step("gatehouse db status", "is pending", code=2, before=_behind),

@@ -100,7 +100,7 @@ def places(schema: GraphQLSchema) -> Iterator[Place]:
     """Every argument of every field and directive that a document can use, and every input field in it."""
     assert schema.query_type is not None
     assert schema.mutation_type is not None
-    seen: set[str] = set()
+    seen = {"Query"}
     yield from _places_of(schema.query_type, "query", "FIELDS", seen)
     yield from _places_of(schema.mutation_type, "mutation", "FIELDS", seen)
     yield Place(

@@ -19,6 +19,7 @@ OWN = {
     "viewer",
     "sessions",
     "tenant",
+    "query",
     "register",
     "login",
     "logout",

@@ -131,6 +131,9 @@ async def _convert(
     for change in steps.repairs:
         await _execute(connection, change)
     for migration in plan.migrations:
+        for number, contract in migration.contracts.items():
+            if keep := contract.keep_at_once(migration.migration_id, number):
+                await connection.execute(keep)
         for statement in migration.transactional_steps:
             await connection.execute(statement)
     # What the old tables lack: the migrations skip a table that exists.

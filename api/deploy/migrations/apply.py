@@ -58,6 +58,9 @@ async def apply_migrations(
     async with get_engine().transaction() as transaction:
         for migration in migrations:
             await retained_data.execute(transaction.connection, refuse_some_applied(migration))
+            for contract in migration.contracts.values():
+                refusal = contract.refuse_if_used(migration.migration_id)
+                await retained_data.execute(transaction.connection, refusal)
         expected = await build_expected_schema(transaction.connection, migrations)
         allowed = await retained_objects.objects_before_revert(transaction.connection)
     if fake:

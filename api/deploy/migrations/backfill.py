@@ -19,6 +19,7 @@ class Backfill:
 
     A revert restores the old values if `keep` is true; they are in the schema `gatehouse_undone` until then.
     Columns that the same migration adds need no `keep`. `pause` is in seconds, between two batches.
+    `reads` is a column that a later migration drops: without it the step does nothing.
     """
 
     table: str
@@ -26,11 +27,16 @@ class Backfill:
     where: str
     keep: bool = False
     pause: float = 0.05
+    reads: str | None = None
 
     @property
     def sql(self) -> str:
         """The statement for tables without other users; it does not keep the old values."""
-        return f"UPDATE {self.table} SET {self._assignments} WHERE ({self.where})"
+        update = f"UPDATE {self.table} SET {self._assignments} WHERE ({self.where})"
+        if self.reads is None:
+            return update
+        exists = retained_data.column_exists(self.table, self.reads)
+        return f"DO $$ BEGIN IF {exists} THEN {update}; END IF; END $$"
 
     @property
     def _assignments(self) -> str:
@@ -56,7 +62,7 @@ class Backfill:
 
     def _prepare(self, step: str, key: str, copy: str | None) -> str:
         return f"""\
-{PLATFORM}
+{self._return_without_column}{PLATFORM}
 IF to_regclass('{PROGRESS}') IS NULL THEN
     CREATE TABLE {PROGRESS} (
         name text, step integer, last_id text, rows_done bigint, PRIMARY KEY (name, step)
@@ -68,6 +74,12 @@ SELECT last_id, rows_done INTO _after, _done FROM {PROGRESS} WHERE {step};
 _total := _done + (SELECT count(*) FROM {self.table} WHERE ({self.where}));
 COMMIT;
 {backfill_sql.WARN_OF_INVISIBLE_STANDBYS}"""
+
+    @property
+    def _return_without_column(self) -> str:
+        if self.reads is None:
+            return ""
+        return f"IF NOT {retained_data.column_exists(self.table, self.reads)} THEN\n    RETURN;\nEND IF;\n"
 
     def _create_copy(self, copy: str) -> str:
         old = ", ".join(f'"{column}"' for column in self.values)

@@ -10,8 +10,20 @@ from api.command_error import CommandError
 from api.deploy.migrations import retained_columns, retained_data, retained_objects
 from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.backfill_run import Report, run_backfill
+from api.deploy.migrations.contract import Contract
+from api.deploy.migrations.expand import Part
 from api.deploy.migrations.index import Index, create_index
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION
+from api.deploy.migrations.steps import (
+    Step,
+    copy_of_values,
+    declaration,
+    parts,
+    readable,
+    rehearsal_of_revert,
+    revert_parts,
+    transactional,
+)
 from api.deploy.migrations.transactions import cancel_autovacuum, in_transaction
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
@@ -19,8 +31,6 @@ from api.deploy.schema.differences import require_schema
 
 WriteHistory = Callable[[Any], Awaitable[None]]
 """Inserts or deletes the migration's row over the asyncpg connection that it is called with."""
-
-Step = str | Index | Backfill
 
 QUESTION = "-- QUESTION:"
 """A step that begins with it asks the developer of the migration, who replaces it with SQL."""
@@ -37,7 +47,7 @@ _TABLE_NAME = re.compile(r'\b(?:TABLE(?: IF (?:NOT )?EXISTS)?|ON|UPDATE|INTO)\s+
 
 
 class SqlMigration:
-    """`forwards` are steps: SQL, which runs in a transaction of its own, an `Index`, or a `Backfill`.
+    """`forwards` are steps: SQL, which runs in a transaction of its own, or an object such as an `Index`.
 
     Each step can be run again, because the process may be killed after any of them. `backwards` is SQL
     that reverts the rest: tables, columns and `Index`es are reverted without it, see `retained_data`.
@@ -66,12 +76,13 @@ class SqlMigration:
 
     @property
     def script(self) -> str:
-        return "\n".join(map(_readable, self.steps))
+        return "\n".join(map(readable, self.steps))
 
     def revert_sql(self, *, rehearses: bool = False) -> str:
         """The revert but for old values, objects of the owner and the history; a rehearsal copies no rows."""
         return _joined(
             retained_data.lock_tables([*self.columns, *self.tables]),
+            *(rehearsal_of_revert(step) for step in reversed(self.steps) if rehearses),
             retained_columns.retain_columns(self.migration_id, self.columns, rehearses=rehearses),
             self.backwards,
             *(f"DROP INDEX IF EXISTS {step.name} CASCADE;" for step in self.steps if isinstance(step, Index)),
@@ -101,18 +112,21 @@ class SqlMigration:
         return {number: step for number, step in enumerate(self.steps) if isinstance(step, Backfill)}
 
     @property
-    def copies(self) -> list[str]:
-        """The tables with the old values of the rows that backfills change."""
-        return [step.copy(self.migration_id, number) for number, step in self.backfills.items() if step.keep]
+    def contracts(self) -> dict[int, Contract]:
+        """By the number of the step, from 0."""
+        return {number: step for number, step in enumerate(self.steps) if isinstance(step, Contract)}
 
     @property
-    def restore_statements(self) -> list[str]:
-        """Restore the old values, those of the last step first. Run each outside of a transaction."""
-        return [
-            step.restore_statement(self.migration_id, number)
-            for number, step in reversed(self.backfills.items())
-            if step.keep
-        ]
+    def copies(self) -> list[str]:
+        """The tables with the old values that a revert needs."""
+        copies = (copy_of_values(step, self.migration_id, number) for number, step in enumerate(self.steps))
+        return [copy for copy in copies if copy is not None]
+
+    @property
+    def revert_parts(self) -> list[Part]:
+        """What a revert runs before `revert_script`, beginning with the last step."""
+        numbered = reversed(list(enumerate(self.steps)))
+        return [part for number, step in numbered for part in revert_parts(step, self.migration_id, number)]
 
     @property
     def irreversible(self) -> list[Backfill]:
@@ -141,13 +155,13 @@ class SqlMigration:
 
         Databases have recorded it, so it depends on what the file declares, and on no code that may change.
         """
-        declared = "\n".join(step if isinstance(step, str) else _declaration(step) for step in self.steps)
+        declared = "\n".join(map(declaration, self.steps))
         return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
     @property
     def transactional_steps(self) -> list[str]:
         """The steps for one transaction, on tables without other users: indexes without CONCURRENTLY."""
-        return [_transactional(step) for step in self.steps]
+        return [sql for sql in map(transactional, self.steps) if sql]
 
     @property
     def changed_tables(self) -> list[str]:
@@ -160,16 +174,18 @@ class SqlMigration:
         lines = "\n".join(step for step in self.steps if isinstance(step, str)).splitlines()
         return [line for line in lines if QUESTION in line]
 
-    def split_steps(self, *, restores_columns: bool) -> tuple[list[Step], str]:
-        """The steps before the last transaction, and the SQL of that transaction, which may be empty.
+    def split_parts(self, *, restores_columns: bool) -> tuple[list[Part], str]:
+        """The parts of the steps before the last transaction, and the SQL of that one, which may be empty.
 
-        Neither an index nor a backfill can run in a transaction. Restoring columns takes long, so it must not
+        Neither an index nor a loop can run in a transaction. Restoring columns takes long, so it must not
         happen while the SQL of a step locks the table.
         """
-        *earlier, last = self.steps
-        if not isinstance(last, str) or restores_columns:
-            return list(self.steps), ""
-        return earlier, last
+        every = [
+            part for number, step in enumerate(self.steps) for part in parts(step, self.migration_id, number)
+        ]
+        if restores_columns or not every or not isinstance(every[-1], str):
+            return every, ""
+        return every[:-1], every[-1]
 
     def step_script(self, sql: str) -> str:
         """The SQL of a step, after the SQL that restores retained tables."""
@@ -195,29 +211,33 @@ class SqlMigration:
         after all migrations; `allowed` names what they may have beyond that, as `table.name`.
         """
         restores_columns = await retained_columns.has_retained_columns(self.migration_id, self.columns)
-        earlier, last = self.split_steps(restores_columns=restores_columns)
+        earlier, last = self.split_parts(restores_columns=restores_columns)
 
         async def finish(connection: Any) -> None:
-            await self._run_step(connection, last)
+            await self._run_sql(connection, last)
             actual = await read_catalog(connection, await current_schema(connection), only=expected)
             require_schema(expected, actual, later=later, allowed=allowed)
             await insert_record(connection)
 
         lines: list[str] = []
-        for number, step in enumerate(earlier):
-            if isinstance(step, Index):
-                await create_index(step)
-            elif isinstance(step, Backfill):
+        for part in earlier:
+            if not isinstance(part, str | Index):
                 # First, because rows that have their values again are not to be computed anew.
                 lines += await retained_columns.restore_columns(self.migration_id, self.columns)
-                await run_backfill(step.statement(self.migration_id, number), report)
-            else:
-                await in_transaction(lambda connection, sql=step: self._run_step(connection, sql))
+            await self._run_part(part, report)
         lines += await retained_columns.restore_columns(self.migration_id, self.columns)
         await in_transaction(finish)
         return lines
 
-    async def _run_step(self, connection: Any, sql: str) -> None:
+    async def _run_part(self, part: Part, report: Report) -> None:
+        if isinstance(part, Index):
+            await create_index(part)
+        elif isinstance(part, str):
+            await in_transaction(lambda connection: self._run_sql(connection, part))
+        else:
+            await run_backfill(part.sql, report)
+
+    async def _run_sql(self, connection: Any, sql: str) -> None:
         await retained_data.execute(connection, self.step_script(sql))
 
     async def revert(self, delete_record: WriteHistory, report: Report) -> list[str]:
@@ -234,30 +254,10 @@ class SqlMigration:
             await delete_record(connection)
             retained[:] = lines
 
-        for statement in self.restore_statements:
-            await run_backfill(statement, report)
+        for part in self.revert_parts:
+            await self._run_part(part, report)
         await in_transaction(run)
         return retained
-
-
-def _declaration(step: Index | Backfill) -> str:
-    """What the step declares, as a text that never changes: databases have recorded its checksum."""
-    if isinstance(step, Backfill):
-        return f"{step.table}: {dict(step.values)} where {step.where}, keep={step.keep}"
-    unique = "UNIQUE " if step.unique else ""
-    return f"CREATE {unique}INDEX CONCURRENTLY IF NOT EXISTS {step.name} ON {step.on};"
-
-
-def _readable(step: Step) -> str:
-    if isinstance(step, Backfill):
-        return f"-- keeps the old values\n{step.sql};" if step.keep else f"{step.sql};"
-    return step if isinstance(step, str) else f"{step.sql(concurrently=True)};"
-
-
-def _transactional(step: Step) -> str:
-    if isinstance(step, Backfill):
-        return step.sql
-    return step if isinstance(step, str) else step.sql(concurrently=False)
 
 
 def _joined(*parts: str) -> str:

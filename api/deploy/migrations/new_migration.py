@@ -6,6 +6,7 @@ temporary tables by the server of DATABASE_URL, or by the embedded one, and roll
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from piccolo.apps.migrations.commands.new import NewMigrationMeta, NoChanges
@@ -14,43 +15,48 @@ from piccolo.table import Table, sort_table_classes
 
 from api.database.engine import get_engine
 from api.deploy.migrations.expected_schema import build_expected_schema
-from api.deploy.migrations.index import Index
-from api.deploy.migrations.migration import QUESTION
-from api.deploy.migrations.table_changes import Steps, steps_for
+from api.deploy.migrations.generated_steps import Steps
+from api.deploy.migrations.migration import QUESTION, all_migrations
+from api.deploy.migrations.step_source import migration_source
+from api.deploy.migrations.steps import Step
+from api.deploy.migrations.table_changes import steps_for
+from api.deploy.migrations.unused_columns import unused_columns
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import Catalog
 from api.deploy.schema.temporary_schema import read_temporary_tables, temporary_schema
-
-LINE_LENGTH = 110
 
 
 async def create_migration(
     app_config: AppConfig,
     auto: bool = False,
     description: str = "",
-    auto_input: str | None = None,  # noqa: ARG001 (Piccolo's name: nothing is asked here)
+    auto_input: str | None = None,
 ) -> NewMigrationMeta:
-    """Write the file and print its path. Raises Piccolo's `NoChanges` if there is no difference."""
-    steps = await _steps(app_config.table_classes) if auto else _empty()
+    """Write the file and print its path. `auto_input` says whether columns were renamed: `y` or `n`.
+
+    Raises Piccolo's `NoChanges` if there is no difference.
+    """
+    steps = await _steps(app_config.table_classes, auto_input) if auto else _empty()
     if not steps.forwards:
         raise NoChanges
-    now = datetime.now(UTC)
-    path = MIGRATIONS / f"gatehouse_{now:%Y_%m_%dt%H_%M_%S_%f}.py"
     text = f"{'; '.join(dict.fromkeys(steps.descriptions))}."
-    migration_id = f"{now:%Y-%m-%dT%H:%M:%S:%f}"
-    path.write_text(_source(migration_id, description or text[0].upper() + text[1:], steps))
+    path = write_migration(
+        description or text[0].upper() + text[1:], steps.forwards, "\n".join(reversed(steps.backwards))
+    )
     print(f"wrote migrations/{path.name}")  # noqa: T201 (Piccolo prints its own lines, too)
-    return NewMigrationMeta(migration_id, path.stem, str(path))
+    return NewMigrationMeta("", path.stem, str(path))
 
 
-async def _steps(tables: Sequence[type[Table]]) -> Steps:
+async def _steps(tables: Sequence[type[Table]], answer: str | None) -> Steps:
     async with get_engine().transaction() as transaction:
         connection = transaction.connection
         current = (await build_expected_schema(connection, [])).final
-        return steps_for(await _declared_catalog(connection, tables), current)
+        declared = await declared_catalog(connection, tables)
+    return steps_for(declared, current, unused=unused_columns(all_migrations()), answer=answer)
 
 
-async def _declared_catalog(connection: Any, tables: Sequence[type[Table]]) -> Catalog:
+async def declared_catalog(connection: Any, tables: Sequence[type[Table]]) -> Catalog:
+    """The tables of `tables/`, as the server builds them. `connection` is in a transaction."""
     async with temporary_schema(connection):
         for table in sort_table_classes(list(tables)):
             for statement in table.create_table().ddl:
@@ -62,43 +68,9 @@ def _empty() -> Steps:
     return Steps([f"{QUESTION} which SQL does this migration run?"], [], ["say what it does"])
 
 
-def _source(migration_id: str, description: str, steps: Steps) -> str:
-    """The text of the file, formatted as `make format` does it."""
-    has_index = any(isinstance(step, Index) for step in steps.forwards)
-    forwards = "\n".join(f"        {_step(step)}," for step in steps.forwards)
-    backwards = "\n".join(reversed(steps.backwards))
-    lines = [
-        f"from api.deploy.migrations.migration import {'Index, ' * has_index}SqlMigration",
-        "",
-        f'ID = "{migration_id}"',
-        f"DESCRIPTION = {as_text(description)}",
-        "",
-        "MIGRATION = SqlMigration(",
-        "    ID,",
-        "    DESCRIPTION,",
-        "    forwards=[",
-        forwards,
-        "    ],",
-        *([f"    backwards={as_triple_quoted(backwards)},"] if backwards else []),
-        ")",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _step(step: str | Index) -> str:
-    if isinstance(step, str):
-        return as_triple_quoted(step)
-    on = f"'{step.on}'" if '"' in step.on and "'" not in step.on else as_text(step.on)
-    return f"Index({as_text(step.name)}, {on}{', unique=True' * step.unique})"
-
-
-def as_text(text: str) -> str:
-    """The Python source of a string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def as_triple_quoted(sql: str) -> str:
-    """The Python source of a string of several lines."""
-    escaped = sql.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    return f'"""\n{escaped}\n"""'
+def write_migration(description: str, steps: Sequence[Step], backwards: str = "") -> Path:
+    """Write a file that is named by the present time, which is the id of the migration."""
+    now = datetime.now(UTC)
+    path = MIGRATIONS / f"gatehouse_{now:%Y_%m_%dt%H_%M_%S_%f}.py"
+    path.write_text(migration_source(f"{now:%Y-%m-%dT%H:%M:%S:%f}", description, steps, backwards=backwards))
+    return path

@@ -8,12 +8,13 @@ other names.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from asyncpg import InsufficientPrivilegeError, ReadOnlySQLTransactionError
 from piccolo.apps.migrations.commands import backwards, check, forwards, new
 from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.conf.apps import AppConfig
@@ -26,7 +27,7 @@ from api.deploy.migrations.backfill_run import describe_rows_left
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.history import APP
 from api.deploy.migrations.lock import migration_lock
-from api.deploy.migrations.migration import all_migrations, migrations_by_id
+from api.deploy.migrations.migration import SqlMigration, all_migrations, migrations_by_id
 from api.deploy.migrations.new_migration import create_migration
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.piccolo_arguments import read_arguments
@@ -197,15 +198,22 @@ async def _run_migrations_backwards(
     require_reversible(migrations)
     if manager.clean:
         raise CommandError("--clean is not supported: it deletes the file, which applying it again needs")
-    # After the question, the rehearsal only shows whether the revert would still work.
-    report = _ignore if _announced.get() else _print
-    await announce_revert(migrations, report=_print_comment if manager.preview else report)
     if manager.preview:
-        for migration in migrations:
-            _print(f"-- {migration.migration_id}\n{migration.revert_sql()}\n")
+        await _preview_revert(migrations)
     else:
+        # After the question, the rehearsal only shows whether the revert would still work.
+        await announce_revert(migrations, report=_ignore if _announced.get() else _print)
         await revert_migrations(migrations, report=_print)
     return MigrationResult(success=True)
+
+
+async def _preview_revert(migrations: Sequence[SqlMigration]) -> None:
+    try:
+        await announce_revert(migrations, report=_print_comment)
+    except (ReadOnlySQLTransactionError, InsufficientPrivilegeError):
+        _print("-- not rehearsed, because this role may only read: the revert may fail\n")
+    for migration in migrations:
+        _print(f"-- {migration.migration_id}\n{migration.revert_sql()}\n")
 
 
 async def _require_no_tables() -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import asyncpg
 
+from api.command_error import CommandError
 from api.deploy.migrations import retained_data
 from api.deploy.migrations.expected_schema import ExpectedSchema
 from api.deploy.migrations.migration import SqlMigration
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import Catalog, Table, current_schema, read_catalog
-from api.deploy.schema.differences import require_schema
+from api.deploy.schema.differences import differences, require_schema
 from api.deploy.schema.temporary_schema import (
     copy_tables,
     execute_temporarily,
@@ -61,11 +62,16 @@ async def _check(
                 connection, [step for migration in migrations for step in migration.transactional_steps]
             )
             migrated = await read_temporary_tables(connection, only=target)
-    except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+    except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError) as error:
         # The steps fail on these tables. The differences say why, better than PostgreSQL's error does.
         await connection.execute("ROLLBACK TO SAVEPOINT preflight")
         existing = {name: table for name, table in target.items() if name in actual}
         require_schema(existing, actual, later=later, allowed=allowed)
+        if isinstance(error, asyncpg.UndefinedColumnError) and not differences(later, actual):
+            raise CommandError(
+                f"the tables are those after all migrations, and a migration uses what a later one drops"
+                f" ({error}); to record the migrations, run: piccolo migrations forwards all --fake"
+            ) from None
         raise
     for name, constraints in outside.items():
         migrated[name].constraints |= constraints

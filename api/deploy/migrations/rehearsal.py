@@ -7,6 +7,7 @@ import asyncpg
 
 from api.command_error import CommandError
 from api.deploy.migrations import retained_data, retained_objects
+from api.deploy.migrations.expand import Rename
 from api.deploy.migrations.migration import SqlMigration
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.transactions import in_transaction
@@ -22,7 +23,7 @@ async def rehearse_revert(migrations: Sequence[SqlMigration]) -> list[str]:
     lines: list[str] = []
 
     async def revert_and_roll_back(connection: Any) -> None:
-        await connection.execute(f"{CREATE_FUNCTION} SAVEPOINT rehearsal")
+        await connection.execute(f"SAVEPOINT rehearsal; {CREATE_FUNCTION}")
         with retained_data.info_messages(connection) as messages:
             for migration_id, sql in rehearsal_steps(migrations):
                 await _execute(connection, migration_id, sql)
@@ -39,7 +40,12 @@ async def _execute(connection: Any, migration_id: str, sql: str) -> None:
         await retained_data.execute(connection, sql)
     except CommandError as error:
         raise CommandError(f"nothing was reverted: {error}") from None
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+    except (
+        asyncpg.LockNotAvailableError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.InsufficientPrivilegeError,
+    ):
         raise
     except asyncpg.PostgresError as error:
         detail = " ".join(str(getattr(error, "detail", None) or "").split())
@@ -60,6 +66,9 @@ def rehearsal_steps(migrations: Sequence[SqlMigration]) -> list[tuple[str, str]]
     for migration in migrations:
         for table, listed in migration.columns.items():
             columns.setdefault(table, []).extend(listed)
+        for step in migration.steps:
+            if isinstance(step, Rename):
+                columns.setdefault(step.table, []).append(step.to)
     first, last = migrations[0].migration_id, migrations[-1].migration_id
     needs_schema = any(migration.retains_data for migration in migrations)
     return [

@@ -71,6 +71,14 @@ async def execute(connection: Any, sql: str) -> None:
         raise
 
 
+def column_exists(table: str, column: str) -> str:
+    """A condition. Without the column a statement that names it would fail."""
+    return (
+        f"EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('{table}')"
+        f" AND attname = '{column}' AND NOT attisdropped)"
+    )
+
+
 def lock_tables(tables: Sequence[str]) -> str:
     """Lock out writers: what they write between the copy and the drop would be lost."""
     if not tables:

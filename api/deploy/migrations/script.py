@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from api.command_error import CommandError
 from api.deploy.migrations import history
-from api.deploy.migrations.backfill import Backfill, require_copies
+from api.deploy.migrations.backfill import require_copies
 from api.deploy.migrations.backfill_run import SESSION_SETTINGS
+from api.deploy.migrations.expand import Part as StepPart
 from api.deploy.migrations.history import APP, array, literal
 from api.deploy.migrations.index import Index
 from api.deploy.migrations.lock import HOLDER, KEY
-from api.deploy.migrations.migration import SqlMigration, Step, all_migrations, migrations_by_id
+from api.deploy.migrations.migration import SqlMigration, all_migrations, migrations_by_id
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.rehearsal import rehearsal_steps
@@ -72,28 +73,27 @@ def _part(migration: SqlMigration, *, backwards: bool) -> Part:
 
 def _apply(migration: SqlMigration) -> str:
     """As `SqlMigration.apply` does it, on the assumption that its columns are retained."""
-    earlier, last = migration.split_steps(restores_columns=bool(migration.columns))
-    steps = [_step(migration, number, step) for number, step in enumerate(earlier)]
+    earlier, last = migration.split_parts(restores_columns=bool(migration.columns))
     restore = restore_columns_statements(migration.migration_id, migration.columns)
+    schema = [CREATE_SCHEMA] if migration.copies else []
+    parts = [_part_of_step(migration, part, before_loop=[*restore, *schema]) for part in earlier]
     record = history.insert_record(migration.migration_id, migration.checksum)
     end = _transaction(migration.step_script(last), record)
-    return "\n".join(filter(None, [refuse_some_applied(migration), *steps, *restore, end]))
+    return "\n".join(filter(None, [refuse_some_applied(migration), *parts, *restore, end]))
 
 
-def _step(migration: SqlMigration, number: int, step: Step) -> str:
-    if isinstance(step, Index):
-        return f"{step.select_drop_invalid} \\gexec\n{step.sql(concurrently=True)};"
-    if isinstance(step, Backfill):
-        restore = restore_columns_statements(migration.migration_id, migration.columns)
-        schema = CREATE_SCHEMA if step.keep else ""
-        return _outside("\n".join([*restore, schema, step.statement(migration.migration_id, number)]))
-    return _transaction(migration.step_script(step))
+def _part_of_step(migration: SqlMigration, part: StepPart, *, before_loop: Sequence[str] = ()) -> str:
+    if isinstance(part, Index):
+        return f"{part.select_drop_invalid} \\gexec\n{part.sql(concurrently=True)};"
+    if isinstance(part, str):
+        return _transaction(migration.step_script(part))
+    return _outside("\n".join([*before_loop, part.sql]))
 
 
 def _revert(migration: SqlMigration) -> str:
-    restore = "\n".join(map(_outside, migration.restore_statements))
+    parts = [_part_of_step(migration, part) for part in migration.revert_parts]
     revert = _transaction(migration.revert_script, history.delete_records(migration.records))
-    return f"{restore}\n{revert}".strip()
+    return "\n".join([*parts, revert])
 
 
 def _outside(sql: str) -> str:
@@ -116,7 +116,7 @@ def script(parts: Sequence[Part], *, backwards: bool) -> str:
             *(
                 [_refuse_later_applied(ids), _require_old_values(ids), _rehearse(ids), CREATE_SCHEMA]
                 if backwards
-                else [_REFUSE_LEGACY, _refuse_earlier_pending(ids)]
+                else [_REFUSE_LEGACY, _refuse_earlier_pending(ids), *_refuse_used_columns(ids)]
             ),
             *(f"-- {part.description}\n{part.sql}" for part in parts),
             *([] if backwards else put_back_statements(sorted(migration_ids()))),
@@ -179,6 +179,15 @@ END $$;"""
 
 def _require_old_values(ids: Sequence[str]) -> str:
     return require_copies(copies_of([one for one in all_migrations() if one.migration_id in ids]))
+
+
+def _refuse_used_columns(ids: Sequence[str]) -> list[str]:
+    return [
+        contract.refuse_if_used(one.migration_id, unless=history.is_recorded(literal(one.migration_id)))
+        for one in all_migrations()
+        if one.migration_id in ids
+        for contract in one.contracts.values()
+    ]
 
 
 def _rehearse(ids: Sequence[str]) -> str:

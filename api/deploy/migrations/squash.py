@@ -12,8 +12,10 @@ from typing import Any
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
+from api.deploy.migrations.expand import Retire
 from api.deploy.migrations.migration import QUESTION, SqlMigration, migrations_by_id
-from api.deploy.migrations.new_migration import LINE_LENGTH, as_text, as_triple_quoted
+from api.deploy.migrations.step_source import LINE_LENGTH, migration_source
+from api.deploy.migrations.unused_columns import unused_columns
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import Catalog, Table
 from api.deploy.schema.ddl import create_policy, in_creation_order
@@ -56,7 +58,15 @@ async def squash() -> tuple[Path, list[Path]]:
         backwards = "\n".join(_drop_triggers(catalog, list(functions)))
         await _require_equal(connection, catalog, steps)
     *older, newest = sorted(MIGRATIONS.glob("gatehouse_*.py"))
-    newest.write_text(_source(every, [*steps, *_questions(every)], backwards))
+    newest.write_text(
+        migration_source(
+            max(every),
+            "Create all tables.",
+            [*steps, *_unused(every), *_questions(every)],
+            backwards=backwards,
+            replaces=_replaced(every),
+        )
+    )
     for path in older:
         path.unlink()
     return newest, older
@@ -130,28 +140,17 @@ def _questions(every: dict[str, SqlMigration]) -> list[str]:
     ]
 
 
-def _source(every: dict[str, SqlMigration], steps: list[str], backwards: str) -> str:
+def _unused(every: dict[str, SqlMigration]) -> list[Retire]:
+    """The columns that wait for their `Contract`. The tables have their defaults and triggers already."""
+    return [
+        Retire(table, column, renamed_to=step.renamed_to)
+        for (table, column), (_, step) in unused_columns(every.values()).items()
+    ]
+
+
+def _replaced(every: dict[str, SqlMigration]) -> dict[str, str]:
     replaced: dict[str, str] = {}
     for migration in every.values():
         replaced |= migration.replaces
         replaced.setdefault(migration.migration_id, migration.checksum)
-    lines = [
-        "from api.deploy.migrations.migration import SqlMigration",
-        "",
-        f'ID = "{max(every)}"',
-        f"DESCRIPTION = {as_text('Create all tables.')}",
-        "",
-        "MIGRATION = SqlMigration(",
-        "    ID,",
-        "    DESCRIPTION,",
-        "    forwards=[",
-        *(f"        {as_triple_quoted(step)}," for step in steps),
-        "    ],",
-        *([f"    backwards={as_triple_quoted(backwards)},"] if backwards else []),
-        "    replaces={",
-        *(f'        "{migration_id}": "{checksum}",' for migration_id, checksum in replaced.items()),
-        "    },",
-        ")",
-        "",
-    ]
-    return "\n".join(lines)
+    return replaced

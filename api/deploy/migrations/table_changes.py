@@ -4,43 +4,44 @@ What has no step that is safe under traffic and loses nothing becomes a `questio
 """
 
 import re
-import textwrap
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
-from api.deploy.migrations.index import Index
-from api.deploy.migrations.migration import QUESTION
+from api.deploy.migrations.generated_steps import (
+    Steps,
+    ask,
+    default_of,
+    indexes_of,
+    object_name,
+    short_type,
+)
+from api.deploy.migrations.removed_columns import remove_columns
 from api.deploy.schema.catalog import Catalog, Column, Table
 
 
-@dataclass
-class Steps:
-    forwards: list[str | Index] = field(default_factory=list)
-    backwards: list[str] = field(default_factory=list)
-    """SQL, in the order of `forwards`: it reverts what a revert does not revert by itself."""
-    descriptions: list[str] = field(default_factory=list)
+def steps_for(
+    declared: Catalog,
+    current: Catalog,
+    *,
+    unused: Collection[tuple[str, str]] = (),
+    answer: str | None = None,
+) -> Steps:
+    """`declared` are the tables of `tables/`, `current` those of the migrations, both from one server.
 
-
-def steps_for(declared: Catalog, current: Catalog) -> Steps:
-    """`declared` are the tables of `tables/`, `current` those of the migrations, both from one server."""
+    `unused` are tables and columns that `tables/` rightly lacks. `answer` is for `removed_columns`.
+    """
     steps = Steps()
     for name in current.keys() - declared.keys():
-        _ask(
+        ask(
             steps,
             f"tables/ has no table {name}. Before it is dropped, a release must run that does not use it.",
         )
     for name, table in declared.items():
         if name in current:
-            _change_table(steps, name, table, current[name])
+            columns = [column for of_table, column in unused if of_table == name]
+            _change_table(steps, name, table, current[name], columns, answer)
         else:
             _create_table(steps, name, table)
     return steps
-
-
-def _ask(steps: Steps, question: str) -> None:
-    lines = textwrap.wrap(f"{QUESTION} {question}", 100, subsequent_indent="-- ", break_on_hyphens=False)
-    steps.forwards.append("\n".join(lines))
-    steps.descriptions.append("answer the questions")
 
 
 def _create_table(steps: Steps, name: str, table: Table) -> None:
@@ -59,7 +60,7 @@ def _create_table(steps: Steps, name: str, table: Table) -> None:
     body = ",\n".join(lines)
     statements = [
         f"CREATE TABLE IF NOT EXISTS {name} (\n{body}\n);",
-        *(f"{index.sql(concurrently=False)};" for index in _indexes(name, table)),
+        *(f"{index.sql(concurrently=False)};" for index in indexes_of(name, table)),
         f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;",
         f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY;",
         "-- A table with rows of a tenant also needs a policy for the scope of a tenant.",
@@ -71,39 +72,19 @@ def _create_table(steps: Steps, name: str, table: Table) -> None:
 
 
 def _definition(name: str, column: Column, *, is_key: bool = False) -> str:
-    default = _default(column)
+    default = default_of(column)
     parts = [
-        f'"{name}" {_short(column.type)}',
+        f'"{name}" {short_type(column.type)}',
         "PRIMARY KEY" if is_key else "NOT NULL" if column.not_null else "",
         f"DEFAULT {default}" if default is not None else "",
     ]
     return " ".join(filter(None, parts))
 
 
-def _default(column: Column) -> str | None:
-    """As a developer writes it: without the cast to the type of the column that PostgreSQL adds."""
-    if column.default is None or column.default.startswith("NULL"):
-        return None
-    return "now()" if column.default == "CURRENT_TIMESTAMP" else re.sub(r"'::[a-z ]+$", "'", column.default)
-
-
-_SHORT_TYPES = {
-    "character varying": "varchar",
-    "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp",
-}
-
-
-def _short(type_name: str) -> str:
-    for long, short in _SHORT_TYPES.items():
-        type_name = type_name.replace(long, short)
-    return type_name
-
-
 def _constraints(table: str, declared: Table) -> dict[str, tuple[str, list[str]]]:
     """By their name in SQL: the definition and the columns."""
     return {
-        _name(table, one.columns, "check" if one.definition.startswith("CHECK") else "fkey"): (
+        object_name(table, one.columns, "check" if one.definition.startswith("CHECK") else "fkey"): (
             _without_update(one.definition),
             one.columns,
         )
@@ -116,46 +97,30 @@ def _without_update(definition: str) -> str:
     return definition.replace(" ON UPDATE CASCADE", "")
 
 
-def _name(table: str, columns: Iterable[str], suffix: str = "") -> str:
-    """`beta_keys_approved_by_id`: in snake_case, and as short as PostgreSQL needs it."""
-    words = [table, *(re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", column).lower() for column in columns), suffix]
-    return "_".join(filter(None, words))[:63]
-
-
-def _indexes(table: str, declared: Table) -> Iterator[Index]:
-    for one in declared.indexes.values():
-        on = one.definition.split(" ON ", 1)[1].replace(" USING btree", "").replace(" NULLS NOT DISTINCT", "")
-        yield Index(_name(table, one.columns), on, unique=one.unique)
-
-
-def _change_table(steps: Steps, name: str, new: Table, old: Table) -> None:
-    _add_columns(steps, name, new, old)
+def _change_table(
+    steps: Steps, name: str, new: Table, old: Table, unused: Collection[str], answer: str | None
+) -> None:
+    new, renamed = remove_columns(steps, name, new, old, unused=unused, answer=answer)
+    _add_columns(steps, name, new, old, renamed)
     for column, one in new.columns.items():
         if column in old.columns:
             _change_column(steps, name, column, one, old)
-    for column, one in old.columns.items():
-        if column not in new.columns and one.generated is None:
-            _ask(
-                steps,
-                f'the class of {name} has no "{column}". If it was renamed or is to be dropped, a release'
-                f' that does not use it must run first; then: ALTER TABLE {name} DROP COLUMN "{column}"',
-            )
     existing = {one.definition for one in old.indexes.values()}
-    for index, one in zip(_indexes(name, new), new.indexes.values(), strict=True):
+    for index, one in zip(indexes_of(name, new), new.indexes.values(), strict=True):
         if one.definition not in existing:
             steps.forwards.append(index)
             steps.descriptions.append(f"index {name} by {', '.join(one.columns)}")
     _add_constraints(steps, name, new, old)
 
 
-def _add_columns(steps: Steps, name: str, new: Table, old: Table) -> None:
+def _add_columns(steps: Steps, name: str, new: Table, old: Table, renamed: Collection[str]) -> None:
     added: list[str] = []
     for column, one in new.columns.items():
-        if column in old.columns:
+        if column in old.columns or column in renamed:
             continue
-        default = _default(one)
+        default = default_of(one)
         if one.not_null and (default is None or ("(" in default and default != "now()")):
-            _ask(
+            ask(
                 steps,
                 f'{name}."{column}" is NOT NULL. Which value do existing rows get, and the rows that the old'
                 " version inserts meanwhile? Give the column a constant default, or let it be null.",
@@ -177,24 +142,24 @@ def _change_column(steps: Steps, name: str, column: str, new: Column, table: Tab
         if is_wider(new.type, old.type) and not is_read_by_another:
             _widen(steps, name, column, new, old)
         else:
-            _ask(
+            ask(
                 steps,
-                f'{name}."{column}" becomes {_short(new.type)}, and is {_short(old.type)}. Changing it'
-                " rewrites or rejects rows: add another column, fill it with a Backfill, and use that.",
+                f'{name}."{column}" becomes {short_type(new.type)}, and is {short_type(old.type)}. Changing'
+                " it rewrites or rejects rows: add another column, fill it with a Backfill, and use that.",
             )
     if new.not_null and not old.not_null:
-        _ask(
+        ask(
             steps,
             f'{name}."{column}" becomes NOT NULL. Which value do rows get that have none? Fill them with a'
             f" Backfill first; then: {alter} SET NOT NULL",
         )
     elif old.not_null and not new.not_null:
-        _ask(
+        ask(
             steps,
             f'{name}."{column}" may be null from now on. Does the old version, which runs for a while, read a'
             f" null without an error? If so: {alter} DROP NOT NULL",
         )
-    _change_default(steps, name, column, _default(new), _default(old))
+    _change_default(steps, name, column, default_of(new), default_of(old))
 
 
 def _if_none(rows: str, statement: str) -> str:
@@ -223,12 +188,12 @@ def is_wider(new: str, old: str) -> bool:
 
 def _widen(steps: Steps, name: str, column: str, new: Column, old: Column) -> None:
     alter = f'ALTER TABLE {name} ALTER COLUMN "{column}" TYPE'
-    steps.forwards.append(f"{alter} {_short(new.type)};")
+    steps.forwards.append(f"{alter} {short_type(new.type)};")
     if length := re.search(r"\((\d+)\)", old.type):
         longer = f'SELECT FROM {name} WHERE length("{column}") > {length[1]}'
-        steps.backwards.append(_if_none(longer, f"{alter} {_short(old.type)};"))
+        steps.backwards.append(_if_none(longer, f"{alter} {short_type(old.type)};"))
     else:
-        steps.backwards.append(f"{alter} {_short(old.type)};")
+        steps.backwards.append(f"{alter} {short_type(old.type)};")
     steps.descriptions.append(f"widen {column} of {name}")
 
 

@@ -36,7 +36,8 @@ def require_schema(
     """Raise `UnexpectedSchema` if a part of `actual` is neither as `expected` nor as in `later`.
 
     `later` is the catalog after all migrations: a migration meets the changes of later ones if the table
-    `migration` lost its rows. `allowed` are the names of unexpected parts that `actual` may have.
+    `migration` lost its rows. They may have dropped columns and triggers. `allowed` are the names of
+    unexpected parts that `actual` may have.
     """
     target = {
         name: _expected_or_later(table, later[name], actual[name]) if name in actual else table
@@ -51,8 +52,14 @@ def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
     constraints = {one.definition for one in actual.constraints.values()}
     indexes = {one.definition for one in actual.indexes.values()}
     return Table(
-        columns=expected.columns
-        | {name: one for name, one in later.columns.items() if actual.columns.get(name) == one},
+        columns={
+            **{
+                name: one
+                for name, one in expected.columns.items()
+                if name in later.columns or name in actual.columns
+            },
+            **{name: one for name, one in later.columns.items() if actual.columns.get(name) == one},
+        },
         constraints={
             **{name: one for name, one in expected.constraints.items() if one in later.constraints.values()},
             **{name: one for name, one in later.constraints.items() if one.definition in constraints},
@@ -65,8 +72,14 @@ def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:
             **{name: one for name, one in expected.policies.items() if name in later.policies},
             **{name: one for name, one in later.policies.items() if actual.policies.get(name) == one},
         },
-        triggers=expected.triggers
-        | {name: one for name, one in later.triggers.items() if actual.triggers.get(name) == one},
+        triggers={
+            **{
+                name: one
+                for name, one in expected.triggers.items()
+                if name in later.triggers or name in actual.triggers
+            },
+            **{name: one for name, one in later.triggers.items() if actual.triggers.get(name) == one},
+        },
         row_security=later.row_security
         if actual.row_security == later.row_security
         else expected.row_security,

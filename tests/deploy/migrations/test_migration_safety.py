@@ -72,7 +72,7 @@ GUARDED = re.compile(
 
 def broken_rules(migration: SqlMigration) -> set[str]:
     """The rules that its steps break, forwards and backwards."""
-    steps = [step for step in (*migration.steps, migration.backwards) if not isinstance(step, Backfill)]
+    steps = [step for step in (*migration.steps, migration.backwards) if isinstance(step, str | Index)]
     found = {rule for step in steps for rule in _broken(step)}
     return found | {"unanswered-question" for _ in migration.questions[:1]}
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -325,11 +326,28 @@ def _no_bytecode() -> Iterator[None]:
 # docs/migrations.md
 
 DOCUMENT = (ROOT / "docs" / "migrations.md").read_text()
-COLUMN, FILE, BACKFILL = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.M | re.S)
-COMMANDS = [
-    line for block in re.findall(r"^```sh\n(.*?)^```$", DOCUMENT, re.M | re.S) for line in block.splitlines()
-]
+SECTION = "## Remove or rename a column"
+BEFORE, _, AFTER = DOCUMENT.partition(SECTION)
+RENAMING = AFTER.partition("\n## ")[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def commands(text: str) -> list[str]:
+    return [line for block in blocks(text, "sh") for line in block.splitlines()]
+
+
+COLUMN, FILE, BACKFILL = blocks(BEFORE, "python")
 MODULES = {"piccolo": "piccolo.main", "gatehouse": "api.cli"}
+
+
+def type_command(command: str, project: Path, dsn: str) -> str:
+    program, *words = shlex.split(command)
+    done = in_project(project, dsn, "-m", MODULES[program], *words)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
 
 
 async def test_the_document_leads_from_the_table_to_the_applied_migration(
@@ -344,18 +362,35 @@ async def test_the_document_leads_from_the_table_to_the_applied_migration(
             ("beta_key.py", "    expired_at", f"{COLUMN}    expired_at"),
         ],
     )
-    outputs = []
-    for command in COMMANDS:
-        program, *words = shlex.split(command)
-        done = in_project(tmp_path, migrated_database, "-m", MODULES[program], *words)
-        assert done.returncode == 0, (command, done.stdout, done.stderr)
-        outputs.append(done.stdout)
+    outputs = [type_command(command, tmp_path, migrated_database) for command in commands(BEFORE)]
 
     written = newest(tmp_path).read_text()
     assert re.sub('ID = ".*"', "", written) == re.sub('ID = ".*"', "", FILE)
     assert "no differences" in outputs[-1]
     columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'beta_keys'::regclass AND attname = $1"
     assert await connection.fetchval(columns, "approvedById") == 1
+
+
+async def test_the_document_renames_a_column_in_two_deploys(
+    migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
+) -> None:
+    copy_project(tmp_path)
+    new_column, *steps = blocks(RENAMING, "python")
+    rename, contract = (textwrap.indent(step, "        ").rstrip() + ",\n" for step in steps)
+    (old,) = [
+        line for line in (tmp_path / "tables" / "beta_key.py").read_text().splitlines() if "notes" in line
+    ]
+    edit(tmp_path, [("beta_key.py", f"{old}\n", new_column)])
+    written = []
+    for command in commands(RENAMING):
+        type_command(command, tmp_path, migrated_database)
+        written.append(newest(tmp_path).read_text())
+
+    unused_since = migration_of(sorted((tmp_path / "migrations").glob("gatehouse_*.py"))[-2]).migration_id
+    assert rename in written[0]
+    assert re.sub('unused_since=".*"', f'unused_since="{unused_since}"', contract) in written[2]
+    names = "SELECT attname FROM pg_attribute WHERE attrelid = 'beta_keys'::regclass AND NOT attisdropped"
+    assert {"memo", "notes"} & {row[0] for row in await connection.fetch(names)} == {"memo"}
 
 
 def test_the_backfill_of_the_documentation_breaks_no_rule(tmp_path: Path) -> None:
