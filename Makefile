@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-postgres lint fuzz format bench bench-migrations schema settings lock clean
+.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations schema settings lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -15,6 +15,10 @@ test-postgres: $(INSTALLED)
 	@for version in 14 15.18 15.20 16 17; do \
 		echo "PostgreSQL $$version" && POSTGRES_VERSION=$$version $(BIN)/pytest tests/deploy || exit 1; \
 	done
+
+# GraphQL clients and code generators against a running server. Installs some 300 packages of npm.
+test-clients: $(INSTALLED)
+	@CI=true $(BIN)/pytest --numprocesses=0 tests/clients/run_clients.py
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check

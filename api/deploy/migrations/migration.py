@@ -25,6 +25,7 @@ from api.deploy.migrations.steps import (
     transactional,
 )
 from api.deploy.migrations.transactions import cancel_autovacuum, in_transaction
+from api.deploy.migrations.type_changes import allow_type_changes, changed_columns
 from api.deploy.paths import MIGRATIONS
 from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
 from api.deploy.schema.differences import require_schema
@@ -84,7 +85,7 @@ class SqlMigration:
             retained_data.lock_tables([*self.columns, *self.tables]),
             *(rehearsal_of_revert(step) for step in reversed(self.steps) if rehearses),
             retained_columns.retain_columns(self.migration_id, self.columns, rehearses=rehearses),
-            self.backwards,
+            allow_type_changes(self.backwards),
             *(f"DROP INDEX IF EXISTS {step.name} CASCADE;" for step in self.steps if isinstance(step, Index)),
             retained_columns.drop_columns(self.columns),
             retained_data.retain_tables(self.tables, rehearses=rehearses),
@@ -192,7 +193,8 @@ class SqlMigration:
         return _joined(
             retained_data.restore_tables(self.tables),
             cancel_autovacuum(self.changed_tables),
-            sql,
+            CREATE_FUNCTION if changed_columns(sql) else "",
+            allow_type_changes(sql),
         )
 
     async def apply(

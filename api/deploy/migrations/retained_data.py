@@ -168,9 +168,7 @@ async def erase_retained_data() -> dict[str, int]:
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = $1 ORDER BY tablename", SCHEMA
         )
         tables = [row[0] for row in rows]
-        erased = {
-            table: await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table}") for table in tables
-        }
+        erased = {table: await _count(connection, table) for table in tables}
         try:
             # In one statement, because they may depend on each other; without CASCADE, which would also drop
             # what depends on them elsewhere.
@@ -183,3 +181,9 @@ async def erase_retained_data() -> dict[str, int]:
             dependents = "; ".join(str(getattr(error, "detail", None) or error).splitlines())
             raise CommandError(f"nothing was erased; first drop what depends on it: {dependents}") from None
     return erased
+
+
+async def _count(connection: Any, table: str) -> int:
+    """The rows of `table`, or of the saved objects those that are not created again yet."""
+    condition = "lost" if table == "retained_objects" else "true"
+    return await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.{table} WHERE {condition}")
