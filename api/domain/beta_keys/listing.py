@@ -11,7 +11,7 @@ from api.domain.beta_keys.key_format import STORED, canonical
 from api.domain.beta_keys.lookup import find_key
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
 from api.domain.errors import NotFound
-from api.domain.fields import can_be_stored
+from api.domain.fields import batch_as_stored, can_be_stored
 from api.domain.pagination import Page, Position, cut
 from api.domain.search import compact_form, search_form
 from tables import BetaKey, Tenant
@@ -91,7 +91,7 @@ def conditions_of(key_filter: KeyFilter) -> tuple[list[str], list[Any]]:
     values: list[Any] = []
     if key_filter.batch is not None:
         conditions.append("batch = {}")
-        values.append(key_filter.batch)
+        values.append(batch_as_stored(key_filter.batch))
     if key_filter.search:
         condition, found = _search_condition(key_filter.search)
         conditions.append(condition)
@@ -203,7 +203,9 @@ async def key_stats(batch: str | None = None) -> KeyStats:
     if batch is None:
         rows = await BetaKey.raw(_STATS)
     else:
-        rows = await BetaKey.raw(f"{_STATS} WHERE batch = {{}}", batch if can_be_stored(batch) else "")
+        rows = await BetaKey.raw(
+            f"{_STATS} WHERE batch = {{}}", batch_as_stored(batch) if can_be_stored(batch) else ""
+        )
     return KeyStats(**{name.lower(): count for name, count in rows[0].items()})
 
 
