@@ -9,7 +9,7 @@ class BetaKey(Table, tablename="beta_keys"):
     """A key that admits one business.
 
     `expired_at` is when the clean-up marked the key as expired, some time after `expires_at`: see
-    `api.domain.beta_keys.expiry`.
+    `api.domain.beta_keys.expiry`. A trigger sets `search_text`: see `api.domain.search`.
     """
 
     id = UUID(primary_key=True)
@@ -30,3 +30,4 @@ class BetaKey(Table, tablename="beta_keys"):
     sent_at = Timestamptz(null=True, default=None, db_column_name="sentAt")
     expired_at = Timestamptz(null=True, default=None, db_column_name="expiredAt")
     issued_by_id = UUID(null=True, default=None, db_column_name="issuedById")
+    search_text = Text(null=True, default=None, db_column_name="searchText")

@@ -3,7 +3,10 @@ from piccolo.table import Table
 
 
 class Tenant(Table, tablename="tenants"):
-    """A registered business, with its seats: how many admins, managers and cashiers it may have."""
+    """A registered business, with its seats: how many admins, managers and cashiers it may have.
+
+    A trigger sets `search_text`: see `api.domain.search`.
+    """
 
     id = UUID(primary_key=True)
     business_name = Text(default=None, db_column_name="businessName")
@@ -22,3 +25,4 @@ class Tenant(Table, tablename="tenants"):
     suspended_at = Timestamptz(null=True, default=None, db_column_name="suspendedAt")
     suspended_reason = Text(null=True, default=None, db_column_name="suspendedReason")
     deleted_at = Timestamptz(null=True, default=None, db_column_name="deletedAt")
+    search_text = Text(null=True, default=None, db_column_name="searchText")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.files import new_file, open_file
-from api.cli.terminal import Json, print_json
+from api.cli.terminal import Json, print_json, print_table
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -148,9 +148,19 @@ def db_sql(
     first: Annotated[str | None, typer.Option("--from", metavar="ID", help="The first migration.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="ID", help="The last migration.")] = None,
     backwards: Annotated[bool, typer.Option("--backwards", help="Revert them, the newest first.")] = False,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Run the SQL of this file, or of standard input (-), instead."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Print the migrations as a script for psql, which may run twice. Needs no database."""
+    """Print the migrations as a script for psql, which may run twice. Needs no database.
+
+    With --run, run SQL in one transaction over all tenants, on a machine without psql, and print the rows.
+    """
+    if run is not None:
+        _run_sql(run, json=json)
+        return
     from api.deploy.migrations.script import parts, script
 
     selected = parts(first, last, backwards=backwards)
@@ -158,6 +168,24 @@ def db_sql(
         print_json([asdict(part) for part in selected])
     else:
         sys.stdout.write(script(selected, backwards=backwards))
+
+
+def _run_sql(file: Path, *, json: bool) -> None:
+    from api.deploy.run_sql import run_sql
+
+    if str(file) == "-":
+        script = sys.stdin.read()
+    else:
+        with open_file(file) as opened:
+            script = opened.read().decode()
+    result = asyncio.run(run_sql(script))
+    if json:
+        rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+        print_json({"status": result.status, "rows": rows})
+        return
+    if result.rows:
+        print_table(tuple(result.columns), result.rows)
+    typer.echo(result.status)
 
 
 @db.command("forget")

@@ -138,7 +138,7 @@ async def _store(
             await record_attached(actor, owner)
         await claim_key(key.id, tenant.id, owner.email)
         if get_settings().require_verified_email:
-            await consume_token(request.email_verification_token, Purpose.VERIFIED_EMAIL, owner.email)
+            await consume_token(request.email_verification_token, Purpose.VERIFIED_EMAIL, request.email)
         await record_event("tenant.registered", actor, tenant_id=tenant.id, subject_id=tenant.id)
         await record_event("beta_key.used", actor, tenant_id=tenant.id, subject_id=key.id)
         await queue_mail(

@@ -123,7 +123,8 @@ class BetaKeyFilter:
     batch: str | None = strawberry.field(default=strawberry.UNSET, description="The whole name of a batch.")
     search: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Part of the key, the notes or the recipient. Case does not matter.",
+        description="Part of the key in any spelling, of the notes or of the recipient. Case and accents "
+        "do not matter.",
     )
 
     def to_domain(self) -> KeyFilter:

@@ -28,7 +28,7 @@ class TenantFilter:
     search: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="Part of the name, the tax id or the email. The email of the business and of its owner "
-        "are searched. Case does not matter.",
+        "are searched. Case and accents do not matter, nor does the spelling of the tax id.",
     )
 
     def to_domain(self) -> listing.TenantFilter:

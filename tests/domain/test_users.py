@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.domain.accounts.codes import verified
 from tests.support import PASSWORD, Api, Settings, hire, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +52,22 @@ async def test_an_early_user_registers_and_owns_the_tenant(api: Api, database: a
         row["action"] for row in await database.fetch("SELECT action FROM audit_events ORDER BY at, id")
     ]
     assert actions.count("user.attached") == actions.count("tenant.registered") == 1
+
+
+async def test_the_address_may_have_to_be_verified(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    """As it is typed: the stored spelling differs."""
+    await early_user(database)
+    request = form(await issue_key(database))
+    token = await verified(api, database, "eva@example.com")
+    settings(REQUIRE_VERIFIED_EMAIL="true")
+
+    refused = await api.register(request)
+    answer = await api.register({**request, "emailVerificationToken": token})
+
+    assert (refused["__typename"], answer["__typename"]) == ("WrongCode", "Registration")
+    assert answer["user"]["email"] == "Eva@Example.com"
 
 
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

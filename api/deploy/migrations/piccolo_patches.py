@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from asyncpg import InsufficientPrivilegeError, ReadOnlySQLTransactionError
 from piccolo.apps.migrations.commands import backwards, check, forwards, new
 from piccolo.apps.migrations.commands.base import MigrationResult
 from piccolo.conf.apps import AppConfig
@@ -209,9 +210,8 @@ async def _run_migrations_backwards(
 async def _preview_revert(migrations: Sequence[SqlMigration]) -> None:
     try:
         await announce_revert(migrations, report=_print_comment)
-    except CommandError as error:
-        # Of a role that may only read, too, so it is no reason to print less.
-        _print_comment(f"{error}\n")
+    except (ReadOnlySQLTransactionError, InsufficientPrivilegeError):
+        _print("-- not rehearsed, because this role may only read: the revert may fail\n")
     for migration in migrations:
         _print(f"-- {migration.migration_id}\n{migration.revert_sql()}\n")
 
@@ -225,14 +225,6 @@ async def _require_no_tables() -> None:
                 " migrations again, run: piccolo migrations forwards all; if the old system created them,"
                 " run: gatehouse db adopt"
             )
-
-
-def _print_comment(text: str) -> None:
-    _print(f"-- {text}")
-
-
-def _ignore(_text: str) -> None:
-    pass
 
 
 async def _migration_statuses(manager: check.CheckMigrationManager) -> list[check.MigrationStatus]:
@@ -249,6 +241,14 @@ async def _migration_statuses(manager: check.CheckMigrationManager) -> list[chec
         check.MigrationStatus(APP, one.migration_id, one.description, one.migration_id in applied)
         for one in all_migrations()
     ]
+
+
+def _print_comment(text: str) -> None:
+    _print(f"-- {text}")
+
+
+def _ignore(_text: str) -> None:
+    pass
 
 
 def _print(text: str) -> None:

@@ -17,6 +17,7 @@ from api.deploy.migrations.migration import SqlMigration
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.migrations.type_changes import allow_type_changes
+from api.deploy.migrations.unique_conflicts import read_unique_indexes, require_unique
 from api.deploy.schema.catalog import Catalog, Table, current_schema, read_catalog
 from api.deploy.schema.differences import differences, require_schema
 from api.deploy.schema.temporary_schema import (
@@ -63,6 +64,7 @@ async def _check(
             steps = [step for migration in migrations for step in migration.transactional_steps]
             await execute_temporarily(connection, [CREATE_FUNCTION, *map(allow_type_changes, steps)])
             migrated = await read_temporary_tables(connection, only=target)
+            indexes = await read_unique_indexes(connection)
     except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError) as error:
         # The steps fail on these tables. The differences say why, better than PostgreSQL's error does.
         await connection.execute("ROLLBACK TO SAVEPOINT preflight")
@@ -77,6 +79,7 @@ async def _check(
     for name, constraints in outside.items():
         migrated[name].constraints |= constraints
     require_schema(target, migrated, later=later, allowed=allowed)
+    await require_unique(connection, indexes, migrations)
 
 
 def _without_other_triggers(actual: Catalog, later: Catalog) -> Catalog:

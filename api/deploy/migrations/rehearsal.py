@@ -23,9 +23,8 @@ async def rehearse_revert(migrations: Sequence[SqlMigration]) -> list[str]:
     lines: list[str] = []
 
     async def revert_and_roll_back(connection: Any) -> None:
-        await connection.execute("SAVEPOINT rehearsal")
+        await connection.execute(f"SAVEPOINT rehearsal; {CREATE_FUNCTION}")
         with retained_data.info_messages(connection) as messages:
-            await _execute(connection, migrations[0].migration_id, CREATE_FUNCTION)
             for migration_id, sql in rehearsal_steps(migrations):
                 await _execute(connection, migration_id, sql)
         lines[:] = messages

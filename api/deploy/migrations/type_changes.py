@@ -5,7 +5,6 @@ transaction, which hides it from other sessions.
 """
 
 import re
-from collections.abc import Sequence
 
 from api.deploy.migrations.history import array
 from api.deploy.migrations.object_definitions import FUNCTION
@@ -33,11 +32,11 @@ def allow_type_changes(sql: str) -> str:
     if not columns:
         return sql
     end = "" if sql.rstrip().endswith(";") else ";"
-    return f"{_drop_users(columns)}\n{_KEEP_DROPPED}\n{sql.strip()}{end}\n{_CREATE_AGAIN}"
+    drop_users = _DROP_USERS.replace("@COLUMNS@", array(columns))
+    return f"{drop_users}\n{_KEEP_DROPPED}\n{sql.strip()}{end}\n{_CREATE_AGAIN}"
 
 
-def _drop_users(columns: Sequence[str]) -> str:
-    return f"""\
+_DROP_USERS = f"""\
 DROP TABLE IF EXISTS pg_temp.gatehouse_users;
 CREATE TEMP TABLE gatehouse_users ON COMMIT DROP AS SELECT * FROM {FUNCTION}();
 DO $$
@@ -56,7 +55,7 @@ BEGIN
                    'ALTER TABLE ' || g.attrelid::regclass || ' DROP COLUMN ' || quote_ident(g.attname)
                        || ' CASCADE')
           INTO dropped
-          FROM unnest({array(columns)}) AS listed
+          FROM unnest(@COLUMNS@) AS listed
           JOIN pg_attribute a ON a.attrelid = to_regclass(split_part(listed, '.', 1))
            AND a.attname = split_part(listed, '.', 2)
           JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid

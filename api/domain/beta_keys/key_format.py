@@ -8,7 +8,8 @@ from api.key_shape import GROUP_PATTERN, KEY_PATTERN, MAX_LENGTH, PREFIX, format
 MAX_TYPED_LENGTH = 10 * MAX_LENGTH
 """Characters of the longest text that is searched for a key: a key with many spaces and dashes."""
 
-_STORED = re.compile(KEY_PATTERN)
+STORED = re.compile(KEY_PATTERN)
+"""A key of our shape, as it is stored."""
 
 _COMPACT = re.compile(f"({PREFIX})?({GROUP_PATTERN}{GROUP_PATTERN})")
 
@@ -26,7 +27,7 @@ def candidate_keys(typed: str) -> list[str]:
     missing. A key of another shape is looked up as typed and in capitals. Texts that cannot be a key give
     none: PostgreSQL rejects NUL and lone surrogates.
     """
-    if _STORED.fullmatch(typed):
+    if STORED.fullmatch(typed):
         return [typed]
     if len(typed) > MAX_TYPED_LENGTH:
         return []

@@ -10,7 +10,8 @@ from api.database.scopes import read_platform
 from api.domain.errors import NotFound
 from api.domain.fields import can_be_stored
 from api.domain.pagination import Page, Position, cut
-from api.domain.tax_ids import letters_and_digits, lookup_forms
+from api.domain.search import compact_form, search_form
+from api.domain.tax_ids import lookup_forms
 from tables import Tenant
 
 
@@ -20,7 +21,8 @@ class TenantFilter:
 
     is_active: bool | None = None
     search: str | None = None
-    """Part of the name, the tax id, or the email of the business or its owner; ignores case."""
+    """Part of the name, the tax id in any spelling, or the email of the business or its owner; ignores case
+    and accents."""
     is_deleted: bool = False
     """True lists only deleted tenants, which can be restored until they are erased."""
 
@@ -64,16 +66,16 @@ def _conditions(tenant_filter: TenantFilter) -> tuple[list[str], list[Any]]:
         conditions.append("false")
     elif search:
         conditions.append(_SEARCH)
-        # Tax ids are stored without punctuation.
-        values += [search, search, letters_and_digits(search) or None, search]
+        form = search_form(search)
+        values += [form, lookup_forms(search), compact_form(search), form]
     return conditions, values
 
 
 _SEARCH = """
-(strpos(lower(t."businessName"), lower({})) > 0 OR strpos(lower(t.email), lower({})) > 0
- OR strpos(t.nit, {}) > 0
+(strpos(t."searchText", {}) > 0 OR t.nit = ANY({}::text[])
+ OR strpos(t."searchText", {}) BETWEEN 1 AND length(t.nit)
  OR EXISTS (SELECT FROM users u WHERE u."tenantId" = t.id AND u."isOwner"
-               AND strpos(u."emailLower", lower({})) > 0))
+               AND strpos(u."emailLower", {}) > 0))
 """
 
 

@@ -61,6 +61,9 @@ EXCEPTIONS = {
     ("2026-11-24T09:50:33:617408", "ban-drop-function"): (
         "The function is the one that its own triggers run, and they are dropped before it."
     ),
+    ("2026-11-29T07:32:41:618230", "ban-drop-function"): (
+        "The function is the one that its own triggers run, and they are dropped before it."
+    ),
 }
 """What one migration may do, and why."""
 

@@ -281,6 +281,8 @@ CATALOG = """
 SELECT array_agg(found ORDER BY found) FROM (
     SELECT format('relation %s %s %s', oid, relnamespace, relname) FROM pg_class
     UNION ALL SELECT format('schema %s %s', oid, nspname) FROM pg_namespace
+        -- PostgreSQL makes these, empty, for the rehearsal of a revert, and uses them again.
+        WHERE nspname !~ '^pg_(toast_)?temp_'
     UNION ALL SELECT format('column %s %s', attrelid, attname) FROM pg_attribute
     UNION ALL SELECT format('constraint %s %s', oid, conname) FROM pg_constraint
     UNION ALL SELECT format('function %s %s', oid, proname) FROM pg_proc

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -17,7 +18,7 @@ from tests.deploy.migrations.piccolo_command import (
     start,
     until,
 )
-from tests.support import run_gatehouse
+from tests.support import copy_project, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -200,3 +201,40 @@ async def test_values_that_were_written_meanwhile_win_over_retained_ones(
     assert await connection.fetchval('SELECT count(*) FROM beta_keys WHERE "expiresAt" IS NOT NULL') == 20
     code, output = run_gatehouse(migrated_database, "db", "forget", "--yes")
     assert "erased 2 rows of tenants_" in output
+
+
+BADGES = """
+from api.deploy.migrations.migration import Index, SqlMigration
+
+ID = "2099-01-01T00:00:00:000000"
+DESCRIPTION = "Give each user a badge of its own."
+COLUMN = "ALTER TABLE users ADD COLUMN IF NOT EXISTS badge text;"
+INDEX = Index("users_badge", "users (badge)", unique=True)
+MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=[COLUMN, INDEX])
+"""
+
+
+async def test_a_value_that_another_row_took_meanwhile_is_named_before_the_first_step(
+    migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Nothing is lost, and after a change of one row everything comes back."""
+    copy_project(tmp_path)
+    (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(BADGES)
+    environment = {"PYTHONPATH": str(tmp_path)}
+    await fill(connection)
+    await run(migrated_database, "forwards", "all", cwd=tmp_path, **environment)
+    await connection.execute("SET gatehouse.scope = 'platform'; UPDATE users SET badge = email")
+    ids = [row[0] for row in await connection.fetch("SELECT id FROM users ORDER BY id LIMIT 2")]
+    await run(migrated_database, "backwards", "gatehouse", "--auto_agree", cwd=tmp_path, **environment)
+    await connection.execute("ALTER TABLE users ADD COLUMN badge text")
+    taken = "UPDATE users SET badge = (SELECT email FROM users WHERE id = $1) WHERE id = $2"
+    await connection.execute(taken, *ids)
+
+    code, output = await run(migrated_database, "forwards", "all", cwd=tmp_path, **environment)
+    await connection.execute("UPDATE users SET badge = 'other' WHERE id = $1", ids[1])
+    again = await run(migrated_database, "forwards", "all", cwd=tmp_path, **environment)
+
+    assert (code, again[0]) == (1, 0), (output, again)
+    assert f"nothing was applied: the rows {ids[0]} and {ids[1]} of users have the same badge (" in output
+    assert await connection.fetchval("SELECT badge FROM users WHERE id = $1", ids[1]) == "other"
+    assert await connection.fetchval("SELECT count(*) FROM users WHERE badge = email") == 20
