@@ -149,6 +149,9 @@ def lookup_forms(typed: str) -> list[str]:
     A stored id may be of the time before `TAX_ID_COUNTRY` was set, or before labels were dropped. Without a
     country, the id of a Colombian company is found with and without its check digit.
     """
+    # Checked first: NFKC takes quadratic time for marks in another order than its own.
+    if len(typed) > 4 * MAX_LENGTH:
+        return []
     folded = typed_text.fold(typed).upper()
     plain = _without_label(folded, None)
     forms = [_SEPARATORS.sub("", plain), letters_and_digits(folded)]
