@@ -137,6 +137,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "If this address can receive a code, one is on its way.",
         "Si esta dirección puede recibir un código, ya va en camino.",
     ),
+    "EMAIL_VERIFIED": ("Your email address is verified.", "Su correo electrónico fue verificado."),
     "PASSWORD_RESET": (
         "Your password has been changed. Please sign in.",
         "Su contraseña fue cambiada. Por favor, inicie sesión.",
@@ -153,6 +154,31 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "El negocio fue eliminado y su personal ya no tiene acceso.",
     ),
 }
+
+
+_FIELD_LABELS: dict[str, tuple[str, str]] = {
+    "betaKey": ("Beta key", "Clave beta"),
+    "businessName": ("Name of the business", "Nombre del negocio"),
+    "nit": ("Tax id", "NIT"),
+    "businessType": ("Type of business", "Tipo de negocio"),
+    "address": ("Address", "Dirección"),
+    "businessPhone": ("Phone of the business", "Teléfono del negocio"),
+    "businessEmail": ("Email of the business", "Correo del negocio"),
+    "email": ("Email", "Correo electrónico"),
+    "firstName": ("First name", "Nombre"),
+    "lastName": ("Last name", "Apellido"),
+    "documentId": ("Identity document", "Documento de identidad"),
+    "phoneNumber": ("Phone", "Teléfono"),
+    "password": ("Password", "Contraseña"),
+    "identifier": ("Email or phone", "Correo o teléfono"),
+    "otpCode": ("Code", "Código"),
+}
+"""What people call a field. Other fields have their name in the API."""
+
+
+def field_label(name: str, language: str) -> str:
+    """What people call the field `name` of the API in one of `LANGUAGES`."""
+    return _FIELD_LABELS.get(name, (name, name))[LANGUAGES.index(language)]
 
 
 def message(code: str, language: str, **values: Any) -> str:

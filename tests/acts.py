@@ -238,6 +238,10 @@ MUTATIONS: dict[str, Graphql] = {
 }
 
 
+Rest = Callable[[Business], Awaitable[tuple[str, dict[str, Any] | None]]]
+"""Prepares an act, and returns a path and a body."""
+
+
 async def _validate_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
     return f"/api/beta-keys/validate/{await issue_key(business.database)}", None
 
@@ -250,10 +254,31 @@ async def _login_by_rest(business: Business) -> tuple[str, dict[str, Any] | None
     return "/api/auth/login", {"email": business.email, "password": PASSWORD}
 
 
-DOORS = {
-    "/api/beta-keys/validate/{key:path}": _validate_by_rest,
-    "/api/auth/register": _register_by_rest,
-    "/api/auth/login": _login_by_rest,
+async def _check_user_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/auth/check-user", {"identifier": business.email}
+
+
+async def _me_by_rest(_business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/users/me", None
+
+
+async def _request_otp_by_rest(_business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/auth/verify-email/request-otp", {"email": "eva@example.com"}
+
+
+async def _verify_otp_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    code = await business.code(REQUEST_VERIFICATION, "eva@example.com")
+    return "/api/auth/verify-email/verify-otp", {"email": "eva@example.com", "otpCode": code}
+
+
+DOORS: dict[str, Rest] = {
+    "GET /api/beta-keys/validate/{key:path}": _validate_by_rest,
+    "POST /api/auth/register": _register_by_rest,
+    "POST /api/auth/login": _login_by_rest,
+    "POST /api/auth/check-user": _check_user_by_rest,
+    "GET /api/users/me": _me_by_rest,
+    "POST /api/auth/verify-email/request-otp": _request_otp_by_rest,
+    "POST /api/auth/verify-email/verify-otp": _verify_otp_by_rest,
 }
 
 QUERY = 'query {{ validateBetaKey(key: "{key}") {{ valid }} viewer {{ email }} }}'
@@ -265,8 +290,8 @@ async def ready(business: Business, act: str, token: str | None = None) -> httpx
     """The request of an act, after its preparation; `token` replaces the token of the business."""
     http, path, method = business.api.http, "/graphql", "POST"
     if act in DOORS:
+        method = act.partition(" ")[0]
         path, body = await DOORS[act](business)
-        method = "GET" if body is None else "POST"
     elif act in MUTATIONS:
         document, variables = await MUTATIONS[act](business)
         body = {"query": document, "variables": variables}

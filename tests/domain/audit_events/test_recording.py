@@ -40,14 +40,24 @@ EVENTS: dict[str, set[str]] = {
     "setSeats": {"tenant.seats_set"},
     "requestTenantDeletion": {"tenant.deletion_requested"},
     "deleteTenant": {"tenant.deleted"},
-    "/api/auth/register": {"tenant.registered", "beta_key.used"},
-    "/api/auth/login": {"session.opened"},
-    "/api/beta-keys/validate/{key:path}": set(),
+    "POST /api/auth/register": {"tenant.registered", "beta_key.used"},
+    "POST /api/auth/login": {"session.opened"},
+    "POST /api/auth/verify-email/request-otp": {"email.verification_requested"},
+    "POST /api/auth/verify-email/verify-otp": {"email.verified"},
+    "POST /api/auth/check-user": set(),
+    "GET /api/users/me": set(),
+    "GET /api/beta-keys/validate/{key:path}": set(),
     "a query": set(),
 }
 """The actions that each act records; acts that change nothing record none."""
 
-ANONYMOUS = {"requestPasswordReset", "requestEmailVerification", "verifyEmail"}
+ANONYMOUS = {
+    "requestPasswordReset",
+    "requestEmailVerification",
+    "verifyEmail",
+    "POST /api/auth/verify-email/request-otp",
+    "POST /api/auth/verify-email/verify-otp",
+}
 """Acts for which the client names an address without proving that it is theirs."""
 
 COMMAND_EVENTS = {
