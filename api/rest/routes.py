@@ -9,7 +9,7 @@ from api.http.client import client_of
 from api.messages import message
 from api.observability.logs import get_logger
 from api.observability.middleware import observe_route
-from api.rest import accounts, beta_keys, email_verification
+from api.rest import accounts, beta_keys, email_verification, tenants
 from api.rest.errors import Endpoint, error_response, refuse, with_error_responses
 
 logger = get_logger()
@@ -25,6 +25,20 @@ _ENDPOINTS: list[tuple[str, str, Endpoint]] = [
     ("GET", "/api/users/me", accounts.me),
     ("POST", "/api/auth/verify-email/request-otp", email_verification.request_otp),
     ("POST", "/api/auth/verify-email/verify-otp", email_verification.verify_otp),
+    ("GET", "/api/beta-keys", beta_keys.list_beta_keys),
+    ("GET", "/api/beta-keys/stats", beta_keys.beta_key_stats),
+    ("POST", "/api/beta-keys", beta_keys.create_beta_key),
+    ("POST", "/api/beta-keys/bulk", beta_keys.create_beta_keys),
+    ("DELETE", "/api/beta-keys/{id}", beta_keys.delete_beta_key),
+    ("PATCH", "/api/beta-keys/{id}", beta_keys.update_notes),
+    ("PATCH", "/api/beta-keys/{id}/notes", beta_keys.update_notes),
+    ("POST", "/api/beta-keys/{id}/send-invitation", beta_keys.send_invitation),
+    ("GET", "/api/tenant-management", tenants.list_tenants),
+    ("POST", "/api/tenant-management/suspend/request-otp", tenants.request_suspension_otp),
+    ("POST", "/api/tenant-management/suspend/verify", tenants.suspend_tenant),
+    ("POST", "/api/tenant-management/delete/request-otp", tenants.request_deletion_otp),
+    ("POST", "/api/tenant-management/delete/verify", tenants.delete_tenant),
+    ("POST", "/api/tenant-management/reactivate/{id}", tenants.reactivate_tenant),
 ]
 
 
