@@ -144,6 +144,15 @@ reason = text(500)
 key_notes = text(500)
 batch = text(60)
 
+
+def batch_as_stored(typed: str) -> str:
+    """A batch by which keys are looked up, as issuing stores it."""
+    try:
+        return batch(typed)
+    except Problem:
+        return typed
+
+
 BusinessName = Annotated[str, AfterValidator(text(200))]
 BusinessTypeName = Annotated[str, AfterValidator(business_type)]
 TaxId = Annotated[str, AfterValidator(tax_id)]

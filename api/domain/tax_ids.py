@@ -154,6 +154,7 @@ def lookup_forms(typed: str) -> list[str]:
     forms = [_SEPARATORS.sub("", plain), letters_and_digits(folded)]
     with suppress(Problem):
         forms.insert(0, tax_id(typed))
+    forms += [f"{name}{form}" for form in forms[:] if form.isdigit() for name in _NAMES.split("|")]
     if get_settings().tax_id_country in (None, "CO"):
         forms += [other for form in forms[:] for other in _with_and_without_check_digit(form)]
     return [form for form in dict.fromkeys(forms) if form and form.isprintable()]

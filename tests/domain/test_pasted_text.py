@@ -1,5 +1,7 @@
 """What people paste into each field, by each door; the characters are those of `tests/test_typed_text.py`."""
 
+from pathlib import Path
+
 import asyncpg
 import httpx
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from api.domain import fields
 from api.domain.errors import Problem
 from api.domain.phone_numbers import phone
+from api.settings import get_settings
+from tests.cli.commands import json_of, printed
 from tests.domain.accounts.codes import REQUEST_VERIFICATION, VERIFY, mailed
 from tests.support import Api, Settings, issue_key, registration
 from tests.test_typed_text import DASHES, FILLERS, FORMATS, MINUS_SIGNS
@@ -190,3 +194,31 @@ def test_a_mexican_phone_is_read_as_it_was_dialled_before(settings: Settings) ->
 def test_what_is_no_phone_is_refused(typed: str) -> None:
     with pytest.raises(Problem):
         phone(typed)
+
+
+async def test_commands_and_files_read_pasted_text(
+    api: Api, database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.csv"
+    file.write_text(
+        "\u200bkey,batch,notes,recipientEmail\n"
+        "\u202aBETA\u2212ABCDE\u2212FGHJK\u202c,Fe\u0301ria\u200b,Pen\u0303a,\u2068ana@example.com\u2069\n"
+    )
+
+    assert printed("keys", "import", str(file)) == "1 keys imported\n"
+
+    (key,) = json_of("keys", "list", "--batch", "\ufeffFe\u0301ria ")
+    assert (key["key"], key["batch"], key["notes"]) == ("BETA-ABCDE-FGHJK", "F\u00e9ria", "Pe\u00f1a")
+    assert key["recipientEmail"] == "ana@example.com"
+    assert json_of("keys", "stats", "--batch", "F\u00e9ria\u200b")["total"] == 1
+    assert json_of("keys", "show", "beta\u2013abcde\u2013fghjk")["key"] == key["key"]
+    printed("operators", "add", "\u200beva@example.com")
+    assert [one["email"] for one in json_of("operators", "list")] == ["eva@example.com"]
+
+
+def test_settings_are_read_as_they_were_pasted(settings: Settings) -> None:
+    settings(TAX_ID_COUNTRY="\u200bco", PHONE_REGION="\ufeffMX\u00a0", RATE_LIMIT_LOGIN="10/minute\u200b")
+
+    read = get_settings()
+
+    assert (read.tax_id_country, read.phone_region, read.rate_limit_login) == ("CO", "MX", "10/minute")

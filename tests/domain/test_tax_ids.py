@@ -158,9 +158,12 @@ async def test_tenants_are_found_by_any_spelling(api: Api, database: asyncpg.Con
     await api.register(registration(await issue_key(database), nit="800123456"))
     await api.register(registration(await issue_key(database), nit="J&J010101AA1"))
     await database.execute("UPDATE tenants SET nit = 'JJ020202BB2' WHERE nit = '800123456'")
+    await api.register(registration(await issue_key(database), nit="800123456"))
+    await database.execute("UPDATE tenants SET nit = 'RUC1792060346001' WHERE nit = '800123456'")
 
     for typed in ("NIT: 900123456-8", "900\u2212123\u2212456"):
         assert json_of("tenants", "show", typed)["nit"] == "9001234568", ascii(typed)
+    assert (await show_tenant("1792060346-001")).nit == "RUC1792060346001"
     assert json_of("tenants", "show", "J&J 020202 BB2")["nit"] == "JJ020202BB2"
     for typed in (*SPELLINGS, "900123456", "900.123.456", "NIT 900123456"):
         assert (await show_tenant(typed)).nit == "9001234568", ascii(typed)

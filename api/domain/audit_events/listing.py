@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from api.database.scopes import read_platform, read_tenants
+from api.domain.email_addresses import as_registered
 from api.domain.errors import Forbidden
 from api.domain.fields import can_be_stored
 from api.domain.pagination import Page, Position, cut
@@ -87,7 +88,8 @@ def _conditions(event_filter: EventFilter) -> tuple[list[str], list[Any]]:
     every = {
         "action = {}": event_filter.action,
         '"tenantId" = {}': event_filter.tenant_id,
-        'lower("actorEmail") = lower({})': event_filter.actor_email,
+        'lower("actorEmail") = lower({})': event_filter.actor_email
+        and as_registered(event_filter.actor_email),
         "at >= {}": event_filter.since,
         "at < {}": event_filter.until,
     }

@@ -88,8 +88,8 @@ def _escaped(column: str) -> str:
 
 
 _FROM = """
-  FROM beta_keys k LEFT JOIN tenants t ON t.id = k."usedByTenantId" AND t."deletedAt" IS NULL
- WHERE {where}
+  FROM (SELECT * FROM beta_keys WHERE {where}) k
+       LEFT JOIN tenants t ON t.id = k."usedByTenantId" AND t."deletedAt" IS NULL
 """
 
 _CSV = f"""

@@ -45,6 +45,7 @@ async def invite(actor: Actor, batch: str, email: str) -> bool:
     invitations in an hour.
     """
     address = fields.input_field("email", user_email, email)
+    batch = fields.batch_as_stored(batch)
     async with platform_scope():
         await _lock_invitations()
         if await BetaKey.raw(_SENT, address, batch):
