@@ -7,7 +7,7 @@ from starlette.routing import Match, Route
 
 from api.http.client import client_of
 from api.messages import message
-from api.observability.logs import get_logger
+from api.observability.logs import get_logger, mask_secrets
 from api.observability.middleware import observe_route
 from api.rest import accounts, beta_keys, email_verification, tenants
 from api.rest.errors import Endpoint, error_response, refuse, with_error_responses
@@ -59,7 +59,9 @@ async def http_error(request: Request, error: Exception) -> Response:
     """The response to an unknown path, or to a method that the path does not support."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status != 405:
-        logger.info("unknown path", method=request.method, path=request.url.path[:MAX_LOGGED_PATH])
+        # A person may type a beta key where a path is expected.
+        path = mask_secrets(request.url.path)[:MAX_LOGGED_PATH]
+        logger.info("unknown path", method=request.method, path=path)
         return error_response(status, "NOT_FOUND", message("NOT_FOUND", client_of(request.scope).language))
     allowed = {"allow": ", ".join(_allowed_methods(request))}
     if request.method == "OPTIONS":

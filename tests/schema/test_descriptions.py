@@ -102,7 +102,7 @@ SUCCESSES = {"BETA_KEY_VALID"} | {
     code
     for folder in ("schema", "rest")
     for path in (ROOT / "api" / folder).glob("*.py")
-    for code in re.findall(r'\bmessage\("([A-Z_]+)"(?:\)|, (?:actor\.)?client\.language)', path.read_text())
+    for code in re.findall(r'\bmessage\("([A-Z_]+)"(?:\)|, (?:seconds|client\.|actor\.))', path.read_text())
 }
 
 ELSEWHERE = {"BAD_REQUEST", "INTERNAL", "NOT_NUMBER", "NOT_TEXT", "UNAVAILABLE"} | {
