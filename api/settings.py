@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     """A Redis or Valkey where all server processes count together. Unset, each process counts in its own
     memory. While it is unreachable, requests pass uncounted and the log says so."""
     rate_limit_validate: Rate = "30/minute"
-    """How often one address may look up a beta key."""
+    """How often one address may look up a beta key, or ask over REST whether an account exists."""
     rate_limit_wrong_keys: Rate = "10/minute"
     """How often one address may look up beta keys that do not exist."""
     rate_limit_register: Rate = "10/hour"

@@ -109,4 +109,9 @@ _SECRETS = re.compile(
 
 def _mask_secrets(_logger: WrappedLogger, _method: str, line: str) -> str:
     """A second line of defence: no code logs a beta key, a token or a password on purpose."""
-    return _SECRETS.sub(lambda match: f"{match[match.lastgroup or 0]}***", line)
+    return mask_secrets(line)
+
+
+def mask_secrets(text: str) -> str:
+    """The text without its beta keys, tokens and passwords."""
+    return _SECRETS.sub(lambda match: f"{match[match.lastgroup or 0]}***", text)
