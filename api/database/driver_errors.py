@@ -27,6 +27,7 @@ DISCONNECTED = (
     EmbeddedServerError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.TargetServerAttributeNotMatched,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.CrashShutdownError,
@@ -40,8 +41,18 @@ WRONG_ADDRESS = (
     asyncpg.exceptions.ClientConfigurationError,
     asyncpg.InvalidParameterValueError,
     asyncpg.UndefinedObjectError,
+    asyncpg.CantChangeRuntimeParamError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.exceptions.InternalClientError,
+    KeyError,
+    TypeError,
+    ValueError,
 )
-"""Raised while connecting when DATABASE_URL has an unknown parameter or value."""
+"""Raised while connecting when DATABASE_URL has a parameter or value that the driver or the server rejects.
+
+`KeyError` is that of a system user without a name, which is the role if DATABASE_URL has none.
+"""
 
 OTHER_SCHEMA = (
     asyncpg.UndefinedTableError,
