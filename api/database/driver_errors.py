@@ -37,6 +37,9 @@ DISCONNECTED = (
 )
 """Raised when the database is unavailable, as opposed to one that rejects a statement."""
 
+UNUSABLE_CONNECTION = (*DISCONNECTED, asyncpg.ReadOnlySQLTransactionError)
+"""After these a connection is not used again: after a failover, one to the old primary takes no writes."""
+
 WRONG_ADDRESS = (
     asyncpg.exceptions.ClientConfigurationError,
     asyncpg.InvalidParameterValueError,

@@ -13,11 +13,11 @@ from asyncpg.connection import LoggedQuery
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from api.database.connection_checks import is_direct, require_safe_role
-from api.database.driver_errors import DISCONNECTED, WRONG_ADDRESS, DatabaseUnavailable
+from api.database.driver_errors import DISCONNECTED, UNUSABLE_CONNECTION, WRONG_ADDRESS, DatabaseUnavailable
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import EmbeddedServerError, programs_folder
 from api.database.timestamps import read_every_timestamp
-from api.database_address import read_database_address
+from api.database_address import DatabaseAddress, read_database_address
 from api.settings import Settings, SettingsError, get_settings
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Transaction(PostgresTransaction):
             if not (self._committed or self._rolled_back):
                 if exception is None:
                     await self.commit()
-                elif isinstance(exception, (asyncio.CancelledError, *DISCONNECTED)):
+                elif isinstance(exception, (asyncio.CancelledError, *UNUSABLE_CONNECTION)):
                     # A ROLLBACK would wait for the connection that does not respond.
                     self.connection.terminate()
                 else:
@@ -106,16 +106,9 @@ class Engine(PostgresEngine):
 
     __slots__ = ("_connect_timeout", "_embedded", "_pool_size", "creates_embedded", "on_query", "waiting")
 
-    def __init__(
-        self,
-        config: dict[str, Any],
-        *,
-        embedded: EmbeddedServer | None,
-        pool_size: int,
-        connect_timeout: int | None = None,
-    ) -> None:
+    def __init__(self, address: DatabaseAddress, *, embedded: EmbeddedServer | None, pool_size: int) -> None:
         self._embedded = embedded
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = address.connect_timeout
         self._pool_size = pool_size
         self.creates_embedded = False
         """Whether to create the embedded server. A command that only reads would read an empty database."""
@@ -123,7 +116,7 @@ class Engine(PostgresEngine):
         """How many callers wait for a connection of the pool."""
         self.on_query: Callable[[LoggedQuery], None] | None = None
         """Called after each statement on a connection of the pool."""
-        super().__init__(config=config)
+        super().__init__(config=address.arguments)
 
     async def check_version(self) -> None:
         """Do nothing: Piccolo calls this on import of `piccolo_conf`, which must not need a database."""
@@ -230,7 +223,7 @@ class Engine(PostgresEngine):
         connection = await self.acquire()
         try:
             return await connection.fetch(query, *values)
-        except (asyncio.CancelledError, *DISCONNECTED):
+        except (asyncio.CancelledError, *UNUSABLE_CONNECTION):
             # On release, the pool would wait for the response to the statement.
             connection.terminate()
             raise
@@ -238,16 +231,26 @@ class Engine(PostgresEngine):
             await self.release(connection)
 
     async def takes_writes(self) -> bool:
-        """Whether the database is neither a standby nor read-only."""
-        (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'off'")
-        return row[0]
+        """Whether the database is neither a standby nor read-only. If not, the connection is closed."""
+        async with self._used_once() as connection:
+            takes_writes = await connection.fetchval(
+                "SELECT current_setting('transaction_read_only') = 'off'"
+            )
+            if not takes_writes:
+                connection.terminate()
+        return takes_writes
 
     async def run_script(self, script: str) -> None:
         """Run statements without parameters as one transaction, in one round trip."""
+        async with self._used_once() as connection:
+            await connection.execute(script)
+
+    @asynccontextmanager
+    async def _used_once(self) -> AsyncIterator[Any]:
         connection = await self.acquire()
         try:
-            await connection.execute(script)
-        except (asyncio.CancelledError, *DISCONNECTED):
+            yield connection
+        except (asyncio.CancelledError, *UNUSABLE_CONNECTION):
             connection.terminate()
             raise
         finally:
@@ -285,13 +288,9 @@ def get_engine() -> Engine:
 def create_engine(settings: Settings) -> Engine:
     """An engine for `DATABASE_URL`, or for the embedded server if that is unset."""
     if settings.database_url is None:
-        return Engine({}, embedded=EmbeddedServer(settings.gatehouse_home), pool_size=settings.db_pool_size)
+        embedded = EmbeddedServer(settings.gatehouse_home)
+        return Engine(DatabaseAddress(), embedded=embedded, pool_size=settings.db_pool_size)
     address = read_database_address(settings.database_url.get_secret_value())
     for name in address.ignored:
         logger.debug("DATABASE_URL: %s has no effect", name)
-    return Engine(
-        address.arguments,
-        embedded=None,
-        pool_size=settings.db_pool_size,
-        connect_timeout=address.connect_timeout,
-    )
+    return Engine(address, embedded=None, pool_size=settings.db_pool_size)
