@@ -49,7 +49,7 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
     instrument_schema(schema)
     view = _create_view(max_seconds, plan_first_request=plan_first_request)
     graphql_route = Route("/graphql", view, middleware=observe_route())
-    app: ASGIApp = Starlette(
+    starlette = Starlette(
         routes=[
             graphql_route,
             Route("/graphql/schema.graphql", schema_definition),
@@ -62,6 +62,9 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
         exception_handlers={404: http_error, 405: http_error},
         lifespan=lifespan,
     )
+    # Its redirects have addresses that are built from the Host header. See `TrailingSlashes`.
+    starlette.router.redirect_slashes = False
+    app: ASGIApp = starlette
     # These wrap Starlette instead of being its middleware, because GraphQL requests bypass Starlette.
     for middleware in (
         Middleware(_DirectRoute, graphql_route),

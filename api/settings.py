@@ -47,7 +47,8 @@ class Settings(BaseSettings):
 
     database_url: Annotated[DatabaseUrl | None, Heading("Database")] = None
     """The PostgreSQL database. Its role must own the database and must be neither a superuser nor BYPASSRLS.
-    Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start."""
+    Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start. Its parameters,
+    and poolers: docs/deploy.md."""
     gatehouse_home: Path = Path(".gatehouse")
     """The folder of the embedded PostgreSQL, and of mails as files: without `SMTP_URL`, mails are written
     there if `DATABASE_URL` is unset or if this variable is set."""

@@ -391,7 +391,7 @@ async def tables(database: asyncpg.Connection) -> list[str]:
 
 async def all_rows(database: asyncpg.Connection) -> dict[str, Any]:
     """All rows of all tables, without the tries of codes, which are counted even if the act fails."""
-    uncounted = ("attempts", "lastSeenAt")
+    uncounted = ("attempts", "lastSeenAt", "seenAt")
     return {
         table: [
             {name: value for name, value in row.items() if name not in uncounted}

@@ -98,7 +98,8 @@ def _one_line(text: str) -> str:
 
 
 _SECRETS = re.compile(
-    rf"(?P<key>\b{PREFIX}-){GROUP_PATTERN}-{GROUP_PATTERN}\b"
+    # Also after a percent-encoded character, as in the query of an address.
+    rf"(?P<key>(?:\b|(?<=%[0-9A-F]{{2}})){PREFIX}-){GROUP_PATTERN}-{GROUP_PATTERN}\b"
     # A session token: 256 bits in URL-safe Base64.
     r"|(?P<token>(?<![\w-]))[\w-]{43}(?![\w-])"
     r"|(?P<address>://[^\s/:@\"]*:)[^\s@\"]+(?=@)",
