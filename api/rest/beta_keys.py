@@ -17,7 +17,7 @@ from api.domain.forms import Form
 from api.domain.pagination import Position
 from api.http.client import client_of
 from api.messages import message
-from api.rest.listing import read_newest
+from api.rest.listing import newest
 from api.rest.requests import operator, read_id, read_json_object
 from api.rest.responses import json_response
 
@@ -32,12 +32,10 @@ async def validate_beta_key(request: Request) -> Response:
 async def list_beta_keys(request: Request) -> Response:
     """Without revoked keys: the old front end would show them as available ones."""
     await operator(request)
-    keys = await read_newest(
+    return await newest(
         lambda first, after: listing.list_keys(KeyFilter(), first, after),
-        lambda listed: Position(listed.row.created_at, listed.row.id),
-    )
-    return json_response(
-        HTTPStatus.OK, [_key_json(key) for key in keys if key.status is not BetaKeyStatus.REVOKED]
+        lambda key: Position(key.row.created_at, key.row.id),
+        lambda key: None if key.status is BetaKeyStatus.REVOKED else _key_json(key),
     )
 
 

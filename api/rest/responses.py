@@ -10,8 +10,15 @@ from tables import Tenant, User
 
 
 def json_response(status: int, content: object) -> Response:
+    return encoded_response(status, encode(content))
+
+
+def encode(content: object) -> bytes:
     # `default=str` is for asyncpg's own UUID class, which orjson does not know.
-    body = orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+
+
+def encoded_response(status: int, body: bytes) -> Response:
     headers = {"cache-control": "no-store", "vary": "accept-language"}
     return Response(body, status, headers, media_type="application/json")
 

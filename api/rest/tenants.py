@@ -14,7 +14,7 @@ from api.domain.pagination import Page, Position
 from api.domain.tenants import deletion, listing, staff, suspension
 from api.domain.tenants.listing import TenantFilter
 from api.messages import message
-from api.rest.listing import read_newest
+from api.rest.listing import newest
 from api.rest.requests import operator, read_id, read_json_object
 from api.rest.responses import json_response
 from tables import Tenant, User
@@ -28,8 +28,7 @@ class _Listed(NamedTuple):
 
 async def list_tenants(request: Request) -> Response:
     await operator(request)
-    rows = await read_newest(_read_page, lambda row: Position(row.tenant.created_at, row.tenant.id))
-    return json_response(HTTPStatus.OK, [_tenant_json(row) for row in rows])
+    return await newest(_read_page, lambda row: Position(row.tenant.created_at, row.tenant.id), _tenant_json)
 
 
 async def _read_page(first: int, after: Position | None) -> Page[_Listed]:
