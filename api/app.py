@@ -17,7 +17,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import rest
 from api.database.engine import get_engine
 from api.deploy.migrations.pending import pending_migrations
 from api.deploy.migrations.server_processes import registered_process
@@ -32,6 +31,7 @@ from api.http.trailing_slashes import TrailingSlashes
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
 from api.observability.middleware import instrument_schema, observability_lifespan, observe_route
+from api.rest.routes import http_error, routes
 from api.schema.context import Context
 from api.schema.error_formatting import format_errors
 from api.schema.schema import schema
@@ -49,19 +49,22 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
     instrument_schema(schema)
     view = _create_view(max_seconds, plan_first_request=plan_first_request)
     graphql_route = Route("/graphql", view, middleware=observe_route())
-    app: ASGIApp = Starlette(
+    starlette = Starlette(
         routes=[
             graphql_route,
             Route("/graphql/schema.graphql", schema_definition),
-            *rest.routes(max_seconds=max_seconds),
+            *routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/client-address", client_address),
             *metrics_routes(),
         ],
-        exception_handlers={404: rest.http_error, 405: rest.http_error},
+        exception_handlers={404: http_error, 405: http_error},
         lifespan=lifespan,
     )
+    # Its redirects have addresses that are built from the Host header. See `TrailingSlashes`.
+    starlette.router.redirect_slashes = False
+    app: ASGIApp = starlette
     # These wrap Starlette instead of being its middleware, because GraphQL requests bypass Starlette.
     for middleware in (
         Middleware(_DirectRoute, graphql_route),

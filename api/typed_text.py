@@ -73,6 +73,11 @@ def drop_formats(text: str) -> str:
     return _FORMAT.sub("", text)
 
 
+def is_blank(text: str) -> bool:
+    """Whether `clean` would leave nothing. It takes linear time, so the text may have any length."""
+    return not drop_formats(text).strip()
+
+
 def fold_dashes(text: str) -> str:
     """The text with `-` for every dash and minus sign."""
     return text if text.isascii() else "".join(map(_fold_dash, text))

@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from api import typed_text
+from api.domain import opaque_strings
 from api.domain.business_types import BusinessType
 from api.domain.email_addresses import email, user_email
 from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Problem
-from api.domain.opaque_strings import opaque_string
 from api.domain.phone_numbers import phone
 from api.domain.tax_ids import tax_id
 
@@ -114,15 +114,13 @@ def password(value: str) -> str:
     They are counted in the normal form, in which the password will be hashed. The value is as typed, because
     the hash of a user who registers again may be of that form.
     """
-    if len(value) > 4 * 128:
-        raise Problem("TOO_LONG", max=128)
-    normal = opaque_string(value)
+    if opaque_strings.is_too_long(value):
+        raise Problem("TOO_LONG", max=opaque_strings.MAX_LENGTH)
+    normal = opaque_strings.opaque_string(value)
     if normal is None:
         raise Problem("REQUIRED" if not value else "INVALID_CHARACTERS")
     if len(normal) < 8:
         raise Problem("TOO_SHORT", min=8)
-    if len(normal) > 128:
-        raise Problem("TOO_LONG", max=128)
     if not (
         any(character.islower() for character in normal)
         and any(character.isupper() for character in normal)
@@ -170,7 +168,7 @@ Password = Annotated[str, AfterValidator(password), Field(repr=False)]
 
 
 def _none_if_blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not typed_text.clean(value) else value
+    return None if isinstance(value, str) and typed_text.is_blank(value) else value
 
 
 NoneIfBlank = Annotated[T | None, BeforeValidator(_none_if_blank)]

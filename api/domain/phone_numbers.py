@@ -12,9 +12,10 @@ MAX_TYPED_LENGTH = 100
 
 # `phonenumbers` finds a number in almost any text.
 _PHONE = re.compile(
-    r"(?:TEL(?:EFONO|ÉFONO|EPHONE)?|CEL(?:ULAR)?|MOVIL|MÓVIL|WHATSAPP|FAX)?[.:]?\s*"
-    r"(?P<number>[+(]{0,2}\d[\d\s().\-/]*)"
-    r"(?:[,;]?\s*(?:EXT(?:ENSI[OÓ]N|N)?|INT(?:ERNO)?|ANEXO|X|#)\s*[.:=]?\s*(?P<extension>\d{1,7}))?",
+    r"(?:(?:TEL(?:[EÉ]FONO|EPHONE)?|CEL(?:ULAR)?|M[OÓ]VIL|MOBILE|PHONE|WHATSAPP|FAX)[.:\s]*(?:N(?:[O°]|RO)[.:]*)?)?\s*"
+    r"(?P<number>[+(]{0,2}\s*\d[\d\s().\-/]*)"
+    r"(?:[,;]?\s*(?:EXT(?:ENSI[OÓ]N|N)?|INT(?:ERNO)?|ANEXO|X|#)\s*[.:=\-]*\s*(?P<extension>\d{1,7})\)?)?"
+    r"(?:\s*\(?WHATSAPP\)?)?",
     re.IGNORECASE,
 )
 
@@ -41,7 +42,7 @@ def _number(typed: str) -> str:
     """The number in E.164. Raises `Problem`."""
     region = get_settings().phone_region
     digits = "".join(character for character in typed if character in "+0123456789")
-    attempts = [typed]
+    attempts = [re.sub(r"\+\s+", "+", typed)]
     if old := _OLD_MEXICAN.fullmatch(f"+{digits[2:]}" if digits.startswith("00") else digits):
         attempts.append(f"+52{old[1]}")
     if region == "MX" and (old := _OLD_MEXICAN_PREFIX.fullmatch(digits)):

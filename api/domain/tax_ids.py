@@ -58,11 +58,15 @@ def tax_id(value: str) -> str:
 
 
 _NAMES = "NIT|RUC|RUT|RNC|CUIT|CUIL|CNPJ|CPF"
+_NAME = (
+    r"(?:N\.?I\.?T|R\.?[UNF]\.?C|R\.?U\.?T|R\.?I\.?F|R\.?T\.?N|C\.?U\.?I\.?[TL]|C\.?N\.?P\.?J|C\.?P\.?F"
+    r"|[NC]\.?I\.?F|D\.?N\.?I|C\.?C|C[EÉ]DULA(?: JUR[IÍ]DICA| DE CIUDADAN[IÍ]A)?|VAT|EIN|TIN|TAX ID|ID FISCAL"
+    r"|(?:N[UÚ]MERO DE )?IDENTIFICACI[OÓ]N(?: TRIBUTARIA| FISCAL)?)\.?"
+)
 _LABEL = re.compile(
     rf"(?P<glued>{_NAMES})(?=\d)"
-    r"|(?P<name>N\.?I\.?T|R\.?[UNF]\.?C|R\.?U\.?T|R\.?I\.?F|C\.?U\.?I\.?[TL]|C\.?N\.?P\.?J|C\.?P\.?F|[NC]\.?I\.?F"
-    r"|D\.?N\.?I|C\.?C|C[EÉ]DULA(?: JUR[IÍ]DICA| DE CIUDADAN[IÍ]A)?|VAT|EIN|TIN|TAX ID)"
-    r"(?:\.|\b)[\s-]*(?:(?:NO|N°|NUM|NÚM|NUMBER)\b\.?)?\s*(?P<colon>[:#]?)"
+    rf"|(?P<name>{_NAME}(?:\s*/\s*{_NAME})?)(?<=[A-ZÓ.])(?![A-ZÑ&\d])[\s.-]*"
+    r"(?:(?:N\.?[O°]|NRO|N[UÚ]M(?:ERO)?|NUMBER)(?![A-ZÑ&])\.?)?\s*(?P<colon>[:#=]?)"
 )
 _NUMBER = re.compile(r"[A-Z]?\d+[A-Z]?")
 _RFC = re.compile(r"[A-ZÑ&]{3,4}\d{6}[A-Z\d]{3}")
@@ -74,14 +78,25 @@ def _without_label(text: str, country: str | None) -> str:
     An RFC may begin with such a name: it consists of letters of the business, a date and three characters.
     """
     label = _LABEL.match(text)
-    if label is None:
+    if label is not None:
+        rest = _without_name_of_check_digit(text[label.end() :].strip(" -"))
+        compact = _SEPARATORS.sub("", rest)
+        is_number = country != "MX" and _NUMBER.fullmatch(compact)
+        if label["colon"] or is_number or (label["name"] and _RFC.fullmatch(compact)):
+            return rest
+    return _without_name_of_check_digit(text)
+
+
+# With six digits, the name and what follows it could be the end of an RFC.
+_NAMED_CHECK_DIGIT = re.compile(r"((?:\d[\s.,-]*){6,}\d)[\s,-]*D\.?V[.:\s-]*(\d?)")
+
+
+def _without_name_of_check_digit(text: str) -> str:
+    """The text with `-8` for the check digit in `900.123.456 DV 8`, or without the name after `-8 DV`."""
+    named = _NAMED_CHECK_DIGIT.fullmatch(text)
+    if named is None:
         return text
-    rest = text[label.end() :].strip(" -")
-    compact = _SEPARATORS.sub("", rest)
-    is_number = country != "MX" and _NUMBER.fullmatch(compact)
-    if label["colon"] or is_number or (label["name"] and _RFC.fullmatch(compact)):
-        return rest
-    return text
+    return f"{named[1]}-{named[2]}" if named[2] else named[1]
 
 
 _EXPLICIT_CHECK_DIGIT = re.compile(r"([\d\s.,]+)-\s*(\d)")
@@ -149,6 +164,9 @@ def lookup_forms(typed: str) -> list[str]:
     A stored id may be of the time before `TAX_ID_COUNTRY` was set, or before labels were dropped. Without a
     country, the id of a Colombian company is found with and without its check digit.
     """
+    # Checked first: NFKC takes quadratic time for marks in another order than its own.
+    if len(typed) > 4 * MAX_LENGTH:
+        return []
     folded = typed_text.fold(typed).upper()
     plain = _without_label(folded, None)
     forms = [_SEPARATORS.sub("", plain), letters_and_digits(folded)]

@@ -4,12 +4,13 @@ from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError
 
+from api import typed_text
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
+from api.domain import email_addresses
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, EmailTaken, NotFound
-from api.domain.fields import can_be_stored
 from api.domain.roles import Role
 from api.domain.tenants.locks import lock_any_tenant
 from api.domain.tenants.seats import require_free_seat
@@ -29,15 +30,18 @@ async def list_users_without_tenant(first: int) -> list[User]:
 
 
 async def find_user(typed: str) -> User:
-    """The user with this id or email address, with a tenant or without. Raises `NotFound`."""
+    """The user with this id, or this address in any spelling, with a tenant or without. Raises `NotFound`."""
     try:
-        user_id = UUID(typed)
+        user_id = UUID(typed_text.fold(typed))
     except ValueError:
         user_id = None
+    spellings = email_addresses.spellings(typed) or [None]
     rows = await read_platform(
-        f'SELECT {_USER} FROM users u WHERE u.id = {{}} OR u."emailLower" = lower({{}}) LIMIT 1',
+        f'SELECT {_USER} FROM users u WHERE u.id = {{}} OR u."emailLower" IN (lower({{}}), lower({{}}))'
+        " LIMIT 1",
         user_id,
-        typed.strip() if can_be_stored(typed) else None,
+        spellings[0],
+        spellings[-1],
     )
     if not rows:
         raise NotFound

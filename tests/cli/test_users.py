@@ -31,7 +31,12 @@ async def test_users_without_a_tenant_are_listed_attached_and_removed(
     )
 
     assert type_in("users", "remove", "unused@example.com", typed="n\n").returncode == 1
-    assert printed("users", "remove", "unused@example.com", "--yes") == "user unused@example.com removed\n"
+    for other in ("unu\u017fed@example.com", "UNUSED\u0130@example.com"):
+        assert "not found" in failure("users", "remove", other, "--yes")
+    assert (
+        printed("users", "remove", "\u202aUnused@example.com\u200b", "--yes")
+        == "user unused@example.com removed\n"
+    )
     assert "not found" in failure("users", "remove", "unused@example.com", "--yes")
     actions = {row["action"] for row in await database.fetch("SELECT action FROM audit_events")}
     assert {"user.attached", "user.removed"} <= actions

@@ -40,5 +40,5 @@ async def test_sql_runs_in_one_transaction_over_all_tenants(migrated_database: s
     changed, output = run_sql(migrated_database, f"{TENANT.format(4)}; COMMIT; SELECT 1 / 0")
     assert (changed, "nothing was changed" in output) == (1, False)
     file.write_text("SELECT nit FROM tenants ORDER BY nit")
-    assert "│ 3" in run_sql(migrated_database, file.read_text())[1]
+    assert "nit\n1\n2\n3\n" in run_sql(migrated_database, file.read_text())[1]
     assert "cannot be read" in run_command("gatehouse", "db", "sql", "--run", str(tmp_path / "none")).stderr

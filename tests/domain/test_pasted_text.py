@@ -1,5 +1,6 @@
 """What people paste into each field, by each door; the characters are those of `tests/test_typed_text.py`."""
 
+import time
 from pathlib import Path
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 from api.domain import fields
 from api.domain.errors import Problem
 from api.domain.phone_numbers import phone
+from api.domain.tax_ids import lookup_forms
 from api.settings import get_settings
 from tests.cli.commands import json_of, printed
 from tests.domain.accounts.codes import REQUEST_VERIFICATION, VERIFY, mailed
@@ -162,6 +164,12 @@ async def test_a_code_proves_only_the_address_that_was_mailed(
         ("(+57) 300 123 4567", "+573001234567"),
         ("tel:+57-300-1234567", "+573001234567"),
         ("WhatsApp: 300 123 4567", "+573001234567"),
+        ("300 123 4567 (WhatsApp)", "+573001234567"),
+        ("Tel.: + 57 300 123 4567", "+573001234567"),
+        ("Cel. No. 300 123 4567", "+573001234567"),
+        ("Phone: 300 123 4567", "+573001234567"),
+        ("601 555 1234 (Ext.: 12)", "+576015551234;ext=12"),
+        ("601 555 1234 Ext-12", "+576015551234;ext=12"),
         ("+57 601 555 1234 ext. 12", "+576015551234;ext=12"),
         ("601 555 1234 Extensión 1234", "+576015551234;ext=1234"),
         ("(601) 555-1234, ext 12", "+576015551234;ext=12"),
@@ -222,3 +230,25 @@ def test_settings_are_read_as_they_were_pasted(settings: Settings) -> None:
     read = get_settings()
 
     assert (read.tax_id_country, read.phone_region, read.rate_limit_login) == ("CO", "MX", "10/minute")
+
+
+async def test_a_huge_text_in_a_field_does_not_block_the_process(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    """Normalisation takes quadratic time for such texts: seconds for these, minutes for a whole body."""
+    marks, digits = "a" + "\u0301\u0323" * 7_000, "\u0660" * 5_000
+    settings(RATE_LIMITS="off")
+    key = await issue_key(database)
+    for huge in (marks, digits):
+        for field in registration(key, phoneNumber="", businessPhone="", businessEmail="", documentId=""):
+            if field != "businessType":
+                start = time.perf_counter()
+                assert (await api.register(registration(key, **{field: huge})))["__typename"] in (
+                    "InvalidInput",
+                    "BetaKeyRejected",
+                )
+                assert time.perf_counter() - start < 0.25, field
+        start = time.perf_counter()
+        assert (await api.login(huge, huge))["__typename"] == "WrongCredentials"
+        assert lookup_forms(huge) == []
+        assert time.perf_counter() - start < 0.25

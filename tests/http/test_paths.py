@@ -32,7 +32,9 @@ async def test_a_path_with_a_slash_at_its_end_is_answered_as_without_it(
             await http.get(address, params={"query": "{ __typename }"}) for address in (path, path + slashes)
         ]
         assert (slashed.status_code, slashed.text) == (200, plain.text)
-    assert (await http.get(f"/unknown{slashes}")).status_code == 404
+    for path in ("/unknown", "/api/beta-keys/validate"):
+        assert (await http.get(path)).status_code == 404
+        assert (await http.get(path + slashes, headers={"host": "evil.example.com"})).status_code == 404
 
 
 async def test_the_root_is_unknown(api_with_plans: Api) -> None:
