@@ -176,10 +176,10 @@ def _run_sql(file: Path, *, json: bool) -> None:
     from api.deploy.run_sql import run_sql
 
     if str(file) == "-":
-        script = sys.stdin.read()
+        script = _decode(file, sys.stdin.buffer.read())
     else:
         with open_file(file) as opened:
-            script = opened.read().decode()
+            script = _decode(file, opened.read())
     result = asyncio.run(run_sql(script))
     if json:
         rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
@@ -188,6 +188,13 @@ def _run_sql(file: Path, *, json: bool) -> None:
     if result.rows:
         print_table(tuple(result.columns), result.rows)
     typer.echo(result.status)
+
+
+def _decode(file: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is not text in UTF-8; convert it") from None
 
 
 @db.command("forget")

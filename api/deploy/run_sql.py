@@ -27,8 +27,11 @@ async def run_sql(script: str) -> Result:
     try:
         return await _run(script)
     except asyncpg.PostgresError as error:
-        # Without the DETAIL, which may repeat a row.
-        raise CommandError(f"nothing was changed: {error.args[0]}") from None
+        if isinstance(error, asyncpg.PostgresSyntaxError) and error.args[0].endswith('near "\\"'):
+            raise CommandError("the SQL contains commands of psql; run it with psql") from None
+        # Without the DETAIL, which may repeat a row. The SQL may contain a COMMIT, or CREATE INDEX
+        # CONCURRENTLY, so something may be changed.
+        raise CommandError(f"{error.args[0]}; the open transaction was rolled back") from None
 
 
 async def _run(script: str) -> Result:

@@ -34,5 +34,11 @@ async def test_sql_runs_in_one_transaction_over_all_tenants(migrated_database: s
         "gatehouse", "db", "sql", "--run", str(file), "--json", DATABASE_URL=migrated_database
     )
     assert json.loads(ended.stdout) == {"status": "SELECT 3", "rows": [{"nit": n} for n in ("1", "2", "3")]}
+    file.write_bytes(b"SELECT '\xf1'")
+    assert "UTF-8" in run_command("gatehouse", "db", "sql", "--run", str(file)).stderr
+    assert "run it with psql" in run_sql(migrated_database, "\\set x 1\nSELECT 1")[1]
+    changed, output = run_sql(migrated_database, f"{TENANT.format(4)}; COMMIT; SELECT 1 / 0")
+    assert (changed, "nothing was changed" in output) == (1, False)
+    file.write_text("SELECT nit FROM tenants ORDER BY nit")
     assert "nit\n1\n2\n3\n" in run_sql(migrated_database, file.read_text())[1]
     assert "cannot be read" in run_command("gatehouse", "db", "sql", "--run", str(tmp_path / "none")).stderr
