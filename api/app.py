@@ -17,7 +17,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import rest
 from api.database.engine import get_engine
 from api.deploy.migrations.pending import pending_migrations
 from api.deploy.migrations.server_processes import registered_process
@@ -32,6 +31,7 @@ from api.http.trailing_slashes import TrailingSlashes
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
 from api.observability.middleware import instrument_schema, observability_lifespan, observe_route
+from api.rest.routes import http_error, routes
 from api.schema.context import Context
 from api.schema.error_formatting import format_errors
 from api.schema.schema import schema
@@ -53,13 +53,13 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
         routes=[
             graphql_route,
             Route("/graphql/schema.graphql", schema_definition),
-            *rest.routes(max_seconds=max_seconds),
+            *routes(max_seconds=max_seconds),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/client-address", client_address),
             *metrics_routes(),
         ],
-        exception_handlers={404: rest.http_error, 405: rest.http_error},
+        exception_handlers={404: http_error, 405: http_error},
         lifespan=lifespan,
     )
     # Its redirects have addresses that are built from the Host header. See `TrailingSlashes`.

@@ -107,6 +107,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "INVALID_TAX_ID": ("This is not a valid tax id.", "No es un NIT válido."),
     "INVALID_CHOICE": ("This is not one of the allowed values.", "No es una de las opciones permitidas."),
     "NOT_TEXT": ("This must be text.", "Debe ser texto."),
+    "NOT_NUMBER": ("This must be a whole number.", "Debe ser un número entero."),
     "WEAK_PASSWORD": (
         "Use at least one lower-case letter, one upper-case letter, one digit and one special character.",
         "Use al menos una minúscula, una mayúscula, un número y un carácter especial.",
@@ -133,10 +134,19 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     ),
     # Confirmations.
     "BETA_KEY_VALID": ("This beta key is valid.", "Esta clave beta es válida."),
+    "BETA_KEY_DELETED": (
+        "The beta key has been deleted: no business can register with it.",
+        "La clave beta fue eliminada: ningún negocio se puede registrar con ella.",
+    ),
+    "INVITATION_SENT": (
+        "An invitation with the beta key is on its way to {email}.",
+        "Una invitación con la clave beta va en camino a {email}.",
+    ),
     "CODE_REQUESTED": (
         "If this address can receive a code, one is on its way.",
         "Si esta dirección puede recibir un código, ya va en camino.",
     ),
+    "EMAIL_VERIFIED": ("Your email address is verified.", "Su correo electrónico fue verificado."),
     "PASSWORD_RESET": (
         "Your password has been changed. Please sign in.",
         "Su contraseña fue cambiada. Por favor, inicie sesión.",
@@ -148,11 +158,48 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "SESSION_REVOKED": ("That device has been signed out.", "Se cerró la sesión en ese dispositivo."),
     "SIGNED_OUT": ("You have signed out.", "Ha cerrado sesión."),
     "STAFF_REMOVED": ("This person no longer has access.", "Esta persona ya no tiene acceso."),
+    "SUSPENDED": (
+        "{name} is suspended: its staff no longer has access.",
+        "{name} está suspendido: su personal ya no tiene acceso.",
+    ),
+    "REACTIVATED": (
+        "The suspension of {name} has ended.",
+        "La suspensión de {name} terminó.",
+    ),
     "TENANT_DELETED": (
         "The business has been deleted and its staff no longer has access.",
         "El negocio fue eliminado y su personal ya no tiene acceso.",
     ),
 }
+
+
+_FIELD_LABELS: dict[str, tuple[str, str]] = {
+    "betaKey": ("Beta key", "Clave beta"),
+    "businessName": ("Name of the business", "Nombre del negocio"),
+    "nit": ("Tax id", "NIT"),
+    "businessType": ("Type of business", "Tipo de negocio"),
+    "address": ("Address", "Dirección"),
+    "businessPhone": ("Phone of the business", "Teléfono del negocio"),
+    "businessEmail": ("Email of the business", "Correo del negocio"),
+    "email": ("Email", "Correo electrónico"),
+    "firstName": ("First name", "Nombre"),
+    "lastName": ("Last name", "Apellido"),
+    "documentId": ("Identity document", "Documento de identidad"),
+    "phoneNumber": ("Phone", "Teléfono"),
+    "password": ("Password", "Contraseña"),
+    "identifier": ("Email or phone", "Correo o teléfono"),
+    "otpCode": ("Code", "Código"),
+    "count": ("Number of keys", "Cantidad de claves"),
+    "notes": ("Notes", "Notas"),
+    "id": ("Business", "Negocio"),
+    "tenantId": ("Business", "Negocio"),
+}
+"""What people call a field. Other fields have their name in the API."""
+
+
+def field_label(name: str, language: str) -> str:
+    """What people call the field `name` of the API in one of `LANGUAGES`."""
+    return _FIELD_LABELS.get(name, (name, name))[LANGUAGES.index(language)]
 
 
 def message(code: str, language: str, **values: Any) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
 from api import typed_text
+from api.database_address import WrongAddress, read_database_address
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Format:
     """How a setting is written. `words` stand in its error, in docs/settings.md and in .env.example.
 
     `read` returns the value of a text, or raises `ValueError`; its message is not shown, because it may hold
-    a password.
+    a password. That of `WrongAddress` holds none.
     """
 
     words: str
@@ -43,15 +44,17 @@ class Format:
             return value
         try:
             return self.read(typed_text.clean(value))
+        except WrongAddress:
+            raise
         except ValueError:
             raise ValueError(f"must be {self.words.replace('`', '')}") from None
 
 
 def _read_database_url(value: str) -> SecretStr:
-    # The driver's own error would quote a part of the URL, possibly of the password.
-    if not value.startswith(("postgresql://", "postgres://")) or not has_readable_hosts(value, "5432"):
-        raise ValueError
-    return SecretStr(value)
+    # It is copied with quotes, and with the command that connects to it.
+    address = re.sub(r"""^(?:psql\s+)?(["']?)(.*)\1$""", r"\2", value)
+    read_database_address(address)
+    return SecretStr(address)
 
 
 def _read_smtp_url(value: str) -> SecretStr:

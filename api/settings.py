@@ -47,7 +47,8 @@ class Settings(BaseSettings):
 
     database_url: Annotated[DatabaseUrl | None, Heading("Database")] = None
     """The PostgreSQL database. Its role must own the database and must be neither a superuser nor BYPASSRLS.
-    Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start."""
+    Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start. Its parameters,
+    and poolers: docs/deploy.md."""
     gatehouse_home: Path = Path(".gatehouse")
     """The folder of the embedded PostgreSQL, and of mails as files: without `SMTP_URL`, mails are written
     there if `DATABASE_URL` is unset or if this variable is set."""
@@ -130,7 +131,7 @@ class Settings(BaseSettings):
     """A Redis or Valkey where all server processes count together. Unset, each process counts in its own
     memory. While it is unreachable, requests pass uncounted and the log says so."""
     rate_limit_validate: Rate = "30/minute"
-    """How often one address may look up a beta key."""
+    """How often one address may look up a beta key, or ask over REST whether an account exists."""
     rate_limit_wrong_keys: Rate = "10/minute"
     """How often one address may look up beta keys that do not exist."""
     rate_limit_register: Rate = "10/hour"

@@ -238,6 +238,10 @@ MUTATIONS: dict[str, Graphql] = {
 }
 
 
+Rest = Callable[[Business], Awaitable[tuple[str, dict[str, Any] | None]]]
+"""Prepares an act, and returns a path and a body."""
+
+
 async def _validate_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
     return f"/api/beta-keys/validate/{await issue_key(business.database)}", None
 
@@ -250,10 +254,112 @@ async def _login_by_rest(business: Business) -> tuple[str, dict[str, Any] | None
     return "/api/auth/login", {"email": business.email, "password": PASSWORD}
 
 
-DOORS = {
-    "/api/beta-keys/validate/{key:path}": _validate_by_rest,
-    "/api/auth/register": _register_by_rest,
-    "/api/auth/login": _login_by_rest,
+async def _check_user_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/auth/check-user", {"identifier": business.email}
+
+
+async def _me_by_rest(_business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/users/me", None
+
+
+async def _request_otp_by_rest(_business: Business) -> tuple[str, dict[str, Any] | None]:
+    return "/api/auth/verify-email/request-otp", {"email": "eva@example.com"}
+
+
+async def _verify_otp_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    code = await business.code(REQUEST_VERIFICATION, "eva@example.com")
+    return "/api/auth/verify-email/verify-otp", {"email": "eva@example.com", "otpCode": code}
+
+
+async def _list_keys_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    await _become_operator(business)
+    return "/api/beta-keys", None
+
+
+async def _key_stats_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    await _become_operator(business)
+    return "/api/beta-keys/stats", None
+
+
+async def _create_key_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    await _become_operator(business)
+    return "/api/beta-keys", {"notes": "for the fair"}
+
+
+async def _create_keys_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    await _become_operator(business)
+    return "/api/beta-keys/bulk", {"count": 2, "notes": ""}
+
+
+async def _delete_key_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return f"/api/beta-keys/{(await _key_id(business))['id']}", None
+
+
+async def _change_key_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return f"/api/beta-keys/{(await _key_id(business))['id']}", {"notes": "for the fair"}
+
+
+async def _change_notes_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    return f"/api/beta-keys/{(await _key_id(business))['id']}/notes", {"notes": "for the fair"}
+
+
+async def _send_key_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    path = f"/api/beta-keys/{(await _key_id(business))['id']}/send-invitation"
+    return path, {"email": "eva@example.com"}
+
+
+async def _list_tenants_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    await _become_operator(business)
+    return "/api/tenant-management", None
+
+
+def _request_code_by_rest(action: str) -> Rest:
+    async def prepare(business: Business) -> tuple[str, dict[str, Any] | None]:
+        body = {"tenantId": (await _tenant_id(business))["id"], "email": "eva@example.com"}
+        return f"/api/tenant-management/{action}/request-otp", body
+
+    return prepare
+
+
+def _use_code_by_rest(action: str) -> Rest:
+    async def prepare(business: Business) -> tuple[str, dict[str, Any] | None]:
+        path, body = await _request_code_by_rest(action)(business)
+        headers = {"authorization": f"Bearer {business.token}"}
+        requested = await business.api.http.post(path, json=body, headers=headers)
+        assert requested.status_code == 200, requested.text
+        code = await business.mailed_code()
+        return f"/api/tenant-management/{action}/verify", {**(body or {}), "otpCode": code}
+
+    return prepare
+
+
+async def _reactivate_by_rest(business: Business) -> tuple[str, dict[str, Any] | None]:
+    await business.database.execute('UPDATE tenants SET "isActive" = false')
+    return f"/api/tenant-management/reactivate/{(await _tenant_id(business))['id']}", None
+
+
+DOORS: dict[str, Rest] = {
+    "GET /api/beta-keys/validate/{key:path}": _validate_by_rest,
+    "POST /api/auth/register": _register_by_rest,
+    "POST /api/auth/login": _login_by_rest,
+    "POST /api/auth/check-user": _check_user_by_rest,
+    "GET /api/users/me": _me_by_rest,
+    "POST /api/auth/verify-email/request-otp": _request_otp_by_rest,
+    "POST /api/auth/verify-email/verify-otp": _verify_otp_by_rest,
+    "GET /api/beta-keys": _list_keys_by_rest,
+    "GET /api/beta-keys/stats": _key_stats_by_rest,
+    "POST /api/beta-keys": _create_key_by_rest,
+    "POST /api/beta-keys/bulk": _create_keys_by_rest,
+    "DELETE /api/beta-keys/{id}": _delete_key_by_rest,
+    "PATCH /api/beta-keys/{id}": _change_key_by_rest,
+    "PATCH /api/beta-keys/{id}/notes": _change_notes_by_rest,
+    "POST /api/beta-keys/{id}/send-invitation": _send_key_by_rest,
+    "GET /api/tenant-management": _list_tenants_by_rest,
+    "POST /api/tenant-management/suspend/request-otp": _request_code_by_rest("suspend"),
+    "POST /api/tenant-management/suspend/verify": _use_code_by_rest("suspend"),
+    "POST /api/tenant-management/delete/request-otp": _request_code_by_rest("delete"),
+    "POST /api/tenant-management/delete/verify": _use_code_by_rest("delete"),
+    "POST /api/tenant-management/reactivate/{id}": _reactivate_by_rest,
 }
 
 QUERY = 'query {{ validateBetaKey(key: "{key}") {{ valid }} viewer {{ email }} }}'
@@ -265,8 +371,8 @@ async def ready(business: Business, act: str, token: str | None = None) -> httpx
     """The request of an act, after its preparation; `token` replaces the token of the business."""
     http, path, method = business.api.http, "/graphql", "POST"
     if act in DOORS:
+        method = act.partition(" ")[0]
         path, body = await DOORS[act](business)
-        method = "GET" if body is None else "POST"
     elif act in MUTATIONS:
         document, variables = await MUTATIONS[act](business)
         body = {"query": document, "variables": variables}
@@ -281,6 +387,18 @@ async def tables(database: asyncpg.Connection) -> list[str]:
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration'"
     )
     return [row["tablename"] for row in rows]
+
+
+async def all_rows(database: asyncpg.Connection) -> dict[str, Any]:
+    """All rows of all tables, without the tries of codes, which are counted even if the act fails."""
+    uncounted = ("attempts", "lastSeenAt", "seenAt")
+    return {
+        table: [
+            {name: value for name, value in row.items() if name not in uncounted}
+            for row in await database.fetch(f"SELECT * FROM {table} ORDER BY id")
+        ]
+        for table in await tables(database)
+    }
 
 
 async def keep_rows(database: asyncpg.Connection) -> str:

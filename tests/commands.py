@@ -166,8 +166,9 @@ def _become(words: list[str], folder: str, environment: dict[str, str], streams:
         os.dup2(stream, number)
         os.close(stream)
     sys.stdin = os.fdopen(0)
-    sys.stdout = os.fdopen(1, "w")
-    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
+    encoding = environment.get("PYTHONIOENCODING")
+    sys.stdout = os.fdopen(1, "w", encoding=encoding)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding=encoding, errors="backslashreplace")
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [str(Path(sys.executable).parent / words[0]), *words[1:]]

@@ -22,14 +22,17 @@ listen_port = {listen}
 unix_socket_dir =
 auth_type = any
 pool_mode = {mode}
-ignore_startup_parameters = extra_float_digits
+{options}
 logfile = {folder}/pgbouncer.log
 """
 
 
 @contextmanager
-def pgbouncer(dsn: str, folder: Path, mode: str) -> Iterator[str]:
-    """PgBouncer in front of the server of `dsn`, in pool mode `mode`; yields the address of its database."""
+def pgbouncer(dsn: str, folder: Path, mode: str, options: str = "") -> Iterator[str]:
+    """PgBouncer in front of the server of `dsn`, in pool mode `mode`; yields the address of its database.
+
+    `options` are further lines of its configuration.
+    """
     program = debian.program("pgbouncer", "pgbouncer")
     address = urlsplit(dsn)
     query = parse_qs(address.query)
@@ -43,6 +46,7 @@ def pgbouncer(dsn: str, folder: Path, mode: str) -> Iterator[str]:
             listen=port,
             mode=mode,
             folder=folder,
+            options=options,
         )
     )
     arguments = [program, "-q", file]

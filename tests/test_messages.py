@@ -32,7 +32,10 @@ def test_every_error_has_its_message() -> None:
 
 @pytest.mark.parametrize("code", _MESSAGES)
 def test_both_languages_are_filled_from_the_same_values(code: str) -> None:
-    values = {"min": 3, "max": 9, "seconds": 7, "line": 5, "argument": "first"}
+    values = {"min": 3, "max": 9, "seconds": 7, "line": 5, "argument": "first"} | {
+        "email": "x@example.com",
+        "name": "El Sol",
+    }
     english, spanish = (message(code, language, **values) for language in LANGUAGES)
 
     assert english

@@ -11,6 +11,7 @@ load; `gatehouse --help` must work without settings, and fast.
 import signal
 import sys
 from dataclasses import asdict
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,6 +53,10 @@ def main() -> None:
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         # By default these end the process before the embedded server is stopped.
         signal.signal(signal_number, lambda number, _frame: sys.exit(128 + number))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal or pipe in ASCII gets `\\xf1` for ñ, instead of a traceback.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except KeyboardInterrupt:

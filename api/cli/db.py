@@ -62,6 +62,8 @@ def db_verify(json: Json = False) -> None:
         for query in verification.runbook:
             typer.echo(f"-- {query.sql};\n--   found: {', '.join(query.found) or 'nothing'}")
         _print_differences(verification.differences)
+        if verification.advice:
+            typer.echo(f"-- {verification.advice}")
     if not verification.clean:
         raise typer.Exit(3)
 

@@ -44,7 +44,7 @@ def list_all(
     if json:
         print_json(rows)
     else:
-        _print_tenants(rows)
+        _print_tenants(rows, 2)
 
 
 async def _list_fields(tenant_filter: "TenantFilter", limit: int) -> list[dict[str, Any]]:
@@ -198,7 +198,7 @@ async def _tenant_fields(rows: "list[Tenant]") -> list[dict[str, Any]]:
     ]
 
 
-def _print_tenants(rows: list[dict[str, Any]]) -> None:
+def _print_tenants(rows: list[dict[str, Any]], lines: int | None = None) -> None:
     print_table(
         ("tax id", "name", "owner", "seats", "registered", "history"),
         [
@@ -212,6 +212,7 @@ def _print_tenants(rows: list[dict[str, Any]]) -> None:
             )
             for row in rows
         ],
+        lines,
     )
 
 

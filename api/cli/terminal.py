@@ -1,16 +1,23 @@
-"""Printing the result of a command as JSON or as a table."""
+"""Printing the result of a command as JSON, as a table for a terminal, or tab-separated for a pipe."""
 
 import sys
 from datetime import UTC, datetime
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+GAP = "  "
+"""Between two columns in a terminal."""
+NARROWEST = 6
+SHORT = 12
+"""The second column is not narrowed if it is not wider than this, as the status of a key."""
 
 
 def to_json(value: Any, options: int = 0) -> bytes:
@@ -19,21 +26,27 @@ def to_json(value: Any, options: int = 0) -> bytes:
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(to_json(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+    # As bytes, because JSON is in UTF-8 whatever the encoding of the terminal is.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(to_json(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
 
 
-def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """A table without the columns that are empty in every row, so that the others fit a terminal."""
-    shown = [
-        index for index in range(len(headings)) if index == 0 or any(row[index] is not None for row in rows)
-    ]
-    table = Table()
-    for index in shown:
-        table.add_column(headings[index], no_wrap=index < 2, overflow="fold")
-    for row in rows:
-        # As `Text`, because Rich reads brackets and backslashes in a plain string as markup.
-        table.add_row(*(Text(format_value(row[index])) for index in shown))
-    Console().print(table)
+def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]], lines: int | None = None) -> None:
+    """Print rows: to a terminal in columns, each row in at most `lines` lines; elsewhere tab-separated.
+
+    In a terminal, columns that are empty in every row are left out, so that the others fit.
+    """
+    texts = [tuple(" ".join(format_value(value).split()) for value in row) for row in rows]
+    if not sys.stdout.isatty():
+        sys.stdout.writelines("\t".join(row) + "\n" for row in (headings, *texts))
+        return
+    shown = [index for index in range(len(headings)) if index == 0 or any(row[index] for row in texts)]
+    table = [[row[index] for index in shown] for row in (headings, *texts)]
+    widths = _widths(table)
+    for number, row in enumerate(table):
+        for line in _wrap(row, widths, lines):
+            typer.echo(typer.style(line, bold=number == 0))
 
 
 def format_value(value: Any) -> str:
@@ -42,3 +55,36 @@ def format_value(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return str(value)
+
+
+def _widths(table: list[list[str]]) -> list[int]:
+    """The width of each column in characters of the terminal; the widest ones are narrowed until all fit."""
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    narrowed = [index for index, width in enumerate(widths) if index > 1 or (index == 1 and width > SHORT)]
+    available = get_terminal_size().columns - len(GAP) * (len(widths) - 1)
+    while sum(widths) > available and narrowed:
+        widest = max(narrowed, key=widths.__getitem__)
+        if widths[widest] <= NARROWEST:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _wrap(row: list[str], widths: list[int], lines: int | None) -> list[str]:
+    """The lines of a row in a terminal; what does not fit ends with an ellipsis."""
+    console = Console()
+    cells: list[list[str]] = []
+    for text, width in zip(row, widths, strict=True):
+        wrapped = [line.plain for line in Text(text).wrap(console, width, overflow="fold")] or [""]
+        if lines is not None and len(wrapped) > lines:
+            last = Text(" ".join(wrapped[lines - 1 :]))
+            last.truncate(width, overflow="ellipsis")
+            wrapped = [*wrapped[: lines - 1], last.plain]
+        cells.append(wrapped)
+    return [
+        GAP.join(
+            cell[number] + " " * (width - cell_len(cell[number])) if number < len(cell) else " " * width
+            for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
+        for number in range(max(map(len, cells)))
+    ]

@@ -27,6 +27,7 @@ DISCONNECTED = (
     EmbeddedServerError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.TargetServerAttributeNotMatched,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.CrashShutdownError,
@@ -36,12 +37,25 @@ DISCONNECTED = (
 )
 """Raised when the database is unavailable, as opposed to one that rejects a statement."""
 
+UNUSABLE_CONNECTION = (*DISCONNECTED, asyncpg.ReadOnlySQLTransactionError)
+"""After these a connection is not used again: after a failover, one to the old primary takes no writes."""
+
 WRONG_ADDRESS = (
     asyncpg.exceptions.ClientConfigurationError,
     asyncpg.InvalidParameterValueError,
     asyncpg.UndefinedObjectError,
+    asyncpg.CantChangeRuntimeParamError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.exceptions.InternalClientError,
+    KeyError,
+    TypeError,
+    ValueError,
 )
-"""Raised while connecting when DATABASE_URL has an unknown parameter or value."""
+"""Raised while connecting when DATABASE_URL has a parameter or value that the driver or the server rejects.
+
+`KeyError` is that of a system user without a name, which is the role if DATABASE_URL has none.
+"""
 
 OTHER_SCHEMA = (
     asyncpg.UndefinedTableError,

@@ -1,6 +1,7 @@
 """Piccolo's PostgreSQL engine with scopes and timeouts. It also starts the embedded server."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -11,11 +12,15 @@ import asyncpg
 from asyncpg.connection import LoggedQuery
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-from api.database.driver_errors import DISCONNECTED, WRONG_ADDRESS, DatabaseUnavailable, UnsafeRole
+from api.database.connection_checks import is_direct, require_safe_role
+from api.database.driver_errors import DISCONNECTED, UNUSABLE_CONNECTION, WRONG_ADDRESS, DatabaseUnavailable
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import EmbeddedServerError, programs_folder
 from api.database.timestamps import read_every_timestamp
+from api.database_address import DatabaseAddress, read_database_address
 from api.settings import Settings, SettingsError, get_settings
+
+logger = logging.getLogger(__name__)
 
 ACQUIRE_TIMEOUT = 1.5
 """Seconds that a request waits for a connection of the pool, which may have to be opened."""
@@ -79,7 +84,7 @@ class Transaction(PostgresTransaction):
             if not (self._committed or self._rolled_back):
                 if exception is None:
                     await self.commit()
-                elif isinstance(exception, (asyncio.CancelledError, *DISCONNECTED)):
+                elif isinstance(exception, (asyncio.CancelledError, *UNUSABLE_CONNECTION)):
                     # A ROLLBACK would wait for the connection that does not respond.
                     self.connection.terminate()
                 else:
@@ -99,10 +104,11 @@ class Transaction(PostgresTransaction):
 class Engine(PostgresEngine):
     """A server takes its connections from a pool; a command opens one for each transaction or statement."""
 
-    __slots__ = ("_embedded", "_pool_size", "creates_embedded", "on_query", "waiting")
+    __slots__ = ("_connect_timeout", "_embedded", "_pool_size", "creates_embedded", "on_query", "waiting")
 
-    def __init__(self, config: dict[str, Any], *, embedded: EmbeddedServer | None, pool_size: int) -> None:
+    def __init__(self, address: DatabaseAddress, *, embedded: EmbeddedServer | None, pool_size: int) -> None:
         self._embedded = embedded
+        self._connect_timeout = address.connect_timeout
         self._pool_size = pool_size
         self.creates_embedded = False
         """Whether to create the embedded server. A command that only reads would read an empty database."""
@@ -110,7 +116,7 @@ class Engine(PostgresEngine):
         """How many callers wait for a connection of the pool."""
         self.on_query: Callable[[LoggedQuery], None] | None = None
         """Called after each statement on a connection of the pool."""
-        super().__init__(config=config)
+        super().__init__(config=address.arguments)
 
     async def check_version(self) -> None:
         """Do nothing: Piccolo calls this on import of `piccolo_conf`, which must not need a database."""
@@ -122,10 +128,10 @@ class Engine(PostgresEngine):
         """
         await self._start_embedded()
         self.pool = await asyncpg.create_pool(
-            **self.config,
+            connect=self._connect,
             min_size=0,
             max_size=self._pool_size,
-            timeout=ACQUIRE_TIMEOUT,
+            timeout=min(ACQUIRE_TIMEOUT, self._connect_timeout or ACQUIRE_TIMEOUT),
             command_timeout=STATEMENT_TIMEOUT,
             init=self._prepare_connection,
             reset=_skip_reset,
@@ -133,7 +139,7 @@ class Engine(PostgresEngine):
         )
 
     async def _prepare_connection(self, connection: asyncpg.Connection) -> None:
-        await _check_role(connection)
+        await require_safe_role(connection)
         await read_every_timestamp(connection)
         if self.on_query is not None:
             connection.add_query_logger(self.on_query)
@@ -141,7 +147,7 @@ class Engine(PostgresEngine):
     async def check_role(self) -> None:
         """Raise `UnsafeRole` if row security does not apply to the role of DATABASE_URL."""
         async with self.separate_connection() as connection:
-            await _check_role(connection)
+            await require_safe_role(connection)
 
     @asynccontextmanager
     async def separate_connection(self) -> AsyncIterator[Any]:
@@ -159,11 +165,35 @@ class Engine(PostgresEngine):
     async def get_new_connection(self) -> asyncpg.Connection:
         await self._start_embedded()
         try:
-            return await asyncpg.connect(**self.config, timeout=COMMAND_CONNECT_TIMEOUT)
+            return await self._connect(timeout=self._connect_timeout or COMMAND_CONNECT_TIMEOUT)
+        except (OSError, asyncpg.exceptions.TargetServerAttributeNotMatched) as error:
+            raise DatabaseUnavailable(error) from error
         except WRONG_ADDRESS as error:
-            raise SettingsError(f"DATABASE_URL: {error}") from None
+            raise SettingsError(f"DATABASE_URL: {' '.join(str(error).split())}") from None
         except DISCONNECTED as error:
             raise DatabaseUnavailable(error) from error
+
+    async def _connect(self, _dsn: None = None, **options: Any) -> asyncpg.Connection:
+        """A connection without named prepared statements if it leads through a pooler.
+
+        A pooler in transaction mode gives each transaction another connection of PostgreSQL, on which a
+        statement of that name does not exist, or is that of another client.
+        """
+        options |= self.config
+        connection = await asyncpg.connect(**options)
+        if "statement_cache_size" in self.config:
+            return connection
+        try:
+            if await is_direct(connection):
+                return connection
+        except BaseException:
+            connection.terminate()
+            raise
+        await connection.close()
+        logger.info("DATABASE_URL leads through a pooler: prepared statements are not named")
+        # Unnamed, a statement is prepared and run before the pooler can take the connection away.
+        self.config["statement_cache_size"] = options["statement_cache_size"] = 0
+        return await asyncpg.connect(**options)
 
     async def acquire(self) -> Any:
         """A connection of the pool, or a new one if there is no pool. Raises `DatabaseUnavailable`."""
@@ -174,7 +204,7 @@ class Engine(PostgresEngine):
         self.waiting += 1
         try:
             return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT)
-        except DISCONNECTED as error:
+        except (*DISCONNECTED, *WRONG_ADDRESS) as error:
             raise DatabaseUnavailable(error) from error
         finally:
             self.waiting -= 1
@@ -193,7 +223,7 @@ class Engine(PostgresEngine):
         connection = await self.acquire()
         try:
             return await connection.fetch(query, *values)
-        except (asyncio.CancelledError, *DISCONNECTED):
+        except (asyncio.CancelledError, *UNUSABLE_CONNECTION):
             # On release, the pool would wait for the response to the statement.
             connection.terminate()
             raise
@@ -201,16 +231,26 @@ class Engine(PostgresEngine):
             await self.release(connection)
 
     async def takes_writes(self) -> bool:
-        """Whether the database is neither a standby nor read-only."""
-        (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'off'")
-        return row[0]
+        """Whether the database is neither a standby nor read-only. If not, the connection is closed."""
+        async with self._used_once() as connection:
+            takes_writes = await connection.fetchval(
+                "SELECT current_setting('transaction_read_only') = 'off'"
+            )
+            if not takes_writes:
+                connection.terminate()
+        return takes_writes
 
     async def run_script(self, script: str) -> None:
         """Run statements without parameters as one transaction, in one round trip."""
+        async with self._used_once() as connection:
+            await connection.execute(script)
+
+    @asynccontextmanager
+    async def _used_once(self) -> AsyncIterator[Any]:
         connection = await self.acquire()
         try:
-            await connection.execute(script)
-        except (asyncio.CancelledError, *DISCONNECTED):
+            yield connection
+        except (asyncio.CancelledError, *UNUSABLE_CONNECTION):
             connection.terminate()
             raise
         finally:
@@ -239,22 +279,6 @@ async def _skip_reset(_connection: Any) -> None:
     pass
 
 
-async def _check_role(connection: Any) -> None:
-    """Raise `UnsafeRole` or `SettingsError`. Each new connection is checked: the database may start later."""
-    role = await connection.fetchrow(
-        "SELECT rolname, rolsuper, rolbypassrls, current_setting('server_encoding') AS encoding"
-        " FROM pg_roles WHERE rolname = current_user"
-    )
-    if role["encoding"] != "UTF8":
-        raise SettingsError(f"DATABASE_URL: the database is in {role['encoding']}; make one in UTF8")
-    if role["rolsuper"] or role["rolbypassrls"]:
-        raise UnsafeRole(
-            f"the role {role['rolname']} of DATABASE_URL bypasses row security; use another: "
-            "CREATE ROLE gatehouse LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS; "
-            "ALTER DATABASE … OWNER TO gatehouse"
-        )
-
-
 @cache
 def get_engine() -> Engine:
     """The engine of this process. `piccolo_conf.DB`, which the tables use, is the same object."""
@@ -264,7 +288,9 @@ def get_engine() -> Engine:
 def create_engine(settings: Settings) -> Engine:
     """An engine for `DATABASE_URL`, or for the embedded server if that is unset."""
     if settings.database_url is None:
-        return Engine({}, embedded=EmbeddedServer(settings.gatehouse_home), pool_size=settings.db_pool_size)
-    return Engine(
-        {"dsn": settings.database_url.get_secret_value()}, embedded=None, pool_size=settings.db_pool_size
-    )
+        embedded = EmbeddedServer(settings.gatehouse_home)
+        return Engine(DatabaseAddress(), embedded=embedded, pool_size=settings.db_pool_size)
+    address = read_database_address(settings.database_url.get_secret_value())
+    for name in address.ignored:
+        logger.debug("DATABASE_URL: %s has no effect", name)
+    return Engine(address, embedded=None, pool_size=settings.db_pool_size)

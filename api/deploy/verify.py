@@ -1,16 +1,17 @@
 """`gatehouse db verify`: compares the database with the migrations, and answers the runbook's two queries."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from api.database.engine import get_engine
-from api.deploy.migrations.expected_schema import build_expected_schema
+from api.deploy.migrations.expected_schema import build_expected_schema, created_tables
 from api.deploy.migrations.migration import all_migrations
 from api.deploy.migrations.pending import applied_ids, migration_ids
 from api.deploy.migrations.replaced import replaced_ids
 from api.deploy.migrations.unused_columns import without_dropped
 from api.deploy.schema.catalog import current_schema, read_catalog
-from api.deploy.schema.differences import Difference, differences
+from api.deploy.schema.differences import VERIFY, Difference, differences
+from api.deploy.schema.old_tables import advice
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class RunbookQuery:
 class Verification:
     differences: list[Difference]
     runbook: list[RunbookQuery]
+    advice: str | None
+    """What to run instead of SQL, where no difference has any."""
 
     @property
     def clean(self) -> bool:
@@ -35,6 +38,7 @@ class Verification:
         return {
             "differences": [{"what": one.description, "sql": list(one.sql)} for one in self.differences],
             "runbook": [asdict(one) for one in self.runbook],
+            "advice": self.advice,
         }
 
 
@@ -75,4 +79,9 @@ async def verify() -> Verification:
             for sql, names in _RUNBOOK.items()
         ]
     found = [one for one in differences(expected, actual) if not (is_newer and one.unexpected)]
-    return Verification(found, runbook)
+    instead = advice(expected, actual, created_tables(applied)) if found else VERIFY
+    if instead == VERIFY:
+        return Verification(found, runbook, None)
+    # The SQL would give old tables the columns of Gatehouse, and their rows another meaning: it would erase
+    # a tenant whose deletedAt is older than the grace period.
+    return Verification([replace(one, sql=()) for one in found], runbook, instead)

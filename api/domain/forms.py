@@ -37,7 +37,9 @@ def _problem(detail: ErrorDetails) -> FieldProblem:
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, Problem):
         return FieldProblem(name, cause.code, cause.limits)
-    return FieldProblem(name, "REQUIRED" if detail["input"] is None else "NOT_TEXT")
+    if detail["input"] is None or (detail["input"] == "" and detail["type"] == "int_type"):
+        return FieldProblem(name, "REQUIRED")
+    return FieldProblem(name, "NOT_NUMBER" if detail["type"] == "int_type" else "NOT_TEXT")
 
 
 class Form(_Model):

@@ -31,6 +31,8 @@ class Template(Enum):
     """firstName, code, minutes"""
     TENANT_DELETION_CODE = "tenant_deletion_code"
     """businessName, nit, code, minutes, days: how long the tenant can be restored"""
+    TENANT_SUSPENSION_CODE = "tenant_suspension_code"
+    """businessName, nit, code, minutes"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
     BETA_KEY_INVITATION = "beta_key_invitation"

@@ -8,7 +8,8 @@ from api.database.row_writes import insert_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
-from api.domain.accounts.one_time_codes import Purpose, check_token, consume_token
+from api.domain.accounts.email_verification import EmailProof
+from api.domain.accounts.one_time_codes import check_token, consume_token
 from api.domain.accounts.passwords import PasswordCheck, check_password, hash_password
 from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
 from api.domain.actors import Actor, Client
@@ -65,12 +66,17 @@ class RegistrationRequest(Form):
     """Shows that the owner has received mail at `email`; required with `REQUIRE_VERIFIED_EMAIL`."""
 
 
-async def register(values: Mapping[str, object], client: Client) -> OpenedSession:
+async def register(
+    values: Mapping[str, object], client: Client, *, accept_address: bool = False
+) -> OpenedSession:
     """Turn a beta key into a tenant, its owner and a session; `values` are the fields of the request.
 
     Safe to repeat: if the key was used by the same registration (owner, tax id and password are equal), the
     result is the same tenant and owner with a new session. A user whom an old database had before tenants
     becomes the owner, with the password and email of that user; a wrong password is `EmailTaken`.
+
+    With `accept_address`, the email of a request without a token counts as verified if
+    `verify_email_for_client` verified it for the same client address.
 
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, for a valid key only, `WrongCode` if the
     email has to be verified and is not, `EmailTaken` and `NitTaken`. After an error nothing is stored and the
@@ -78,11 +84,12 @@ async def register(values: Mapping[str, object], client: Client) -> OpenedSessio
     """
     await rate_limits.count(rate_limits.REGISTER, rate_limits.address_of(client))
     request = RegistrationRequest.read(values)
+    proof = EmailProof.of(request.email_verification_token, client, accept_address=accept_address)
     key = await find_key(request.beta_key)
     reason = rejection(key, request.email)
     if key is not None and reason is None:
         try:
-            return await _create_tenant(request, key, client)
+            return await _create_tenant(request, key, client, proof)
         except (UniqueViolationError, EmailTaken, BetaKeyRejected, WrongCode) as error:
             # The conflict may be with this same registration, sent twice: then the key is used by now.
             key = await find_key(request.beta_key)
@@ -96,30 +103,33 @@ async def register(values: Mapping[str, object], client: Client) -> OpenedSessio
     raise BetaKeyRejected(reason or BetaKeyRejection.NOT_FOUND)
 
 
-async def _create_tenant(request: RegistrationRequest, key: KeyState, client: Client) -> OpenedSession:
+async def _create_tenant(
+    request: RegistrationRequest, key: KeyState, client: Client, proof: EmailProof
+) -> OpenedSession:
     """Create the tenant with a new owner, or with a user whom the old system had before it had tenants."""
     if get_settings().require_verified_email:
-        await check_token(request.email_verification_token, Purpose.VERIFIED_EMAIL, request.email)
+        await check_token(proof.token, proof.purpose, request.email)
     await _require_free_tax_id(request.nit)
     # Hashed before the transaction, which would hold a connection and locks while a core works.
     password_hash = await hash_password(request.password)
     tenant = _tenant(request, key)
     owner = _owner(request, password_hash, tenant)
     try:
-        return await _store(request, key, client, tenant, owner)
+        return await _store(request, key, client, proof, tenant, owner)
     except UniqueViolationError as error:
         user = await find_active_without_tenant(request.email) if _table_of(error) == "users" else None
         if user is None or not (await _check_password_of(user, request)).is_valid:
             raise
     # A new session must be that of the stored user, whose address keeps its spelling.
     owner.id, owner.email, owner.created_at = user.id, user.email, user.created_at
-    return await _store(request, key, client, tenant, owner, old_password=user.password)
+    return await _store(request, key, client, proof, tenant, owner, old_password=user.password)
 
 
 async def _store(
     request: RegistrationRequest,
     key: KeyState,
     client: Client,
+    proof: EmailProof,
     tenant: Tenant,
     owner: User,
     old_password: str | None = None,
@@ -138,7 +148,7 @@ async def _store(
             await record_attached(actor, owner)
         await claim_key(key.id, tenant.id, owner.email)
         if get_settings().require_verified_email:
-            await consume_token(request.email_verification_token, Purpose.VERIFIED_EMAIL, request.email)
+            await consume_token(proof.token, proof.purpose, request.email)
         await record_event("tenant.registered", actor, tenant_id=tenant.id, subject_id=tenant.id)
         await record_event("beta_key.used", actor, tenant_id=tenant.id, subject_id=key.id)
         await queue_mail(

@@ -98,7 +98,8 @@ def _one_line(text: str) -> str:
 
 
 _SECRETS = re.compile(
-    rf"(?P<key>\b{PREFIX}-){GROUP_PATTERN}-{GROUP_PATTERN}\b"
+    # Also after a percent-encoded character, as in the query of an address.
+    rf"(?P<key>(?:\b|(?<=%[0-9A-F]{{2}})){PREFIX}-){GROUP_PATTERN}-{GROUP_PATTERN}\b"
     # A session token: 256 bits in URL-safe Base64.
     r"|(?P<token>(?<![\w-]))[\w-]{43}(?![\w-])"
     r"|(?P<address>://[^\s/:@\"]*:)[^\s@\"]+(?=@)",
@@ -108,4 +109,9 @@ _SECRETS = re.compile(
 
 def _mask_secrets(_logger: WrappedLogger, _method: str, line: str) -> str:
     """A second line of defence: no code logs a beta key, a token or a password on purpose."""
-    return _SECRETS.sub(lambda match: f"{match[match.lastgroup or 0]}***", line)
+    return mask_secrets(line)
+
+
+def mask_secrets(text: str) -> str:
+    """The text without its beta keys, tokens and passwords."""
+    return _SECRETS.sub(lambda match: f"{match[match.lastgroup or 0]}***", text)

@@ -25,6 +25,7 @@ ACTIONS = {
     "tenant.registered": "a business registered.",
     "tenant.updated": "the details of a tenant were changed.",
     "tenant.suspended": "a tenant was suspended.",
+    "tenant.suspension_requested": "an operator requested a code to suspend a tenant.",
     "tenant.reactivated": "the suspension of a tenant ended.",
     "tenant.seats_set": "the number of seats of a tenant was changed.",
     "tenant.deletion_requested": "an operator requested a code to delete a tenant.",

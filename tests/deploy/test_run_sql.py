@@ -34,5 +34,5 @@ async def test_sql_runs_in_one_transaction_over_all_tenants(migrated_database: s
         "gatehouse", "db", "sql", "--run", str(file), "--json", DATABASE_URL=migrated_database
     )
     assert json.loads(ended.stdout) == {"status": "SELECT 3", "rows": [{"nit": n} for n in ("1", "2", "3")]}
-    assert "│ 3" in run_sql(migrated_database, file.read_text())[1]
+    assert "nit\n1\n2\n3\n" in run_sql(migrated_database, file.read_text())[1]
     assert "cannot be read" in run_command("gatehouse", "db", "sql", "--run", str(tmp_path / "none")).stderr

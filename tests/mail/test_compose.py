@@ -29,6 +29,12 @@ VALUES: dict[Template, dict[str, Any]] = {
         "minutes": 10,
         "days": 30,
     },
+    Template.TENANT_SUSPENSION_CODE: {
+        "businessName": "El Ahorro",
+        "nit": "900123456",
+        "code": "012345",
+        "minutes": 10,
+    },
     Template.PASSWORD_CHANGED: {"firstName": "Ana"},
     Template.BETA_KEY_INVITATION: {
         "key": "BETA-ABCDE-FGHJK",

@@ -18,7 +18,7 @@ import typer.main
 
 from api.cli import app as command_line
 from api.domain.beta_keys.issue import generate_keys
-from api.rest import routes
+from api.rest.routes import routes
 from api.schema.schema import schema
 from tests.acts import (
     ACTS,
@@ -52,10 +52,20 @@ def test_every_mutation_and_rest_endpoint_is_in_the_tables() -> None:
     mutation = schema._schema.mutation_type
     assert mutation is not None
     assert MUTATIONS.keys() == mutation.fields.keys()
-    assert DOORS.keys() == {route.path for route in routes(max_seconds=1)}
+    endpoints = {
+        f"{method} {route.path}"
+        for route in routes(max_seconds=1)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert DOORS.keys() == endpoints
 
 
 # Failures
+
+READS = ("a query", "GET /api/beta-keys/validate/{key:path}")
+
+FAILING = [*MUTATIONS, *READS, "POST /api/auth/register", "POST /api/auth/login"]
+"""Acts that are tried with failures. Other REST endpoints call the functions of these mutations."""
 
 
 @asynccontextmanager
@@ -92,11 +102,11 @@ async def test_an_act_leaves_no_secret_in_the_log(
 
     assert answer.status_code in (200, 201)
     assert "errors" not in answer.json()
-    assert '"code"' not in answer.text, answer.text
+    assert '"code":' not in answer.text, answer.text
     assert found_in(caplog) == []
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("act", FAILING)
 async def test_an_act_that_fails_on_any_table_leaves_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:
@@ -110,11 +120,11 @@ async def test_an_act_that_fails_on_any_table_leaves_no_secret(
             failed += '"INTERNAL"' in (await api.http.send(request)).text
         await database.execute(restore)
 
-    assert failed > 0 or act in ("a query", "/api/beta-keys/validate/{key:path}")
+    assert failed > 0 or act in READS
     assert found_in(caplog) == []
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("act", FAILING)
 async def test_an_act_that_loses_its_connection_leaves_no_secret(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture, act: str
 ) -> None:

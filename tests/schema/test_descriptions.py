@@ -100,11 +100,12 @@ def test_the_codes_of_a_response_are_listed() -> None:
 
 SUCCESSES = {"BETA_KEY_VALID"} | {
     code
-    for path in (ROOT / "api" / "schema").glob("*.py")
-    for code in re.findall(r'context\.message\("([A-Z_]+)"', path.read_text())
+    for folder in ("schema", "rest")
+    for path in (ROOT / "api" / folder).glob("*.py")
+    for code in re.findall(r'\bmessage\("([A-Z_]+)"(?:\)|, (?:seconds|client\.|actor\.))', path.read_text())
 }
 
-ELSEWHERE = {"BAD_REQUEST", "INTERNAL", "NOT_TEXT", "UNAVAILABLE"} | {
+ELSEWHERE = {"BAD_REQUEST", "INTERNAL", "NOT_NUMBER", "NOT_TEXT", "UNAVAILABLE"} | {
     "INVALID_KEY",
     "INVALID_TIME",
     "REPEATED",

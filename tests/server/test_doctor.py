@@ -189,7 +189,7 @@ async def test_servers_that_do_not_answer_take_a_bounded_time(black_hole: int) -
 
 
 async def test_a_wrong_setting_is_the_only_finding() -> None:
-    found = await diagnose(DATABASE_URL="postgresql://beta:hunter2#@db.internal/beta")
+    found = await diagnose(DATABASE_URL="postgresql://beta:hunter2@db.internal:port/beta")
 
     assert found.failed() == {"settings"} == found.statuses.keys()
     assert "DATABASE_URL: must be like" in found.messages["settings"]

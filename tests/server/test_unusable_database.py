@@ -8,7 +8,7 @@ import pytest
 from api.database.embedded import EmbeddedServer
 from tests.server.serving import VALIDATE, Start, ask, assert_masked, assert_tells_nothing, client
 from tests.server.test_smoke import smoke
-from tests.support import REGISTER, GatehouseProcess, hire, registration
+from tests.support import REGISTER, GatehouseProcess, hire, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +102,26 @@ async def test_a_database_that_takes_no_writes_is_not_ready(
     assert "READ_ONLY" in output
     assert login.status_code in (401, 503), login.text
     assert_no_traceback(process)
+
+
+async def test_connections_to_a_database_that_became_read_only_are_closed(
+    migrated_database: str, owner: asyncpg.Connection, start: Start
+) -> None:
+    """As after a failover: the next connections lead to the new primary."""
+    # PostgreSQL reads the setting of a database when a client connects.
+    name = await owner.fetchval("SELECT current_database()")
+    await owner.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    key = await issue_key(owner)
+    async with client(start(DATABASE_URL=migrated_database, DB_POOL_SIZE="1")) as api:
+        refused = await ask(api, REGISTER, i=registration(key))
+        before = (await api.http.get("/readyz")).status_code
+        await owner.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        after = (await api.http.get("/readyz")).status_code
+        registered = await ask(api, REGISTER, i=registration(key))
+
+    assert_masked(refused, "UNAVAILABLE")
+    assert (before, after) == (503, 200)
+    assert registered.json()["data"]["register"]["__typename"] == "Registration"
 
 
 TIMES = ["infinity", "-infinity", "0044-03-15 12:00 BC", "12000-01-01"]

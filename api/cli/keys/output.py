@@ -50,13 +50,17 @@ def print_key(key: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(key)
     else:
-        print_keys([key], as_json)
+        _print([key], None)
 
 
 def print_keys(keys: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json(keys)
-        return
+    else:
+        _print(keys, 1)
+
+
+def _print(keys: list[dict[str, Any]], lines: int | None) -> None:
     print_table(
         ("key", "status", "batch", "for", "expires", "notes", "history"),
         [
@@ -71,6 +75,7 @@ def print_keys(keys: list[dict[str, Any]], as_json: bool) -> None:
             )
             for key in keys
         ],
+        lines,
     )
 
 

@@ -9,7 +9,7 @@ from api.command_error import CommandError
 from api.database.engine import get_engine
 from api.deploy.migrations import history, retained_data, retained_objects
 from api.deploy.migrations.backfill_run import Report
-from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema
+from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema, created_tables
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import SqlMigration, migrations_by_id
@@ -19,7 +19,7 @@ from api.deploy.migrations.privileges import require_privileges
 from api.deploy.migrations.replaced import refuse_some_applied
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import current_schema, read_catalog
-from api.deploy.schema.differences import VERIFY, UnexpectedSchema, require_schema
+from api.deploy.schema.differences import UnexpectedSchema, require_schema
 from api.deploy.schema.old_tables import advice
 from api.observability.logs import get_logger
 
@@ -108,14 +108,11 @@ async def _preflight(
 
 
 async def _advice(expected: ExpectedSchema) -> str:
-    applied = await applied_ids()
-    created = {
-        table for one in migrations_by_id().values() if one.migration_id in applied for table in one.tables
-    }
+    created = created_tables(await applied_ids())
     async with get_engine().transaction() as transaction:
         connection = transaction.connection
         actual = await read_catalog(connection, await current_schema(connection), only=expected.final)
-    return VERIFY if applied and set(actual) <= created else advice(expected.final, actual)
+    return advice(expected.final, actual, created)
 
 
 async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> None:

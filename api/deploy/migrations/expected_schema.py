@@ -4,7 +4,7 @@ PostgreSQL stores an expression in parsed form, and each version writes it in an
 of a database can only be compared with those that the same server writes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,3 +41,8 @@ async def build_expected_schema(
             if migration.migration_id in wanted or migration is every[-1]:
                 after[migration.migration_id] = await read_temporary_tables(connection)
     return ExpectedSchema(after)
+
+
+def created_tables(applied: Collection[str]) -> set[str]:
+    """The names of the tables that the migrations with the ids `applied` create."""
+    return {table for one in all_migrations() if one.migration_id in applied for table in one.tables}

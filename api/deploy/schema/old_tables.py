@@ -1,6 +1,6 @@
 """Whether tables that exist are those of the old system, which `gatehouse db adopt` converts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from api.deploy.schema.catalog import Catalog
 from api.deploy.schema.differences import VERIFY, Difference, differences
@@ -44,10 +44,17 @@ def are_ours(found: Sequence[Difference], actual: Catalog, *, is_recorded: bool)
     return (is_recorded or has_first_migration) and all(one.missing for one in found)
 
 
-def advice(expected: Catalog, actual: Catalog) -> str:
-    """What to do where migrations do not fit the tables of `actual`, and none is recorded."""
-    if are_ours(differences(expected, actual), actual, is_recorded=False):
+def advice(expected: Catalog, actual: Catalog, created: Collection[str]) -> str:
+    """What to do where migrations do not fit the tables of `actual`.
+
+    `created` are the tables that the recorded migrations create.
+    """
+    if (created and set(actual) <= set(created)) or are_ours(
+        differences(expected, actual), actual, is_recorded=False
+    ):
         return VERIFY
+    if not actual:
+        return f"run: {FORWARDS}"
     return (
         problem_of_other_tables(expected, actual) or f"if the old system created these tables, run: {ADOPT}"
     )

@@ -1,6 +1,13 @@
-"""Verifying an email address: a mailed code is exchanged for a token, which registration requires."""
+"""Verifying an email address: a mailed code is exchanged for a proof, which registration requires.
 
+The proof is a token. For the web front end of the old system, which carries no token, it is the network
+address of the client. Either is valid for 30 minutes, for one registration of the email address.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import NamedTuple
 
 from api.database.scopes import platform_scope
 from api.domain import email_addresses, fields, rate_limits
@@ -10,6 +17,7 @@ from api.domain.accounts.one_time_codes import (
     make_code,
     prove_code,
     store_code,
+    store_known_token,
     store_token,
 )
 from api.domain.actors import Actor, Client
@@ -44,10 +52,43 @@ async def verify_email(email: str, code: str, client: Client) -> str:
 
     Raises `WrongCode` and `RateLimited`.
     """
+    async with _verified(email, code, client) as address:
+        return await store_token(Purpose.VERIFIED_EMAIL, address)
+
+
+async def verify_email_for_client(email: str, code: str, client: Client) -> None:
+    """As `verify_email`, for a client that carries no token: its network address takes the token's place.
+
+    Other clients behind the same address, as behind a NAT, share the proof, if they know the email address.
+    Raises `WrongCode` and `RateLimited`.
+    """
+    async with _verified(email, code, client) as address:
+        if client.ip_address is not None:
+            network = rate_limits.address_of(client)
+            await store_known_token(Purpose.VERIFIED_EMAIL_OF_CLIENT, address, network)
+
+
+@asynccontextmanager
+async def _verified(email: str, code: str, client: Client) -> AsyncIterator[str]:
+    """A transaction that has used the code up, for the address that it verifies."""
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
     address = email_addresses.as_registered(email)
     proven = await prove_code(code, Purpose.EMAIL_VERIFICATION, address)
     async with platform_scope():
         await consume_code(proven)
         await record_event("email.verified", Actor(None, address, client))
-        return await store_token(Purpose.VERIFIED_EMAIL, address)
+        yield address
+
+
+class EmailProof(NamedTuple):
+    """What a registration shows as the proof that its email was verified."""
+
+    purpose: Purpose
+    token: str | None
+
+    @classmethod
+    def of(cls, token: str | None, client: Client, *, accept_address: bool) -> "EmailProof":
+        """The token, or with `accept_address` the network address of a client without one."""
+        if token is None and accept_address and client.ip_address is not None:
+            return cls(Purpose.VERIFIED_EMAIL_OF_CLIENT, rate_limits.address_of(client))
+        return cls(Purpose.VERIFIED_EMAIL, token)

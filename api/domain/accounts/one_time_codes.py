@@ -36,8 +36,11 @@ class Purpose(Enum):
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
     TENANT_DELETION = "TENANT_DELETION"
+    TENANT_SUSPENSION = "TENANT_SUSPENSION"
     VERIFIED_EMAIL = "VERIFIED_EMAIL"
     """Not mailed: the token that is returned for a code of `EMAIL_VERIFICATION`."""
+    VERIFIED_EMAIL_OF_CLIENT = "VERIFIED_EMAIL_OF_CLIENT"
+    """Not mailed: the same for a client that carries no token. The digest is of its network address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,13 @@ async def consume_code(proven: ProvenCode) -> None:
 async def store_token(purpose: Purpose, email: str) -> str:
     """Insert a token of 256 bits for an address, in the open transaction; returns the token."""
     token = secrets.token_urlsafe(32)
-    await _insert(purpose, email, _digest(token), TOKEN_LIFETIME)
+    await store_known_token(purpose, email, token)
     return token
+
+
+async def store_known_token(purpose: Purpose, email: str, token: str) -> None:
+    """Insert a token that the client presents without having received it, in the open transaction."""
+    await _insert(purpose, email, _digest(token), TOKEN_LIFETIME)
 
 
 async def check_token(token: str | None, purpose: Purpose, email: str) -> None:

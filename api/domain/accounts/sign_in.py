@@ -2,13 +2,26 @@
 
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
-from api.domain import email_addresses, rate_limits
+from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.passwords import check_password, hash_password
 from api.domain.accounts.sessions import OpenedSession, open_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Problem, TenantSuspended, WrongCredentials
 from tables import Tenant, User
+
+MAX_IDENTIFIER = 120
+"""Characters of what a person signs in with."""
+
+
+async def may_exist(identifier: str, client: Client) -> bool:
+    """Whether an account with this email or phone may exist: always True, so that no account is revealed.
+
+    Raises `InvalidInput` for a blank text, and `RateLimited`.
+    """
+    await rate_limits.count(rate_limits.VALIDATE, rate_limits.address_of(client))
+    fields.input_field("identifier", fields.text(MAX_IDENTIFIER), identifier)
+    return True
 
 
 async def sign_in(email: str, password: str, client: Client) -> OpenedSession:

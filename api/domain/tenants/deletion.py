@@ -10,13 +10,13 @@ from piccolo.querystring import QueryString
 
 from api.database.clock import NOW
 from api.database.scopes import platform_scope, read_platform
-from api.domain import rate_limits
-from api.domain.accounts.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
+from api.domain.accounts.one_time_codes import Purpose, consume_code
 from api.domain.actors import SYSTEM_ACTOR, Actor
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound, WrongCode
-from api.domain.mails import Template, queue_mail
+from api.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from api.domain.mails import Template
 from api.domain.tenants.details import find_any_tenant
+from api.domain.tenants.operator_codes import mail_code, prove_operator_code
 from api.observability.logs import get_logger
 from api.settings import get_settings
 from tables import Session, Tenant, User
@@ -33,44 +33,29 @@ async def request_tenant_deletion(actor: Actor, tenant_id: UUID) -> datetime:
     The code is valid for this tenant and this operator only. Raises `InvalidInput` for the id of no tenant,
     and `RateLimited`.
     """
-    address = actor.email or ""
     tenant = await find_any_tenant(tenant_id)
     if tenant is None:
         raise InvalidInput([FieldProblem("id", "NOT_FOUND")])
-    await rate_limits.count_code(actor.client, address)
-    new = await make_code()
-    async with platform_scope():
-        expires_at = await store_code(
-            new, Purpose.TENANT_DELETION, address, user_id=actor.id, tenant_id=tenant_id
-        )
-        await queue_mail(
-            Template.TENANT_DELETION_CODE,
-            to=address,
-            language=actor.client.language,
-            expires_at=expires_at,
-            businessName=tenant.business_name,
-            nit=tenant.nit,
-            code=new.code,
-            minutes=new.minutes,
-            days=get_settings().deletion_grace_days,
-        )
-        await record_event("tenant.deletion_requested", actor, tenant_id=tenant_id, subject_id=tenant_id)
-    return expires_at
+    return await mail_code(
+        "tenant.deletion_requested",
+        actor,
+        tenant,
+        Purpose.TENANT_DELETION,
+        Template.TENANT_DELETION_CODE,
+        days=get_settings().deletion_grace_days,
+    )
 
 
-async def delete_tenant_with_code(actor: Actor, tenant_id: UUID, code: str) -> None:
-    """Delete a tenant with the code of `request_tenant_deletion`.
+async def delete_tenant_with_code(actor: Actor, tenant_id: UUID, code: str) -> datetime:
+    """Delete a tenant with the code of `request_tenant_deletion`; returns when it was deleted.
 
     Raises `NotFound`, `WrongCode`, and `Conflict` for a deleted tenant.
     """
     await _require_undeleted(tenant_id)
-    proven = await prove_code(code, Purpose.TENANT_DELETION, actor.email or "", tenant_id=tenant_id)
-    if proven.user_id != actor.id:
-        # The code was mailed to another operator, who had this email address before.
-        raise WrongCode
+    proven = await prove_operator_code(actor, tenant_id, Purpose.TENANT_DELETION, code)
     async with platform_scope():
         await consume_code(proven)
-        await _hide(actor, tenant_id)
+        return await _hide(actor, tenant_id)
 
 
 async def delete_tenant(actor: Actor, tenant_id: UUID) -> None:
@@ -93,7 +78,7 @@ async def _require_undeleted(tenant_id: UUID) -> None:
 _HIDE = """
 UPDATE tenants SET "deletedAt" = now(), "isActive" = false, "updatedAt" = now(),
        "suspendedAt" = CASE WHEN NOT "isActive" THEN coalesce("suspendedAt", now()) END
- WHERE id = {} AND "deletedAt" IS NULL RETURNING "businessName", nit
+ WHERE id = {} AND "deletedAt" IS NULL RETURNING "businessName", nit, "deletedAt"
 """
 
 # Every transaction that ends the sessions of a user locks that user first, and several users in the order of
@@ -101,8 +86,8 @@ UPDATE tenants SET "deletedAt" = now(), "isActive" = false, "updatedAt" = now(),
 _LOCK_USERS = 'SELECT id FROM users WHERE "tenantId" = {} ORDER BY id FOR NO KEY UPDATE'
 
 
-async def _hide(actor: Actor, tenant_id: UUID) -> None:
-    """Hide a tenant and end the sessions of its users, in the open transaction."""
+async def _hide(actor: Actor, tenant_id: UUID) -> datetime:
+    """Hide a tenant and end the sessions of its users, in the open transaction; returns the time."""
     hidden = await Tenant.raw(_HIDE, tenant_id)
     if not hidden:
         raise Conflict
@@ -117,6 +102,7 @@ async def _hide(actor: Actor, tenant_id: UUID) -> None:
         subject_id=tenant_id,
         detail={"businessName": hidden[0]["businessName"], "nit": hidden[0]["nit"]},
     )
+    return hidden[0]["deletedAt"]
 
 
 def _user_ids(tenant_id: UUID) -> Select[User]:

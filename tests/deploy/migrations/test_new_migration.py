@@ -377,9 +377,8 @@ async def test_the_document_renames_a_column_in_two_deploys(
     copy_project(tmp_path)
     new_column, *steps = blocks(RENAMING, "python")
     rename, contract = (textwrap.indent(step, "        ").rstrip() + ",\n" for step in steps)
-    (old,) = [
-        line for line in (tmp_path / "tables" / "beta_key.py").read_text().splitlines() if "notes" in line
-    ]
+    table = (tmp_path / "tables" / "beta_key.py").read_text()
+    (old,) = [line for line in table.splitlines() if "revokedReason" in line]
     edit(tmp_path, [("beta_key.py", f"{old}\n", new_column)])
     written = []
     for command in commands(RENAMING):
@@ -390,7 +389,8 @@ async def test_the_document_renames_a_column_in_two_deploys(
     assert rename in written[0]
     assert re.sub('unused_since=".*"', f'unused_since="{unused_since}"', contract) in written[2]
     names = "SELECT attname FROM pg_attribute WHERE attrelid = 'beta_keys'::regclass AND NOT attisdropped"
-    assert {"memo", "notes"} & {row[0] for row in await connection.fetch(names)} == {"memo"}
+    found = {row[0] for row in await connection.fetch(names)}
+    assert found & {"revocation", "revokedReason"} == {"revocation"}
 
 
 def test_the_backfill_of_the_documentation_breaks_no_rule(tmp_path: Path) -> None:

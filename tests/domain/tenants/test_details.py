@@ -133,7 +133,8 @@ async def test_an_admin_changes_the_business(api: Api, database: asyncpg.Connect
     after = await one_row(database, "SELECT * FROM tenants")
     assert {name: answer[name] for name in stored} == stored
     assert {name: value for name, value in after.items() if before[name] != value} == stored | {
-        "updatedAt": after["updatedAt"]
+        "updatedAt": after["updatedAt"],
+        "searchText": f"{before['nit']}\nla nueva\nhola@example.com".lower(),
     }
     assert after["updatedAt"] > before["updatedAt"]
 

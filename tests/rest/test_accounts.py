@@ -1,11 +1,16 @@
-"""The REST API for the clients of the old system."""
+"""Validation of keys, registration, sign-in and errors over REST, for the web front end of the old system."""
+
+from datetime import datetime
 
 import asyncpg
 import pytest
 
+from api.domain.business_types import BusinessType
 from api.domain.errors import DomainError
-from api.rest import HTTP_STATUS_OF_ERROR
-from tests.support import PASSWORD, Api, issue_key, registration
+from api.domain.registration import RegistrationRequest
+from api.messages import field_label
+from api.rest.errors import HTTP_STATUS_OF_ERROR
+from tests.support import PASSWORD, Api, Settings, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -39,13 +44,15 @@ async def test_a_business_registers_and_signs_in(api: Api, database: asyncpg.Con
     registered = await api.http.post("/api/auth/register", json=form)
     signed_in = await api.http.post("/api/auth/login", json={"email": form["email"], "password": PASSWORD})
 
-    assert (registered.status_code, signed_in.status_code) == (201, 201)
+    assert (registered.status_code, signed_in.status_code) == (201, 200)
     for body in (registered.json(), signed_in.json()):
         assert body.keys() == {"user", "tenant", "accessToken"}
         assert body["user"]["email"] == form["email"]
         assert body["user"]["tenantId"] == body["tenant"]["id"]
         assert body["tenant"]["businessType"] == "CAFETERIA"
         assert "password" not in body["user"]
+        for row in (body["user"], body["tenant"]):
+            assert datetime.fromisoformat(row["createdAt"]) <= datetime.fromisoformat(row["updatedAt"])
         assert (await api.viewer(body["accessToken"]))["tenant"]["id"] == body["tenant"]["id"]
 
 
@@ -59,12 +66,88 @@ async def test_an_error_has_the_shape_that_old_clients_know(api: Api, database: 
         "statusCode": 400,
         "error": "Bad Request",
         "code": "INVALID_INPUT",
-        "message": "Algunos campos no son válidos.",
+        "message": [
+            "Correo electrónico: No es un correo electrónico válido.",
+            "Nombre: Este campo es obligatorio.",
+        ],
         "fields": [
             {"field": "email", "code": "INVALID_EMAIL", "message": "No es un correo electrónico válido."},
             {"field": "firstName", "code": "REQUIRED", "message": "Este campo es obligatorio."},
         ],
     }
+
+
+def test_every_field_of_registration_has_a_label() -> None:
+    names = {str(field.alias) for field in RegistrationRequest.model_fields.values()}
+    # A client of the old system never sends a token.
+    for name in names - {"emailVerificationToken"}:
+        assert name not in (field_label(name, "en"), field_label(name, "es"))
+
+
+OLD_LABELS = {
+    "Tienda": "TIENDA",
+    "Supermercado": "SUPERMERCADO",
+    "Minimercado": "MINIMERCADO",
+    "Farmacia": "FARMACIA",
+    "Droguería": "DROGUERIA",
+    "Restaurante": "RESTAURANTE",
+    "Cafetería": "CAFETERIA",
+    "Panadería": "PANADERIA",
+    "Ferretería": "FERRETERIA",
+    "Papelería": "PAPELERIA",
+    "Boutique": "BOUTIQUE",
+    "Skateshop": "SKATESHOP",
+    "Artículos Deportivos": "DEPORTES",
+    "Tecnología y Electrónica": "TECNOLOGIA",
+    "Tienda de Mascotas": "MASCOTAS",
+    "Belleza y Cosméticos": "BELLEZA",
+    "Licores": "LICORES",
+    "Miscelánea/Variedades": "VARIEDADES",
+    "Otro": "OTRO",
+}
+
+
+async def test_each_label_of_the_old_business_types_is_stored_as_a_type(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    assert set(OLD_LABELS.values()) == {known.value for known in BusinessType}
+    for label, stored in OLD_LABELS.items():
+        form = registration(await issue_key(database), businessType=label)
+        response = await api.http.post("/api/auth/register", json=form)
+        assert (response.status_code, response.json()["tenant"]["businessType"]) == (201, stored), label
+
+
+async def test_the_signed_in_user_is_read(api: Api, database: asyncpg.Connection) -> None:
+    registered = await api.http.post("/api/auth/register", json=registration(await issue_key(database)))
+    token = registered.json()["accessToken"]
+
+    signed_in = await api.http.get("/api/users/me", headers={"authorization": f"Bearer {token}"})
+    unknown = await api.http.get("/api/users/me", headers={"authorization": f"Bearer {'x' * 43}"})
+    without = await api.http.get("/api/users/me")
+
+    assert (signed_in.status_code, signed_in.json()) == (200, registered.json()["user"])
+    for refused in (unknown, without):
+        assert (refused.status_code, refused.json()["code"]) == (401, "UNAUTHENTICATED")
+
+
+async def test_the_question_for_an_account_tells_nothing(api: Api, database: asyncpg.Connection) -> None:
+    form = registration(await issue_key(database))
+    await api.register(form)
+
+    for identifier in (form["email"], "nobody@example.com", "300 123 4567", "x"):
+        response = await api.http.post("/api/auth/check-user", json={"identifier": identifier})
+        assert (response.status_code, response.json()) == (200, {"exists": True}), identifier
+    for invalid in ({}, {"identifier": " "}, {"identifier": 3}):
+        response = await api.http.post("/api/auth/check-user", json=invalid)
+        assert (response.status_code, response.json()["fields"][0]["field"]) == (400, "identifier"), invalid
+
+
+async def test_the_question_for_an_account_is_limited(api: Api, settings: Settings) -> None:
+    settings(RATE_LIMITS="on", RATE_LIMIT_VALIDATE="2/minute")
+    answers = [await api.http.post("/api/auth/check-user", json={"identifier": "x"}) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[-1].headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""What is asked of each new connection: whether a pooler is in between, and whether its role is safe."""
+
+from typing import Any
+
+from api.database.driver_errors import UnsafeRole
+from api.settings import SettingsError
+
+
+async def is_direct(connection: Any) -> bool:
+    """Whether no pooler is in between: a pooler answers a process id of its own when it is connected to."""
+    # Without parameters, so that no statement is prepared; the number of rows is in its status.
+    pid = connection.get_server_pid()
+    return await connection.execute(f"SELECT 1 WHERE pg_backend_pid() = {pid}") == "SELECT 1"
+
+
+async def require_safe_role(connection: Any) -> None:
+    """Raise `UnsafeRole` or `SettingsError`. Each new connection is checked: the database may start later."""
+    role = await connection.fetchrow(
+        "SELECT rolname, rolsuper, rolbypassrls, current_setting('server_encoding') AS encoding"
+        " FROM pg_roles WHERE rolname = current_user"
+    )
+    if role["encoding"] != "UTF8":
+        raise SettingsError(f"DATABASE_URL: the database is in {role['encoding']}; make one in UTF8")
+    if role["rolsuper"] or role["rolbypassrls"]:
+        raise UnsafeRole(
+            f"the role {role['rolname']} of DATABASE_URL bypasses row security; use another: "
+            "CREATE ROLE gatehouse LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS; "
+            "ALTER DATABASE … OWNER TO gatehouse"
+        )

@@ -1,0 +1,48 @@
+"""What an endpoint reads from its request: the JSON body, ids, and who sent it."""
+
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+
+from api.domain.accounts.operators import as_operator
+from api.domain.actors import Actor
+from api.domain.errors import NotFound, Unauthenticated
+from api.domain.viewer import Viewer, find_viewer
+from api.http.body import HttpError, parse_json, read_body, refuse_compression, require_json
+from api.http.client import bearer_token, client_of
+from api.http.limits import MAX_BODY_BYTES
+
+
+async def read_json_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises `HttpError` if the body is anything else."""
+    headers = request.headers
+    require_json(headers.get("content-type", "").encode("latin-1"))
+    refuse_compression(headers.get("content-encoding", "").encode("latin-1"))
+    body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
+    values = parse_json(body)
+    if not isinstance(values, dict):
+        raise HttpError(400, "The body must be a JSON object.")
+    return values
+
+
+async def signed_in(request: Request) -> Viewer:
+    """The signed-in user. Raises `Unauthenticated`."""
+    token = bearer_token(request.scope)
+    viewer = None if token is None else await find_viewer(token, client_of(request.scope))
+    if viewer is None:
+        raise Unauthenticated
+    return viewer
+
+
+async def operator(request: Request) -> Actor:
+    """The signed-in operator. Raises `Unauthenticated` and `Forbidden`."""
+    return as_operator(await signed_in(request))
+
+
+def read_id(text: str) -> UUID:
+    """An id of the path or the body. Raises `NotFound` for a text that is no UUID, as for an unknown id."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None

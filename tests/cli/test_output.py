@@ -1,0 +1,112 @@
+"""What commands print: in a terminal, into a pipe, and where only ASCII can be shown."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from rich.cells import cell_len
+
+from api.cli.keys.output import print_keys
+from api.cli.terminal import print_table
+from tests.cli.commands import type_in
+from tests.support import hire, issue_key
+
+pytestmark = pytest.mark.anyio
+
+LONG = "Panadería y Cafetería Doña Peña del Barrio La Candelaria 東京 " * 2
+
+TIME = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+
+
+class TerminalOutput(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+Terminal = Callable[..., list[str]]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Calls a function, and returns the lines that it prints to a terminal of 80 columns."""
+
+    def call(function: Callable[..., None], *arguments: Any) -> list[str]:
+        output = TerminalOutput()
+        monkeypatch.setenv("COLUMNS", "80")
+        with redirect_stdout(output):
+            function(*arguments)
+        return [re.sub(r"\x1b\[\d*m", "", line) for line in output.getvalue().splitlines()]
+
+    return call
+
+
+def key_row(**changes: Any) -> dict[str, Any]:
+    return {
+        "key": "BETA-AAAAA-AAAAA", "status": "AVAILABLE", "batch": LONG, "recipientEmail": f"{'a' * 60}@b.co",
+        "expiresAt": TIME, "notes": LONG, "usedAt": TIME, "usedBy": {"businessName": LONG}, **changes,
+    }  # fmt: skip
+
+
+def test_a_key_is_one_line_of_80_columns(terminal: Terminal) -> None:
+    _, first, second = terminal(print_keys, [key_row(), key_row(key="BETA-BBBBB-BBBBB")], False)
+
+    assert first.startswith("BETA-AAAAA-AAAAA  AVAILABLE  ")
+    assert second.startswith("BETA-BBBBB-BBBBB  AVAILABLE  ")
+    assert max(map(cell_len, (first, second))) <= 80
+    assert "…" in first
+
+
+def test_a_tenant_is_at_most_two_lines_of_80_columns(terminal: Terminal) -> None:
+    rows = [
+        (f"90010000{number}", LONG, f"{'a' * 60}@b.co", "admin 1/1, manager 0/1", TIME, LONG)
+        for number in range(3)
+    ]
+
+    headings = ("tax id", "name", "owner", "seats", "registered", "history")
+
+    lines = terminal(print_table, headings, rows, 2)
+
+    assert len(lines) == 7
+    assert max(map(cell_len, lines)) <= 80
+
+
+def test_one_record_is_shown_whole(terminal: Terminal) -> None:
+    lines = terminal(print_table, ("id", "name"), [("1", "x" * 300)])
+
+    assert "".join(lines).count("x") == 300
+
+
+async def test_into_a_pipe_listings_are_tab_separated(database: asyncpg.Connection) -> None:
+    await issue_key(database, key="BETA-AAAAA-AAAAA", notes=f"a\tb\nc {LONG}", batch="feria")
+    await hire(database, None, "SUPER_ADMIN", email="ana@example.com")
+
+    keys = type_in("keys", "list", COLUMNS="80").stdout.splitlines()
+    operators = type_in("operators", "list").stdout.splitlines()
+    stats = type_in("keys", "stats").stdout.splitlines()
+
+    assert keys[0].split("\t") == ["key", "status", "batch", "for", "expires", "notes", "history"]
+    cells = ["BETA-AAAAA-AAAAA", "AVAILABLE", "feria", "", "", f"a b c {LONG.strip()}", ""]
+    assert [line.split("\t") for line in keys[1:]] == [cells]
+    assert [line.split("\t")[0] for line in operators] == ["email", "ana@example.com"]
+    assert [line.count("\t") for line in stats] == [stats[0].count("\t")] * 2
+
+
+@pytest.mark.parametrize("encoding", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}], ids=str)
+async def test_where_only_ascii_can_be_shown_nothing_fails(
+    database: asyncpg.Connection, encoding: dict[str, str]
+) -> None:
+    await issue_key(database, key="BETA-AAAAA-AAAAA", notes="Peña 東京 🎉")
+
+    for command in (["keys", "list"], ["keys", "list", "--json"], ["keys", "show", "ñandú"], ["--help"]):
+        done = type_in(*command, **encoding)
+
+        assert "Traceback" not in done.stderr
+        assert done.returncode == (1 if "show" in command else 0), done.stderr
+    (key,) = json.loads(type_in("keys", "list", "--json", **encoding).stdout)
+    assert key["notes"] == "Peña 東京 🎉"
