@@ -14,8 +14,9 @@ from api.domain.errors import Problem
 def email(max_length: int) -> Callable[[str], str]:
     """An email address as `email-validator` normalises it, without asking DNS.
 
-    An address is ambiguous if its local part mixes scripts, or if folding changes more of it than the case of
-    ASCII letters: its mails may reach another mailbox than the one that it looks like.
+    An address is ambiguous if its local part or its domain mixes scripts, or if folding changes more of its
+    local part than the case of ASCII letters: its mails may reach another mailbox than the one that it looks
+    like.
     """
 
     def read(value: str) -> str:
@@ -30,6 +31,8 @@ def email(max_length: int) -> Callable[[str], str]:
             raise Problem("INVALID_EMAIL") from None
         if not typed_text.is_readable(address):
             raise Problem("INVALID_EMAIL")
+        if any(map(_mixes_scripts, address.rpartition("@")[2].split("."))):
+            raise Problem("AMBIGUOUS_EMAIL")
         if len(address) > max_length:
             raise Problem("TOO_LONG", max=max_length)
         return address
@@ -57,8 +60,31 @@ def is_ambiguous(local: str) -> bool:
     return (
         unicodedata.normalize("NFKC", local) != local
         or local.lower() != ascii_lower(local)
-        or len({script for script in map(_script, local) if script}) > 1
+        or len(_scripts(local)) > 1
+        or not all(map(_may_be_in_local_part, local))
+        or _SECOND_DOT.search(local) is not None
     )
+
+
+_SECOND_DOT = re.compile("[ij]\u0307")
+"""An i with a dot above, which looks like one without: `lower()` of many languages makes it of U+0130."""
+
+
+def _may_be_in_local_part(character: str) -> bool:
+    """Whether it is of ASCII, a letter or a mark. Other signs can look like one of ASCII, such as U+2019."""
+    return character.isascii() or unicodedata.category(character)[0] in "LM"
+
+
+def _mixes_scripts(label: str) -> bool:
+    """Whether a label of a domain mixes scripts. Latin letters may stand beside Chinese and Japanese ones."""
+    if label.isascii():
+        return False
+    scripts = _scripts(label)
+    return len(scripts) > 1 and scripts != {"LATIN", "CJK"}
+
+
+def _scripts(text: str) -> set[str]:
+    return {script for script in map(_script, text) if script is not None}
 
 
 def ascii_lower(text: str) -> str:
