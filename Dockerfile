@@ -25,7 +25,7 @@ FROM python:3.13-slim-trixie
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY --from=build /app /app
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000 METRICS_HOST=0.0.0.0
 # The proxy in front of a container has a private address.
 ENV TRUSTED_PROXIES=10.0.0.0/8,100.64.0.0/10,127.0.0.0/8,169.254.0.0/16,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7
 # A number, because Kubernetes cannot tell whether a name is root. It needs no entry in /etc/passwd.

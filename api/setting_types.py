@@ -108,6 +108,13 @@ def read_addresses(value: str) -> tuple[Address, ...]:
     return () if header.defects else header.addresses
 
 
+def _read_hosts(value: str) -> str:
+    hosts = [host.removeprefix("[").removesuffix("]") for host in _split(value)]
+    if not hosts or not all(re.fullmatch(r"[\w.:%-]+", host) for host in hosts):
+        raise ValueError
+    return ",".join(hosts)
+
+
 def _read_metrics_token(value: str) -> SecretStr:
     if not re.fullmatch(r"[!-~]{16,}", value):
         raise ValueError
@@ -212,5 +219,9 @@ TaxIdCountry = Annotated[
         "the two letters of a country (ISO 3166) whose tax ids python-stdnum knows, like `CO`",
         _read_tax_id_country,
     ),
+]
+Hosts = Annotated[
+    str,
+    Format("addresses or names, separated by commas, like `::` or `127.0.0.1,10.0.0.7`", _read_hosts),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]

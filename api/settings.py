@@ -18,6 +18,7 @@ from api.setting_types import (
     DatabaseUrl,
     HeaderNames,
     Heading,
+    Hosts,
     MetricsToken,
     Networks,
     Origins,
@@ -59,8 +60,9 @@ class Settings(BaseSettings):
     db_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     """The largest number of database connections of each server process."""
 
-    host: Annotated[str, Heading("Server")] = "127.0.0.1"
-    """The address where the server listens. `0.0.0.0` accepts connections from other machines."""
+    host: Annotated[Hosts, Heading("Server")] = "127.0.0.1"
+    """The addresses where the server listens. `0.0.0.0` accepts connections from other machines,
+    `::` those over IPv6 too."""
     port: Port = 8000
     """The port where the server listens."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
@@ -89,8 +91,8 @@ class Settings(BaseSettings):
     metrics_port: Port | None = None
     """The port of `/metrics` for Prometheus, where nothing else is served. If neither `METRICS_PORT` nor
     `METRICS_TOKEN` is set, nothing is measured."""
-    metrics_host: str = "127.0.0.1"
-    """The address where `METRICS_PORT` listens."""
+    metrics_host: Hosts = "127.0.0.1"
+    """The addresses where `METRICS_PORT` listens."""
     metrics_token: MetricsToken | None = None
     """The bearer token that a request to `/metrics` must send. Without `METRICS_PORT`, `/metrics` is served
     on `PORT`. Unset, `METRICS_PORT` answers without a token."""

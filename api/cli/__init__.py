@@ -11,6 +11,7 @@ load; `gatehouse --help` must work without settings, and fast.
 import signal
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,7 @@ app = typer.Typer(
     name="gatehouse",
     help="Gatehouse, the registration of a closed beta: issue beta keys, manage tenants, run the server.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 app.add_typer(db, name="db")
@@ -46,6 +47,25 @@ app.add_typer(operators, name="operators")
 app.add_typer(tenants, name="tenants")
 app.add_typer(users, name="users")
 app.command()(audit)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"gatehouse {version('gatehouse')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version, and exit."
+        ),
+    ] = False,
+) -> None:
+    # The options of `gatehouse` itself; its help is above.
+    pass
 
 
 def main() -> None:

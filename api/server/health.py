@@ -19,7 +19,8 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 def find_problems() -> list[str]:
     """What is wrong, in sentences; empty if a server or a worker runs, and each that runs works."""
     settings = get_settings()
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    first = settings.host.split(",")[0]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)  # noqa: S104
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz"
     workers = silences()
     problems = [

@@ -1,10 +1,8 @@
 """`gatehouse serve`: prepares the database and runs the server."""
 
 import asyncio
-import errno
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +12,6 @@ from types import FrameType
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from api.command_error import CommandError
 from api.database.driver_errors import DISCONNECTED, UnsafeRole
 from api.database.engine import get_engine
 from api.deploy.migrations.apply import apply_pending
@@ -24,6 +21,7 @@ from api.domain.actors import SYSTEM_ACTOR
 from api.domain.beta_keys.issue import IssueOptions, NewKey, any_key, issue_keys
 from api.observability.error_descriptions import describe_error
 from api.observability.logs import configure_logging, get_logger
+from api.server.listeners import open_listeners
 from api.server.worker_process import worker_process
 from api.settings import Settings, get_settings
 
@@ -35,10 +33,10 @@ def serve() -> None:
     settings = get_settings()
     configure_logging()
     # First, so that a start fails immediately, and changes nothing, if another program has the port.
-    listeners = [_listen(settings.host, settings.port, "HOST", "PORT")]
+    listeners = open_listeners(settings.host, settings.port, "HOST", "PORT")
     if settings.metrics_port is not None:
-        listeners.append(
-            _listen(settings.metrics_host, settings.metrics_port, "METRICS_HOST", "METRICS_PORT")
+        listeners += open_listeners(
+            settings.metrics_host, settings.metrics_port, "METRICS_HOST", "METRICS_PORT"
         )
     # uvicorn raises the signal again after its shutdown. The default handler would then end the process
     # without stopping the embedded PostgreSQL.
@@ -84,27 +82,14 @@ def _shared_metrics(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            advice = f"set {port_setting}, or stop the program that listens there"
-        else:
-            advice = f"set {host_setting} and {port_setting}"
-        raise CommandError(f"cannot listen on {host}:{port} ({error.strerror}); {advice}") from None
-    listener.set_inheritable(True)
-    return listener
-
-
 def _exit(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
 async def _prepare(settings: Settings) -> None:
     """Migrate an embedded database. Check any other one, and log a warning if it is not ready."""
-    base = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    host = settings.host.split(",")[0]
+    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     if settings.database_url is None:
         get_engine().creates_embedded = True
         await apply_pending()

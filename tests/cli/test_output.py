@@ -2,10 +2,13 @@
 
 import io
 import json
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from importlib.metadata import version as installed
 from typing import Any
 
 import asyncpg
@@ -15,7 +18,7 @@ from rich.cells import cell_len
 from api.cli.keys.output import print_keys
 from api.cli.terminal import print_table
 from tests.cli.commands import type_in
-from tests.support import hire, issue_key
+from tests.support import GATEHOUSE, hire, issue_key
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +113,20 @@ async def test_where_only_ascii_can_be_shown_nothing_fails(
         assert done.returncode == (1 if "show" in command else 0), done.stderr
     (key,) = json.loads(type_in("keys", "list", "--json", **encoding).stdout)
     assert key["notes"] == "Peña 東京 🎉"
+
+
+def test_the_version_and_the_short_option_for_help() -> None:
+    version = type_in("--version")
+    helps = [type_in(*words, "-h") for words in ([], ["keys"], ["keys", "issue"])]
+
+    assert (version.returncode, version.stdout) == (0, f"gatehouse {installed('gatehouse')}\n")
+    assert [(done.returncode, "Usage: " in done.stdout) for done in helps] == [(0, True)] * 3
+    assert "registration of a closed beta" in helps[0].stdout
+
+
+def test_a_shell_completes_commands() -> None:
+    """The script of `--install-completion` calls the program with these variables."""
+    words = {"_GATEHOUSE_COMPLETE": "complete_bash", "COMP_WORDS": "gatehouse keys i", "COMP_CWORD": "2"}
+    done = subprocess.run([GATEHOUSE], env=os.environ | words, capture_output=True, text=True, check=True)
+
+    assert set(done.stdout.split()) == {"invite", "issue", "import"}
