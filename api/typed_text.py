@@ -1,6 +1,6 @@
 """The cleaner of every text that a person types or pastes, whatever door it comes through.
 
-Texts that are copied from a chat, a PDF or a spreadsheet hold characters that nobody sees, and several
+Texts that are copied from a chat, a PDF or a spreadsheet hold invisible characters, and several
 characters for what looks the same. `clean` is for texts that people read, such as names; `fold` is for texts
 in which only ASCII can be meant, such as keys, codes, tax ids and phones. Passwords are neither.
 

@@ -28,7 +28,7 @@ async def find_questions(connection: Any, expected: Catalog, actual: Catalog) ->
 
 
 _OUT_OF_USE = "email = id::text || '@old.invalid', \"isActive\" = false"
-"""An address that nobody else has, and that no mail reaches."""
+"""A unique address that no mail reaches."""
 
 _RENAMED_KEY = "key = left(md5(id::text), 20)"
 
@@ -67,7 +67,7 @@ async def _equal_emails(connection: Any, users: Table) -> AsyncIterator[Question
             tuple(row["ids"]),
             tuple(
                 Choice(
-                    f"{one} keeps the address; nobody signs in as the others",
+                    f"{one} keeps the address; the others cannot sign in",
                     (f"UPDATE users SET {_OUT_OF_USE} WHERE {one_of(_others(row['ids'], one))}",),
                 )
                 for one in row["ids"]
@@ -150,7 +150,7 @@ def _without_key(ids: Sequence[str], used: Sequence[str]) -> tuple[str, ...]:
 
 
 _FOR_NULL = {
-    ("users", "email"): ("nobody signs in as them", f"UPDATE users SET {_OUT_OF_USE}"),
+    ("users", "email"): ("they cannot sign in", f"UPDATE users SET {_OUT_OF_USE}"),
     ("tenants", "nit"): ("their tax id is unknown", "UPDATE tenants SET nit = 'unknown ' || id::text"),
     ("beta_keys", "key"): ("they are deleted", "DELETE FROM beta_keys"),
 }
@@ -170,7 +170,7 @@ async def _missing_values(connection: Any, table: str, new: Table, old: Table) -
 
 
 _FOR_LONG = {
-    ("users", "email"): ("nobody signs in as them", f"UPDATE users SET {_OUT_OF_USE}"),
+    ("users", "email"): ("they cannot sign in", f"UPDATE users SET {_OUT_OF_USE}"),
     ("beta_keys", "key"): ("the keys are replaced with unknown ones", f"UPDATE beta_keys SET {_RENAMED_KEY}"),
 }
 
