@@ -141,7 +141,11 @@ class Settings(BaseSettings):
     rate_limit_login: Rate = "10/minute"
     """How often one address may try to sign in, or try a one-time code."""
     rate_limit_wrong_passwords: Rate = "5/15 minutes"
-    """How many wrong passwords may be tried for one account, from all addresses together."""
+    """How many wrong passwords may be tried for one account from one address, or in one session."""
+    rate_limit_account_passwords: Rate = "50/hour"
+    """How many passwords may be tried for one account, from all addresses together, before each further try
+    waits: up to 5 seconds, and no time for the right password from a network that the account has used
+    before."""
     rate_limit_codes: Rate = "3/hour"
     """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "5/hour"

@@ -232,7 +232,7 @@ QUESTIONS = {
         'users."lastName" may be null',
     ),
     "a table that is gone": (
-        [("piccolo_app.py", ", Mail, OneTimeCode, ServerProcess]", ", OneTimeCode, ServerProcess]")],
+        [("piccolo_app.py", ", Mail, OneTimeCode, ServerProcess,", ", OneTimeCode, ServerProcess,")],
         "tables/ has no table mails",
     ),
 }
