@@ -8,6 +8,7 @@ from email.headerregistry import Address
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +32,7 @@ from api.setting_types import (
     Sender,
     SmtpUrl,
     TaxIdCountry,
+    TimeZoneName,
     read_addresses,
 )
 
@@ -109,6 +111,9 @@ class Settings(BaseSettings):
     require_verified_email: bool = False
     """Accept a registration only with a token of `verifyEmail`, which proves that the owner reads that
     mailbox."""
+    time_zone: TimeZoneName = "America/Bogota"
+    """The zone in which a day begins and ends, such as the last one of a beta key, and in which mails and
+    commands write times."""
     phone_region: PhoneRegion = "CO"
     """The country of phone numbers that are written without a country code."""
     tax_id_country: TaxIdCountry | None = None
@@ -160,6 +165,11 @@ class Settings(BaseSettings):
         if value is None and info.data.get("smtp_url") is not None:
             raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
         return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of `time_zone`."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def metrics(self) -> bool:
