@@ -54,6 +54,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "This action is not possible in the current state.",
         "Esta acción no es posible en el estado actual.",
     ),
+    "CONFLICT.LAST_OPERATOR": (
+        "This is the last active operator. Add or reactivate another one first.",
+        "Es el último operador activo. Primero agregue o reactive otro.",
+    ),
+    "CONFLICT.OWN_ACCOUNT": (
+        "You cannot do this to your own account.",
+        "No puede hacer esto con su propia cuenta.",
+    ),
     "UNAUTHENTICATED": ("Please sign in first.", "Primero inicie sesión."),
     "FORBIDDEN": ("You do not have permission to do this.", "No tiene permiso para hacer esto."),
     "INVALID_ARGUMENT.OUT_OF_RANGE": (

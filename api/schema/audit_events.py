@@ -45,6 +45,10 @@ ACTIONS = {
     "email.verification_requested": "a code to verify an email address was requested.",
     "email.verified": "an email address was verified.",
     "operator.added": "an operator was created.",
+    "operator.removed": "an operator was deleted.",
+    "operator.deactivated": "the access of an operator was ended.",
+    "operator.reactivated": "a deactivated operator may sign in again.",
+    "operator.password_reset": "the password of an operator was replaced by another operator or a command.",
     "user.attached": "a user without a tenant, of an adopted database, joined one.",
     "user.removed": "a user without a tenant was deleted.",
 }

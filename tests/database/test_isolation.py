@@ -96,6 +96,11 @@ OPERATORS = {
     "setSeats",
     "requestTenantDeletion",
     "deleteTenant",
+    "operators",
+    "removeOperator",
+    "deactivateOperator",
+    "reactivateOperator",
+    "resetOperatorPassword",
 }
 
 
