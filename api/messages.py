@@ -165,6 +165,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "SESSION_REVOKED": ("That device has been signed out.", "Se cerró la sesión en ese dispositivo."),
     "SIGNED_OUT": ("You have signed out.", "Ha cerrado sesión."),
+    "SIGNED_OUT_EVERYWHERE": (
+        "You have signed out on all devices.",
+        "Se cerró su sesión en todos los dispositivos.",
+    ),
+    "STAFF_SIGNED_OUT": (
+        "This person has been signed out on all devices.",
+        "Se cerró la sesión de esta persona en todos sus dispositivos.",
+    ),
     "STAFF_REMOVED": ("This person no longer has access.", "Esta persona ya no tiene acceso."),
     "SUSPENDED": (
         "{name} is suspended: its staff no longer has access.",
