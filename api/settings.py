@@ -104,6 +104,12 @@ class Settings(BaseSettings):
 
     session_days: Annotated[int, Field(ge=1, le=3650), Heading("Sessions, data and fields")] = 30
     """How many days a session lasts after sign-in."""
+    session_idle_days: Annotated[int, Field(ge=1, le=3650)] = 14
+    """How many days a session lasts without use."""
+    operator_session_hours: Annotated[int, Field(ge=1, le=87_600)] = 12
+    """How many hours a session of an operator lasts after sign-in."""
+    operator_session_idle_minutes: Annotated[int, Field(ge=5, le=525_600)] = 60
+    """How many minutes a session of an operator lasts without use."""
     deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
     """How many days a deleted tenant can be restored with `gatehouse tenants restore`; then it is erased."""
     audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
