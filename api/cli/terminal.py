@@ -1,7 +1,7 @@
 """Printing the result of a command as JSON, as a table for a terminal, or tab-separated for a pipe."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from shutil import get_terminal_size
 from typing import Annotated, Any
 
@@ -10,6 +10,8 @@ import typer
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+from api import written_times
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -53,7 +55,7 @@ def format_value(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return written_times.short(value)
     return str(value)
 
 

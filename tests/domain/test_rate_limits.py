@@ -93,6 +93,8 @@ LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
 UNLIMITED = {
     "logout": "needs a session, and ends it",
     "revokeSession": "needs a session, and ends one",
+    "signOutEverywhere": "needs a session, and ends it",
+    "endStaffSessions": "needs the session of an admin or a manager",
     "changePassword": "wrong passwords of its account count, wherever they are tried; see below",
     "updateTenant": "needs an admin's session",
     "createStaff": "needs the session of somebody who looks after staff, and a free seat",

@@ -37,7 +37,10 @@ def issue(
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option(help="When the keys expire: 30d, 12h, 45m, 2w, or a date such as 2027-01-31."),
+        typer.Option(
+            help="When the keys expire: after 30d, 12h, 45m or 2w, at the end of a day such as 2027-01-31, "
+            "or at '2027-01-31 12:00', in TIME_ZONE."
+        ),
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the keys to this new file.")] = None,
     json: Json = False,

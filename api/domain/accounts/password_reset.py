@@ -5,7 +5,14 @@ from datetime import datetime
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import email_addresses, fields, rate_limits
-from api.domain.accounts.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
+from api.domain.accounts.one_time_codes import (
+    NewCode,
+    Purpose,
+    consume_code,
+    make_code,
+    prove_code,
+    store_code,
+)
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions
 from api.domain.accounts.sign_in import find_by_email
@@ -31,22 +38,30 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     async with platform_scope():
         # The same statements without a user: a missing round trip would reveal that the account does not
         # exist.
-        expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
         await record_event(
             "password.reset_requested",
             Actor(None, address, client),
             tenant_id=user.tenant_id if user else None,
             subject_id=user.id if user else None,
         )
-        await queue_mail(
-            Template.PASSWORD_RESET_CODE,
-            to=user.email if user else None,
-            language=client.language,
-            expires_at=expires_at,
-            firstName=user.first_name if user else None,
-            code=new.code,
-            minutes=new.minutes,
-        )
+        return await mail_reset_code(new, address, user, client)
+
+
+async def mail_reset_code(new: NewCode, address: str, user: User | None, client: Client) -> datetime:
+    """Store and mail a code for `reset_password` in the open transaction; returns when it expires.
+
+    Without a user no mail is sent, after the same statements.
+    """
+    expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
+    await queue_mail(
+        Template.PASSWORD_RESET_CODE,
+        to=user.email if user else None,
+        language=client.language,
+        expires_at=expires_at,
+        firstName=user.first_name if user else None,
+        code=new.code,
+        minutes=new.minutes,
+    )
     return expires_at
 
 
