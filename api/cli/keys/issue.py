@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api import written_times
 from api.cli.files import flush_to_disk, new_file, progress_bar
 from api.cli.keys.options import parse_expiry
 from api.cli.keys.output import new_key_fields, print_keys
@@ -78,7 +79,7 @@ def _issue_csv(path: Path, options: "IssueOptions", issue_into: "IssueKeys") -> 
     from api.domain.beta_keys.file_export import formula_safe
 
     common = [formula_safe(text or "") for text in (options.notes, options.batch, options.recipient_email)]
-    expires = options.expires_at.isoformat() if options.expires_at else ""
+    expires = written_times.iso(options.expires_at) if options.expires_at else ""
     missing, issued = options.count, False
     try:
         with new_file(path) as file, progress_bar(options.count) as advance:
