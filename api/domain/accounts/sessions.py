@@ -7,11 +7,8 @@ from uuid import UUID
 
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
-<<<<<<< HEAD
-from api.domain.accounts.devices import agent_of, network_of
-=======
 from api.domain import session_lifetimes
->>>>>>> main
+from api.domain.accounts.devices import agent_of, network_of
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import NotFound
