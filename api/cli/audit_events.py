@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from api import written_times
 from api.cli.terminal import to_json
 from api.command_error import CommandError
 
@@ -130,6 +129,8 @@ def _event_fields(event: "Event") -> dict[str, Any]:
 
 
 def _as_text(event: "Event") -> str:
+    from api import written_times
+
     actor = event.actor_email or "-"
     parts = [
         written_times.short(event.at, seconds=True),

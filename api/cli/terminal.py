@@ -11,8 +11,6 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from api import written_times
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 GAP = "  "
@@ -55,6 +53,8 @@ def format_value(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
+        from api import written_times
+
         return written_times.short(value)
     return str(value)
 

@@ -13,7 +13,6 @@ from typing import Annotated, TextIO
 
 import typer
 
-from api import written_times
 from api.cli.files import new_file
 from api.cli.keys.options import (
     BatchOption,
@@ -156,6 +155,8 @@ async def _send_all(batch: str, addresses: list[str], language: Language) -> int
 
 
 async def _wait(seconds: int) -> None:
+    from api import written_times
+
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     typer.echo(f"hourly limit of invitations reached; continuing at {written_times.short(until)}", err=True)
     await asyncio.sleep(seconds)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api import written_times
 from api.cli.files import flush_to_disk, new_file, progress_bar
 from api.cli.keys.options import parse_expiry
 from api.cli.keys.output import new_key_fields, print_keys
@@ -76,6 +75,7 @@ def _issue_csv(path: Path, options: "IssueOptions", issue_into: "IssueKeys") -> 
     All of them are on the disk before the transaction commits, so a full disk issues nothing. The file gets
     its name after the commit, so a file with a name never holds keys that were not issued.
     """
+    from api import written_times
     from api.domain.beta_keys.file_export import formula_safe
 
     common = [formula_safe(text or "") for text in (options.notes, options.batch, options.recipient_email)]
