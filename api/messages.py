@@ -54,6 +54,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "This action is not possible in the current state.",
         "Esta acción no es posible en el estado actual.",
     ),
+    "CONFLICT.LAST_OPERATOR": (
+        "This is the last active operator. Add or reactivate another one first.",
+        "Es el último operador activo. Primero agregue o reactive otro.",
+    ),
+    "CONFLICT.OWN_ACCOUNT": (
+        "You cannot do this to your own account.",
+        "No puede hacer esto con su propia cuenta.",
+    ),
     "UNAUTHENTICATED": ("Please sign in first.", "Primero inicie sesión."),
     "FORBIDDEN": ("You do not have permission to do this.", "No tiene permiso para hacer esto."),
     "INVALID_ARGUMENT.OUT_OF_RANGE": (
@@ -114,8 +122,8 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "INVALID_KEY": ("This is not a valid beta key.", "No es una clave beta válida."),
     "INVALID_TIME": (
-        "Use a date such as 2027-01-31 or 2027-01-31T12:00Z.",
-        "Use una fecha como 2027-01-31 o 2027-01-31T12:00Z.",
+        "Use a day such as 2027-01-31, or a time such as 2027-01-31 12:00.",
+        "Use un día como 2027-01-31, o una hora como 2027-01-31 12:00.",
     ),
     "IN_THE_PAST": ("This must be in the future.", "Debe ser una fecha futura."),
     "ONE_KEY_EACH": (
@@ -210,6 +218,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "SESSION_REVOKED": ("That device has been signed out.", "Se cerró la sesión en ese dispositivo."),
     "SIGNED_OUT": ("You have signed out.", "Ha cerrado sesión."),
+    "SIGNED_OUT_EVERYWHERE": (
+        "You have signed out on all devices.",
+        "Se cerró su sesión en todos los dispositivos.",
+    ),
+    "STAFF_SIGNED_OUT": (
+        "This person has been signed out on all devices.",
+        "Se cerró la sesión de esta persona en todos sus dispositivos.",
+    ),
     "STAFF_REMOVED": ("This person no longer has access.", "Esta persona ya no tiene acceso."),
     "SUSPENDED": (
         "{name} is suspended: its staff no longer has access.",

@@ -8,6 +8,7 @@ from email.headerregistry import Address
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +32,7 @@ from api.setting_types import (
     Sender,
     SmtpUrl,
     TaxIdCountry,
+    TimeZoneName,
     read_addresses,
 )
 
@@ -102,6 +104,12 @@ class Settings(BaseSettings):
 
     session_days: Annotated[int, Field(ge=1, le=3650), Heading("Sessions, data and fields")] = 30
     """How many days a session lasts after sign-in."""
+    session_idle_days: Annotated[int, Field(ge=1, le=3650)] = 14
+    """How many days a session lasts without use."""
+    operator_session_hours: Annotated[int, Field(ge=1, le=87_600)] = 12
+    """How many hours a session of an operator lasts after sign-in."""
+    operator_session_idle_minutes: Annotated[int, Field(ge=5, le=525_600)] = 60
+    """How many minutes a session of an operator lasts without use."""
     deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
     """How many days a deleted tenant can be restored with `gatehouse tenants restore`; then it is erased."""
     audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
@@ -109,6 +117,9 @@ class Settings(BaseSettings):
     require_verified_email: bool = False
     """Accept a registration only with a token of `verifyEmail`, which proves that the owner reads that
     mailbox."""
+    time_zone: TimeZoneName = "America/Bogota"
+    """The zone in which a day begins and ends, such as the last one of a beta key, and in which mails and
+    commands write times."""
     phone_region: PhoneRegion = "CO"
     """The country of phone numbers that are written without a country code."""
     tax_id_country: TaxIdCountry | None = None
@@ -141,7 +152,11 @@ class Settings(BaseSettings):
     rate_limit_login: Rate = "10/minute"
     """How often one address may try to sign in, or try a one-time code."""
     rate_limit_wrong_passwords: Rate = "5/15 minutes"
-    """How many wrong passwords may be tried for one account, from all addresses together."""
+    """How many wrong passwords may be tried for one account from one address, or in one session."""
+    rate_limit_account_passwords: Rate = "50/hour"
+    """How many passwords may be tried for one account, from all addresses together, before each further try
+    waits: up to 5 seconds, and no time for the right password from a network that the account has used
+    before."""
     rate_limit_codes: Rate = "3/hour"
     """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "5/hour"
@@ -160,6 +175,11 @@ class Settings(BaseSettings):
         if value is None and info.data.get("smtp_url") is not None:
             raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
         return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of `time_zone`."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def metrics(self) -> bool:

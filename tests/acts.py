@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 
 from api.domain.beta_keys.issue import generate_keys
+from tests import account_acts
 from tests.commands import run_command
 from tests.domain.accounts.codes import REQUEST_RESET, REQUEST_VERIFICATION, RESET, VERIFY
 from tests.support import LOGIN, PASSWORD, REGISTER, Api, hire, issue_key, registration
@@ -235,6 +236,7 @@ MUTATIONS: dict[str, Graphql] = {
     "setSeats": set_seats,
     "requestTenantDeletion": request_tenant_deletion,
     "deleteTenant": delete_tenant,
+    **account_acts.MUTATIONS,
 }
 
 
@@ -443,6 +445,10 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "keys send": (["--batch", "launch", "--to", "ADDRESSES"], "beta_keys"),
     "operators add": (["eva@example.com", "--password-stdin"], "users"),
     "operators list": ([], None),
+    "operators remove": (["left@example.com"], "audit_events"),
+    "operators deactivate": (["left@example.com"], "users"),
+    "operators reactivate": (["away@example.com"], "users"),
+    "operators reset-password": (["left@example.com", "--password-stdin"], "users"),
     "audit": ([], None),
     "tenants list": ([], None),
     "tenants show": (["OPEN"], None),
@@ -468,7 +474,9 @@ INSERT INTO tenants ("businessName", nit, "businessType", address, "isActive", "
   ('La Bodega', 'SUSPENDED', 'TIENDA', 'Calle 2', false, NULL),
   ('El Sol', 'DELETED', 'TIENDA', 'Calle 3', false, now());
 INSERT INTO users (email, password, "firstName", "lastName", role)
-  VALUES ('early@example.com', '', 'Eva', 'Mora', 'CASHIER')
+  SELECT name || '@example.com', '', 'Eva', '', CASE name WHEN 'early' THEN 'CASHIER' ELSE 'SUPER_ADMIN' END
+    FROM unnest(ARRAY['early', 'left', 'here', 'away']) name;
+UPDATE users SET "isActive" = false WHERE email = 'away@example.com'
 """
 
 

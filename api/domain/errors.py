@@ -134,6 +134,22 @@ class Conflict(DomainError):
     code = "CONFLICT"
 
 
+class LastOperator(Conflict):
+    """Without the last active operator, nobody could manage keys and tenants over the API."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.LAST_OPERATOR"
+
+
+class OwnAccount(Conflict):
+    """The act is for the account of another user."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.OWN_ACCOUNT"
+
+
 class NoSeat(DomainError):
     """The tenant has `max` seats for the role, and none is free."""
 

@@ -11,6 +11,7 @@ from api.database.engine import Transaction
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.database.shared_lookup import SharedLookup
+from api.domain import session_lifetimes
 from api.domain.actors import Actor, Client
 from tables import Tenant, User
 
@@ -39,14 +40,19 @@ _BY_TOKEN = f"""
 SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS is_outdated,
        {select_list(User, "u", leave_out=(User.password,))}, {select_list(Tenant, "t")}
   FROM sessions s JOIN users u ON u.id = s."userId" LEFT JOIN tenants t ON t.id = u."tenantId"
- WHERE s."tokenDigest" = ANY({{}}::bytea[]) AND s."revokedAt" IS NULL AND s."expiresAt" > now()
+ WHERE s."tokenDigest" = ANY({{}}::bytea[]) AND {session_lifetimes.IS_OPEN}
    AND u."isActive" AND t."isActive" IS NOT FALSE
 """
 
 
 async def _select_viewers(digests: list[str]) -> dict[str, dict[str, Any]]:
     """Rows of `_BY_TOKEN` by the digest of their token in hexadecimal."""
-    rows = await read_platform(_BY_TOKEN, LAST_SEEN_PRECISION, [bytes.fromhex(digest) for digest in digests])
+    rows = await read_platform(
+        _BY_TOKEN,
+        LAST_SEEN_PRECISION,
+        [bytes.fromhex(digest) for digest in digests],
+        *session_lifetimes.limits(),
+    )
     return {row["tokenDigest"].hex(): row for row in rows}
 
 

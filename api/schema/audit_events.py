@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from api.domain import pagination
+from api.domain import pagination, times
 from api.domain.audit_events import listing
 from api.domain.audit_events.listing import Event, EventFilter
 from api.domain.pagination import Page, Position
@@ -13,7 +13,7 @@ from api.schema.context import Info
 from api.schema.descriptions import list_codes
 from api.schema.inputs import uuid_of
 from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
-from api.schema.scalars import Json
+from api.schema.scalars import Json, TimeOrDay
 
 ACTIONS = {
     "beta_key.issued": "an operator issued beta keys; the subject is the key if it was one.",
@@ -35,9 +35,11 @@ ACTIONS = {
     "staff.created": "a user of a tenant was created.",
     "staff.updated": "a user of a tenant was changed.",
     "staff.removed": "a user of a tenant was deleted.",
+    "staff.signed_out": "all sessions of a user of a tenant were ended by an admin or a manager.",
     "session.opened": "a user signed in.",
     "session.refused": "a sign-in failed; `detail.reason` says why.",
     "session.closed": "a user signed out.",
+    "session.all_closed": "a user ended all of their sessions.",
     "session.revoked": "a user ended another of their sessions.",
     "password.changed": "a user changed their password.",
     "password.reset_requested": "a code for a new password was requested.",
@@ -45,6 +47,10 @@ ACTIONS = {
     "email.verification_requested": "a code to verify an email address was requested.",
     "email.verified": "an email address was verified.",
     "operator.added": "an operator was created.",
+    "operator.removed": "an operator was deleted.",
+    "operator.deactivated": "the access of an operator was ended.",
+    "operator.reactivated": "a deactivated operator may sign in again.",
+    "operator.password_reset": "the password of an operator was replaced by another operator or a command.",
     "user.attached": "a user without a tenant, of an adopted database, joined one.",
     "user.removed": "a user without a tenant was deleted.",
 }
@@ -106,11 +112,11 @@ class AuditEventFilter:
     actor_email: str | None = strawberry.field(
         default=strawberry.UNSET, description="The whole `actorEmail`; case does not matter."
     )
-    since: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="The earliest `at`, inclusive."
+    since: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET, description="The earliest `at`, inclusive; of a day, its start."
     )
-    until: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="The latest `at`, exclusive."
+    until: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET, description="The latest `at`, exclusive; of a day, its end."
     )
 
     def to_domain(self) -> EventFilter:
@@ -118,8 +124,8 @@ class AuditEventFilter:
             action=self.action or None,
             tenant_id=uuid_of(self.tenant_id) if self.tenant_id else None,
             actor_email=self.actor_email or None,
-            since=self.since or None,
-            until=self.until or None,
+            since=times.start(self.since) if self.since else None,
+            until=times.next_start(self.until) if self.until else None,
         )
 
 

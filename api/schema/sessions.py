@@ -62,7 +62,10 @@ class Session:
     last_seen_at: datetime = strawberry.field(
         description="When the device sent its last request, to the minute."
     )
-    expires_at: datetime = strawberry.field(description="When the session ends, unless it is ended before.")
+    expires_at: datetime = strawberry.field(
+        description="When the session ends, however much it is used. Unused, it ends before: after 14 days, "
+        "of an operator after 60 minutes, unless the deployment sets other times."
+    )
     user_agent: str | None = strawberry.field(
         description="The `User-Agent` header of the sign-in; null if it had none."
     )
@@ -109,6 +112,15 @@ async def revoke_session(
     viewer = await info.context.signed_in()
     await domain_sessions.revoke_session(viewer, uuid_of(id))
     return Done(message=info.context.message("SESSION_REVOKED"))
+
+
+@strawberry.mutation(
+    description="Ends all sessions of the viewer, that of this request included. Requires a signed-in user."
+)
+async def sign_out_everywhere(info: Info) -> Done:
+    viewer = await info.context.signed_in()
+    await domain_sessions.sign_out_everywhere(viewer)
+    return Done(message=info.context.message("SIGNED_OUT_EVERYWHERE"))
 
 
 @strawberry.input(description="The current and the new password of the viewer.")

@@ -106,6 +106,24 @@ async def update_staff(
     return User.of_rows(user, tenant)
 
 
+EndStaffSessionsResult = Annotated[
+    Done | NotFound,
+    strawberry.union(
+        "EndStaffSessionsResult", description="The sign-out, or `NotFound` for a user of another tenant."
+    ),
+]
+
+
+@strawberry.mutation(
+    description="Signs a user of the viewer's tenant out on all devices. Admins, for all roles; managers, "
+    "for cashiers. Only the owner does so for the owner."
+)
+async def end_staff_sessions(info: Info, id: StaffId) -> EndStaffSessionsResult:
+    viewer = await info.context.signed_in()
+    await staff.end_staff_sessions(viewer, uuid_of(id))
+    return Done(message=info.context.message("STAFF_SIGNED_OUT"))
+
+
 RemoveStaffResult = Annotated[
     Done | NotFound | Conflict,
     strawberry.union(

@@ -47,7 +47,7 @@ async def test_imported_keys_admit_a_business(
     ends = await database.fetch(
         'SELECT "expiresAt"::text FROM beta_keys WHERE "expiresAt" IS NOT NULL ORDER BY 1'
     )
-    assert [row[0][:16] for row in ends] == ["2099-01-31 00:00", "2099-01-31 17:00"]
+    assert [row[0][:16] for row in ends] == ["2099-01-31 17:00", "2099-02-01 04:59"]
     event = await one_row(database, "SELECT * FROM audit_events")
     assert (event["action"], orjson.loads(event["detail"])) == (
         "beta_key.imported",
@@ -101,7 +101,7 @@ async def test_headings_in_two_languages_name_the_columns(
     row = await one_row(
         database, 'SELECT key, notes, batch, "expiresAt"::date::text, "recipientEmail" FROM beta_keys'
     )
-    assert tuple(row) == ("old-1", "a", "x", "2099-01-31", "ana@example.com")
+    assert tuple(row) == ("old-1", "a", "x", "2099-02-01", "ana@example.com")
 
 
 async def test_a_heading_alone_has_nothing_to_import(database: asyncpg.Connection, tmp_path: Path) -> None:

@@ -57,6 +57,10 @@ WITH_IDS = {
              __typename ... on Error { code message } } }""",
         "cashier",
     ),
+    "endStaffSessions": (
+        "mutation($id: ID!) { endStaffSessions(id: $id) { __typename ... on Error { code message } } }",
+        "cashier",
+    ),
     "removeStaff": (
         "mutation($id: ID!) { removeStaff(id: $id) { __typename ... on Error { code message } } }",
         "cashier",
@@ -72,6 +76,7 @@ WITHOUT_IDS = {
     "register": "is public, and makes a tenant of its own",
     "login": "is public, and takes a password",
     "logout": "ends the session of the request",
+    "signOutEverywhere": "ends the viewer's own sessions, and takes nothing",
     "changePassword": "changes the viewer's own, and takes it",
     "requestPasswordReset": "is public, and takes an address",
     "resetPassword": "is public, and takes a code that was mailed",
@@ -96,6 +101,11 @@ OPERATORS = {
     "setSeats",
     "requestTenantDeletion",
     "deleteTenant",
+    "operators",
+    "removeOperator",
+    "deactivateOperator",
+    "reactivateOperator",
+    "resetOperatorPassword",
 }
 
 

@@ -18,6 +18,10 @@ COMMANDS = commands_by_section(DOCUMENT)
 EXPECTED = {
     "gatehouse operators add": "password: ",
     "gatehouse operators list": "you@example.com",
+    "gatehouse operators reset-password": "password: ",
+    "gatehouse operators deactivate": "colleague@example.com deactivated",
+    "gatehouse operators reactivate": "colleague@example.com reactivated",
+    "gatehouse operators remove": "colleague@example.com removed",
     "gatehouse keys issue --count 3": "trade fair",
     "gatehouse keys list": "trade fair",
     "gatehouse keys show": "trade fair",

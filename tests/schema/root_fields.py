@@ -39,6 +39,14 @@ RESTRICTED = {
         OPERATOR,
         "mutation($id: ID!) { requestTenantDeletion(id: $id) { __typename } }",
     ),
+    "operators": (OPERATOR, "{ operators { id } }"),
+    "removeOperator": (OPERATOR, "mutation($id: ID!) { removeOperator(id: $id) { __typename } }"),
+    "deactivateOperator": (OPERATOR, "mutation($id: ID!) { deactivateOperator(id: $id) { __typename } }"),
+    "reactivateOperator": (OPERATOR, "mutation($id: ID!) { reactivateOperator(id: $id) { __typename } }"),
+    "resetOperatorPassword": (
+        OPERATOR,
+        "mutation($id: ID!) { resetOperatorPassword(id: $id) { __typename } }",
+    ),
     "deleteTenant": (OPERATOR, 'mutation($id: ID!) { deleteTenant(id: $id, code: "123456") { __typename } }'),
 }
 """The roles that may use a field, and a document that uses it; `$id` is an id that no row has."""

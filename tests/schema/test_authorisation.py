@@ -24,6 +24,8 @@ OWN = {
     "login",
     "logout",
     "revokeSession",
+    "signOutEverywhere",
+    "endStaffSessions",
     "changePassword",
     "requestPasswordReset",
     "resetPassword",

@@ -5,7 +5,14 @@ from datetime import datetime
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import email_addresses, fields, rate_limits
-from api.domain.accounts.one_time_codes import Purpose, consume_code, make_code, prove_code, store_code
+from api.domain.accounts.one_time_codes import (
+    NewCode,
+    Purpose,
+    consume_code,
+    make_code,
+    prove_code,
+    store_code,
+)
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions
 from api.domain.accounts.sign_in import find_by_email
@@ -25,28 +32,36 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     address = fields.input_field("email", email_addresses.user_email, email)
     await rate_limits.count_code(client, address)
     new = await make_code()
-    user, _ = await find_by_email(address) or (None, None)
+    user, _, _ = await find_by_email(address, client) or (None, None, False)
     if user is not None and not user.is_active:
         user = None
     async with platform_scope():
         # The same statements without a user: a missing round trip would reveal that the account does not
         # exist.
-        expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
         await record_event(
             "password.reset_requested",
             Actor(None, address, client),
             tenant_id=user.tenant_id if user else None,
             subject_id=user.id if user else None,
         )
-        await queue_mail(
-            Template.PASSWORD_RESET_CODE,
-            to=user.email if user else None,
-            language=client.language,
-            expires_at=expires_at,
-            firstName=user.first_name if user else None,
-            code=new.code,
-            minutes=new.minutes,
-        )
+        return await mail_reset_code(new, address, user, client)
+
+
+async def mail_reset_code(new: NewCode, address: str, user: User | None, client: Client) -> datetime:
+    """Store and mail a code for `reset_password` in the open transaction; returns when it expires.
+
+    Without a user no mail is sent, after the same statements.
+    """
+    expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
+    await queue_mail(
+        Template.PASSWORD_RESET_CODE,
+        to=user.email if user else None,
+        language=client.language,
+        expires_at=expires_at,
+        firstName=user.first_name if user else None,
+        code=new.code,
+        minutes=new.minutes,
+    )
     return expires_at
 
 
@@ -55,7 +70,7 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
 
     Raises `InvalidInput`, which costs no try of the code, `WrongCode` and `RateLimited`.
     """
-    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
+    await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     fields.input_field("newPassword", fields.password, new_password)
     proven = await prove_code(code, Purpose.PASSWORD_RESET, email_addresses.as_registered(email))
     password_hash = await hash_password(new_password)
@@ -84,3 +99,4 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
             language=client.language,
             firstName=user["firstName"],
         )
+    await rate_limits.start_anew(user["email"])

@@ -2,16 +2,17 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
+from api.domain import session_lifetimes
+from api.domain.accounts.devices import agent_of, network_of
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import NotFound
 from api.domain.viewer import Viewer, read_in_scope, scope_of, token_digest
-from api.settings import get_settings
 from tables import Session, Tenant, User
 
 
@@ -66,25 +67,38 @@ async def insert_session(user: User, tenant: Tenant | None, client: Client) -> O
     token = secrets.token_urlsafe(32)
     # Raw, because every registration runs it: Piccolo takes 150 µs to build such a query.
     (row,) = await Session.raw(
-        'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
-        ' VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"',
+        _INSERT,
+        user.id,
+        network_of(client),
+        agent_of(client),
         user.id,
         token_digest(token),
-        timedelta(days=get_settings().session_days),
+        session_lifetimes.lifetime(user.role),
         client.user_agent,
         client.ip_address,
     )
     return OpenedSession(token, row["expiresAt"], user, tenant)
 
 
+_INSERT = """
+WITH device AS (
+    INSERT INTO known_devices ("userId", network, agent) VALUES ({}, {}, {})
+    ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now()
+)
+INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")
+VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"
+"""
+
+
 MAX_LISTED = 100
 """Sessions of one listing. A program that signs in for each call makes many."""
 
-_OPEN_SESSIONS = """
-SELECT id, "createdAt" AS created_at, "lastSeenAt" AS last_seen_at, "expiresAt" AS expires_at,
-       "userAgent" AS user_agent, "ipAddress" AS ip_address, id = {} AS is_current
-  FROM sessions WHERE "userId" = {} AND "revokedAt" IS NULL AND "expiresAt" > now()
- ORDER BY is_current DESC, "lastSeenAt" DESC, id LIMIT {}
+_OPEN_SESSIONS = f"""
+SELECT s.id, s."createdAt" AS created_at, s."lastSeenAt" AS last_seen_at, s."expiresAt" AS expires_at,
+       s."userAgent" AS user_agent, s."ipAddress" AS ip_address, s.id = {{}} AS is_current
+  FROM sessions s JOIN users u ON u.id = s."userId"
+ WHERE s."userId" = {{}} AND {session_lifetimes.IS_OPEN}
+ ORDER BY is_current DESC, s."lastSeenAt" DESC, s.id LIMIT {{}}
 """
 
 
@@ -103,7 +117,14 @@ class ListedSession:
 
 async def list_sessions(viewer: Viewer) -> list[ListedSession]:
     """The open sessions of the viewer: the one of this request, then the most recently seen first."""
-    rows = await read_in_scope(viewer, _OPEN_SESSIONS, viewer.session_id, viewer.user.id, MAX_LISTED)
+    rows = await read_in_scope(
+        viewer,
+        _OPEN_SESSIONS,
+        viewer.session_id,
+        viewer.user.id,
+        *session_lifetimes.limits(),
+        MAX_LISTED,
+    )
     return [ListedSession(**row) for row in rows]
 
 
@@ -128,6 +149,21 @@ async def revoke_session(viewer: Viewer, session_id: UUID) -> None:
         await record_event(
             "session.revoked", viewer.actor, tenant_id=viewer.user.tenant_id, subject_id=session_id
         )
+
+
+async def sign_out_everywhere(viewer: Viewer) -> None:
+    """End all sessions of the viewer, that of this request included."""
+    async with scope_of(viewer):
+        await lock_and_end_sessions(viewer.user.id)
+        await record_event(
+            "session.all_closed", viewer.actor, tenant_id=viewer.user.tenant_id, subject_id=viewer.user.id
+        )
+
+
+async def lock_and_end_sessions(user_id: UUID) -> None:
+    """End all sessions of a user whom the open transaction does not change otherwise."""
+    await User.raw("SELECT id FROM users WHERE id = {} FOR NO KEY UPDATE", user_id)
+    await end_sessions(user_id)
 
 
 async def end_sessions(user_id: UUID, *, except_id: UUID | None = None) -> None:

@@ -10,7 +10,7 @@ from asyncpg import UniqueViolationError
 
 from api import typed_text
 from api.database.scopes import copy_rows, platform_scope
-from api.domain import fields
+from api.domain import fields, times
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.file_export import from_formula_safe, without_text_mark
@@ -241,7 +241,11 @@ _TOTAL = re.compile(
 
 
 def _expiry(text: str) -> datetime:
-    return fields.future(fields.instant(text))
+    return fields.future(times.end(times.read_typed(text)))
+
+
+def _sent_at(text: str) -> datetime:
+    return times.start(times.read_typed(text))
 
 
 # Most lines of a file have the same notes, batch and expiry. Caching halves the time of an import.
@@ -251,5 +255,5 @@ _CLEANERS: Mapping[Column, Callable[[str], Any]] = {
     Column.BATCH: lru_cache(fields.batch),
     Column.EXPIRES_AT: lru_cache(_expiry),
     Column.RECIPIENT_EMAIL: user_email,
-    Column.SENT_AT: lru_cache(fields.instant),
+    Column.SENT_AT: lru_cache(_sent_at),
 }

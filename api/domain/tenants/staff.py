@@ -11,7 +11,7 @@ from api.database.row_writes import insert_row, update_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_tenants, tenant_scope
 from api.domain.accounts.passwords import hash_password
-from api.domain.accounts.sessions import end_sessions
+from api.domain.accounts.sessions import end_sessions, lock_and_end_sessions
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, EmailTaken, Forbidden, NotFound, Problem
 from api.domain.fields import DocumentId, NoneIfBlank, Password, PersonName, Phone, UserEmail
@@ -226,6 +226,23 @@ async def remove_staff(viewer: Viewer, subject_id: UUID) -> None:
             await _record("staff.removed", viewer, subject, _summary(subject))
     except ForeignKeyViolationError:
         raise Conflict from None
+
+
+async def end_staff_sessions(viewer: Viewer, subject_id: UUID) -> None:
+    """Sign a user of the viewer's tenant out on all devices.
+
+    Raises `NotFound`, and `Forbidden` unless the viewer manages that role; the owner's sessions are ended by
+    the owner only.
+    """
+    tenant_id = _managed_tenant(viewer).id
+    async with tenant_scope(tenant_id):
+        _, user = await lock_tenant(tenant_id, viewer)
+        subject = await _find_user(tenant_id, subject_id)
+        _require_can_manage(user, Role(subject.role))
+        if subject.is_owner and subject.id != user.id:
+            raise Forbidden
+        await lock_and_end_sessions(subject.id)
+        await _record("staff.signed_out", viewer, subject, _summary(subject))
 
 
 def _summary(user: User) -> dict[str, Any]:
