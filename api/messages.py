@@ -132,14 +132,67 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "THERE_ALREADY": ("This key already exists.", "Esta clave ya existe."),
     "REPEATED": ("This key is also in line {line}.", "Esta clave también está en la línea {line}."),
+    # Problems of a line of a file.
     "UNKNOWN_COLUMN": (
-        "The columns are key, notes, batch, expiresAt and recipientEmail, each at most once.",
-        "Las columnas son key, notes, batch, expiresAt y recipientEmail, cada una como máximo una vez.",
+        "The columns are key, notes, batch, expiresAt, recipientEmail and status, in English or Spanish.",
+        "Las columnas son clave, notas, lote, vencimiento, destinatario y estado, en español o inglés.",
+    ),
+    "LINE.REPEATED_COLUMN": ("Another column means the same.", "Otra columna significa lo mismo."),
+    "LINE.REPEATED_HEADING": (
+        "The heading is here again, as where two files were joined.",
+        "El encabezado está aquí otra vez, como donde se unieron dos archivos.",
     ),
     "TOO_MANY_CELLS": (
         "This line has more cells than the heading.",
         "Esta línea tiene más celdas que el encabezado.",
     ),
+    "LINE.UNBALANCED_QUOTES": (
+        "The quotation marks do not match; is one missing?",
+        "Las comillas no coinciden; ¿falta alguna?",
+    ),
+    "LINE.NOT_CSV": (
+        "This is a workbook or another file that is not text; export it as CSV.",
+        "Es un libro de cálculo u otro archivo que no es texto; expórtelo como CSV.",
+    ),
+    "LINE.NOT_UTF_8": (
+        "This text is not in UTF-8; save the file as CSV in UTF-8.",
+        "Este texto no está en UTF-8; guarde el archivo como CSV en UTF-8.",
+    ),
+    "LINE.UNKNOWN_STATUS": (
+        "Use a status such as available, used, expired or revoked.",
+        "Use un estado como disponible, usada, vencida o revocada.",
+    ),
+    "LINE.CONTRADICTORY_STATUS": (
+        "The key is available here, and used or revoked in another column.",
+        "Aquí la clave está disponible, y en otra columna está usada o revocada.",
+    ),
+    "LINE.NOT_A_KEY": ("This is a total, not a key.", "Es un total, no una clave."),
+    "LINE.NO_ADDRESS": (
+        "This is neither an email address nor a heading such as email or correo.",
+        "No es un correo electrónico ni un encabezado como correo o email.",
+    ),
+    "LINE.NO_ADDRESS_HEADING": (
+        "No heading such as email or correo names the column of the addresses; choose it with --column.",
+        "Ningún encabezado como correo o email nombra la columna de las direcciones; elíjala con --column.",
+    ),
+    "LINE.NO_SUCH_COLUMN": ("No column has this heading.", "Ninguna columna tiene este encabezado."),
+    "LINE.SEVERAL_COLUMNS": (
+        "Several columns hold the same kind of value; choose that of the addresses with --column.",
+        "Varias columnas tienen el mismo tipo de dato; elija la de las direcciones con --column.",
+    ),
+    "LINE.SEVERAL_ADDRESSES": (
+        "This line has several addresses; write each in a line of its own.",
+        "Esta línea tiene varias direcciones; escriba cada una en su propia línea.",
+    ),
+    "LINE.ADDRESS_ELSEWHERE": (
+        "The address is in another column than those of the other lines.",
+        "La dirección está en otra columna que las de las demás líneas.",
+    ),
+    "LINE.REPEATED_PAIR": (
+        "The address or the key is also in line {line}, beside another one.",
+        "La dirección o la clave también está en la línea {line}, junto a otra.",
+    ),
+    "LINE.OTHER_BATCH": ("This key belongs to another batch.", "Esta clave es de otro lote."),
     # Confirmations.
     "BETA_KEY_VALID": ("This beta key is valid.", "Esta clave beta es válida."),
     "BETA_KEY_DELETED": (
