@@ -6,6 +6,7 @@ rejects None.
 
 from tables.audit_event import AuditEvent
 from tables.beta_key import BetaKey
+from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.one_time_code import OneTimeCode
 from tables.server_process import ServerProcess
@@ -13,4 +14,14 @@ from tables.session import Session
 from tables.tenant import Tenant
 from tables.user import User
 
-__all__ = ["AuditEvent", "BetaKey", "Mail", "OneTimeCode", "ServerProcess", "Session", "Tenant", "User"]
+__all__ = [
+    "AuditEvent",
+    "BetaKey",
+    "KnownDevice",
+    "Mail",
+    "OneTimeCode",
+    "ServerProcess",
+    "Session",
+    "Tenant",
+    "User",
+]

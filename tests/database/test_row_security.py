@@ -20,10 +20,11 @@ from tests.support import Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
-PROTECTED = ["users", "tenants", "sessions", "audit_events", "mails", "one_time_codes", "server_processes"]
+PLATFORM_ONLY = ["mails", "one_time_codes", "server_processes", "known_devices"]
+"""Mails contain codes, and the second table their digests; the others show hosts and where people are. No
+tenant may read them."""
 
-PLATFORM_ONLY = ["mails", "one_time_codes", "server_processes"]
-"""Mails contain codes, and the second table their digests; the third shows hosts. No tenant may read them."""
+PROTECTED = ["users", "tenants", "sessions", "audit_events", *PLATFORM_ONLY]
 
 
 @pytest.fixture
@@ -74,6 +75,8 @@ INSERTS = {
         VALUES ('x', 'x', 'x', now(), $1)""",
     "server_processes": """INSERT INTO server_processes (kind, host, "processId", version, release)
         VALUES ('server', $1::uuid::text, 1, 'x', 'x')""",
+    "known_devices": """INSERT INTO known_devices ("userId", network, agent)
+        VALUES ((SELECT $1::uuid), 'x', 'x')""",
 }
 
 
