@@ -30,6 +30,7 @@ WRONG_KEYS = Limit("rate_limit_wrong_keys")
 REGISTER = Limit("rate_limit_register")
 LOGIN = Limit("rate_limit_login")
 WRONG_PASSWORDS = Limit("rate_limit_wrong_passwords")
+WRONG_SECOND_FACTORS = Limit("rate_limit_wrong_second_factors")
 CODES = Limit("rate_limit_codes")
 MAILBOX_CODES = Limit("rate_limit_mailbox_codes")
 

@@ -36,6 +36,8 @@ VALUES: dict[Template, dict[str, Any]] = {
         "minutes": 10,
     },
     Template.PASSWORD_CHANGED: {"firstName": "Ana"},
+    Template.SECOND_FACTOR_ON: {"firstName": "Ana"},
+    Template.SECOND_FACTOR_OFF: {"firstName": "Ana"},
     Template.BETA_KEY_INVITATION: {
         "key": "BETA-ABCDE-FGHJK",
         "expiresAt": "2027-01-31",

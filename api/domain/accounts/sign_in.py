@@ -4,7 +4,7 @@ from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.passwords import check_password, hash_password
-from api.domain.accounts.sessions import OpenedSession, open_session
+from api.domain.accounts.sessions import OpenedSession, open_session, require_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Problem, TenantSuspended, WrongCredentials
@@ -29,7 +29,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
 
     Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after the
     same work, so that neither the answer nor its time reveals an account; `TenantSuspended` only with the
-    right password; and `RateLimited`.
+    right password, as `SecondFactorRequired`; and `RateLimited`.
     """
     account = rate_limits.account_of(email)
     await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
@@ -52,7 +52,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
         async with platform_scope():
             opened = await open_session(user, tenant, client, rehashed=rehashed)
         if opened is not None:
-            return opened
+            return require_session(opened)
         # The user or the tenant changed while the password was verified: decide again by their new state.
 
 
