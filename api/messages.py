@@ -141,8 +141,8 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "INVALID_KEY": ("This is not a valid beta key.", "No es una clave beta válida."),
     "INVALID_TIME": (
-        "Use a date such as 2027-01-31 or 2027-01-31T12:00Z.",
-        "Use una fecha como 2027-01-31 o 2027-01-31T12:00Z.",
+        "Use a day such as 2027-01-31, or a time such as 2027-01-31 12:00.",
+        "Use un día como 2027-01-31, o una hora como 2027-01-31 12:00.",
     ),
     "IN_THE_PAST": ("This must be in the future.", "Debe ser una fecha futura."),
     "ONE_KEY_EACH": (

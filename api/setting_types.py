@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.policy import SMTP
+from importlib import resources
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -171,6 +172,16 @@ def _read_phone_region(value: str) -> str:
     return value.upper()
 
 
+def _read_time_zone(value: str) -> str:
+    # The folder of the system has other files too, such as right/America/Bogota, which counts leap seconds.
+    names = resources.files("tzdata").joinpath("zones").read_text().split()
+    written = {name.lower(): name for name in names if name != "Factory"}
+    try:
+        return written[value.replace(" ", "_").lower()]
+    except KeyError:
+        raise ValueError from None
+
+
 def _read_tax_id_country(value: str) -> str:
     from api.tax_id_kinds import kinds_of
 
@@ -235,6 +246,9 @@ TaxIdCountry = Annotated[
         "the two letters of a country (ISO 3166) whose tax ids python-stdnum knows, like `CO`",
         _read_tax_id_country,
     ),
+]
+TimeZoneName = Annotated[
+    str, Format("the name of a time zone (IANA), like `America/Bogota` or `UTC`", _read_time_zone)
 ]
 Hosts = Annotated[
     str,

@@ -8,6 +8,7 @@ from email.headerregistry import Address
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,7 @@ from api.setting_types import (
     Sender,
     SmtpUrl,
     TaxIdCountry,
+    TimeZoneName,
     read_addresses,
 )
 
@@ -123,6 +125,9 @@ class Settings(BaseSettings):
     require_verified_email: bool = False
     """Accept a registration only with a token of `verifyEmail`, which proves that the owner reads that
     mailbox."""
+    time_zone: TimeZoneName = "America/Bogota"
+    """The zone in which a day begins and ends, such as the last one of a beta key, and in which mails and
+    commands write times."""
     phone_region: PhoneRegion = "CO"
     """The country of phone numbers that are written without a country code."""
     tax_id_country: TaxIdCountry | None = None
@@ -155,7 +160,11 @@ class Settings(BaseSettings):
     rate_limit_login: Rate = "10/minute"
     """How often one address may try to sign in, or try a one-time code."""
     rate_limit_wrong_passwords: Rate = "5/15 minutes"
-    """How many wrong passwords may be tried for one account, from all addresses together."""
+    """How many wrong passwords may be tried for one account from one address, or in one session."""
+    rate_limit_account_passwords: Rate = "50/hour"
+    """How many passwords may be tried for one account, from all addresses together, before each further try
+    waits: up to 5 seconds, and no time for the right password from a network that the account has used
+    before."""
     rate_limit_wrong_second_factors: Rate = "5/15 minutes"
     """How many wrong codes of a second factor may be tried for one account, after the right password."""
     rate_limit_codes: Rate = "3/hour"
@@ -176,6 +185,11 @@ class Settings(BaseSettings):
         if value is None and info.data.get("smtp_url") is not None:
             raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
         return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of `time_zone`."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def metrics(self) -> bool:

@@ -7,6 +7,7 @@ rejects None.
 from tables.audit_event import AuditEvent
 from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
+from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.one_time_code import OneTimeCode
 from tables.recovery_code import RecoveryCode
@@ -19,6 +20,7 @@ __all__ = [
     "AuditEvent",
     "AuthenticatorApp",
     "BetaKey",
+    "KnownDevice",
     "Mail",
     "OneTimeCode",
     "RecoveryCode",

@@ -16,9 +16,11 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.main import get_command
 
 from api.cli.audit_events import audit
 from api.cli.db import db
+from api.cli.help import add_examples
 from api.cli.keys import keys
 from api.cli.mails import mail
 from api.cli.operators import operators
@@ -77,8 +79,10 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal or pipe in ASCII gets `\\xf1` for ñ, instead of a traceback.
             stream.reconfigure(errors="backslashreplace")
+    command = get_command(app)
+    add_examples(command)
     try:
-        app()
+        command()
     except KeyboardInterrupt:
         sys.exit(130)
     except DomainError as error:

@@ -1,7 +1,7 @@
 """Printing the result of a command as JSON, as a table for a terminal, or tab-separated for a pipe."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from shutil import get_terminal_size
 from typing import Annotated, Any
 
@@ -53,7 +53,9 @@ def format_value(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        from api import written_times
+
+        return written_times.short(value)
     return str(value)
 
 

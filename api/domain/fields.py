@@ -5,13 +5,13 @@ Forms consist of the field types at the end (see `api.domain.forms`); each rule 
 
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from api import typed_text
-from api.domain import opaque_strings
+from api.domain import opaque_strings, times
 from api.domain.business_types import BusinessType
 from api.domain.email_addresses import email, user_email
 from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Problem
@@ -68,14 +68,9 @@ def _is_visible(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNPS"
 
 
-def instant(value: str) -> datetime:
-    """A time in ISO 8601, such as 2027-01-31 or 2027-01-31T12:00Z; UTC where it has no offset."""
-    try:
-        time = datetime.fromisoformat(typed_text.fold(value))
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        # In the years 1 and 9999, conversion to UTC can leave the range of `datetime`.
-        raise Problem("INVALID_TIME") from None
+def _last_instant(value: object) -> object:
+    """A day is given as a `date`, and means all of it."""
+    return times.end(value) if isinstance(value, date) else value
 
 
 def future(value: datetime) -> datetime:
@@ -161,7 +156,7 @@ DocumentId = Annotated[str, AfterValidator(document_id)]
 UserEmail = Annotated[str, AfterValidator(user_email)]
 KeyNotes = Annotated[str, AfterValidator(key_notes)]
 Batch = Annotated[str, AfterValidator(batch)]
-FutureTime = Annotated[datetime, AfterValidator(future)]
+FutureTime = Annotated[datetime, BeforeValidator(_last_instant), AfterValidator(future)]
 Phone = Annotated[str, AfterValidator(phone)]
 # Left out of the form's repr, which may reach a log.
 Password = Annotated[str, AfterValidator(password), Field(repr=False)]

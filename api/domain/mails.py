@@ -40,7 +40,7 @@ class Template(Enum):
     SECOND_FACTOR_OFF = "second_factor_off"
     """firstName"""
     BETA_KEY_INVITATION = "beta_key_invitation"
-    """key, expiresAt: a date as text or None, link: the registration page or None"""
+    """key, expiresAt: a time in ISO 8601 or None, link: the registration page or None"""
 
 
 async def queue_mail(

@@ -10,7 +10,8 @@ from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.email_verification import EmailProof
 from api.domain.accounts.one_time_codes import check_token, consume_token
-from api.domain.accounts.passwords import PasswordCheck, check_password, hash_password
+from api.domain.accounts.password_guesses import guess_password
+from api.domain.accounts.passwords import PasswordCheck, hash_password
 from api.domain.accounts.sessions import OpenedSession, insert_session, open_session, require_session
 from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
@@ -85,7 +86,7 @@ async def register(
     email has to be verified and is not, `EmailTaken` and `NitTaken`. After an error nothing is stored and the
     key is unused.
     """
-    await rate_limits.count(rate_limits.REGISTER, rate_limits.address_of(client))
+    await rate_limits.count(rate_limits.REGISTER, *rate_limits.networks_of(client))
     return require_session(await _register(values, client, accept_address=accept_address))
 
 
@@ -127,7 +128,7 @@ async def _create_tenant(
         return await _store(request, key, client, proof, tenant, owner)
     except UniqueViolationError as error:
         user = await find_active_without_tenant(request.email) if _table_of(error) == "users" else None
-        if user is None or not (await _check_password_of(user, request)).is_valid:
+        if user is None or not (await _check_password_of(user, request, client)).is_valid:
             raise
     # A new session must be that of the stored user, whose address keeps its spelling.
     owner.id, owner.email, owner.created_at = user.id, user.email, user.created_at
@@ -211,13 +212,9 @@ def _table_of(error: UniqueViolationError) -> str | None:
     return getattr(error, "table_name", None)
 
 
-async def _check_password_of(user: User, request: RegistrationRequest) -> PasswordCheck:
+async def _check_password_of(user: User, request: RegistrationRequest, client: Client) -> PasswordCheck:
     """Whether the request has the user's password. A wrong one counts as at sign-in."""
-    account = rate_limits.account_of(user.email)
-    await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
-    checked = await check_password(request.password, user.password)
-    await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=not checked.is_valid)
-    return checked
+    return await guess_password(request.password, user.email, user, client, is_known=False)
 
 
 def _to_domain_error(error: UniqueViolationError | EmailTaken | BetaKeyRejected | WrongCode) -> Exception:
@@ -247,7 +244,7 @@ async def _resume(
         return None
     owner, tenant = read_row(User, "u", rows[0]), read_row(Tenant, "t", rows[0])
     # The holder of a used key could guess the owner's password.
-    checked = await _check_password_of(owner, request)
+    checked = await _check_password_of(owner, request, client)
     if not checked.is_valid:
         return None
     rehashed = await hash_password(request.password) if checked.is_outdated else None

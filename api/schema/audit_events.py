@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from api.domain import pagination
+from api.domain import pagination, times
 from api.domain.audit_events import listing
 from api.domain.audit_events.listing import Event, EventFilter
 from api.domain.pagination import Page, Position
@@ -13,7 +13,7 @@ from api.schema.context import Info
 from api.schema.descriptions import list_codes
 from api.schema.inputs import uuid_of
 from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
-from api.schema.scalars import Json
+from api.schema.scalars import Json, TimeOrDay
 
 ACTIONS = {
     "beta_key.issued": "an operator issued beta keys; the subject is the key if it was one.",
@@ -119,11 +119,11 @@ class AuditEventFilter:
     actor_email: str | None = strawberry.field(
         default=strawberry.UNSET, description="The whole `actorEmail`; case does not matter."
     )
-    since: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="The earliest `at`, inclusive."
+    since: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET, description="The earliest `at`, inclusive; of a day, its start."
     )
-    until: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="The latest `at`, exclusive."
+    until: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET, description="The latest `at`, exclusive; of a day, its end."
     )
 
     def to_domain(self) -> EventFilter:
@@ -131,8 +131,8 @@ class AuditEventFilter:
             action=self.action or None,
             tenant_id=uuid_of(self.tenant_id) if self.tenant_id else None,
             actor_email=self.actor_email or None,
-            since=self.since or None,
-            until=self.until or None,
+            since=times.start(self.since) if self.since else None,
+            until=times.next_start(self.until) if self.until else None,
         )
 
 

@@ -1,6 +1,5 @@
 """What operators do with beta keys: issue, change, revoke and mail them."""
 
-from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -12,6 +11,7 @@ from api.schema.beta_keys import BetaKey, KeyId
 from api.schema.context import Info
 from api.schema.error_types import Conflict, InvalidInput, NotFound, RateLimited
 from api.schema.inputs import provided_fields, uuid_of
+from api.schema.scalars import TimeOrDay
 
 
 @strawberry.input(description="The number of new beta keys, and what they have in common.")
@@ -23,8 +23,9 @@ class IssueBetaKeysInput:
     batch: str | None = strawberry.field(
         default=strawberry.UNSET, description="A name for this group of keys; at most 60 characters."
     )
-    expires_at: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="When the keys expire, in the future; omit it for never."
+    expires_at: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="When the keys expire, in the future; of a day, its end. Omit it for never.",
     )
     recipient_email: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -60,8 +61,9 @@ class UpdateBetaKeyInput:
     notes: str | None = strawberry.field(
         default=strawberry.UNSET, description="Notes for operators; at most 500 characters."
     )
-    expires_at: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="When the key expires, in the future; null for never."
+    expires_at: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="When the key expires, in the future; of a day, its end. Null for never.",
     )
 
 

@@ -13,7 +13,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from api.schema.error_types import EXCEPTION_HANDLERS
 from api.schema.roots import Mutation, Query
-from api.schema.scalars import DATE_TIME, JSON, Json
+from api.schema.scalars import DATE_TIME, JSON, Json, TimeOrDay
 
 
 class _Names(NameConverter):
@@ -43,7 +43,9 @@ schema = _Schema(
     query=Query,
     mutation=Mutation,
     exception_handlers=EXCEPTION_HANDLERS,
-    config=StrawberryConfig(name_converter=_Names(), scalar_map={datetime: DATE_TIME, Json: JSON}),
+    config=StrawberryConfig(
+        name_converter=_Names(), scalar_map={datetime: DATE_TIME, TimeOrDay: DATE_TIME, Json: JSON}
+    ),
 )
 
 

@@ -248,7 +248,7 @@ async def test_imported_keys_admit_a_business(
     ends = await database.fetch(
         'SELECT "expiresAt"::text FROM beta_keys WHERE "expiresAt" IS NOT NULL ORDER BY 1'
     )
-    assert [row[0][:16] for row in ends] == ["2099-01-31 00:00", "2099-01-31 17:00"]
+    assert [row[0][:16] for row in ends] == ["2099-01-31 17:00", "2099-02-01 04:59"]
     event = await one_row(database, "SELECT * FROM audit_events")
     assert (event["action"], orjson.loads(event["detail"])) == (
         "beta_key.imported",

@@ -20,9 +20,16 @@ from tests.support import Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
-PLATFORM_ONLY = ["mails", "one_time_codes", "server_processes", "authenticator_apps", "recovery_codes"]
-"""Mails contain codes, and the second table their digests; the third shows hosts; the others are second
-factors. No tenant may read them."""
+PLATFORM_ONLY = [
+    "mails",
+    "one_time_codes",
+    "server_processes",
+    "known_devices",
+    "authenticator_apps",
+    "recovery_codes",
+]
+"""Mails contain codes, and the second table their digests; the next two show hosts and where people are; the
+others are second factors. No tenant may read them."""
 
 PROTECTED = ["users", "tenants", "sessions", "audit_events", *PLATFORM_ONLY]
 
@@ -86,6 +93,8 @@ INSERTS = {
     "server_processes": """INSERT INTO server_processes (kind, host, "processId", version, release)
         VALUES ('server', $1::uuid::text, 1, 'x', 'x')""",
     **SECOND_FACTORS,
+    "known_devices": """INSERT INTO known_devices ("userId", network, agent)
+        VALUES ((SELECT $1::uuid), 'x', 'x')""",
 }
 
 

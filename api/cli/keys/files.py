@@ -155,6 +155,8 @@ async def _send_all(batch: str, addresses: list[str], language: Language) -> int
 
 
 async def _wait(seconds: int) -> None:
+    from api import written_times
+
     until = datetime.now(UTC) + timedelta(seconds=seconds)
-    typer.echo(f"hourly limit of invitations reached; continuing at {until:%H:%M} UTC", err=True)
+    typer.echo(f"hourly limit of invitations reached; continuing at {written_times.short(until)}", err=True)
     await asyncio.sleep(seconds)

@@ -48,9 +48,9 @@ def build_filter(status: Status | None, batch: str | None, search: str | None) -
 
 
 def parse_expiry(text: str) -> datetime:
-    """A time in the future: a span from now such as 30d, or a date. Raises `BadParameter`."""
+    """A time in the future: a span from now such as 30d, or the end of a day. Raises `BadParameter`."""
     from api import typed_text
-    from api.domain import fields
+    from api.domain import times
     from api.domain.errors import Problem
 
     text = typed_text.fold(text)
@@ -59,9 +59,11 @@ def parse_expiry(text: str) -> datetime:
         if span := re.fullmatch(r"(\d{1,6})([mhdw])", text):
             expiry = datetime.now(UTC) + timedelta(**{units[span[2]]: int(span[1])})
         else:
-            expiry = fields.instant(text)
+            expiry = times.end(times.read_typed(text))
     except (Problem, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not a time such as 30d, 12h, 45m, 2w or 2027-01-31") from None
+        raise typer.BadParameter(
+            f"{text!r} is not a time such as 30d, 12h, 45m, 2w, 2027-01-31 or '2027-01-31 12:00'"
+        ) from None
     if expiry <= datetime.now(UTC):
         raise typer.BadParameter(f"{text!r} is in the past")
     return expiry

@@ -86,7 +86,7 @@ async def reset_operator_password(actor: Actor, operator_id: UUID) -> datetime:
     Returns when the code expires. So no operator knows the password of another one. Raises `NotFound`,
     `OwnAccount`, `Conflict` for an inactive operator, and `RateLimited`.
     """
-    await rate_limits.count(rate_limits.CODES, rate_limits.address_of(actor.client))
+    await rate_limits.count(rate_limits.CODES, *rate_limits.networks_of(actor.client))
     new = await make_code()
     unknown = await hash_password(secrets.token_urlsafe(32))
     async with platform_scope():

@@ -32,7 +32,7 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     address = fields.input_field("email", email_addresses.user_email, email)
     await rate_limits.count_code(client, address)
     new = await make_code()
-    user, _ = await find_by_email(address) or (None, None)
+    user, _, _ = await find_by_email(address, client) or (None, None, False)
     if user is not None and not user.is_active:
         user = None
     async with platform_scope():
@@ -70,7 +70,7 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
 
     Raises `InvalidInput`, which costs no try of the code, `WrongCode` and `RateLimited`.
     """
-    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
+    await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     fields.input_field("newPassword", fields.password, new_password)
     proven = await prove_code(code, Purpose.PASSWORD_RESET, email_addresses.as_registered(email))
     password_hash = await hash_password(new_password)
@@ -99,3 +99,4 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
             language=client.language,
             firstName=user["firstName"],
         )
+    await rate_limits.start_anew(user["email"])

@@ -8,6 +8,7 @@ from uuid import UUID
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import session_lifetimes
+from api.domain.accounts.devices import agent_of, network_of
 from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -99,8 +100,10 @@ async def insert_session(user: User, tenant: Tenant | None, client: Client) -> O
     token = secrets.token_urlsafe(32)
     # Raw, because every registration runs it: Piccolo takes 150 µs to build such a query.
     (row,) = await Session.raw(
-        'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
-        ' VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"',
+        _INSERT,
+        user.id,
+        network_of(client),
+        agent_of(client),
         user.id,
         token_digest(token),
         session_lifetimes.lifetime(user.role),
@@ -108,6 +111,16 @@ async def insert_session(user: User, tenant: Tenant | None, client: Client) -> O
         client.ip_address,
     )
     return OpenedSession(token, row["expiresAt"], user, tenant)
+
+
+_INSERT = """
+WITH device AS (
+    INSERT INTO known_devices ("userId", network, agent) VALUES ({}, {}, {})
+    ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now()
+)
+INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")
+VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"
+"""
 
 
 MAX_LISTED = 100

@@ -6,6 +6,7 @@ from typing import IO
 from api.database.scopes import copy_query, platform_scope
 from api.domain.beta_keys.listing import KeyFilter, can_match, conditions_of
 from api.domain.beta_keys.status import STATUS
+from api.settings import get_settings
 from tables import BetaKey
 
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -29,10 +30,14 @@ def _looks_like_formula(cell: str) -> bool:
 
 
 async def export_csv(key_filter: KeyFilter, output: IO[bytes]) -> int:
-    """Write keys as CSV with a heading, in no particular order; returns how many."""
+    """Write keys as CSV with a heading, in no particular order; returns how many.
+
+    Times are in the zone of `TIME_ZONE`, with the offset, for people who open the file in a spreadsheet.
+    """
     query, values = _with_conditions(_CSV, key_filter)
     async with platform_scope():
         await BetaKey.raw(_SETTINGS)
+        await BetaKey.raw(_USE_ZONE, get_settings().time_zone)
         return await copy_query(query, *values, output=output, format="csv", header=True)
 
 
@@ -52,6 +57,10 @@ async def export_json(key_filter: KeyFilter, output: IO[bytes]) -> int:
 
 # row_to_json costs CPU for each row. With parallel_tuple_cost 0 PostgreSQL shares that work among processes.
 _SETTINGS = "SELECT set_config('TimeZone', 'UTC', true), set_config('parallel_tuple_cost', '0', true)"
+
+
+# A server whose zones are older than ours may lack this one.
+_USE_ZONE = "SELECT set_config('TimeZone', name, true) FROM pg_timezone_names WHERE name = {}"
 
 
 def _with_conditions(query: str, key_filter: KeyFilter) -> tuple[str, list[str]]:

@@ -11,7 +11,7 @@ from asyncpg import UniqueViolationError
 
 from api import typed_text
 from api.database.scopes import copy_rows, platform_scope
-from api.domain import fields
+from api.domain import fields, times
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.file_export import from_formula_safe
@@ -50,7 +50,7 @@ class BadLines(Exception):
 async def import_keys(actor: Actor, file: TextIO, name: str) -> int:
     """Import the keys of a CSV file with a heading, all or none; returns how many.
 
-    The column `key` is required; `notes`, `batch`, `expiresAt` (ISO 8601, UTC unless it has an offset) and
+    The column `key` is required; `notes`, `batch`, `expiresAt` (see `times.read_typed`) and
     `recipientEmail` are optional. Files of `export_csv` can be imported. `file` is opened with `newline=""`,
     `name` is recorded. Raises `BadLines` and `UnicodeDecodeError`.
     """
@@ -198,7 +198,7 @@ def _key(typed: str) -> str:
 
 
 def _expiry(text: str) -> datetime:
-    return fields.future(fields.instant(text))
+    return fields.future(times.end(times.read_typed(text)))
 
 
 # Most lines of a file have the same notes, batch and expiry. Caching halves the time of an import.

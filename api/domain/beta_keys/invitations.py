@@ -107,7 +107,7 @@ async def _send(actor: Actor, key_id: UUID, address: str) -> None:
         language=actor.client.language,
         expires_at=key["expiresAt"],
         key=key["key"],
-        expiresAt=key["expiresAt"] and f"{key['expiresAt']:%Y-%m-%d}",
+        expiresAt=key["expiresAt"],
         link=_link(key["key"]),
     )
 

@@ -26,12 +26,12 @@ class KeyState:
 
 async def validate_key(typed: str, client: Client) -> BetaKeyRejection | None:
     """Why the key would be rejected now; None for a valid one. Raises `RateLimited`."""
-    address = rate_limits.address_of(client)
-    await rate_limits.count(rate_limits.VALIDATE, address)
+    networks = rate_limits.networks_of(client)
+    await rate_limits.count(rate_limits.VALIDATE, *networks)
     reason = rejection(await find_key(typed))
     # Only an unknown key counts as a wrong guess: a used or expired one was issued to the person who asks.
     wrong = reason is BetaKeyRejection.NOT_FOUND
-    await rate_limits.settle_guess(rate_limits.WRONG_KEYS, address, wrong=wrong)
+    await rate_limits.settle_guess(rate_limits.WRONG_KEYS, *networks, wrong=wrong)
     return reason
 
 

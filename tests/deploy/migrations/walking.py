@@ -1,9 +1,6 @@
 """Up and down the migrations, and the catalog at each step."""
 
 import itertools
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +8,7 @@ import asyncpg
 import orjson
 
 from api.deploy.schema.catalog import Catalog, read_catalog
+from tests.commands import run_command
 from tests.support import ROOT
 
 
@@ -50,14 +48,9 @@ asyncio.run(walk(sys.argv[1:]))
 
 def walk(dsn: str, *steps: str, project: Path = ROOT) -> list[Any]:
     """The catalog before the first step and after each, with the migrations of `project`."""
-    done = subprocess.run(
-        [sys.executable, "-c", WALK, *steps],
-        cwd=project,
-        env={**os.environ, "DATABASE_URL": dsn, "PYTHONPATH": f"{project}:{ROOT}"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    environment = {"DATABASE_URL": dsn, "PYTHONPATH": str(ROOT)}
+    done = run_command("python", "-c", WALK, *steps, cwd=project, **environment)
+    assert done.returncode == 0, done.stderr
     return [orjson.loads(line) for line in done.stdout.splitlines()]
 
 

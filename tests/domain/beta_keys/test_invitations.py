@@ -1,6 +1,7 @@
 """Sending a beta key to its recipient."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -70,7 +71,7 @@ async def test_the_link_leads_to_register_url(
     mail = await one_row(database, "SELECT * FROM mails")
     values = orjson.loads(mail["values"])
     assert values["link"] == "https://shop.example.com/register?from=mail&key=a%26b%20c"
-    assert values["expiresAt"] == f"{tomorrow:%Y-%m-%d}"
+    assert datetime.fromisoformat(values["expiresAt"]) == tomorrow
     assert mail["expiresAt"] == tomorrow
 
 

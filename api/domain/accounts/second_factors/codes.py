@@ -29,7 +29,8 @@ async def check_code(user: User, actor: Actor, code: str, *, of_new_app: bool = 
     With `of_new_app` only a code of the unconfirmed app is accepted. Raises `WrongCode`, which is recorded,
     and `RateLimited`.
     """
-    account = rate_limits.account_of(user.email)
+    # Not by the address, whose counts a completed reset forgets: it proves the mailbox only.
+    account = rate_limits.Subject(f"second factor {user.id}")
     await rate_limits.check(rate_limits.WRONG_SECOND_FACTORS, account)
     typed = typed_text.compact(code[:MAX_TYPED]).upper()
     method: Method | None = None

@@ -18,7 +18,7 @@ async def verify_second_factor(challenge: str, code: str, client: Client) -> Ope
 
     Raises `WrongCode`, `ExpiredChallenge` if the user has to start again, and `RateLimited`.
     """
-    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
+    await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     pending = await count_try(challenge)
     user, tenant = await _find_by_id(pending.user_id)
     if not pending.matches(user):
