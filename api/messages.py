@@ -32,6 +32,17 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "This code is incorrect or no longer valid. Please request a new one.",
         "Este código no es correcto o ya no es válido. Por favor, solicite uno nuevo.",
     ),
+    "WRONG_CODE.CHALLENGE": (
+        "This sign-in is no longer valid. Please sign in again with your password.",
+        "Este inicio de sesión ya no es válido. Por favor, inicie sesión de nuevo con su contraseña.",
+    ),
+    "SECOND_FACTOR_REQUIRED": (
+        "This account is protected by a second factor. Enter the code of your authenticator app, or a "
+        "recovery code; if there is no field for it, use an application that supports this.",
+        "Esta cuenta está protegida con un segundo factor. Ingrese el código de su aplicación de "
+        "autenticación o un código de recuperación; si no hay dónde ingresarlo, use una aplicación que lo "
+        "permita.",
+    ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
     "RATE_LIMITED": (
         "Too many attempts. Please wait {seconds} s and try again.",
@@ -62,8 +73,16 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "You cannot do this to your own account.",
         "No puede hacer esto con su propia cuenta.",
     ),
+    "CONFLICT.REQUIRED_SECOND_FACTOR": (
+        "A second factor is required for your account, so it cannot be turned off.",
+        "Su cuenta requiere un segundo factor, por lo que no se puede desactivar.",
+    ),
     "UNAUTHENTICATED": ("Please sign in first.", "Primero inicie sesión."),
     "FORBIDDEN": ("You do not have permission to do this.", "No tiene permiso para hacer esto."),
+    "FORBIDDEN.SECOND_FACTOR": (
+        "Set up a second factor first: operators need one here.",
+        "Primero configure un segundo factor: aquí los operadores lo necesitan.",
+    ),
     "INVALID_ARGUMENT.OUT_OF_RANGE": (
         "{argument} must be between {min} and {max}.",
         "{argument} debe estar entre {min} y {max}.",
@@ -215,6 +234,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "PASSWORD_CHANGED": (
         "Your password has been changed and your other devices have been signed out.",
         "Su contraseña fue cambiada y se cerró la sesión en sus otros dispositivos.",
+    ),
+    "SECOND_FACTOR_OFF": (
+        "The second factor has been turned off.",
+        "El segundo factor fue desactivado.",
+    ),
+    "SECOND_FACTOR_RESET": (
+        "The second factor of this person has been reset, and their sessions have ended.",
+        "El segundo factor de esta persona fue restablecido y se cerraron sus sesiones.",
     ),
     "SESSION_REVOKED": ("That device has been signed out.", "Se cerró la sesión en ese dispositivo."),
     "SIGNED_OUT": ("You have signed out.", "Ha cerrado sesión."),

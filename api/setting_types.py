@@ -1,5 +1,6 @@
 """The types of settings that are written as text: what each accepts, in words and as a check."""
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from limits import parse_many
-from pydantic import Field, GetCoreSchemaHandler, SecretStr
+from pydantic import Field, GetCoreSchemaHandler, Secret, SecretStr
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
@@ -122,6 +123,13 @@ def _read_metrics_token(value: str) -> SecretStr:
     return SecretStr(value)
 
 
+def _read_encryption_keys(value: str) -> Secret[list[str]]:
+    keys = [key.replace("+", "-").replace("/", "_") for key in _split(value)]
+    if not keys or any(len(base64.urlsafe_b64decode(key)) != 32 for key in keys):
+        raise ValueError
+    return Secret[list[str]](keys)
+
+
 def _read_rate(value: str) -> str:
     rates = parse_many(value)
     # The library would use the first of several rates, and a rate of 0 would reject every request.
@@ -201,6 +209,14 @@ PageUrl = Annotated[str, Format("like `https://shop.example.com/register`, witho
 Sender = Annotated[str, Format("an address in ASCII, like `Gatehouse <beta@example.com>`", _read_sender)]
 MetricsToken = Annotated[
     SecretStr, Format("at least 16 ASCII characters, without spaces", _read_metrics_token)
+]
+EncryptionKeys = Annotated[
+    Secret[list[str]],
+    NoDecode,
+    Format(
+        "32 random bytes in base64, as `openssl rand -base64 32` prints; several are separated by commas",
+        _read_encryption_keys,
+    ),
 ]
 Rate = Annotated[str, Format("a rate like `10/minute` or `5/15 minutes`", _read_rate)]
 Networks = Annotated[

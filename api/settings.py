@@ -17,6 +17,7 @@ from api.command_error import CommandError
 from api.setting_types import (
     CollectorUrl,
     DatabaseUrl,
+    EncryptionKeys,
     HeaderNames,
     Heading,
     Hosts,
@@ -110,6 +111,13 @@ class Settings(BaseSettings):
     """How many hours a session of an operator lasts after sign-in."""
     operator_session_idle_minutes: Annotated[int, Field(ge=5, le=525_600)] = 60
     """How many minutes a session of an operator lasts without use."""
+    operator_second_factor: Literal["required", "optional", "off"] = "optional"
+    """Whether operators sign in with a second factor besides the password. `required`, advised for
+    production: an operator without one can only set one up. `optional`: those who have set one up. `off`:
+    none are asked."""
+    second_factor_keys: EncryptionKeys | None = None
+    """The keys that encrypt the secrets of authenticator apps. The first one encrypts, and all of them
+    decrypt. Unset, the database has the secrets as text."""
     deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
     """How many days a deleted tenant can be restored with `gatehouse tenants restore`; then it is erased."""
     audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
@@ -157,6 +165,8 @@ class Settings(BaseSettings):
     """How many passwords may be tried for one account, from all addresses together, before each further try
     waits: up to 5 seconds, and no time for the right password from a network that the account has used
     before."""
+    rate_limit_wrong_second_factors: Rate = "5/15 minutes"
+    """How many wrong codes of a second factor may be tried for one account, after the right password."""
     rate_limit_codes: Rate = "3/hour"
     """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "5/hour"

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
