@@ -227,7 +227,7 @@ PhoneRegion = Annotated[str, Format("the two letters of a country (ISO 3166), li
 TaxIdCountry = Annotated[
     str,
     Format(
-        "the two letters of a country (ISO 3166) whose tax ids python-stdnum knows, like `CO`",
+        "the two letters of a country (ISO 3166) whose tax ids Gatehouse knows, like `CO`",
         _read_tax_id_country,
     ),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.terminal import Json, print_json, print_table
+from api.cli.terminal import Json, confirm, print_json, print_table, say
 from api.command_error import CommandError
 from api.domain.errors import Conflict, LastOperator, NotFound
 from api.domain.roles import Role
@@ -37,9 +37,9 @@ def add(
 
     password = _read_password() if password_stdin else generate_password()
     operator = asyncio.run(add_operator(email, password))
-    typer.echo(f"operator {operator.email} added")
+    say(f"operator {operator.email} added")
     if not password_stdin:
-        typer.echo(f"password: {password}")
+        say(f"password: {password}")
 
 
 def _read_password() -> str:
@@ -89,7 +89,7 @@ def remove(
     async def confirm_and_remove(found: "User") -> None:
         # A script has no terminal to answer in.
         if not yes and sys.stdin.isatty():
-            typer.confirm(f"Remove the operator {found.email}?", abort=True, err=True)
+            confirm(f"Remove the operator {found.email}?")
         await remove_operator(SYSTEM_ACTOR, found.id)
 
     found = _run_on(
@@ -98,7 +98,7 @@ def remove(
         conflict="cannot be removed, because rows of the old system refer to the operator; run: gatehouse"
         " operators deactivate",
     )
-    typer.echo(f"operator {found.email} removed")
+    say(f"operator {found.email} removed")
 
 
 @operators.command("deactivate")
@@ -110,7 +110,7 @@ def deactivate(operator: OperatorArgument) -> None:
     found = _run_on(
         operator, lambda found: deactivate_operator(SYSTEM_ACTOR, found.id), conflict="is already inactive"
     )
-    typer.echo(f"operator {found.email} deactivated")
+    say(f"operator {found.email} deactivated")
 
 
 @operators.command("reactivate")
@@ -122,7 +122,7 @@ def reactivate(operator: OperatorArgument) -> None:
     found = _run_on(
         operator, lambda found: reactivate_operator(SYSTEM_ACTOR, found.id), conflict="is not deactivated"
     )
-    typer.echo(f"operator {found.email} reactivated")
+    say(f"operator {found.email} reactivated")
 
 
 @operators.command("reset-password")
@@ -134,9 +134,9 @@ def reset_password(operator: OperatorArgument, password_stdin: PasswordStdin = F
 
     password = _read_password() if password_stdin else generate_password()
     found = _run_on(operator, lambda found: set_operator_password(SYSTEM_ACTOR, found.id, password))
-    typer.echo(f"operator {found.email} has a new password")
+    say(f"operator {found.email} has a new password")
     if not password_stdin:
-        typer.echo(f"password: {password}")
+        say(f"password: {password}")
 
 
 def _run_on(typed: str, change: "Callable[[User], Awaitable[Any]]", conflict: str = "") -> "User":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.terminal import Json, print_json, print_table
+from api.cli.terminal import Json, confirm, print_json, print_table, say
 from api.command_error import CommandError
 from api.domain.errors import Conflict, NoSeat, NotFound
 from api.domain.roles import Role
@@ -85,7 +85,7 @@ async def _remove(typed: str, yes: bool) -> None:
 
     found = await _user_without_tenant(typed)
     if not yes:
-        typer.confirm(f"Remove {found.first_name} {found.last_name}, {found.email}?", abort=True, err=True)
+        confirm(f"Remove {found.first_name} {found.last_name}, {found.email}?")
     try:
         await remove_user(SYSTEM_ACTOR, found.id)
     except Conflict:
@@ -93,7 +93,7 @@ async def _remove(typed: str, yes: bool) -> None:
             f"user {typed} cannot be removed, because rows of the old system refer to the user; delete those"
             " first, or leave the user: without a tenant they may do nothing"
         ) from None
-    typer.echo(f"user {found.email} removed")
+    say(f"user {found.email} removed")
 
 
 async def _user_without_tenant(typed: str) -> "User":

@@ -41,7 +41,7 @@ from api.domain.fields import (
 from api.domain.forms import Form
 from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
-from api.domain.tax_ids import equal_ids, letters_and_digits
+from api.domain.tax_ids import digits_of, equal_ids, rank
 from api.domain.users import find_active_without_tenant, make_owner, record_attached
 from api.settings import get_settings
 from tables import Tenant, User
@@ -162,10 +162,14 @@ async def _store(
         return await insert_session(owner, tenant, client)
 
 
+_SAME_DIGITS = 'SELECT nit FROM tenants WHERE "taxIdDigits" = ANY({}::text[])'
+
+
 async def _require_free_tax_id(nit: str) -> None:
     """Raises `NitTaken` for an id that is stored in another form. The unique index finds the same form."""
-    others = equal_ids(nit)[1:]
-    if others and await read_platform("SELECT id FROM tenants WHERE nit = ANY({}::text[])", others):
+    forms = equal_ids(nit)
+    rows = await read_platform(_SAME_DIGITS, digits_of(forms))
+    if any(rank(row["nit"], forms) is not None for row in rows):
         raise NitTaken
 
 
@@ -216,19 +220,19 @@ def _to_domain_error(error: UniqueViolationError | EmailTaken | BetaKeyRejected 
 _ACTIVE_OWNER = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
   FROM tenants t JOIN users u ON u."tenantId" = t.id AND u."isOwner"
- WHERE t.id = {{}} AND t.nit = ANY({{}}::text[]) AND u."emailLower" = lower({{}})
+ WHERE t.id = {{}} AND u."emailLower" = lower({{}})
    AND t."isActive" AND u."isActive"
 """
 
 
 async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -> OpenedSession | None:
     """A new session for the owner who registered with `key`; None if this is another registration."""
-    # Until tax ids kept their `&`, they were stored without it.
-    nits = [*equal_ids(request.nit), letters_and_digits(request.nit)]
-    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, nits, request.email)
+    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, request.email)
     if not rows:
         return None
     owner, tenant = read_row(User, "u", rows[0]), read_row(Tenant, "t", rows[0])
+    if rank(tenant.nit, equal_ids(request.nit)) is None:
+        return None
     # The holder of a used key could guess the owner's password.
     checked = await _check_password_of(owner, request, client)
     if not checked.is_valid:

@@ -23,9 +23,11 @@ from api.cli.keys.options import (
     actor_with_language,
     build_filter,
 )
+from api.cli.terminal import say
 from api.command_error import CommandError
 from api.domain.errors import InvalidInput, NotFound, RateLimited
 from api.messages import message
+from api.terminal_language import terminal_language
 
 
 class Format(StrEnum):
@@ -54,7 +56,7 @@ def export(
     else:
         with new_file(output) as file:
             count = asyncio.run(write(key_filter, file.buffer))
-        typer.echo(f"{count} keys written to {output}")
+        say(f"{count} keys written to {output}")
 
 
 def import_file(
@@ -74,11 +76,11 @@ def import_file(
             count = asyncio.run(import_keys(SYSTEM_ACTOR, text, file.name))
         except BadLines as bad:
             for problem in bad.problems:
-                description = message(problem.code, "en", **problem.limits)
-                typer.echo(f"line {problem.line}, {problem.column}: {description}", err=True)
+                description = message(problem.code, terminal_language(), **problem.limits)
+                say(f"line {problem.line}, {problem.column}: {description}", err=True)
             shown = f"; the first {len(bad.problems)} are shown" if bad.count > len(bad.problems) else ""
             raise CommandError(f"nothing was imported: {bad.count} problems in {file}{shown}") from None
-    typer.echo(f"{count} keys imported")
+    say(f"{count} keys imported")
 
 
 @contextmanager
@@ -150,7 +152,7 @@ async def _send_all(batch: str, addresses: list[str], language: Language) -> int
             except NotFound:
                 failed, outcome = failed + 1, f"batch {batch} has no keys left"
             break
-        typer.echo(f"{address}: {outcome}")
+        say(f"{address}: {outcome}")
     return failed
 
 
@@ -158,5 +160,5 @@ async def _wait(seconds: int) -> None:
     from api import written_times
 
     until = datetime.now(UTC) + timedelta(seconds=seconds)
-    typer.echo(f"hourly limit of invitations reached; continuing at {written_times.short(until)}", err=True)
+    say(f"hourly limit of invitations reached; continuing at {written_times.short(until)}", err=True)
     await asyncio.sleep(seconds)

@@ -64,6 +64,9 @@ EXCEPTIONS = {
     ("2026-11-29T07:32:41:618230", "ban-drop-function"): (
         "The function is the one that its own triggers run, and they are dropped before it."
     ),
+    ("2026-11-29T09:40:17:283064", "ban-drop-function"): (
+        "The function is the one that its own trigger runs, and it is dropped before it."
+    ),
 }
 """What one migration may do, and why."""
 
