@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.command_error import CommandError
@@ -34,6 +35,7 @@ from api.setting_types import (
     SmtpUrl,
     TaxIdCountry,
     TimeZoneName,
+    format_of,
     read_addresses,
 )
 
@@ -227,7 +229,14 @@ def get_settings() -> Settings:
 def _one_line(error: ValidationError) -> str:
     """Each wrong variable with its problem, and without its value, which may be a password."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']).upper()}: "
-        f"{problem['msg'].removeprefix('Value error, ')}"
+        f"{str(problem['loc'][0]).upper()}: {_description(problem)}"
         for problem in error.errors(include_input=False, include_url=False)
     )
+
+
+def _description(problem: ErrorDetails) -> str:
+    if problem["type"] == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    # Pydantic's words for its own types are about Python.
+    words = format_of(Settings.model_fields[str(problem["loc"][0])])
+    return f"must be {words.replace('`', '')}"

@@ -11,6 +11,7 @@ from api.cli.terminal import Json, confirm, print_json, print_table, say
 from api.command_error import CommandError
 from api.domain.errors import Conflict, LastOperator, NotFound
 from api.domain.roles import Role
+from api.terminal_language import in_terminal_language
 
 if TYPE_CHECKING:
     from tables import User
@@ -150,8 +151,8 @@ def second_factor(operator: OperatorArgument) -> None:
     async def set_up(found: "User") -> None:
         setup = await start_second_factor(found, SYSTEM_ACTOR)
         _print_qr_code(setup.address)
-        typer.echo(f"secret: {setup.secret}")
-        code = typer.prompt("Code that the app shows", err=True)
+        say(f"secret: {setup.secret}")
+        code = typer.prompt(in_terminal_language("Code that the app shows"), err=True)
         codes.extend(await confirm_second_factor(found, SYSTEM_ACTOR, code, session_id=None))
 
     found = _run_on(
@@ -160,7 +161,7 @@ def second_factor(operator: OperatorArgument) -> None:
         conflict="has a second factor, or OPERATOR_SECOND_FACTOR is off; see: gatehouse operators"
         " reset-second-factor --help",
     )
-    typer.echo(f"operator {found.email} signs in with a second factor; recovery codes, shown only now:")
+    say(f"operator {found.email} signs in with a second factor; recovery codes, shown only now:")
     for code in codes:
         typer.echo(code)
 
@@ -185,7 +186,7 @@ def reset_second_factor(operator: OperatorArgument) -> None:
         lambda found: reset_second_factor(SYSTEM_ACTOR, found.id),
         conflict="has no second factor",
     )
-    typer.echo(f"operator {found.email} has no second factor any more")
+    say(f"operator {found.email} has no second factor any more")
 
 
 def _run_on(typed: str, change: "Callable[[User], Awaitable[Any]]", conflict: str = "") -> "User":

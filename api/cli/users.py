@@ -102,7 +102,7 @@ async def _remove(typed: str, yes: bool) -> None:
 @users.command("reset-second-factor")
 def reset_second_factor(user: UserArgument) -> None:
     """Delete the second factor of a user who has lost the device, with a tenant or without."""
-    typer.echo(f"user {asyncio.run(_reset_second_factor(user)).email} has no second factor any more")
+    say(f"user {asyncio.run(_reset_second_factor(user)).email} has no second factor any more")
 
 
 async def _reset_second_factor(typed: str) -> "User":
