@@ -113,6 +113,77 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Something went wrong on our side. Please try again.",
         "Ocurrió un error de nuestro lado. Por favor, intente de nuevo.",
     ),
+    # Requests that cannot be read: `HttpError`.
+    "HTTP.CONTENT_TYPE": (
+        "The content type must be application/json, in UTF-8.",
+        "El tipo de contenido debe ser application/json, en UTF-8.",
+    ),
+    "HTTP.COMPRESSED": (
+        "The body must not be compressed: send it without Content-Encoding.",
+        "El cuerpo no debe estar comprimido: envíelo sin Content-Encoding.",
+    ),
+    "HTTP.BODY_TOO_LARGE": ("The body is larger than {max} bytes.", "El cuerpo tiene más de {max} bytes."),
+    "HTTP.NUMBER_TOO_LARGE": (
+        "The body has a number that is too large.",
+        "El cuerpo tiene un número demasiado grande.",
+    ),
+    "HTTP.NOT_JSON": ("The body is not JSON in UTF-8.", "El cuerpo no es JSON en UTF-8."),
+    "HTTP.NOT_OBJECT": ("The body must be a JSON object.", "El cuerpo debe ser un objeto JSON."),
+    "HTTP.BATCH": (
+        "The body must be one JSON object; there is no batching.",
+        "El cuerpo debe ser un solo objeto JSON; no se aceptan lotes.",
+    ),
+    "HTTP.QUERY_STRING_TOO_LONG": (
+        "The query string is longer than {max} bytes.",
+        "Los parámetros de la URL tienen más de {max} bytes.",
+    ),
+    "HTTP.QUERY_STRING_NOT_UTF8": (
+        "The query string is not UTF-8.",
+        "Los parámetros de la URL no están en UTF-8.",
+    ),
+    "HTTP.QUERY_REQUIRED": (
+        "The parameter query is required, and must be a string.",
+        "El parámetro query es obligatorio y debe ser texto.",
+    ),
+    "HTTP.NOT_TEXT": (
+        "The parameter {argument} must be a string.",
+        "El parámetro {argument} debe ser texto.",
+    ),
+    "HTTP.PARAMETER_NOT_JSON": (
+        "The parameter {argument} is not JSON.",
+        "El parámetro {argument} no es JSON.",
+    ),
+    "HTTP.PARAMETER_NOT_OBJECT": (
+        "The parameter {argument} must be an object.",
+        "El parámetro {argument} debe ser un objeto.",
+    ),
+    "HTTP.HASH_FORM": (
+        "extensions.persistedQuery.sha256Hash must have 64 hexadecimal digits.",
+        "extensions.persistedQuery.sha256Hash debe tener 64 dígitos hexadecimales.",
+    ),
+    "HTTP.OTHER_HASH": (
+        "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query.",
+        "extensions.persistedQuery.sha256Hash no es el SHA-256 de query.",
+    ),
+    "HTTP.WEBSOCKET": (
+        "WebSocket is not supported. There are no subscriptions: send queries and mutations with POST.",
+        "WebSocket no se admite. No hay suscripciones: envíe las consultas y mutaciones con POST.",
+    ),
+    "HTTP.METHOD": (
+        "The method must be GET or POST. There are no subscriptions: send queries and mutations with POST.",
+        "El método debe ser GET o POST. No hay suscripciones: envíe las consultas y mutaciones con POST.",
+    ),
+    "HTTP.MUTATION_BY_GET": ("Mutations must be sent with POST.", "Las mutaciones se deben enviar con POST."),
+    "HTTP.NOT_ACCEPTABLE": (
+        "Accept application/graphql-response+json or application/json.",
+        "Acepte application/graphql-response+json o application/json.",
+    ),
+    "HTTP.EVENT_STREAM": (
+        "Server-sent events are not supported. There are no subscriptions: send queries and mutations with "
+        "POST. Accept application/graphql-response+json or application/json.",
+        "Los eventos enviados por el servidor no se admiten. No hay suscripciones: envíe las consultas y "
+        "mutaciones con POST. Acepte application/graphql-response+json o application/json.",
+    ),
     # Problems of one field: `FieldProblem.code`.
     "REQUIRED": ("This field is required.", "Este campo es obligatorio."),
     "TOO_SHORT": ("Use at least {min} characters.", "Use al menos {min} caracteres."),
