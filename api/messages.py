@@ -32,6 +32,17 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "This code is incorrect or no longer valid. Please request a new one.",
         "Este código no es correcto o ya no es válido. Por favor, solicite uno nuevo.",
     ),
+    "WRONG_CODE.CHALLENGE": (
+        "This sign-in is no longer valid. Please sign in again with your password.",
+        "Este inicio de sesión ya no es válido. Por favor, inicie sesión de nuevo con su contraseña.",
+    ),
+    "SECOND_FACTOR_REQUIRED": (
+        "This account is protected by a second factor. Enter the code of your authenticator app, or a "
+        "recovery code; if there is no field for it, use an application that supports this.",
+        "Esta cuenta está protegida con un segundo factor. Ingrese el código de su aplicación de "
+        "autenticación o un código de recuperación; si no hay dónde ingresarlo, use una aplicación que lo "
+        "permita.",
+    ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
     "RATE_LIMITED": (
         "Too many attempts. Please wait {seconds} s and try again.",
@@ -62,8 +73,16 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "You cannot do this to your own account.",
         "No puede hacer esto con su propia cuenta.",
     ),
+    "CONFLICT.REQUIRED_SECOND_FACTOR": (
+        "A second factor is required for your account, so it cannot be turned off.",
+        "Su cuenta requiere un segundo factor, por lo que no se puede desactivar.",
+    ),
     "UNAUTHENTICATED": ("Please sign in first.", "Primero inicie sesión."),
     "FORBIDDEN": ("You do not have permission to do this.", "No tiene permiso para hacer esto."),
+    "FORBIDDEN.SECOND_FACTOR": (
+        "Set up a second factor first: operators need one here.",
+        "Primero configure un segundo factor: aquí los operadores lo necesitan.",
+    ),
     "INVALID_ARGUMENT.OUT_OF_RANGE": (
         "{argument} must be between {min} and {max}.",
         "{argument} debe estar entre {min} y {max}.",
@@ -132,14 +151,67 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "THERE_ALREADY": ("This key already exists.", "Esta clave ya existe."),
     "REPEATED": ("This key is also in line {line}.", "Esta clave también está en la línea {line}."),
+    # Problems of a line of a file.
     "UNKNOWN_COLUMN": (
-        "The columns are key, notes, batch, expiresAt and recipientEmail, each at most once.",
-        "Las columnas son key, notes, batch, expiresAt y recipientEmail, cada una como máximo una vez.",
+        "The columns are key, notes, batch, expiresAt, recipientEmail and status, in English or Spanish.",
+        "Las columnas son clave, notas, lote, vencimiento, destinatario y estado, en español o inglés.",
+    ),
+    "LINE.REPEATED_COLUMN": ("Another column means the same.", "Otra columna significa lo mismo."),
+    "LINE.REPEATED_HEADING": (
+        "The heading is here again, as where two files were joined.",
+        "El encabezado está aquí otra vez, como donde se unieron dos archivos.",
     ),
     "TOO_MANY_CELLS": (
         "This line has more cells than the heading.",
         "Esta línea tiene más celdas que el encabezado.",
     ),
+    "LINE.UNBALANCED_QUOTES": (
+        "The quotation marks do not match; is one missing?",
+        "Las comillas no coinciden; ¿falta alguna?",
+    ),
+    "LINE.NOT_CSV": (
+        "This is a workbook or another file that is not text; export it as CSV.",
+        "Es un libro de cálculo u otro archivo que no es texto; expórtelo como CSV.",
+    ),
+    "LINE.NOT_UTF_8": (
+        "This text is not in UTF-8; save the file as CSV in UTF-8.",
+        "Este texto no está en UTF-8; guarde el archivo como CSV en UTF-8.",
+    ),
+    "LINE.UNKNOWN_STATUS": (
+        "Use a status such as available, used, expired or revoked.",
+        "Use un estado como disponible, usada, vencida o revocada.",
+    ),
+    "LINE.CONTRADICTORY_STATUS": (
+        "The key is available here, and used or revoked in another column.",
+        "Aquí la clave está disponible, y en otra columna está usada o revocada.",
+    ),
+    "LINE.NOT_A_KEY": ("This is a total, not a key.", "Es un total, no una clave."),
+    "LINE.NO_ADDRESS": (
+        "This is neither an email address nor a heading such as email or correo.",
+        "No es un correo electrónico ni un encabezado como correo o email.",
+    ),
+    "LINE.NO_ADDRESS_HEADING": (
+        "No heading such as email or correo names the column of the addresses; choose it with --column.",
+        "Ningún encabezado como correo o email nombra la columna de las direcciones; elíjala con --column.",
+    ),
+    "LINE.NO_SUCH_COLUMN": ("No column has this heading.", "Ninguna columna tiene este encabezado."),
+    "LINE.SEVERAL_COLUMNS": (
+        "Several columns hold the same kind of value; choose that of the addresses with --column.",
+        "Varias columnas tienen el mismo tipo de dato; elija la de las direcciones con --column.",
+    ),
+    "LINE.SEVERAL_ADDRESSES": (
+        "This line has several addresses; write each in a line of its own.",
+        "Esta línea tiene varias direcciones; escriba cada una en su propia línea.",
+    ),
+    "LINE.ADDRESS_ELSEWHERE": (
+        "The address is in another column than those of the other lines.",
+        "La dirección está en otra columna que las de las demás líneas.",
+    ),
+    "LINE.REPEATED_PAIR": (
+        "The address or the key is also in line {line}, beside another one.",
+        "La dirección o la clave también está en la línea {line}, junto a otra.",
+    ),
+    "LINE.OTHER_BATCH": ("This key belongs to another batch.", "Esta clave es de otro lote."),
     # Confirmations.
     "BETA_KEY_VALID": ("This beta key is valid.", "Esta clave beta es válida."),
     "BETA_KEY_DELETED": (
@@ -162,6 +234,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "PASSWORD_CHANGED": (
         "Your password has been changed and your other devices have been signed out.",
         "Su contraseña fue cambiada y se cerró la sesión en sus otros dispositivos.",
+    ),
+    "SECOND_FACTOR_OFF": (
+        "The second factor has been turned off.",
+        "El segundo factor fue desactivado.",
+    ),
+    "SECOND_FACTOR_RESET": (
+        "The second factor of this person has been reset, and their sessions have ended.",
+        "El segundo factor de esta persona fue restablecido y se cerraron sus sesiones.",
     ),
     "SESSION_REVOKED": ("That device has been signed out.", "Se cerró la sesión en ese dispositivo."),
     "SIGNED_OUT": ("You have signed out.", "Ha cerrado sesión."),

@@ -12,7 +12,8 @@ from api.domain.accounts.email_verification import EmailProof
 from api.domain.accounts.one_time_codes import check_token, consume_token
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import PasswordCheck, hash_password
-from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
+from api.domain.accounts.sessions import OpenedSession, insert_session, open_session, require_session
+from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.claim import claim_key
@@ -41,6 +42,7 @@ from api.domain.fields import (
 from api.domain.forms import Form
 from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
+from api.domain.second_factor_policy import is_asked
 from api.domain.tax_ids import digits_of, equal_ids, rank
 from api.domain.users import find_active_without_tenant, make_owner, record_attached
 from api.settings import get_settings
@@ -79,11 +81,18 @@ async def register(
     With `accept_address`, the email of a request without a token counts as verified if
     `verify_email_for_client` verified it for the same client address.
 
+    An owner with a second factor gets `SecondFactorRequired` instead of a session; the tenant exists then.
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, for a valid key only, `WrongCode` if the
     email has to be verified and is not, `EmailTaken` and `NitTaken`. After an error nothing is stored and the
     key is unused.
     """
     await rate_limits.count(rate_limits.REGISTER, *rate_limits.networks_of(client))
+    return require_session(await _register(values, client, accept_address=accept_address))
+
+
+async def _register(
+    values: Mapping[str, object], client: Client, *, accept_address: bool
+) -> OpenedSession | Challenge:
     request = RegistrationRequest.read(values)
     proof = EmailProof.of(request.email_verification_token, client, accept_address=accept_address)
     key = await find_key(request.beta_key)
@@ -106,7 +115,7 @@ async def register(
 
 async def _create_tenant(
     request: RegistrationRequest, key: KeyState, client: Client, proof: EmailProof
-) -> OpenedSession:
+) -> OpenedSession | Challenge:
     """Create the tenant with a new owner, or with a user whom the old system had before it had tenants."""
     if get_settings().require_verified_email:
         await check_token(proof.token, proof.purpose, request.email)
@@ -123,6 +132,7 @@ async def _create_tenant(
             raise
     # A new session must be that of the stored user, whose address keeps its spelling.
     owner.id, owner.email, owner.created_at = user.id, user.email, user.created_at
+    owner.second_factor_at = user.second_factor_at
     return await _store(request, key, client, proof, tenant, owner, old_password=user.password)
 
 
@@ -134,7 +144,7 @@ async def _store(
     tenant: Tenant,
     owner: User,
     old_password: str | None = None,
-) -> OpenedSession:
+) -> OpenedSession | Challenge:
     """Store everything in one transaction. All registrations lock in the same order, so none deadlock.
 
     The owner is new, or a user without a tenant who has the hash `old_password`.
@@ -159,6 +169,8 @@ async def _store(
             firstName=owner.first_name,
             businessName=tenant.business_name,
         )
+        if is_asked(owner.role, owner.second_factor_at):
+            return await store_challenge(owner, owner.password)
         return await insert_session(owner, tenant, client)
 
 
@@ -225,7 +237,9 @@ SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
 """
 
 
-async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -> OpenedSession | None:
+async def _resume(
+    request: RegistrationRequest, key: KeyState, client: Client
+) -> OpenedSession | Challenge | None:
     """A new session for the owner who registered with `key`; None if this is another registration."""
     rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, request.email)
     if not rows:

@@ -13,6 +13,8 @@ from api.database.shared_lookup import SharedLookup
 from api.database.transaction import Transaction
 from api.domain import session_lifetimes
 from api.domain.actors import Actor, Client
+from api.domain.errors import SecondFactorMissing, Unauthenticated
+from api.domain.second_factor_policy import must_set_up
 from tables import Tenant, User
 
 LAST_SEEN_PRECISION = timedelta(minutes=1)
@@ -70,6 +72,18 @@ async def find_viewer(token: str, client: Client) -> Viewer | None:
         await write_platform('UPDATE sessions SET "lastSeenAt" = now() WHERE id = {}', row["session_id"])
     user, tenant = read_row(User, "u", row), read_optional_row(Tenant, "t", row)
     return Viewer(row["session_id"], user, tenant, client)
+
+
+def require_viewer(viewer: Viewer | None, *, to_set_up: bool = False) -> Viewer:
+    """The viewer of a request that needs one. Raises `Unauthenticated`.
+
+    Raises `SecondFactorMissing` for an operator who lacks a required second factor, except `to_set_up` one.
+    """
+    if viewer is None:
+        raise Unauthenticated
+    if must_set_up(viewer.user) and not to_set_up:
+        raise SecondFactorMissing
+    return viewer
 
 
 def token_digest(token: str) -> bytes:

@@ -46,9 +46,11 @@ ADMINISTRATION = {
     "Delete {}, tax id {}?": "¿Eliminar {}, NIT {}?",
     "Remove {} {}, {}?": "¿Eliminar a {} {}, {}?",
     # Times
-    "{} is not a time such as 2027-01-31T12:00": "{} no es una fecha y hora como 2027-01-31T12:00",
-    "{} is not a time such as 30d, 12h, 45m, 2w or 2027-01-31": (
-        "{} no es un plazo o una fecha como 30d, 12h, 45m, 2w o 2027-01-31"
+    "{} is not a time such as 2027-01-31 or '2027-01-31 12:00'": (
+        "{} no es un momento como 2027-01-31 o '2027-01-31 12:00'"
+    ),
+    "{} is not a time such as 30d, 12h, 45m, 2w, 2027-01-31 or '2027-01-31 12:00'": (
+        "{} no es un plazo o una fecha como 30d, 12h, 45m, 2w, 2027-01-31 o '2027-01-31 12:00'"
     ),
     "{} is in the past": "{} está en el pasado",
     # Keys
@@ -85,7 +87,7 @@ ADMINISTRATION = {
         " nuevo"
     ),
     "hourly limit of invitations reached; continuing at {}": (
-        "se alcanzó el límite de invitaciones por hora; continúa a las {} UTC"
+        "se alcanzó el límite de invitaciones por hora; continúa el {}"
     ),
     # Files
     "{} already exists; choose another file": "{} ya existe; elija otro archivo",

@@ -45,10 +45,12 @@ HELP = {
     "Only events whose actor has this email address.": (
         "Solo los eventos cuyo autor tiene este correo electrónico."
     ),
-    "Only events from this time on: 2027-01-31 or 2027-01-31T12:00, in UTC.": (
-        "Solo los eventos desde este momento: 2027-01-31 o 2027-01-31T12:00, en UTC."
+    "Only events from this day or time on: 2027-01-31 or '2027-01-31 12:00', in TIME_ZONE.": (
+        "Solo los eventos desde este día o momento: 2027-01-31 o '2027-01-31 12:00', en TIME_ZONE."
     ),
-    "Only events before this time, in UTC.": "Solo los eventos anteriores a este momento, en UTC.",
+    "Only events before this time, or until this day ends, in TIME_ZONE.": (
+        "Solo los eventos anteriores a este momento, o hasta que termine este día, en TIME_ZONE."
+    ),
     "The largest number of events; the newest are printed.": (
         "La cantidad máxima de eventos; se muestran los más recientes."
     ),
@@ -128,8 +130,10 @@ HELP = {
     "The only email address that may use the key; for one key.": (
         "El único correo electrónico que puede usar la clave; para una sola clave."
     ),
-    "When the keys expire: 30d, 12h, 45m, 2w, or a date such as 2027-01-31.": (
-        "Cuándo vencen las claves: 30d, 12h, 45m, 2w, o una fecha como 2027-01-31."
+    "When the keys expire: after 30d, 12h, 45m or 2w, at the end of a day such as 2027-01-31, or at"
+    " '2027-01-31 12:00', in TIME_ZONE.": (
+        "Cuándo vencen las claves: después de 30d, 12h, 45m o 2w, al final de un día como 2027-01-31, o a una"
+        " hora como '2027-01-31 12:00', en TIME_ZONE."
     ),
     "Write the keys to this new file.": "Escribe las claves en este archivo nuevo.",
     "List beta keys, newest first.": "Lista las claves beta, comenzando por las más recientes.",
