@@ -3,7 +3,15 @@
 import re
 from collections.abc import Callable
 
+from api.typed_text import MARKS_AROUND
+
 _SEPARATORS = re.compile(r"[\s.,/:;_'\u2019\\-]+")
+
+# A spreadsheet's formula begins with the sign.
+_AROUND = f"{MARKS_AROUND}= \t"
+
+# Marks of bold, and dots in the middle of the line, which some programs write for a full stop.
+_MARKS_WITHIN = str.maketrans({"*": None, "~": None, "`": None, "\u00b7": ".", "\u2022": "."})
 
 _SHORT_NAMES = (
     "NIT RUC RUT RUN RNC RIF RTN RFC CUIT CUIL CUI DPI DUI CNPJ CPF NIF CIF NIE DNI CC CI EIN TIN ITIN SSN"
@@ -41,7 +49,7 @@ def without_labels(text: str, country: str | None, is_id_of: Callable[[str, str]
 
     `text` is in upper case. `is_id_of` says whether a text is a tax id of a country.
     """
-    text = _without_names(text.strip("\"\u201c\u201d\u00ab\u00bb \t'`"), country)
+    text = _without_names(text.strip(_AROUND).translate(_MARKS_WITHIN), country)
     text = _without_country(text, country, is_id_of)
     if (named_after := _LABEL_AT_END.fullmatch(text)) is not None:
         text = named_after[1].rstrip(" ,/-")

@@ -23,6 +23,9 @@ UNPROMISED_CHECK_DIGITS = {"ec.ruc", "do.rnc", "do.cedula", "gt.cui"}
 
 MIN_LENGTH, MAX_LENGTH = 3, 50
 
+_SCIENTIFIC = re.compile(r"[1-9][.,][0-9]+E\+?[0-9]{1,2}")
+"""What a spreadsheet makes of a long number, such as `9.00123E8`; its last digits are lost."""
+
 _KNOWN = re.compile("[A-Z0-9Ñ&]+")
 """The characters of tax ids. `&` and Ñ occur in those of Mexico."""
 
@@ -55,7 +58,7 @@ def tax_id(value: str) -> str:
         return stored
     # An accent on another letter than N, or a letter of another script, makes an id that looks like one which
     # is taken.
-    if not _KNOWN.fullmatch(short):
+    if not _KNOWN.fullmatch(short) or _SCIENTIFIC.fullmatch(plain):
         raise Problem("INVALID_TAX_ID")
     return short
 

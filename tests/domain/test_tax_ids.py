@@ -206,6 +206,8 @@ def test_an_id_that_looks_like_another_is_refused() -> None:
         "900100001\u02bc",
         "900100001é",
         "900100001♥",
+        "9.00100001E8",
+        "9,001E+08",
         "900(100001)",
     ):
         with pytest.raises(Problem) as refused:
