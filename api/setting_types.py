@@ -2,17 +2,21 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.policy import SMTP
 from importlib import resources
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
+from annotated_types import Ge, Le
 from limits import parse_many
 from pydantic import Field, GetCoreSchemaHandler, Secret, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
@@ -243,7 +247,7 @@ PhoneRegion = Annotated[str, Format("the two letters of a country (ISO 3166), li
 TaxIdCountry = Annotated[
     str,
     Format(
-        "the two letters of a country (ISO 3166) whose tax ids python-stdnum knows, like `CO`",
+        "the two letters of a country (ISO 3166) whose tax ids Gatehouse knows, like `CO`",
         _read_tax_id_country,
     ),
 ]
@@ -255,3 +259,30 @@ Hosts = Annotated[
     Format("addresses or names, separated by commas, like `::` or `127.0.0.1,10.0.0.7`", _read_hosts),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def format_of(field: FieldInfo) -> str:
+    """How a setting is written, in words, with code in backquotes."""
+    parts = [*field.metadata, *_parts(field.annotation)]
+    for part in parts:
+        if isinstance(part, Format):
+            return part.words
+        if get_origin(part) is Literal:
+            *others, last = get_args(part)
+            return f"{', '.join(f'`{other}`' for other in others)} or `{last}`"
+    least = next((part.ge for part in parts if isinstance(part, Ge)), None)
+    most = next((part.le for part in parts if isinstance(part, Le)), None)
+    if least is not None and most is not None:
+        return f"{'a whole number' if int in parts else 'a number'} from {least} to {most}"
+    return {bool: "`on` or `off`", Path: "a folder", str: "a name or an IP address"}[parts[-1]]
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """A type and its parts: the members of a union, and the annotations of each."""
+    if isinstance(annotation, FieldInfo):
+        yield from annotation.metadata
+        return
+    yield annotation
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        for argument in get_args(annotation):
+            yield from _parts(argument)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.command_error import CommandError
@@ -34,6 +35,7 @@ from api.setting_types import (
     SmtpUrl,
     TaxIdCountry,
     TimeZoneName,
+    format_of,
     read_addresses,
 )
 
@@ -122,6 +124,14 @@ class Settings(BaseSettings):
     """How many days a deleted tenant can be restored with `gatehouse tenants restore`; then it is erased."""
     audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
     """How many days an audit event is stored. The database refuses to delete a younger one."""
+    password_rules: Literal["length", "old"] = "length"  # noqa: S105
+    """What a new password must be. `length`: at least `PASSWORD_MIN_LENGTH` characters of any kind. `old`:
+    the rule of the old system's client, at least 8 with a lower-case and an upper-case letter, a digit and a
+    special character. Common and leaked passwords, and those made of the person's own data, are refused by
+    both."""
+    password_min_length: Annotated[int, Field(ge=8, le=64)] = 10
+    """How many characters a new password must have at least. NIST SP 800-63B-4 wants 15 where no second
+    factor is used."""
     require_verified_email: bool = False
     """Accept a registration only with a token of `verifyEmail`, which proves that the owner reads that
     mailbox."""
@@ -227,7 +237,14 @@ def get_settings() -> Settings:
 def _one_line(error: ValidationError) -> str:
     """Each wrong variable with its problem, and without its value, which may be a password."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']).upper()}: "
-        f"{problem['msg'].removeprefix('Value error, ')}"
+        f"{str(problem['loc'][0]).upper()}: {_description(problem)}"
         for problem in error.errors(include_input=False, include_url=False)
     )
+
+
+def _description(problem: ErrorDetails) -> str:
+    if problem["type"] == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    # Pydantic's words for its own types are about Python.
+    words = format_of(Settings.model_fields[str(problem["loc"][0])])
+    return f"must be {words.replace('`', '')}"

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PROGRAMS = {"gatehouse": "api.cli", "piccolo": "piccolo.main"}
+PROGRAMS = {"gatehouse": "api.cli", "piccolo": "piccolo.main", "series": "tests.command_series"}
 """The modules whose `main` the programs of `.venv/bin` call."""
 
 LIBRARIES = (
@@ -70,13 +70,15 @@ class Ended(NamedTuple):
 
 
 def run_command(
-    program: str, *arguments: str, typed: str = "", cwd: Path = ROOT, **environment: str
+    program: str, *arguments: str, typed: str = "", cwd: str | Path = ROOT, **environment: str
 ) -> Ended:
     """Run a program, by default in the root of the project, with `typed` as its standard input."""
     with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
         stdin.write(typed.encode())
         stdin.seek(0)
-        command = Command([program, *arguments], {**os.environ, **environment}, (stdin, stdout, stderr), cwd)
+        command = Command(
+            [program, *arguments], {**os.environ, **environment}, (stdin, stdout, stderr), Path(cwd)
+        )
         code = command.wait(TIMEOUT)
         stdout.seek(0)
         stderr.seek(0)

@@ -33,6 +33,7 @@ from api.domain.fields import (
     BusinessTypeName,
     DocumentId,
     NoneIfBlank,
+    OldPassword,
     Password,
     PersonName,
     Phone,
@@ -43,7 +44,7 @@ from api.domain.forms import Form
 from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
 from api.domain.second_factor_policy import is_asked
-from api.domain.tax_ids import equal_ids, letters_and_digits
+from api.domain.tax_ids import digits_of, equal_ids, rank
 from api.domain.users import find_active_without_tenant, make_owner, record_attached
 from api.settings import get_settings
 from tables import Tenant, User
@@ -69,8 +70,14 @@ class RegistrationRequest(Form):
     """Shows that the owner has received mail at `email`; required with `REQUIRE_VERIFIED_EMAIL`."""
 
 
+class OldRegistrationRequest(RegistrationRequest):
+    """The form of the old system's client, which knows only the old rule for passwords."""
+
+    password: OldPassword
+
+
 async def register(
-    values: Mapping[str, object], client: Client, *, accept_address: bool = False
+    values: Mapping[str, object], client: Client, *, from_old_client: bool = False
 ) -> OpenedSession:
     """Turn a beta key into a tenant, its owner and a session; `values` are the fields of the request.
 
@@ -78,8 +85,8 @@ async def register(
     result is the same tenant and owner with a new session. A user whom an old database had before tenants
     becomes the owner, with the password and email of that user; a wrong password is `EmailTaken`.
 
-    With `accept_address`, the email of a request without a token counts as verified if
-    `verify_email_for_client` verified it for the same client address.
+    With `from_old_client`, the email of a request without a token counts as verified if
+    `verify_email_for_client` verified it for the same client address, and a password may follow the old rule.
 
     An owner with a second factor gets `SecondFactorRequired` instead of a session; the tenant exists then.
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, for a valid key only, `WrongCode` if the
@@ -87,14 +94,15 @@ async def register(
     key is unused.
     """
     await rate_limits.count(rate_limits.REGISTER, *rate_limits.networks_of(client))
-    return require_session(await _register(values, client, accept_address=accept_address))
+    return require_session(await _register(values, client, from_old_client=from_old_client))
 
 
 async def _register(
-    values: Mapping[str, object], client: Client, *, accept_address: bool
+    values: Mapping[str, object], client: Client, *, from_old_client: bool
 ) -> OpenedSession | Challenge:
-    request = RegistrationRequest.read(values)
-    proof = EmailProof.of(request.email_verification_token, client, accept_address=accept_address)
+    form = OldRegistrationRequest if from_old_client else RegistrationRequest
+    request = form.read(values)
+    proof = EmailProof.of(request.email_verification_token, client, accept_address=from_old_client)
     key = await find_key(request.beta_key)
     reason = rejection(key, request.email)
     if key is not None and reason is None:
@@ -174,10 +182,14 @@ async def _store(
         return await insert_session(owner, tenant, client)
 
 
+_SAME_DIGITS = 'SELECT nit FROM tenants WHERE "taxIdDigits" = ANY({}::text[])'
+
+
 async def _require_free_tax_id(nit: str) -> None:
     """Raises `NitTaken` for an id that is stored in another form. The unique index finds the same form."""
-    others = equal_ids(nit)[1:]
-    if others and await read_platform("SELECT id FROM tenants WHERE nit = ANY({}::text[])", others):
+    forms = equal_ids(nit)
+    rows = await read_platform(_SAME_DIGITS, digits_of(forms))
+    if any(rank(row["nit"], forms) is not None for row in rows):
         raise NitTaken
 
 
@@ -228,7 +240,7 @@ def _to_domain_error(error: UniqueViolationError | EmailTaken | BetaKeyRejected 
 _ACTIVE_OWNER = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
   FROM tenants t JOIN users u ON u."tenantId" = t.id AND u."isOwner"
- WHERE t.id = {{}} AND t.nit = ANY({{}}::text[]) AND u."emailLower" = lower({{}})
+ WHERE t.id = {{}} AND u."emailLower" = lower({{}})
    AND t."isActive" AND u."isActive"
 """
 
@@ -237,12 +249,12 @@ async def _resume(
     request: RegistrationRequest, key: KeyState, client: Client
 ) -> OpenedSession | Challenge | None:
     """A new session for the owner who registered with `key`; None if this is another registration."""
-    # Until tax ids kept their `&`, they were stored without it.
-    nits = [*equal_ids(request.nit), letters_and_digits(request.nit)]
-    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, nits, request.email)
+    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, request.email)
     if not rows:
         return None
     owner, tenant = read_row(User, "u", rows[0]), read_row(Tenant, "t", rows[0])
+    if rank(tenant.nit, equal_ids(request.nit)) is None:
+        return None
     # The holder of a used key could guess the owner's password.
     checked = await _check_password_of(owner, request, client)
     if not checked.is_valid:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from api.database.engine import Transaction
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.database.shared_lookup import SharedLookup
+from api.database.transaction import Transaction
 from api.domain import session_lifetimes
 from api.domain.actors import CONFIRMATION_LIFETIME, Actor, Client
 from api.domain.errors import SecondFactorMissing, Unauthenticated

@@ -55,7 +55,7 @@ def with_error_responses(endpoint: Endpoint, max_seconds: float) -> Endpoint:
         except DomainError as error:
             return _domain_error(error, language)
         except HttpError as error:
-            return refuse(error.status, "BAD_REQUEST", error.message)
+            return refuse(error.status, "BAD_REQUEST", error.message(language))
         except ClientDisconnect:
             # The client cannot read this response, but Starlette requires one.
             return Response(status_code=400)

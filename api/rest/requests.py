@@ -22,7 +22,7 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
     values = parse_json(body)
     if not isinstance(values, dict):
-        raise HttpError(400, "The body must be a JSON object.")
+        raise HttpError(400, "HTTP.NOT_OBJECT")
     return values
 
 

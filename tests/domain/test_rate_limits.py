@@ -302,6 +302,22 @@ async def test_existing_keys_are_not_counted_as_guesses(
     assert code_of(await api.post(VALIDATE, k=key)) == "RATE_LIMITED"
 
 
+async def test_a_key_that_is_being_typed_is_no_guess(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    """The old front end asks from the tenth letter on, and so again after each correction."""
+    settings(RATE_LIMIT_WRONG_KEYS="1/minute")
+    key = await issue_key(database, key="BETA-ABCDE-FGHJK")
+    beginnings = [key[:length] for length in range(5, len(key))]
+
+    answers = [await api.validate(typed) for typed in (*beginnings, *beginnings[-3:], key)]
+
+    assert [answer["reason"] for answer in answers] == [*["NOT_FOUND"] * (len(answers) - 1), None]
+    for guess in ("BETA-ABCDE-FGHJ2", "BETA-ABCDE-FGHJ3"):
+        last = await api.post(VALIDATE, k=guess)
+    assert code_of(last) == "RATE_LIMITED"
+
+
 async def test_concurrent_guesses_of_keys_get_no_more_answers_than_the_limit(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:

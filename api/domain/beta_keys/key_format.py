@@ -3,7 +3,7 @@
 import re
 
 from api import typed_text
-from api.key_shape import GROUP_PATTERN, KEY_PATTERN, MAX_LENGTH, PREFIX, format_key
+from api.key_shape import GROUP_LENGTH, GROUP_PATTERN, KEY_PATTERN, MAX_LENGTH, PREFIX, format_key
 
 MAX_TYPED_LENGTH = 10 * MAX_LENGTH
 """Characters of the longest text that is searched for a key: a key with many spaces and dashes."""
@@ -11,7 +11,16 @@ MAX_TYPED_LENGTH = 10 * MAX_LENGTH
 STORED = re.compile(KEY_PATTERN)
 """A key of our shape, as it is stored."""
 
+_BEGINNING = re.compile(
+    f"{PREFIX}-[0-9A-Z]{{0,{GROUP_LENGTH}}}|{PREFIX}-{GROUP_PATTERN}-[0-9A-Z]{{0,{GROUP_LENGTH - 1}}}"
+)
+
 _COMPACT = re.compile(f"({PREFIX})?({GROUP_PATTERN}{GROUP_PATTERN})")
+
+
+def is_beginning(typed: str) -> bool:
+    """Whether a text is the beginning of a key of our shape, which is still being typed."""
+    return len(typed) < MAX_LENGTH and _BEGINNING.fullmatch(typed_text.fold(typed).upper()) is not None
 
 
 def canonical(typed: str) -> str | None:
