@@ -46,6 +46,12 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "autenticación o un código de recuperación; si no hay dónde ingresarlo, use una aplicación que lo "
         "permita.",
     ),
+    "STEP_UP_REQUIRED": (
+        "Please confirm that it is you, with your password or a code of your second factor. If there is no "
+        "field for it, sign in again.",
+        "Por favor, confirme que es usted, con su contraseña o un código de su segundo factor. Si no hay "
+        "dónde ingresarlo, inicie sesión de nuevo.",
+    ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
     "RATE_LIMITED": (
         "Too many attempts. Please wait {seconds} s and try again.",
@@ -147,6 +153,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "The second factor of this person has been reset, and their sessions have ended.",
         "El segundo factor de esta persona fue restablecido y se cerraron sus sesiones.",
     ),
+    "IDENTITY_CONFIRMED": ("Thank you, this is confirmed.", "Gracias, quedó confirmado."),
     "SESSION_REVOKED": ("That device has been signed out.", "Se cerró la sesión en ese dispositivo."),
     "SIGNED_OUT": ("You have signed out.", "Ha cerrado sesión."),
     "SIGNED_OUT_EVERYWHERE": (

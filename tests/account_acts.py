@@ -25,6 +25,11 @@ async def sign_out_everywhere(_business: "Business") -> tuple[str, dict[str, Any
     return "mutation { signOutEverywhere { message } }", {}
 
 
+async def confirm_identity(_business: "Business") -> tuple[str, dict[str, Any]]:
+    document = "mutation($p: String) { confirmIdentity(input: {password: $p}) { __typename } }"
+    return document, {"p": PASSWORD}
+
+
 async def end_staff_sessions(business: "Business") -> tuple[str, dict[str, Any]]:
     tenant = await business.database.fetchval('SELECT "tenantId" FROM users WHERE email = $1', business.email)
     document = "mutation($id: ID!) { endStaffSessions(id: $id) { __typename } }"
@@ -106,6 +111,7 @@ async def reset_second_factor(business: "Business") -> tuple[str, dict[str, Any]
 
 
 MUTATIONS = {
+    "confirmIdentity": confirm_identity,
     "verifySecondFactor": verify_second_factor,
     "startSecondFactor": start_second_factor,
     "confirmSecondFactor": confirm_second_factor,
@@ -130,6 +136,7 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
 }
 
 EVENTS: dict[str, set[str]] = {
+    "confirmIdentity": {"session.confirmed"},
     "verifySecondFactor": {"session.opened"},
     "startSecondFactor": {"second_factor.started"},
     "confirmSecondFactor": {"second_factor.turned_on"},
@@ -155,6 +162,7 @@ COMMAND_EVENTS = {
 }
 
 UNLIMITED = {
+    "confirmIdentity": "wrong passwords of its session, and wrong codes of its account, count",
     "startSecondFactor": "needs a session",
     "confirmSecondFactor": "wrong codes of its account count; see tests/domain/accounts/second_factors",
     "renewRecoveryCodes": "wrong codes of its account count",

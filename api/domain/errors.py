@@ -130,6 +130,12 @@ class SecondFactorRequired(DomainError):
         self.expires_at = expires_at
 
 
+class StepUpRequired(DomainError):
+    """The user has to type the password or a code of the second factor first."""
+
+    code = "STEP_UP_REQUIRED"
+
+
 class RateLimited(DomainError):
     """Too many requests within a period; retry after `retry_after_seconds`, which is at least 1."""
 

@@ -29,6 +29,7 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.TenantSuspended: HTTPStatus.FORBIDDEN,
     errors.SecondFactorRequired: HTTPStatus.FORBIDDEN,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.StepUpRequired: HTTPStatus.FORBIDDEN,
     errors.SecondFactorMissing: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.EmailTaken: HTTPStatus.CONFLICT,

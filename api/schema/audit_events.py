@@ -39,6 +39,7 @@ ACTIONS = {
     "session.opened": "a user signed in.",
     "session.refused": "a sign-in failed; `detail.reason` says why.",
     "session.challenged": "a user gave the right password, and has to verify the second factor.",
+    "session.confirmed": "a user confirmed who they are, with the password or the second factor.",
     "session.closed": "a user signed out.",
     "session.all_closed": "a user ended all of their sessions.",
     "session.revoked": "a user ended another of their sessions.",

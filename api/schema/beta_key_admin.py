@@ -9,7 +9,14 @@ from api.domain.beta_keys.issue import ApiIssueOptions, NewKey
 from api.domain.errors import NotFound as DomainNotFound
 from api.schema.beta_keys import BetaKey, KeyId
 from api.schema.context import Info
-from api.schema.error_types import Conflict, EmailTaken, InvalidInput, NotFound, RateLimited
+from api.schema.error_types import (
+    Conflict,
+    EmailTaken,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    StepUpRequired,
+)
 from api.schema.inputs import provided_fields, uuid_of
 from api.schema.scalars import TimeOrDay
 
@@ -40,8 +47,11 @@ class IssuedBetaKeys:
 
 
 IssueBetaKeysResult = Annotated[
-    IssuedBetaKeys | InvalidInput,
-    strawberry.union("IssueBetaKeysResult", description="The new keys, or the errors in the input."),
+    IssuedBetaKeys | InvalidInput | StepUpRequired,
+    strawberry.union(
+        "IssueBetaKeysResult",
+        description="The new keys, or the errors in the input. `StepUpRequired` for more than 100 keys only.",
+    ),
 ]
 
 

@@ -26,6 +26,7 @@ ERROR_CODES = {
     "WRONG_CODE": "`WrongCode`",
     "RATE_LIMITED": "`RateLimited`",
     "SECOND_FACTOR_REQUIRED": "`SecondFactorRequired`",
+    "STEP_UP_REQUIRED": "`StepUpRequired`",
 }
 
 FIELD_CODES = {
@@ -155,6 +156,14 @@ class SecondFactorRequired(Error):
     expires_at: datetime = strawberry.field(description="When the challenge expires, 10 minutes from now.")
 
 
+@strawberry.type(
+    description="The viewer signed in more than 10 minutes ago: call `confirmIdentity`, then try again. "
+    "Signing in again works too."
+)
+class StepUpRequired(Error):
+    code: str = strawberry.field(description="Always `STEP_UP_REQUIRED`.")
+
+
 @strawberry.type(description="Too many requests of this kind from this address or for this account.")
 class RateLimited(Error):
     code: str = strawberry.field(description="Always `RATE_LIMITED`.")
@@ -245,6 +254,7 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NoSeat, NoSeat, _no_seat),
     _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.SecondFactorRequired, SecondFactorRequired, _second_factor_required),
+    _handler(errors.StepUpRequired, StepUpRequired, _plain(StepUpRequired)),
     _handler(errors.RateLimited, RateLimited, _rate_limited),
 )
 """A handler converts a domain error where the union of the field has its type; elsewhere the error is one of

@@ -57,6 +57,7 @@ Mutation = create_type(
         sessions.logout,
         sessions.revoke_session,
         sessions.sign_out_everywhere,
+        sessions.confirm_identity,
         sessions.change_password,
         one_time_codes.request_password_reset,
         one_time_codes.reset_password,

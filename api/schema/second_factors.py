@@ -12,7 +12,7 @@ from api.domain.accounts.second_factors.sign_in import verify_second_factor as v
 from api.domain.second_factor_policy import is_required
 from api.schema.context import Info
 from api.schema.done import Done
-from api.schema.error_types import Conflict, NotFound, RateLimited, WrongCode
+from api.schema.error_types import Conflict, NotFound, RateLimited, StepUpRequired, WrongCode
 from api.schema.inputs import uuid_of
 from api.schema.sessions import SignedIn
 
@@ -80,7 +80,7 @@ class SecondFactorSetup:
 
 
 StartSecondFactorResult = Annotated[
-    SecondFactorSetup | Conflict,
+    SecondFactorSetup | Conflict | StepUpRequired,
     strawberry.union(
         "StartSecondFactorResult",
         description="The new app. `Conflict` if the viewer has one: turn it off first. Also for operators, "
@@ -166,7 +166,7 @@ async def turn_off_second_factor(info: Info, code: Code) -> TurnOffSecondFactorR
 
 
 ResetSecondFactorResult = Annotated[
-    Done | NotFound | Conflict,
+    Done | NotFound | Conflict | StepUpRequired,
     strawberry.union(
         "ResetSecondFactorResult",
         description="The reset, or the reason why nothing was changed. `Conflict` for a user without a "

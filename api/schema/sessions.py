@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from api.domain.accounts import password_change, sign_in
+from api.domain.accounts import identity_confirmation, password_change, sign_in
 from api.domain.accounts import sessions as domain_sessions
 from api.domain.second_factor_policy import must_set_up
 from api.schema.context import Info
@@ -17,6 +17,7 @@ from api.schema.error_types import (
     RateLimited,
     SecondFactorRequired,
     TenantSuspended,
+    WrongCode,
     WrongCredentials,
 )
 from api.schema.inputs import uuid_of
@@ -138,6 +139,47 @@ async def sign_out_everywhere(info: Info) -> Done:
     viewer = await info.context.signed_in(to_set_up=True)
     await domain_sessions.sign_out_everywhere(viewer)
     return Done(message=info.context.message("SIGNED_OUT_EVERYWHERE"))
+
+
+@strawberry.input(
+    description="What confirms that it is the viewer: a code of the second factor, or the password. If both "
+    "are given, the code is checked."
+)
+class ConfirmIdentityInput:
+    password: str | None = strawberry.field(default=None, description="The password of the viewer.")
+    code: str | None = strawberry.field(
+        default=None,
+        description="The six digits that the authenticator app shows, or a recovery code. Each is accepted "
+        "once.",
+    )
+
+
+@strawberry.type(description="The identity of the viewer is confirmed, for this session.")
+class IdentityConfirmed:
+    message: str = strawberry.field(description="A sentence for people, in the language of the request.")
+    seconds: int = strawberry.field(description="For how many seconds it is confirmed: 600.")
+
+
+ConfirmIdentityResult = Annotated[
+    IdentityConfirmed | InvalidInput | WrongCredentials | WrongCode | RateLimited,
+    strawberry.union(
+        "ConfirmIdentityResult",
+        description="The confirmation, or the reason why there is none. `InvalidInput` for neither a code "
+        "nor a password.",
+    ),
+]
+
+
+@strawberry.mutation(
+    description="Confirms that it is the viewer who holds this session, for mutations that answer "
+    "`StepUpRequired`. A sign-in counts for 10 minutes too. Requires a signed-in user."
+)
+async def confirm_identity(
+    info: Info, input: Annotated[ConfirmIdentityInput, strawberry.argument("The password or a code.")]
+) -> ConfirmIdentityResult:
+    viewer = await info.context.signed_in(to_set_up=True)
+    seconds = await identity_confirmation.confirm_identity(viewer, input.password, input.code)
+    return IdentityConfirmed(message=info.context.message("IDENTITY_CONFIRMED"), seconds=seconds)
 
 
 @strawberry.input(description="The current and the new password of the viewer.")

@@ -77,6 +77,7 @@ WITHOUT_IDS = {
     "login": "is public, and takes a password",
     "logout": "ends the session of the request",
     "signOutEverywhere": "ends the viewer's own sessions, and takes nothing",
+    "confirmIdentity": "confirms the viewer's own session, and takes a password or a code",
     "secondFactor": "shows the viewer's own, and takes nothing",
     "verifySecondFactor": "is public, and takes a challenge",
     "startSecondFactor": "sets up the viewer's own, and takes nothing",

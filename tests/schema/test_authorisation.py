@@ -25,6 +25,7 @@ OWN = {
     "logout",
     "revokeSession",
     "signOutEverywhere",
+    "confirmIdentity",
     "secondFactor",
     "verifySecondFactor",
     "startSecondFactor",

@@ -8,7 +8,7 @@ from api.database.scopes import platform_scope
 from api.domain.accounts.second_factors import authenticator_apps, recovery_codes
 from api.domain.accounts.second_factors.codes import check_code
 from api.domain.accounts.sessions import end_sessions
-from api.domain.actors import Actor
+from api.domain.actors import Actor, require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, NotFound, OwnAccount, RequiredSecondFactor
 from api.domain.mails import Template, queue_mail
@@ -27,8 +27,10 @@ class Setup:
 async def start_second_factor(user: User, actor: Actor) -> Setup:
     """Make the secret of an app, which counts from `confirm_second_factor` on.
 
-    Raises `Conflict` if the user has an app, or is an operator and `OPERATOR_SECOND_FACTOR` is `off`.
+    Raises `StepUpRequired`, since the thief of a session could lock its user out, and `Conflict` if the user
+    has an app, or is an operator and `OPERATOR_SECOND_FACTOR` is `off`.
     """
+    require_confirmed(actor)
     if not is_available(user.role):
         raise Conflict
     async with platform_scope():
@@ -80,8 +82,10 @@ async def turn_off_second_factor(user: User, actor: Actor, code: str) -> None:
 async def reset_second_factor(actor: Actor, user_id: UUID) -> User:
     """Delete the second factor of a user who has lost it, and end their sessions.
 
-    Raises `NotFound`, `OwnAccount`, since a stolen session must not do so, and `Conflict` without one.
+    Raises `StepUpRequired`, `NotFound`, `OwnAccount`, since a stolen session must not do so, and `Conflict`
+    without one.
     """
+    require_confirmed(actor)
     if user_id == actor.id:
         raise OwnAccount
     async with platform_scope():
