@@ -98,6 +98,18 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "Use at least one lower-case letter, one upper-case letter, one digit and one special character.",
         "Use al menos una minúscula, una mayúscula, un número y un carácter especial.",
     ),
+    "COMMON_PASSWORD": (
+        "Attackers try this password first. Use several words that do not belong together.",
+        "Los atacantes prueban primero esta contraseña. Use varias palabras que no tengan relación.",
+    ),
+    "PERSONAL_PASSWORD": (
+        "Do not use your email, your name, your numbers or the name of the business in the password.",
+        "No use su correo, su nombre, sus números ni el nombre del negocio en la contraseña.",
+    ),
+    "SAME_PASSWORD": (
+        "This is the current password. Choose another one.",
+        "Esta es la contraseña actual. Elija otra.",
+    ),
     "INVALID_KEY": ("This is not a valid beta key.", "No es una clave beta válida."),
     "INVALID_TIME": (
         "Use a day such as 2027-01-31, or a time such as 2027-01-31 12:00.",

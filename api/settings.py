@@ -124,6 +124,14 @@ class Settings(BaseSettings):
     """How many days a deleted tenant can be restored with `gatehouse tenants restore`; then it is erased."""
     audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
     """How many days an audit event is stored. The database refuses to delete a younger one."""
+    password_rules: Literal["length", "old"] = "length"  # noqa: S105
+    """What a new password must be. `length`: at least `PASSWORD_MIN_LENGTH` characters of any kind. `old`:
+    the rule of the old system's client, at least 8 with a lower-case and an upper-case letter, a digit and a
+    special character. Common and leaked passwords, and those made of the person's own data, are refused by
+    both."""
+    password_min_length: Annotated[int, Field(ge=8, le=64)] = 10
+    """How many characters a new password must have at least. NIST SP 800-63B-4 wants 15 where no second
+    factor is used."""
     require_verified_email: bool = False
     """Accept a registration only with a token of `verifyEmail`, which proves that the owner reads that
     mailbox."""

@@ -56,7 +56,7 @@ def seekable_file(path: Path) -> Iterator[BinaryIO]:
     Raises `CommandError` if the file cannot be opened.
     """
     with nullcontext(sys.stdin.buffer) if str(path) == "-" else open_file(path) as file:
-        if file is not sys.stdin.buffer and file.seekable():
+        if str(path) != "-" and file.seekable():
             yield file
             return
         with tempfile.TemporaryFile() as copy:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.terminal import Json, confirm, print_json, print_table, say
+from api.cli.users import user_as_json
 from api.command_error import CommandError
 from api.domain.errors import Conflict, LastOperator, NotFound
 from api.domain.roles import Role
@@ -58,20 +59,7 @@ def list_all(json: Json = False) -> None:
 
     users = asyncio.run(list_operators())
     if json:
-        print_json(
-            [
-                {
-                    "id": user.id,
-                    "email": user.email,
-                    "firstName": user.first_name,
-                    "lastName": user.last_name,
-                    "role": user.role,
-                    "isActive": user.is_active,
-                    "createdAt": user.created_at,
-                }
-                for user in users
-            ]
-        )
+        print_json([user_as_json(user) for user in users])
     else:
         print_table(
             ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in users]

@@ -1,7 +1,7 @@
 """`gatehouse users …`: people whom an adopted database had before it had tenants, and lost second factors."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -141,23 +141,22 @@ async def _tenant(typed: str) -> "Tenant":
         raise CommandError(f"tenant {typed!r} not found; see: gatehouse tenants list") from None
 
 
+def user_as_json(user: "User") -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "role": user.role,
+        "isActive": user.is_active,
+        "createdAt": user.created_at,
+    }
+
+
 def _print_users(found: "list[User]", *, as_json: bool) -> None:
     if as_json:
         print_json(
-            [
-                {
-                    "id": user.id,
-                    "email": user.email,
-                    "firstName": user.first_name,
-                    "lastName": user.last_name,
-                    "role": user.role,
-                    "isActive": user.is_active,
-                    "isOwner": user.is_owner,
-                    "tenantId": user.tenant_id,
-                    "createdAt": user.created_at,
-                }
-                for user in found
-            ]
+            [{**user_as_json(user), "isOwner": user.is_owner, "tenantId": user.tenant_id} for user in found]
         )
     else:
         print_table(

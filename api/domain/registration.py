@@ -33,6 +33,7 @@ from api.domain.fields import (
     BusinessTypeName,
     DocumentId,
     NoneIfBlank,
+    OldPassword,
     Password,
     PersonName,
     Phone,
@@ -69,8 +70,14 @@ class RegistrationRequest(Form):
     """Shows that the owner has received mail at `email`; required with `REQUIRE_VERIFIED_EMAIL`."""
 
 
+class OldRegistrationRequest(RegistrationRequest):
+    """The form of the old system's client, which knows only the old rule for passwords."""
+
+    password: OldPassword
+
+
 async def register(
-    values: Mapping[str, object], client: Client, *, accept_address: bool = False
+    values: Mapping[str, object], client: Client, *, from_old_client: bool = False
 ) -> OpenedSession:
     """Turn a beta key into a tenant, its owner and a session; `values` are the fields of the request.
 
@@ -78,8 +85,8 @@ async def register(
     result is the same tenant and owner with a new session. A user whom an old database had before tenants
     becomes the owner, with the password and email of that user; a wrong password is `EmailTaken`.
 
-    With `accept_address`, the email of a request without a token counts as verified if
-    `verify_email_for_client` verified it for the same client address.
+    With `from_old_client`, the email of a request without a token counts as verified if
+    `verify_email_for_client` verified it for the same client address, and a password may follow the old rule.
 
     An owner with a second factor gets `SecondFactorRequired` instead of a session; the tenant exists then.
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, for a valid key only, `WrongCode` if the
@@ -87,14 +94,15 @@ async def register(
     key is unused.
     """
     await rate_limits.count(rate_limits.REGISTER, *rate_limits.networks_of(client))
-    return require_session(await _register(values, client, accept_address=accept_address))
+    return require_session(await _register(values, client, from_old_client=from_old_client))
 
 
 async def _register(
-    values: Mapping[str, object], client: Client, *, accept_address: bool
+    values: Mapping[str, object], client: Client, *, from_old_client: bool
 ) -> OpenedSession | Challenge:
-    request = RegistrationRequest.read(values)
-    proof = EmailProof.of(request.email_verification_token, client, accept_address=accept_address)
+    form = OldRegistrationRequest if from_old_client else RegistrationRequest
+    request = form.read(values)
+    proof = EmailProof.of(request.email_verification_token, client, accept_address=from_old_client)
     key = await find_key(request.beta_key)
     reason = rejection(key, request.email)
     if key is not None and reason is None:

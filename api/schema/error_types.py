@@ -42,7 +42,10 @@ FIELD_CODES = {
     "INVALID_TAX_ID": "not a tax id of the country of this deployment.",
     "INVALID_CHOICE": "the value is not allowed here, such as the role `SUPER_ADMIN` for staff.",
     "WEAK_PASSWORD": "the password lacks a lower-case letter, an upper-case letter, a digit "
-    "or a special character.",
+    "or a special character; only where the deployment requires them.",
+    "COMMON_PASSWORD": "the password is a common or leaked one, or a simple pattern.",
+    "PERSONAL_PASSWORD": "the password is made of the email, names or numbers of the person or business.",
+    "SAME_PASSWORD": "the new password is the current one.",
     "IN_THE_PAST": "the instant is not in the future.",
     "ONE_KEY_EACH": "a key with a recipient was requested together with other keys.",
     "NOT_FOUND": "no object has this id.",

@@ -18,6 +18,7 @@ from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, LastOperator, NotFound, OwnAccount, Unauthenticated
 from api.domain.mails import Template, queue_mail
+from api.domain.password_rules import texts_about
 from api.domain.roles import Role
 from tables import User
 
@@ -66,10 +67,11 @@ async def reactivate_operator(actor: Actor, operator_id: UUID) -> User:
 
 async def set_operator_password(actor: Actor, operator_id: UUID, password: str) -> User:
     """Give an operator a new password, and end their sessions. Raises `InvalidInput` and `NotFound`."""
-    fields.input_field("password", fields.password, password)
+    fields.input_field("password", fields.password_for(), password)
     password_hash = await hash_password(password)
     async with platform_scope():
         subject = await _lock_other(actor, operator_id)
+        fields.input_field("password", fields.password_for(*texts_about(subject, None)), password)
         await _replace_password(actor, subject, password_hash)
         await queue_mail(
             Template.PASSWORD_CHANGED,

@@ -118,7 +118,7 @@ async def create_staff(viewer: Viewer, values: Mapping[str, object]) -> tuple[Us
     Raises `Forbidden` unless the viewer manages that role, `InvalidInput`, `NoSeat` and `EmailTaken`.
     """
     managed = _managed_tenant(viewer)
-    form = NewStaff.read(values)
+    form = NewStaff.read({**values, "businessName": managed.business_name})
     role = Role(form.role)
     _require_can_manage(viewer.user, role)
     # Checked here and under the lock: without a seat, no password is hashed, and no taken email is revealed.
