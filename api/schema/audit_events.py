@@ -76,7 +76,8 @@ class AuditEvent:
     )
     actor_email: str | None = strawberry.field(
         description="The email address of the user who acted, or the address that was typed to sign in or to "
-        "request a code. Null for the server itself and its commands."
+        "request a code. Null for the server itself and its commands. Tenants see `operator` in place of the "
+        "address of an operator."
     )
     tenant_id: strawberry.ID | None = strawberry.field(
         description="The `id` of the tenant that the event belongs to, which may be erased by now. "
@@ -92,7 +93,7 @@ class AuditEvent:
     )
     ip_address: str | None = strawberry.field(
         description="The IPv4 or IPv6 address that the request came from. Null for the server and its "
-        "commands, or if it is unknown."
+        "commands, if it is unknown, and for tenants if an operator acted."
     )
 
     @classmethod
@@ -158,6 +159,8 @@ async def audit_events(
     ] = strawberry.UNSET,
 ) -> AuditEventConnection:
     viewer = await info.context.signed_in()
+    # Before the arguments, which are explained to those who may list events only.
+    listing.tenant_of_events(viewer)
     event_filter = filter.to_domain() if filter else EventFilter()
     pagination.check_page_size(first)
     after = after or None

@@ -7,7 +7,7 @@ import asyncpg
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
-from api.deploy.migrations import history, retained_data, retained_objects
+from api.deploy.migrations import contracted_objects, history, retained_data, retained_objects
 from api.deploy.migrations.backfill_run import Lines, Report
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema, created_tables
 from api.deploy.migrations.failures import failure_message
@@ -68,6 +68,7 @@ async def apply_migrations(
     else:
         await _preflight(migrations, expected, allowed)
         await _create_schema_for_old_values(migrations)
+        await _announce_contracts(migrations, report)
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
@@ -79,6 +80,23 @@ async def apply_migrations(
         for line in lines:
             printed(f"    {line}\n")
     await put_back_objects(report=report)
+
+
+async def _announce_contracts(migrations: Sequence[SqlMigration], report: Report) -> None:
+    lines: list[str] = []
+
+    async def announce(connection: Any) -> None:
+        lines[:] = [
+            line
+            for migration in migrations
+            for contract in migration.contracts.values()
+            for line in await contracted_objects.announce(connection, contract.drop(migration.migration_id))
+        ]
+
+    if any(migration.contracts for migration in migrations):
+        await in_transaction(announce)
+    for line in lines:
+        report(f"  {line}\n")
 
 
 async def put_back_objects(*, report: Report) -> None:
