@@ -1,10 +1,12 @@
 """The types of settings that are written as text: what each accepts, in words and as a check."""
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.policy import SMTP
+from importlib import resources
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import UnionType
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
 from limits import parse_many
-from pydantic import Field, GetCoreSchemaHandler, SecretStr
+from pydantic import Field, GetCoreSchemaHandler, Secret, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
@@ -125,6 +127,13 @@ def _read_metrics_token(value: str) -> SecretStr:
     return SecretStr(value)
 
 
+def _read_encryption_keys(value: str) -> Secret[list[str]]:
+    keys = [key.replace("+", "-").replace("/", "_") for key in _split(value)]
+    if not keys or any(len(base64.urlsafe_b64decode(key)) != 32 for key in keys):
+        raise ValueError
+    return Secret[list[str]](keys)
+
+
 def _read_rate(value: str) -> str:
     rates = parse_many(value)
     # The library would use the first of several rates, and a rate of 0 would reject every request.
@@ -167,6 +176,16 @@ def _read_phone_region(value: str) -> str:
     return value.upper()
 
 
+def _read_time_zone(value: str) -> str:
+    # The folder of the system has other files too, such as right/America/Bogota, which counts leap seconds.
+    names = resources.files("tzdata").joinpath("zones").read_text().split()
+    written = {name.lower(): name for name in names if name != "Factory"}
+    try:
+        return written[value.replace(" ", "_").lower()]
+    except KeyError:
+        raise ValueError from None
+
+
 def _read_tax_id_country(value: str) -> str:
     from api.tax_id_kinds import kinds_of
 
@@ -195,6 +214,14 @@ Sender = Annotated[str, Format("an address in ASCII, like `Gatehouse <beta@examp
 MetricsToken = Annotated[
     SecretStr, Format("at least 16 ASCII characters, without spaces", _read_metrics_token)
 ]
+EncryptionKeys = Annotated[
+    Secret[list[str]],
+    NoDecode,
+    Format(
+        "32 random bytes in base64, as `openssl rand -base64 32` prints; several are separated by commas",
+        _read_encryption_keys,
+    ),
+]
 Rate = Annotated[str, Format("a rate like `10/minute` or `5/15 minutes`", _read_rate)]
 Networks = Annotated[
     tuple[IPv4Network | IPv6Network, ...] | None,
@@ -220,9 +247,12 @@ PhoneRegion = Annotated[str, Format("the two letters of a country (ISO 3166), li
 TaxIdCountry = Annotated[
     str,
     Format(
-        "the two letters of a country (ISO 3166) whose tax ids python-stdnum knows, like `CO`",
+        "the two letters of a country (ISO 3166) whose tax ids Gatehouse knows, like `CO`",
         _read_tax_id_country,
     ),
+]
+TimeZoneName = Annotated[
+    str, Format("the name of a time zone (IANA), like `America/Bogota` or `UTC`", _read_time_zone)
 ]
 Hosts = Annotated[
     str,

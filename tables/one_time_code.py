@@ -7,7 +7,10 @@ from tables.user import User
 
 
 class OneTimeCode(Table, tablename="one_time_codes"):
-    """A mailed code, or the token that was returned for one. Only its digest is stored."""
+    """A mailed code, or the token that was returned for one. Only its digest is stored.
+
+    `attempts` are those from the network that requested the code, `attempts_elsewhere` those from all others.
+    """
 
     id = UUID(primary_key=True)
     purpose = Varchar(length=40, default=None)
@@ -20,6 +23,8 @@ class OneTimeCode(Table, tablename="one_time_codes"):
     )
     code_digest = Text(default=None, secret=True, db_column_name="codeDigest")
     attempts = BigInt(default=0)
+    attempts_elsewhere = BigInt(default=0, db_column_name="attemptsElsewhere")
+    network = Varchar(length=45, null=True, default=None)
     created_at = Timestamptz(db_column_name="createdAt")
     expires_at = Timestamptz(default=None, db_column_name="expiresAt")
     consumed_at = Timestamptz(null=True, default=None, db_column_name="consumedAt")

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.rate_limit_store import RedisCounter, rate
 from tests.commands import run_command
 from tests.support import GatehouseProcess, free_port
 
@@ -238,3 +239,24 @@ def test_concurrent_requests_are_counted_exactly(
 
     assert (statuses.count(200), statuses.count(429)) == (50, 150)
     assert [lines(server, AWAY) for server in servers] == [0, 0]
+
+
+@pytest.mark.anyio
+async def test_a_tally_is_shared_and_counts_on_in_memory_while_redis_is_away(redis: Redis) -> None:
+    """Waits for tries from many networks must be the same at every process, and must not end with Redis."""
+    one, other = RedisCounter(redis.url), RedisCounter(redis.url)
+    short = rate("x", "1/1 second")
+    tallied = [await counter.tally(short, "ana") for counter in (one, other, one)]
+
+    assert tallied == [1, 2, 3]
+    assert (await other.total(short, "ana"), await other.total(short, "eva")) == (3, 0)
+    async with asyncio.timeout(5):
+        while await one.total(short, "ana"):
+            await asyncio.sleep(0.1)
+
+    redis.kill()
+    hour = rate("x", "1/hour")
+    assert [await one.tally(hour, "ana") for _ in range(3)] == [1, 2, 3]
+    assert await one.total(hour, "ana") == 3
+    for counter in (one, other):
+        await counter.close()

@@ -3,13 +3,13 @@
 import asyncio
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
-from api.cli.terminal import to_json
+from api.cli.terminal import print_row, say, to_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -34,31 +34,43 @@ def audit(
     actor: Annotated[str | None, typer.Option(help="Only events whose actor has this email address.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(help="Only events from this time on: 2027-01-31 or 2027-01-31T12:00, in UTC."),
+        typer.Option(
+            help="Only events from this day or time on: 2027-01-31 or '2027-01-31 12:00', in TIME_ZONE."
+        ),
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Only events before this time, in UTC.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only events before this time, or until this day ends, in TIME_ZONE.")
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=1, help="The largest number of events; the newest are printed.")
     ] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
 ) -> None:
     """Show audit events: who did what, when and from where, the newest last."""
+    from api.domain import times
     from api.domain.audit_events.listing import EventFilter
 
-    event_filter = EventFilter(action, None, actor, _parse_time(since), _parse_time(until))
+    earliest, latest = _parse_time(since), _parse_time(until)
+    event_filter = EventFilter(
+        action,
+        None,
+        actor,
+        None if earliest is None else times.start(earliest),
+        None if latest is None else times.next_start(latest),
+    )
     asyncio.run(_print_events(event_filter, tenant, limit, follow=follow, as_json=json))
 
 
-def _parse_time(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> date | None:
     if text is None:
         return None
-    from api.domain import fields
+    from api.domain import times
     from api.domain.errors import Problem
 
     try:
-        return fields.instant(text)
+        return times.read_typed(text)
     except Problem:
-        raise typer.BadParameter(f"{text!r} is not a time such as 2027-01-31T12:00") from None
+        raise typer.BadParameter(f"{text!r} is not a time such as 2027-01-31 or '2027-01-31 12:00'") from None
 
 
 async def _print_events(
@@ -68,6 +80,8 @@ async def _print_events(
     from api.domain.audit_events.listing import AuditTail
 
     tail = AuditTail(replace(event_filter, tenant_id=await _find_tenant_id(tenant)))
+    if not as_json and not sys.stdout.isatty():
+        print_row("at", "action", "actor", "address", "tenant", "subject", "detail")
     _print_lines(await tail.start(limit), as_json)
     disconnected = False
     while follow:
@@ -77,7 +91,7 @@ async def _print_events(
         except DISCONNECTED:
             # The command goes on, so that a tail survives an outage of a night.
             if not disconnected:
-                sys.stderr.write("gatehouse: the database cannot be reached; trying again every second\n")
+                say("gatehouse: the database cannot be reached; trying again every second", err=True)
             disconnected = True
         else:
             disconnected = False
@@ -97,8 +111,12 @@ async def _find_tenant_id(typed: str | None) -> "UUID | None":
 
 def _print_lines(events: "list[Event]", as_json: bool) -> None:
     for event in events:
-        line = to_json(_event_fields(event)).decode() if as_json else _as_text(event)
-        sys.stdout.write(f"{line}\n")
+        if as_json:
+            sys.stdout.write(f"{to_json(_event_fields(event)).decode()}\n")
+        elif sys.stdout.isatty():
+            sys.stdout.write(f"{_as_text(event)}\n")
+        else:
+            _print_row(event)
     sys.stdout.flush()
 
 
@@ -116,10 +134,26 @@ def _event_fields(event: "Event") -> dict[str, Any]:
     }
 
 
+def _print_row(event: "Event") -> None:
+    from api import written_times
+
+    print_row(
+        written_times.short(event.at, seconds=True),
+        event.action,
+        event.actor_email,
+        event.ip_address,
+        event.tenant_id,
+        event.subject_id,
+        orjson.dumps(event.detail).decode() if event.detail else None,
+    )
+
+
 def _as_text(event: "Event") -> str:
+    from api import written_times
+
     actor = event.actor_email or "-"
     parts = [
-        f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        written_times.short(event.at, seconds=True),
         f"{event.action:28}",
         actor if event.ip_address is None else f"{actor} ({event.ip_address})",
         "" if event.tenant_id is None else f"tenant={event.tenant_id}",

@@ -1,11 +1,11 @@
-"""The hourly clean-up: expired sessions and codes, old failed mails and audit events, deleted tenants."""
+"""The hourly clean-up: expired sessions and codes, old devices, failed mails and events, deleted tenants."""
 
 from api.database.scopes import platform_scope
 from api.domain.beta_keys.expiry import mark_expired
 from api.domain.tenants.deletion import erase_deleted_tenants
 from api.observability.logs import get_logger
 from api.settings import get_settings
-from tables import AuditEvent, Mail, OneTimeCode, Session
+from tables import AuditEvent, KnownDevice, Mail, OneTimeCode, Session
 
 logger = get_logger()
 
@@ -14,12 +14,23 @@ BATCH = 1000
 
 FAILED_MAIL_RETENTION = "90 days"
 
+KNOWN_DEVICE_RETENTION = "400 days"
+
 AUDIT_RETENTION = "gatehouse.audit_retention_days"
 """The PostgreSQL setting by which the trigger on `audit_events` allows the deletion of old events."""
+
+# The newest row of a user stays, whatever its age: without one, a thief's sign-in would pass for the first
+# one.
+_IS_OLD_DEVICE = f"""
+"lastSeenAt" <= now() - interval '{KNOWN_DEVICE_RETENTION}' AND EXISTS (
+    SELECT FROM known_devices newer
+     WHERE newer."userId" = known_devices."userId" AND newer."lastSeenAt" > known_devices."lastSeenAt")
+"""
 
 _DELETABLE = (
     (Session, "sessions", '"expiresAt" <= now()'),
     (OneTimeCode, "one_time_codes", '"expiresAt" <= now()'),
+    (KnownDevice, "known_devices", _IS_OLD_DEVICE),
     (Mail, "mails", f"\"failedAt\" <= now() - interval '{FAILED_MAIL_RETENTION}'"),
     (
         AuditEvent,

@@ -3,18 +3,20 @@
 Forms consist of the field types at the end (see `api.domain.forms`); each rule is written here once.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from api import typed_text
-from api.domain import opaque_strings
+from api.domain import times
 from api.domain.business_types import BusinessType
 from api.domain.email_addresses import email, user_email
 from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Problem
+from api.domain.password_rules import new_password, require_impersonal
 from api.domain.phone_numbers import phone
 from api.domain.tax_ids import tax_id
 
@@ -37,6 +39,10 @@ def argument(name: str, clean: Callable[[str], T], value: str) -> T:
         raise InvalidArgument(name, problem.code, **problem.limits) from None
 
 
+_LINE_BREAKS = re.compile("[\t\n\r\u0085\u2028\u2029]+")
+"""An address of two lines and the cells of a spreadsheet are pasted with them."""
+
+
 def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
     """One line of `min_length` to `max_length` characters, cleaned, with white space collapsed."""
 
@@ -44,7 +50,7 @@ def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
         # Checked first, so that a huge text is not normalised before it is refused.
         if len(value) > 4 * max_length:
             raise Problem("TOO_LONG", max=max_length)
-        value = typed_text.clean(value)
+        value = _LINE_BREAKS.sub(" ", typed_text.clean(value))
         if not typed_text.is_readable(value):
             raise Problem("INVALID_CHARACTERS")
         value = " ".join(value.split())
@@ -68,14 +74,9 @@ def _is_visible(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNPS"
 
 
-def instant(value: str) -> datetime:
-    """A time in ISO 8601, such as 2027-01-31 or 2027-01-31T12:00Z; UTC where it has no offset."""
-    try:
-        time = datetime.fromisoformat(typed_text.fold(value))
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        # In the years 1 and 9999, conversion to UTC can leave the range of `datetime`.
-        raise Problem("INVALID_TIME") from None
+def _last_instant(value: object) -> object:
+    """A day is given as a `date`, and means all of it."""
+    return times.end(value) if isinstance(value, date) else value
 
 
 def future(value: datetime) -> datetime:
@@ -108,27 +109,39 @@ def business_type(value: str) -> str:
     return known.value
 
 
-def password(value: str) -> str:
-    """8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
+def password_for(*texts: str | None) -> Callable[[str], str]:
+    """A new password for a person about whom `texts` are known: see `api.domain.password_rules`."""
 
-    They are counted in the normal form, in which the password will be hashed. The value is as typed, because
-    the hash of a user who registers again may be of that form.
-    """
-    if opaque_strings.is_too_long(value):
-        raise Problem("TOO_LONG", max=opaque_strings.MAX_LENGTH)
-    normal = opaque_strings.opaque_string(value)
-    if normal is None:
-        raise Problem("REQUIRED" if not value else "INVALID_CHARACTERS")
-    if len(normal) < 8:
-        raise Problem("TOO_SHORT", min=8)
-    if not (
-        any(character.islower() for character in normal)
-        and any(character.isupper() for character in normal)
-        and any(character.isdigit() for character in normal)
-        and any(not character.isalnum() for character in normal)
-    ):
-        raise Problem("WEAK_PASSWORD")
+    def check(value: str) -> str:
+        new_password(value)
+        require_impersonal(value, texts)
+        return value
+
+    return check
+
+
+_PERSONAL = ("email", "firstName", "lastName", "businessName", "documentId", "phoneNumber", "businessPhone")
+"""The fields of a form that its password may not be made of."""
+
+
+def _password_of_form(value: str, info: ValidationInfo) -> str:
+    return password_for(*_personal_texts(info))(value)
+
+
+def _password_of_old_form(value: str, info: ValidationInfo) -> str:
+    new_password(value, old_client=True)
+    require_impersonal(value, _personal_texts(info))
     return value
+
+
+def _personal_texts(info: ValidationInfo) -> list[str]:
+    """The texts of the form, as typed: also those that are not valid themselves."""
+    typed = [(info.context or {}).get(name) for name in _PERSONAL]
+    return [text[:MAX_PERSONAL] for text in typed if isinstance(text, str)]
+
+
+MAX_PERSONAL = 300
+"""Characters of a text that passwords are compared with: longer ones are refused by their own fields."""
 
 
 def document_id(value: str) -> str:
@@ -161,10 +174,11 @@ DocumentId = Annotated[str, AfterValidator(document_id)]
 UserEmail = Annotated[str, AfterValidator(user_email)]
 KeyNotes = Annotated[str, AfterValidator(key_notes)]
 Batch = Annotated[str, AfterValidator(batch)]
-FutureTime = Annotated[datetime, AfterValidator(future)]
+FutureTime = Annotated[datetime, BeforeValidator(_last_instant), AfterValidator(future)]
 Phone = Annotated[str, AfterValidator(phone)]
 # Left out of the form's repr, which may reach a log.
-Password = Annotated[str, AfterValidator(password), Field(repr=False)]
+Password = Annotated[str, AfterValidator(_password_of_form), Field(repr=False)]
+OldPassword = Annotated[str, AfterValidator(_password_of_old_form), Field(repr=False)]
 
 
 def _none_if_blank(value: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
 from api.domain import email_addresses
 from api.domain.actors import Client
@@ -30,34 +31,51 @@ WRONG_KEYS = Limit("rate_limit_wrong_keys")
 REGISTER = Limit("rate_limit_register")
 LOGIN = Limit("rate_limit_login")
 WRONG_PASSWORDS = Limit("rate_limit_wrong_passwords")
+WRONG_SECOND_FACTORS = Limit("rate_limit_wrong_second_factors")
+ACCOUNT_PASSWORDS = Limit("rate_limit_account_passwords")
 CODES = Limit("rate_limit_codes")
 MAILBOX_CODES = Limit("rate_limit_mailbox_codes")
 
 
-async def count(limit: Limit, subject: str) -> None:
-    """Count an act of `subject`, an `address_of` or an `account_of`.
+class Subject(NamedTuple):
+    """What an act is counted for: a network, an account, or both. `factor` multiplies the setting's
+    amount."""
 
-    Raises `RateLimited` over the limit: the act is then not counted, and the caller must not perform it.
+    name: str
+    factor: int = 1
+
+
+async def count(limit: Limit, *subjects: Subject) -> None:
+    """Count an act of all `subjects`: `networks_of`, and `account_of` or what it is combined with.
+
+    Raises `RateLimited` if one is over the limit: the caller must not perform the act.
     """
-    counter = _counter()
-    if counter is not None and (wait := await counter.hit(_rate(limit), subject)):
-        raise RateLimited(math.ceil(wait))
+    for subject in subjects:
+        if _is_on() and (wait := await _counter().hit(_rate(limit, subject.factor), subject.name)):
+            raise RateLimited(math.ceil(wait))
 
 
-async def check(limit: Limit, subject: str) -> None:
+async def check(limit: Limit, *subjects: Subject) -> None:
     """Raises `RateLimited` if `count` would."""
-    counter = _counter()
-    if counter is not None and (wait := await counter.test(_rate(limit), subject)):
-        raise RateLimited(math.ceil(wait))
+    for subject in subjects:
+        if _is_on() and (wait := await _counter().test(_rate(limit, subject.factor), subject.name)):
+            raise RateLimited(math.ceil(wait))
 
 
-def settle_guess(limit: Limit, subject: str, *, wrong: bool) -> Awaitable[None]:
+def settle_guess(limit: Limit, *subjects: Subject, wrong: bool) -> Awaitable[None]:
     """Count a wrong guess. Called before the client gets the outcome of any guess.
 
     When wrong guesses have exhausted the limit, right ones raise `RateLimited` too, also those that began
     before: the answer reveals nothing more. A `check` before the guess saves its work.
     """
-    return (count if wrong else check)(limit, subject)
+    return (count if wrong else check)(limit, *subjects)
+
+
+async def tally(limit: Limit, subject: Subject) -> tuple[int, int]:
+    """Count an act that is never refused; returns how many there are in the period, and the amount of the
+    limit."""
+    rate = _rate(limit, subject.factor)
+    return (await _counter().tally(rate, subject.name) if _is_on() else 0), rate.amount
 
 
 async def count_code(client: Client, email: str) -> None:
@@ -65,33 +83,67 @@ async def count_code(client: Client, email: str) -> None:
 
     Raises `RateLimited`. Unknown addresses are counted too, so that the limit reveals no account.
     """
-    await count(CODES, address_of(client))
-    await count(MAILBOX_CODES, account_of(email))
+    await count(CODES, *networks_of(client))
+    await count(MAILBOX_CODES, await account_of(email))
 
 
-def address_of(client: Client) -> str:
-    """The network that a client is counted by: its IPv4 address, or the /64 of its IPv6 address."""
-    return _network(client.ip_address)
+SITE_FACTOR = 10
+"""How many times the limit of a /64 the /48 around it has. Providers give a /48 to one customer, who has
+65,536 networks of /64 then."""
+
+
+def networks_of(client: Client) -> tuple[Subject, ...]:
+    """What a client is counted by: its IPv4 address, or the /64 and the /48 of its IPv6 address."""
+    return _networks(client.ip_address)
 
 
 @lru_cache(maxsize=10_000)
-def _network(address: str | None) -> str:
+def _networks(address: str | None) -> tuple[Subject, ...]:
     try:
         parsed = ip_address(address or "")
     except ValueError:
-        return "unknown"
+        return (Subject("unknown"),)
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
-    return str(parsed)
+            return (Subject(str(parsed.ipv4_mapped)),)
+        # The narrow network first: one that is refused counts nothing for the other networks of its site.
+        return Subject(_prefix(parsed, 64)), Subject(_prefix(parsed, 48), SITE_FACTOR)
+    return (Subject(str(parsed)),)
 
 
-def account_of(email: str) -> str:
-    """The name that an email address is counted by, whether the account exists or not.
+def _prefix(address: IPv6Address, bits: int) -> str:
+    return f"{IPv6Address(int(address) >> 128 - bits << 128 - bits)}/{bits}"
 
-    All spellings of an address share one count: two that `lower()` of PostgreSQL makes equal must not have
-    two. The name is a digest, so that the store contains no addresses.
+
+def address_of(client: Client) -> str:
+    """The smallest network that a client is counted by."""
+    return networks_of(client)[0].name
+
+
+async def account_of(email: str) -> Subject:
+    """What an email address is counted by, whether the account exists or not."""
+    digest = _digest(email)
+    epoch = await _counter().total(_EPOCHS, digest)
+    return Subject(f"{digest} {epoch}" if epoch else digest)
+
+
+async def start_anew(email: str) -> None:
+    """Forget what was counted for an account, when its owner has proved to be the owner.
+
+    The counts for the account and a network cannot be listed, so later ones have another name.
+    """
+    await _counter().tally(_EPOCHS, _digest(email))
+
+
+_EPOCHS = rate("epochs", "1/30 days")
+"""Longer than the period of any count for an account."""
+
+
+def _digest(email: str) -> str:
+    """The name of an account, which all spellings of its address share.
+
+    Two that `lower()` of PostgreSQL makes equal must not have two. The name is a digest, so that the store
+    contains no addresses.
     """
     letters = unicodedata.normalize("NFKD", email_addresses.as_registered(email)[:1000]).casefold()
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
@@ -103,20 +155,19 @@ async def close_counter() -> None:
     counter = _counter()
     _counter.cache_clear()
     _rate.cache_clear()
-    if counter is not None:
-        await counter.close()
+    await counter.close()
+
+
+def _is_on() -> bool:
+    return get_settings().rate_limits
 
 
 @cache
-def _counter() -> Counter | None:
-    settings = get_settings()
-    if not settings.rate_limits:
-        return None
-    if settings.rate_limit_storage is None:
-        return MemoryCounter()
-    return RedisCounter(settings.rate_limit_storage.get_secret_value())
+def _counter() -> Counter:
+    storage = get_settings().rate_limit_storage
+    return MemoryCounter() if storage is None else RedisCounter(storage.get_secret_value())
 
 
 @cache
-def _rate(limit: Limit) -> Rate:
-    return rate(limit.setting, getattr(get_settings(), limit.setting))
+def _rate(limit: Limit, factor: int) -> Rate:
+    return rate(limit.setting, getattr(get_settings(), limit.setting), factor)

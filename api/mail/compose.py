@@ -1,5 +1,6 @@
 """Makes the email message of a queued mail from its template and values."""
 
+from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
@@ -8,6 +9,7 @@ from typing import Any
 import jinja2
 from email_validator import validate_email
 
+from api import written_times
 from api.domain.mails import ClaimedMail
 
 _TEMPLATES = jinja2.Environment(
@@ -18,6 +20,15 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _in_words(time: str, language: str) -> str:
+    """A filter of the templates, for a time in ISO 8601. A date, as earlier releases queued it, stays."""
+    moment = datetime.fromisoformat(time)
+    return time if moment.tzinfo is None else written_times.in_words(moment, language)
+
+
+_TEMPLATES.filters["in_words"] = _in_words
 
 
 def compose(mail: ClaimedMail, sender: Address) -> EmailMessage:

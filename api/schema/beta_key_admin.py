@@ -1,6 +1,5 @@
 """What operators do with beta keys: issue, change, revoke and mail them."""
 
-from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -10,8 +9,16 @@ from api.domain.beta_keys.issue import ApiIssueOptions, NewKey
 from api.domain.errors import NotFound as DomainNotFound
 from api.schema.beta_keys import BetaKey, KeyId
 from api.schema.context import Info
-from api.schema.error_types import Conflict, InvalidInput, NotFound, RateLimited
+from api.schema.error_types import (
+    Conflict,
+    EmailTaken,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    StepUpRequired,
+)
 from api.schema.inputs import provided_fields, uuid_of
+from api.schema.scalars import TimeOrDay
 
 
 @strawberry.input(description="The number of new beta keys, and what they have in common.")
@@ -23,8 +30,9 @@ class IssueBetaKeysInput:
     batch: str | None = strawberry.field(
         default=strawberry.UNSET, description="A name for this group of keys; at most 60 characters."
     )
-    expires_at: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="When the keys expire, in the future; omit it for never."
+    expires_at: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="When the keys expire, in the future; of a day, its end. Omit it for never.",
     )
     recipient_email: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -39,8 +47,11 @@ class IssuedBetaKeys:
 
 
 IssueBetaKeysResult = Annotated[
-    IssuedBetaKeys | InvalidInput,
-    strawberry.union("IssueBetaKeysResult", description="The new keys, or the errors in the input."),
+    IssuedBetaKeys | InvalidInput | StepUpRequired,
+    strawberry.union(
+        "IssueBetaKeysResult",
+        description="The new keys, or the errors in the input. `StepUpRequired` for more than 100 keys only.",
+    ),
 ]
 
 
@@ -60,8 +71,9 @@ class UpdateBetaKeyInput:
     notes: str | None = strawberry.field(
         default=strawberry.UNSET, description="Notes for operators; at most 500 characters."
     )
-    expires_at: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="When the key expires, in the future; null for never."
+    expires_at: TimeOrDay | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="When the key expires, in the future; of a day, its end. Null for never.",
     )
 
 
@@ -112,11 +124,12 @@ async def revoke_beta_key(
 
 
 SendBetaKeyResult = Annotated[
-    BetaKey | InvalidInput | NotFound | Conflict | RateLimited,
+    BetaKey | InvalidInput | NotFound | Conflict | EmailTaken | RateLimited,
     strawberry.union(
         "SendBetaKeyResult",
         description="The key, or the reason why it was not mailed. `Conflict` for a key that is not "
-        "available or is reserved for another address; `RateLimited` within 5 minutes of the last mail with "
+        "available or is reserved for another address; `EmailTaken` for an address with an account, which "
+        "cannot register, unless `evenIfRegistered`; `RateLimited` within 5 minutes of the last mail with "
         "this key, and after 200 such mails in an hour.",
     ),
 ]
@@ -127,10 +140,15 @@ SendBetaKeyResult = Annotated[
     "request. Operators only."
 )
 async def send_beta_key(
-    info: Info, id: KeyId, email: Annotated[str, strawberry.argument("The address of the recipient.")]
+    info: Info,
+    id: KeyId,
+    email: Annotated[str, strawberry.argument("The address of the recipient.")],
+    even_if_registered: Annotated[
+        bool, strawberry.argument("True mails the key also to an address that has an account.")
+    ] = False,
 ) -> SendBetaKeyResult:
     actor = await info.context.operator()
-    await invitations.send_key(actor, uuid_of(id), email)
+    await invitations.send_key(actor, uuid_of(id), email, even_if_registered=even_if_registered)
     return await _find_changed(id)
 
 

@@ -1,9 +1,9 @@
 """`gatehouse keys …` and `gatehouse operators …`, run as an operator runs them."""
 
 import re
+from datetime import UTC, datetime
 
 import asyncpg
-import orjson
 import pytest
 
 from api.key_shape import ALPHABET
@@ -41,12 +41,23 @@ async def test_json_has_the_field_names_of_the_api(database: asyncpg.Connection)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", key["expiresAt"]) for key in issued)
 
 
-async def test_a_date_is_read_as_utc_in_every_time_zone(database: asyncpg.Connection) -> None:
-    """As in imported files and in listings."""
-    done = type_in("keys", "issue", "--expires", "2099-01-31", "--json", TZ="America/Bogota")
+async def test_times_are_printed_in_the_zone_of_the_settings(database: asyncpg.Connection) -> None:
+    """Not in that of the terminal."""
+    key = await issue_key(database, expiresAt=datetime(2099, 12, 1, 4, 59, 59, 999999, tzinfo=UTC))
+    await database.execute(
+        "INSERT INTO audit_events (action, at) VALUES ('x', $1)", datetime(2026, 1, 31, 4, 30, tzinfo=UTC)
+    )
 
-    (key,) = orjson.loads(done.stdout)
-    assert key["expiresAt"] == "2099-01-31T00:00:00Z"
+    for zone, expires, at in [
+        ("", "2099-11-30 23:59 UTC-5", "2026-01-30 23:30:00 UTC-5 x -"),
+        ("asia/kathmandu", "2099-12-01 10:44 UTC+5:45", "2026-01-31 10:15:00 UTC+5:45 x -"),
+        ("Africa/Abidjan", "2099-12-01 04:59 UTC", "2026-01-31 04:30:00 UTC x -"),
+    ]:
+        shown = type_in("keys", "show", key, TIME_ZONE=zone, TZ="Asia/Tokyo").stdout
+        assert shown.splitlines()[1].split("\t")[4] == expires
+        event = type_in("audit", TIME_ZONE=zone, TZ="Asia/Tokyo").stdout
+        assert event.split() == at.split()
+    assert json_of("keys", "show", key)["expiresAt"] == "2099-12-01T04:59:59.999999Z"
 
 
 async def test_many_keys_are_all_distinct_and_unambiguous(database: asyncpg.Connection) -> None:

@@ -1,4 +1,4 @@
-"""The clean-up deletes expired sessions, codes and mails."""
+"""The clean-up deletes expired sessions, codes, mails and devices."""
 
 import asyncio
 from typing import Any
@@ -27,6 +27,13 @@ async def test_expired_rows_are_deleted(api: Api, database: asyncpg.Connection, 
         SELECT 'VERIFIED_EMAIL', 'x', 'x', now() - interval '1 second' FROM generate_series(1, 2500);
         INSERT INTO mails (template, recipient, language, "failedAt")
         SELECT 'welcome', 'x', 'en', now() - age FROM unnest(ARRAY[interval '89 days', '91 days']) AS age;
+        INSERT INTO known_devices ("userId", network, agent, "lastSeenAt")
+        SELECT id, network, '', now() - interval '401 days'
+          FROM users, unnest(ARRAY['old', 'new']) AS network WHERE email = 'ana@example.com';
+        UPDATE known_devices SET "lastSeenAt" = now() - interval '399 days' WHERE network = 'new';
+        INSERT INTO users (email, password, "firstName", "lastName") VALUES ('luz@example.com', '', 'x', 'x');
+        INSERT INTO known_devices ("userId", network, agent, "lastSeenAt")
+        SELECT id, 'only', '', now() - interval '401 days' FROM users WHERE email = 'luz@example.com';
         """
     )
     (queued,) = await database.fetch('SELECT count(*) FROM mails WHERE "failedAt" IS NULL')
@@ -37,3 +44,5 @@ async def test_expired_rows_are_deleted(api: Api, database: asyncpg.Connection, 
     assert await database.fetchval("SELECT count(*) FROM sessions") == 1
     assert await database.fetchval(left) == ["VERIFIED_EMAIL"]
     assert await database.fetchval("SELECT count(*) FROM mails") == queued[0] + 1
+    networks = await database.fetch("SELECT network FROM known_devices ORDER BY network")
+    assert [row["network"] for row in networks] == ["127.0.0.0/24", "new", "only"]

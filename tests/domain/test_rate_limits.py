@@ -12,6 +12,8 @@ from api.domain import rate_limits
 from api.domain.actors import Client
 from api.domain.errors import RateLimited
 from api.schema.schema import schema
+from tests import account_acts
+from tests.domain.conftest import Clock
 from tests.schema.root_fields import RESTRICTED
 from tests.support import LOGIN, PASSWORD, REGISTER, Api, Settings, issue_key, registration
 
@@ -20,23 +22,6 @@ pytestmark = pytest.mark.anyio
 VALIDATE = "query($k: String!) { validateBetaKey(key: $k) { valid } }"
 UNKNOWN = "BETA-TEST-12345"
 NOBODY = {"email": "nobody@example.com", "password": "x"}
-
-
-class Clock:
-    """The clock of the counters; it stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(rate_limit_store, "time", clock)
-    return clock
 
 
 @pytest.fixture(autouse=True)
@@ -103,14 +88,14 @@ LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
     "resetPassword": (_reset, "RATE_LIMIT_LOGIN"),
     "requestEmailVerification": (_request_verification, "RATE_LIMIT_CODES"),
     "verifyEmail": (_verify, "RATE_LIMIT_LOGIN"),
+    "verifySecondFactor": (account_acts.verify_unknown_challenge, "RATE_LIMIT_LOGIN"),
 }
 """A request for each limited field, and the setting that limits it for one address."""
 
 UNLIMITED = {
     "logout": "needs a session, and ends it",
     "revokeSession": "needs a session, and ends one",
-    "signOutEverywhere": "needs a session, and ends it",
-    "endStaffSessions": "needs the session of an admin or a manager",
+    **account_acts.UNLIMITED,
     "changePassword": "wrong passwords of its account count, wherever they are tried; see below",
     "updateTenant": "needs an admin's session",
     "createStaff": "needs the session of somebody who looks after staff, and a free seat",
@@ -317,6 +302,22 @@ async def test_existing_keys_are_not_counted_as_guesses(
     assert code_of(await api.post(VALIDATE, k=key)) == "RATE_LIMITED"
 
 
+async def test_a_key_that_is_being_typed_is_no_guess(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    """The old front end asks from the tenth letter on, and so again after each correction."""
+    settings(RATE_LIMIT_WRONG_KEYS="1/minute")
+    key = await issue_key(database, key="BETA-ABCDE-FGHJK")
+    beginnings = [key[:length] for length in range(5, len(key))]
+
+    answers = [await api.validate(typed) for typed in (*beginnings, *beginnings[-3:], key)]
+
+    assert [answer["reason"] for answer in answers] == [*["NOT_FOUND"] * (len(answers) - 1), None]
+    for guess in ("BETA-ABCDE-FGHJ2", "BETA-ABCDE-FGHJ3"):
+        last = await api.post(VALIDATE, k=guess)
+    assert code_of(last) == "RATE_LIMITED"
+
+
 async def test_concurrent_guesses_of_keys_get_no_more_answers_than_the_limit(
     api: Api, database: asyncpg.Connection, settings: Settings
 ) -> None:
@@ -339,106 +340,6 @@ async def test_a_right_guess_among_too_many_wrong_ones_is_refused_too(
     *_, right = await asyncio.gather(*asked, api.post(VALIDATE, k=key))
 
     assert code_of(right) == "RATE_LIMITED"
-
-
-@pytest.fixture
-async def ana(api: Api, database: asyncpg.Connection) -> str:
-    """The email address of a registered user."""
-    form = registration(await issue_key(database), email="ana@example.com")
-    assert (await api.at("203.0.113.77").register(form))["__typename"] == "Registration"
-    return form["email"]
-
-
-async def test_after_five_wrong_passwords_the_right_one_waits(api: Api, ana: str, clock: Clock) -> None:
-    """From any client, and in any spelling of the address."""
-    spellings = [ana, ana.upper(), f"  {ana} ", "Ana@Example.COM", "ａna@example.com"]
-    for number, email in enumerate(spellings):
-        answer = await api.at(f"203.0.113.{number}").login(email, "wrong")
-        assert answer["__typename"] == "WrongCredentials"
-
-    refused = await api.login(ana)
-    clock.now += 15 * 60
-
-    assert refused["__typename"] == "RateLimited"
-    assert (await api.login(ana))["__typename"] == "SignedIn"
-
-
-CHANGE = """
-mutation($i: ChangePasswordInput!) { changePassword(input: $i) { __typename ... on Error { code message } } }
-"""
-
-
-async def test_guesses_of_the_current_password_with_a_session_are_limited(
-    api: Api, ana: str, clock: Clock
-) -> None:
-    """A stolen session has five guesses, shared with those at sign-in."""
-    token = (await api.login(ana))["accessToken"]
-    wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
-    for _ in range(3):
-        assert code_of(await api.post(CHANGE, token, i=wrong)) == "WRONG_CREDENTIALS"
-    for _ in range(2):
-        assert (await api.login(ana, "wrong"))["__typename"] == "WrongCredentials"
-
-    right = wrong | {"currentPassword": PASSWORD}
-    assert code_of(await api.post(CHANGE, token, i=right)) == "RATE_LIMITED"
-    assert (await api.login(ana))["__typename"] == "RateLimited"
-    clock.now += 15 * 60
-    assert code_of(await api.post(CHANGE, token, i=right)) is None
-
-
-async def test_concurrent_guesses_with_a_session_get_no_more_answers_than_the_limit(
-    api: Api, ana: str
-) -> None:
-    token = (await api.login(ana))["accessToken"]
-    wrong = {"currentPassword": "wrong", "newPassword": "0ther!Secret"}
-
-    answers = await asyncio.gather(*(api.post(CHANGE, token, i=wrong) for _ in range(9)))
-
-    codes = [code_of(answer) for answer in answers]
-    assert (codes.count("WRONG_CREDENTIALS"), codes.count("RATE_LIMITED")) == (5, 4)
-
-
-async def test_the_right_password_is_not_counted_as_a_guess(api: Api, ana: str, settings: Settings) -> None:
-    settings(RATE_LIMIT_LOGIN="100/minute")
-    for _ in range(6):
-        assert (await api.login(ana))["__typename"] == "SignedIn"
-    for _ in range(4):
-        await api.login(ana, "wrong")
-
-    assert (await api.login(ana))["__typename"] == "SignedIn"
-    await api.login(ana, "wrong")
-    assert (await api.login(ana))["__typename"] == "RateLimited"
-
-
-async def test_unknown_addresses_are_refused_like_known_ones(api: Api, ana: str, settings: Settings) -> None:
-    settings(RATE_LIMIT_LOGIN="100/minute")
-
-    known = [(await api.login(ana, "wrong"))["__typename"] for _ in range(7)]
-    unknown = [(await api.login("nobody@example.com", "wrong"))["__typename"] for _ in range(7)]
-
-    assert known == unknown == ["WrongCredentials"] * 5 + ["RateLimited"] * 2
-
-
-async def test_concurrent_wrong_passwords_get_no_more_answers_than_the_limit(
-    api: Api, ana: str, settings: Settings
-) -> None:
-    answers = await asyncio.gather(*(api.at(f"203.0.113.{n}").login(ana, "wrong") for n in range(12)))
-
-    kinds = [answer["__typename"] for answer in answers]
-    assert (kinds.count("WrongCredentials"), kinds.count("RateLimited")) == (5, 7)
-
-
-async def test_a_repeated_registration_with_a_wrong_password_counts_as_a_guess(
-    api: Api, database: asyncpg.Connection
-) -> None:
-    form = registration(await issue_key(database))
-    await api.register(form)
-    for _ in range(5):
-        answer = await api.register(form | {"password": "Wr0ng!secret"})
-        assert answer["__typename"] == "BetaKeyRejected"
-
-    assert (await api.register(form))["__typename"] == "RateLimited"
-    assert (await api.login(form["email"], PASSWORD))["__typename"] == "RateLimited"
 
 
 # One-time codes

@@ -14,7 +14,7 @@ import pytest
 from api.domain.mails import ClaimedMail, Template
 from api.mail.compose import compose
 from api.messages import LANGUAGES
-from tests.support import ROOT
+from tests.support import ROOT, Settings
 
 SENDER = Address("Gatehouse", "beta", "example.com")
 
@@ -36,9 +36,11 @@ VALUES: dict[Template, dict[str, Any]] = {
         "minutes": 10,
     },
     Template.PASSWORD_CHANGED: {"firstName": "Ana"},
+    Template.SECOND_FACTOR_ON: {"firstName": "Ana"},
+    Template.SECOND_FACTOR_OFF: {"firstName": "Ana"},
     Template.BETA_KEY_INVITATION: {
         "key": "BETA-ABCDE-FGHJK",
-        "expiresAt": "2027-01-31",
+        "expiresAt": "2026-12-01T04:59:59.999999+00:00",
         "link": "https://shop.example.com/?key=BETA-ABCDE-FGHJK",
     },
 }
@@ -77,7 +79,9 @@ def test_every_mail_contains_its_values_in_text_and_html(template: Template, lan
     message = received(mail(template, language))
     text, html = bodies(message)
 
-    for value in VALUES[template].values():
+    for name, value in VALUES[template].items():
+        if name == "expiresAt":
+            continue
         assert str(value) in text
         assert str(value) in html
     assert message["Content-Language"] == language
@@ -85,6 +89,32 @@ def test_every_mail_contains_its_values_in_text_and_html(template: Template, lan
     assert not {"{", "}"} & set(text + html)
     assert message["From"] == "Gatehouse <beta@example.com>"
     assert message["To"] == "ana@example.com"
+
+
+def test_an_invitation_says_until_which_hour_of_which_zone_the_key_is_valid(settings: Settings) -> None:
+    """For a reader in any country."""
+    day, bogota = "2026-12-01T04:59:59.999999+00:00", "America/Bogota"
+    for language, zone, expires, sentence in [
+        ("es", bogota, day, "Es válida hasta el 30 de noviembre de 2026, 23:59 (hora de Colombia)."),
+        ("en", bogota, day, "It is valid until November 30, 2026, 23:59 (Colombia Time)."),
+        (
+            "es",
+            "America/Mexico_City",
+            day,
+            "hasta el 30 de noviembre de 2026, 22:59 (hora de Ciudad de México).",
+        ),
+        ("en", "Europe/Madrid", day, "until December 1, 2026, 05:59 (Madrid Time)."),
+        ("es", "Asia/Calcutta", day, "hasta el 1 de diciembre de 2026, 10:29 (hora de India)."),
+        ("es", "UTC", day, "hasta el 1 de diciembre de 2026, 04:59 (tiempo universal coordinado)."),
+        ("en", "Etc/GMT+5", day, "until November 30, 2026, 23:59 (GMT-05:00)."),
+        # As an earlier release queued it.
+        ("es", bogota, "2026-11-30", "Es válida hasta el 2026-11-30."),
+    ]:
+        settings(TIME_ZONE=zone)
+        for body in bodies(received(mail(Template.BETA_KEY_INVITATION, language, expiresAt=expires))):
+            assert sentence in body
+    for body in bodies(received(mail(Template.BETA_KEY_INVITATION, expiresAt=None))):
+        assert "valid until" not in body
 
 
 def test_the_languages_differ_and_every_file_is_used() -> None:

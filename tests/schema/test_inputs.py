@@ -85,6 +85,8 @@ async def test_signed_in_no_value_is_a_failure(
 ) -> None:
     """The values that fit their type reach the domain and the database, as an operator and as an owner."""
     registered = await api_with_plans.register(registration(await issue_key(database)))
+    # The operator of the fixture has no hash, which is worth a warning at changePassword.
+    await database.execute("UPDATE users SET password = (SELECT max(password) FROM users)")
     for token in (operator, registered["accessToken"]):
         for place in places(schema._schema):
             for kind in ("null", "Int", "text", "time"):
@@ -93,7 +95,7 @@ async def test_signed_in_no_value_is_a_failure(
 
 
 DOCUMENTS = [
-    pytest.param('{ auditEvents(filter: {since: "2026-11-28"}) { edges { cursor } } }', id="date"),
+    pytest.param('{ auditEvents(filter: {since: "2026-W48"}) { edges { cursor } } }', id="week"),
     pytest.param(f"{{ betaKeys(first: {NINES}) {{ totalCount }} }}", id="long number"),
     pytest.param(
         f"{{ betaKeys(filter: {{a{NINES}: 1, b: 1}}) {{ totalCount }} "

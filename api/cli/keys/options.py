@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.terminal import format_value
+
 if TYPE_CHECKING:
+    from api.domain.accounts.holders import Holder
     from api.domain.actors import Actor
     from api.domain.beta_keys.listing import KeyFilter
 
@@ -39,6 +42,10 @@ SearchOption = Annotated[
 ]
 LanguageOption = Annotated[Language, typer.Option("--language", help="The language of the mail.")]
 
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Send without asking, also to an address that has an account.")
+]
+
 
 def build_filter(status: Status | None, batch: str | None, search: str | None) -> "KeyFilter":
     from api.domain.beta_keys.listing import KeyFilter
@@ -48,9 +55,9 @@ def build_filter(status: Status | None, batch: str | None, search: str | None) -
 
 
 def parse_expiry(text: str) -> datetime:
-    """A time in the future: a span from now such as 30d, or a date. Raises `BadParameter`."""
+    """A time in the future: a span from now such as 30d, or the end of a day. Raises `BadParameter`."""
     from api import typed_text
-    from api.domain import fields
+    from api.domain import times
     from api.domain.errors import Problem
 
     text = typed_text.fold(text)
@@ -59,9 +66,11 @@ def parse_expiry(text: str) -> datetime:
         if span := re.fullmatch(r"(\d{1,6})([mhdw])", text):
             expiry = datetime.now(UTC) + timedelta(**{units[span[2]]: int(span[1])})
         else:
-            expiry = fields.instant(text)
+            expiry = times.end(times.read_typed(text))
     except (Problem, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not a time such as 30d, 12h, 45m, 2w or 2027-01-31") from None
+        raise typer.BadParameter(
+            f"{text!r} is not a time such as 30d, 12h, 45m, 2w, 2027-01-31 or '2027-01-31 12:00'"
+        ) from None
     if expiry <= datetime.now(UTC):
         raise typer.BadParameter(f"{text!r} is in the past")
     return expiry
@@ -72,3 +81,15 @@ def actor_with_language(language: Language) -> "Actor":
     from api.domain.actors import Actor, Client
 
     return Actor(None, None, Client(language=language.value))
+
+
+def describe_holder(holder: "Holder") -> str:
+    """What an operator needs to know of the account that holds an address."""
+    if holder.business_name is None:
+        return "has an account"
+    if holder.erased_at is None:
+        return f"has an account of {holder.business_name}, tax id {holder.nit}"
+    return (
+        f"has an account of {holder.business_name}, tax id {holder.nit}, which is deleted, and is erased "
+        f"{format_value(holder.erased_at)} (to restore it: gatehouse tenants restore {holder.nit})"
+    )

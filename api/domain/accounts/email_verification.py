@@ -71,7 +71,7 @@ async def verify_email_for_client(email: str, code: str, client: Client) -> None
 @asynccontextmanager
 async def _verified(email: str, code: str, client: Client) -> AsyncIterator[str]:
     """A transaction that has used the code up, for the address that it verifies."""
-    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
+    await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     address = email_addresses.as_registered(email)
     proven = await prove_code(code, Purpose.EMAIL_VERIFICATION, address)
     async with platform_scope():

@@ -35,6 +35,8 @@ class Purpose(Enum):
 
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
+    SECOND_FACTOR = "SECOND_FACTOR"
+    """Not mailed: the challenge of a sign-in that waits for the second factor."""
     TENANT_DELETION = "TENANT_DELETION"
     TENANT_SUSPENSION = "TENANT_SUSPENSION"
     VERIFIED_EMAIL = "VERIFIED_EMAIL"
@@ -103,18 +105,33 @@ class ProvenCode:
     user_id: UUID | None
 
 
-_SIX_DIGITS = re.compile(r"[0-9]{6}")
+_CODE = re.compile(r"(?<![0-9])[0-9]{6}(?![0-9])")
+_CODE_IN_GROUPS = re.compile(r"[^0-9]*([0-9](?:[\s.-]*[0-9]){5})[^0-9]*")
 
 
-async def prove_code(code: str, purpose: Purpose, email: str, *, tenant_id: UUID | None = None) -> ProvenCode:
+def _read_code(typed: str) -> str | None:
+    """The six digits of a code, which may stand in a sentence: `Código: *123 456*`.
+
+    None if there are no six digits together, or several times: one try is for one code.
+    """
+    folded = typed_text.fold(typed[:MAX_TYPED_CODE])
+    if (grouped := _CODE_IN_GROUPS.fullmatch(folded)) is not None:
+        return re.sub("[^0-9]", "", grouped[1])
+    codes = set(_CODE.findall(folded))
+    return codes.pop() if len(codes) == 1 else None
+
+
+async def prove_code(
+    typed: str, purpose: Purpose, email: str, *, tenant_id: UUID | None = None
+) -> ProvenCode:
     """Check a typed code, in a transaction of its own, so that no rollback of the caller undoes the try.
 
-    Raises `WrongCode`, after the same work whether a code exists or not. A text that is not six digits costs
-    no try.
+    Raises `WrongCode`, after the same work whether a code exists or not. A text without a code costs no
+    try.
     """
-    code = typed_text.compact(code[:MAX_TYPED_CODE])
+    code = _read_code(typed)
     # No address contains control characters, and PostgreSQL rejects NUL.
-    if not (_SIX_DIGITS.fullmatch(code) and email.isprintable()):
+    if code is None or not email.isprintable():
         raise WrongCode
     async with platform_scope():
         rows = await OneTimeCode.raw(_COUNT_TRY, mailbox_of(email), purpose.value, tenant_id, MAX_TRIES)

@@ -8,9 +8,12 @@ from uuid import UUID
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import session_lifetimes
+from api.domain.accounts.devices import agent_of, network_of
+from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import NotFound
+from api.domain.errors import NotFound, SecondFactorRequired
+from api.domain.second_factor_policy import is_asked
 from api.domain.viewer import Viewer, read_in_scope, scope_of, token_digest
 from tables import Session, Tenant, User
 
@@ -27,31 +30,56 @@ class OpenedSession:
 
 async def open_session(
     user: User, tenant: Tenant | None, client: Client, *, rehashed: str | None = None
-) -> OpenedSession | None:
+) -> OpenedSession | Challenge | None:
     """Open and record a session of `user`, whose password was verified, in the open transaction.
 
-    None if meanwhile the user was removed, was deactivated or got another password, or if the tenant was
-    suspended or deleted: those acts end all sessions, and one that is opened beside them would outlive them.
-    The lock on the row of the user makes them wait. `rehashed` replaces an outdated hash.
+    A challenge if the second factor is still to be verified. None if meanwhile the user was removed, was
+    deactivated or got another password, or if the tenant was suspended or deleted: those acts end all
+    sessions, and one that is opened beside them would outlive them. The lock on the row of the user makes
+    them wait. `rehashed` replaces an outdated hash.
     """
     if rehashed is None:
-        is_unchanged = await User.raw(_LOCK_UNCHANGED, user.id, user.password)
+        unchanged = await User.raw(_LOCK_UNCHANGED, user.id, user.password)
     else:
-        is_unchanged = await (
+        unchanged = await (
             User.update({User.password: rehashed})
             .where(User.id == user.id, User.password == user.password, User.is_active.eq(True))
-            .returning(User.id)
+            .returning(User.second_factor_at)
         )
-    if not is_unchanged:
-        return None
     # After the lock on the user: the deletion of a tenant locks its users before it ends their sessions.
-    if tenant is not None and not await _is_open(tenant):
+    if not unchanged or (tenant is not None and not await _is_open(tenant)):
         return None
-    await record_event("session.opened", Actor.of(user, client), tenant_id=user.tenant_id, subject_id=user.id)
+    if is_asked(user.role, unchanged[0]["secondFactorAt"]):
+        await _record_sign_in("session.challenged", user, client)
+        return await store_challenge(user, rehashed or user.password)
+    await _record_sign_in("session.opened", user, client)
     return await insert_session(user, tenant, client)
 
 
-_LOCK_UNCHANGED = 'SELECT id FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
+async def open_session_with_second_factor(
+    user: User, tenant: Tenant | None, client: Client, method: str
+) -> OpenedSession | None:
+    """As `open_session`, after `method` has proved the second factor of `user` too."""
+    unchanged = await User.raw(_LOCK_UNCHANGED, user.id, user.password)
+    if not unchanged or (tenant is not None and not await _is_open(tenant)):
+        return None
+    await _record_sign_in("session.opened", user, client, secondFactor=method)
+    return await insert_session(user, tenant, client)
+
+
+_LOCK_UNCHANGED = (
+    'SELECT "secondFactorAt" FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
+)
+
+
+def require_session(opened: OpenedSession | Challenge) -> OpenedSession:
+    """Raises `SecondFactorRequired` for a challenge.
+
+    Called after the transaction, which the error would roll back.
+    """
+    if isinstance(opened, Challenge):
+        raise SecondFactorRequired(opened.token, opened.expires_at)
+    return opened
 
 
 async def _is_open(tenant: Tenant) -> bool:
@@ -61,13 +89,21 @@ async def _is_open(tenant: Tenant) -> bool:
     )
 
 
+async def _record_sign_in(action: str, user: User, client: Client, **detail: str) -> None:
+    await record_event(
+        action, Actor.of(user, client), tenant_id=user.tenant_id, subject_id=user.id, detail=detail
+    )
+
+
 async def insert_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
     """Insert a session in the open transaction. The caller records the act that opens it."""
     token = secrets.token_urlsafe(32)
     # Raw, because every registration runs it: Piccolo takes 150 µs to build such a query.
     (row,) = await Session.raw(
-        'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
-        ' VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"',
+        _INSERT,
+        user.id,
+        network_of(client),
+        agent_of(client),
         user.id,
         token_digest(token),
         session_lifetimes.lifetime(user.role),
@@ -75,6 +111,16 @@ async def insert_session(user: User, tenant: Tenant | None, client: Client) -> O
         client.ip_address,
     )
     return OpenedSession(token, row["expiresAt"], user, tenant)
+
+
+_INSERT = """
+WITH device AS (
+    INSERT INTO known_devices ("userId", network, agent) VALUES ({}, {}, {})
+    ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now()
+)
+INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")
+VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"
+"""
 
 
 MAX_LISTED = 100

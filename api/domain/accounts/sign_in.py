@@ -1,10 +1,14 @@
 """Signing in with an email address and a password."""
 
+from typing import NamedTuple
+
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
-from api.domain.accounts.passwords import check_password, hash_password
-from api.domain.accounts.sessions import OpenedSession, open_session
+from api.domain.accounts.devices import network_of
+from api.domain.accounts.password_guesses import guess_password
+from api.domain.accounts.passwords import hash_password
+from api.domain.accounts.sessions import OpenedSession, open_session, require_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Problem, TenantSuspended, WrongCredentials
@@ -19,7 +23,7 @@ async def may_exist(identifier: str, client: Client) -> bool:
 
     Raises `InvalidInput` for a blank text, and `RateLimited`.
     """
-    await rate_limits.count(rate_limits.VALIDATE, rate_limits.address_of(client))
+    await rate_limits.count(rate_limits.VALIDATE, *rate_limits.networks_of(client))
     fields.input_field("identifier", fields.text(MAX_IDENTIFIER), identifier)
     return True
 
@@ -29,17 +33,13 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
 
     Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after the
     same work, so that neither the answer nor its time reveals an account; `TenantSuspended` only with the
-    right password; and `RateLimited`.
+    right password, as `SecondFactorRequired`; and `RateLimited`.
     """
-    account = rate_limits.account_of(email)
-    await rate_limits.count(rate_limits.LOGIN, rate_limits.address_of(client))
-    await rate_limits.check(rate_limits.WRONG_PASSWORDS, account)
+    await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     while True:
-        user, tenant = await find_by_email(email) or (None, None)
-        checked = await check_password(password, user.password if user else None)
-        wrong = user is None or not checked.is_valid or not user.is_active
-        await rate_limits.settle_guess(rate_limits.WRONG_PASSWORDS, account, wrong=wrong)
-        if user is None or wrong:
+        user, tenant, is_known = await find_by_email(email, client) or (None, None, False)
+        checked = await guess_password(password, email, user, client, is_known=is_known)
+        if user is None or not checked.is_valid or not user.is_active:
             reason = (
                 "unknown address" if user is None else "inactive" if checked.is_valid else "wrong password"
             )
@@ -52,22 +52,35 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
         async with platform_scope():
             opened = await open_session(user, tenant, client, rehashed=rehashed)
         if opened is not None:
-            return opened
+            return require_session(opened)
         # The user or the tenant changed while the password was verified: decide again by their new state.
 
 
+class Account(NamedTuple):
+    """The user of an address with their tenant, and whether they have signed in from the client's network."""
+
+    user: User
+    tenant: Tenant | None
+    is_known_network: bool
+
+
 _BY_EMAIL = f"""
-SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
+SELECT {select_list(User, "u")}, {select_list(Tenant, "t")},
+       EXISTS (SELECT FROM known_devices d WHERE d."userId" = u.id AND d.network = {{}}) AS is_known
   FROM users u LEFT JOIN tenants t ON t.id = u."tenantId"
  WHERE u."emailLower" IN (lower({{}}), lower({{}})) AND t."deletedAt" IS NULL
 """
 
 
-async def find_by_email(email: str) -> tuple[User, Tenant | None] | None:
-    """The user of an address in any spelling, with their tenant; None if that is deleted."""
+async def find_by_email(email: str, client: Client) -> Account | None:
+    """The account of an address in any spelling; None if its tenant is deleted."""
     spellings = email_addresses.spellings(email)
-    rows = await read_platform(_BY_EMAIL, spellings[0], spellings[-1]) if spellings else []
-    return (read_row(User, "u", rows[0]), read_optional_row(Tenant, "t", rows[0])) if rows else None
+    if not spellings:
+        return None
+    rows = await read_platform(_BY_EMAIL, network_of(client), spellings[0], spellings[-1])
+    if not rows:
+        return None
+    return Account(read_row(User, "u", rows[0]), read_optional_row(Tenant, "t", rows[0]), rows[0]["is_known"])
 
 
 async def _record_refusal(reason: str, typed: str, user: User | None, client: Client) -> None:

@@ -98,12 +98,12 @@ async def test_no_session_opened_with_the_old_password_outlives_the_change(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The password changes after a sign-in has verified it and before it opens the session."""
-    from api.domain.accounts import sign_in
+    from api.domain.accounts import password_guesses
 
     form = registration(await issue_key(database))
     here = (await api.register(form))["accessToken"]
     verified, changed = asyncio.Event(), asyncio.Event()
-    original = sign_in.check_password
+    original = password_guesses.check_password
 
     async def verify(password: str, stored: str | None) -> PasswordCheck:
         outcome = await original(password, stored)
@@ -112,7 +112,7 @@ async def test_no_session_opened_with_the_old_password_outlives_the_change(
             await changed.wait()
         return outcome
 
-    monkeypatch.setattr(sign_in, "check_password", verify)
+    monkeypatch.setattr(password_guesses, "check_password", verify)
     signing_in = asyncio.create_task(api.login(form["email"]))
     await verified.wait()
     assert (await change(api, here, PASSWORD))["__typename"] == "Done"
