@@ -179,8 +179,12 @@ class Settings(BaseSettings):
     """How many wrong codes of a second factor may be tried for one account, after the right password."""
     rate_limit_codes: Rate = "3/hour"
     """How often one address may request a one-time code."""
-    rate_limit_mailbox_codes: Rate = "5/hour"
-    """How many one-time codes are sent to one mailbox, for all addresses together."""
+    rate_limit_mailbox_codes: Rate = "20/hour"
+    """How many one-time codes are sent to one mailbox, for all addresses together. Those from which the
+    account has signed in are not counted."""
+    rate_limit_wrong_codes: Rate = "100/day"
+    """How many wrong one-time codes may be tried for one mailbox, over all codes and from all addresses
+    together. Those from which the account has signed in are not counted."""
 
     @field_validator("metrics_port")
     @classmethod

@@ -35,6 +35,7 @@ WRONG_SECOND_FACTORS = Limit("rate_limit_wrong_second_factors")
 ACCOUNT_PASSWORDS = Limit("rate_limit_account_passwords")
 CODES = Limit("rate_limit_codes")
 MAILBOX_CODES = Limit("rate_limit_mailbox_codes")
+WRONG_CODES = Limit("rate_limit_wrong_codes")
 
 
 class Subject(NamedTuple):
@@ -78,13 +79,16 @@ async def tally(limit: Limit, subject: Subject) -> tuple[int, int]:
     return (await _counter().tally(rate, subject.name) if _is_on() else 0), rate.amount
 
 
-async def count_code(client: Client, email: str) -> None:
+async def count_code(client: Client, email: str, *, is_known: bool = False) -> None:
     """Count a request for a one-time code, for the client and for the mailbox.
 
-    Raises `RateLimited`. Unknown addresses are counted too, so that the limit reveals no account.
+    With `is_known`, from a network that the account has signed in from, the requests of strangers for the
+    mailbox do not matter. Raises `RateLimited`. Unknown addresses are counted too, so that the limit reveals
+    no account.
     """
     await count(CODES, *networks_of(client))
-    await count(MAILBOX_CODES, await account_of(email))
+    if not is_known:
+        await count(MAILBOX_CODES, await account_of(email))
 
 
 SITE_FACTOR = 10

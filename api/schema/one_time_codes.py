@@ -45,7 +45,7 @@ async def request_password_reset(
 class ResetPasswordInput:
     email: str = strawberry.field(description="The email address that the code was requested for.")
     code: str = strawberry.field(
-        description="The six digits of the mail. A code is valid for 10 minutes, 5 tries and one use; "
+        description="The digits of the mail. A code is valid for 10 minutes, 5 tries and one use; "
         "a newer code replaces it."
     )
     new_password: str = strawberry.field(description=PASSWORDS)
@@ -101,7 +101,7 @@ async def verify_email(
     info: Info,
     email: Annotated[str, strawberry.argument("The email address that the code was requested for.")],
     code: Annotated[
-        str, strawberry.argument("The six digits of the mail; valid for 10 minutes, 5 tries and one use.")
+        str, strawberry.argument("The digits of the mail; valid for 10 minutes, 5 tries and one use.")
     ],
 ) -> VerifyEmailResult:
     token = await email_verification.verify_email(email, code, info.context.client)

@@ -175,7 +175,7 @@ async def delete_tenant(
     info: Info,
     id: TenantId,
     code: Annotated[
-        str, strawberry.argument("The six digits that `requestTenantDeletion` mailed; 5 tries, one use.")
+        str, strawberry.argument("The eight digits that `requestTenantDeletion` mailed; 5 tries, one use.")
     ],
 ) -> DeleteTenantResult:
     actor = await info.context.operator()

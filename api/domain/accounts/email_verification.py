@@ -34,7 +34,7 @@ async def request_email_verification(email: str, client: Client) -> datetime:
     await rate_limits.count_code(client, address)
     new = await make_code()
     async with platform_scope():
-        expires_at = await store_code(new, Purpose.EMAIL_VERIFICATION, address)
+        expires_at = await store_code(new, Purpose.EMAIL_VERIFICATION, address, client)
         await queue_mail(
             Template.VERIFICATION_CODE,
             to=address,
@@ -73,7 +73,7 @@ async def _verified(email: str, code: str, client: Client) -> AsyncIterator[str]
     """A transaction that has used the code up, for the address that it verifies."""
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     address = email_addresses.as_registered(email)
-    proven = await prove_code(code, Purpose.EMAIL_VERIFICATION, address)
+    proven = await prove_code(code, Purpose.EMAIL_VERIFICATION, address, client)
     async with platform_scope():
         await consume_code(proven)
         await record_event("email.verified", Actor(None, address, client))

@@ -1,8 +1,10 @@
-"""One-time codes: six digits, mailed to an address, that prove control of its mailbox.
+"""One-time codes: six digits, or eight for operators, mailed to an address, that prove control of its
+mailbox.
 
-A code is valid for ten minutes and five tries, and only the newest one of an address is accepted. A plain
-digest of six digits is reversed in a second. With argon2id and a salt, trying all codes against a stolen row
-takes hours of CPU time, longer than the code is valid.
+A code is valid for ten minutes and five tries from the network that requested it, and five from all others,
+so that a stranger cannot use the tries up. Each network has its newest code only. A plain digest of six
+digits is reversed in a second. With argon2id and a salt, trying all codes against a stolen row takes hours of
+CPU time, longer than the code is valid.
 """
 
 import hashlib
@@ -17,8 +19,10 @@ from api import typed_text
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain.accounts.passwords import hash_password, verify_password
+from api.domain.actors import Client
 from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
+from api.domain.rate_limits import WRONG_CODES, account_of, address_of, check, settle_guess
 from tables import OneTimeCode
 
 CODE_LIFETIME = timedelta(minutes=10)
@@ -58,9 +62,12 @@ class NewCode:
         return int(CODE_LIFETIME.total_seconds() // 60)
 
 
-async def make_code() -> NewCode:
+DIGITS_OF_OPERATORS = 8
+
+
+async def make_code(digits: int = 6) -> NewCode:
     """A random code. Called before the transaction, because hashing takes as long as a password's."""
-    code = f"{secrets.randbelow(1_000_000):06}"
+    code = f"{secrets.randbelow(10**digits):0{digits}}"
     return NewCode(code, await hash_password(code))
 
 
@@ -68,12 +75,16 @@ async def store_code(
     new: NewCode,
     purpose: Purpose,
     email: str,
+    client: Client,
     *,
     user_id: UUID | None = None,
     tenant_id: UUID | None = None,
 ) -> datetime:
-    """Insert a code in the open transaction, in place of earlier ones; returns when it expires."""
-    return await _insert(purpose, email, new.digest, CODE_LIFETIME, user_id, tenant_id)
+    """Insert a code in the open transaction, in place of earlier ones of the client's network.
+
+    Returns when it expires.
+    """
+    return await _insert(purpose, email, new.digest, CODE_LIFETIME, user_id, tenant_id, address_of(client))
 
 
 async def _insert(
@@ -83,16 +94,19 @@ async def _insert(
     lifetime: timedelta,
     user_id: UUID | None = None,
     tenant_id: UUID | None = None,
+    network: str | None = None,
 ) -> datetime:
     (row,) = await OneTimeCode.raw(
-        'INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt", "userId", "tenantId")'
-        ' VALUES ({}, {}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"',
+        "INSERT INTO one_time_codes"
+        ' (purpose, email, "codeDigest", "expiresAt", "userId", "tenantId", network)'
+        ' VALUES ({}, {}, {}, now() + {}::interval, {}, {}, {}) RETURNING "expiresAt"',
         purpose.value,
         mailbox_of(email),
         digest,
         lifetime,
         user_id,
         tenant_id,
+        network,
     )
     return row["expiresAt"]
 
@@ -105,14 +119,14 @@ class ProvenCode:
     user_id: UUID | None
 
 
-_CODE = re.compile(r"(?<![0-9])[0-9]{6}(?![0-9])")
-_CODE_IN_GROUPS = re.compile(r"[^0-9]*([0-9](?:[\s.-]*[0-9]){5})[^0-9]*")
+_CODE = re.compile(r"(?<![0-9])(?:[0-9]{6}|[0-9]{8})(?![0-9])")
+_CODE_IN_GROUPS = re.compile(r"[^0-9]*([0-9](?:[\s.-]*[0-9]){5}(?:(?:[\s.-]*[0-9]){2})?)[^0-9]*")
 
 
 def _read_code(typed: str) -> str | None:
-    """The six digits of a code, which may stand in a sentence: `Código: *123 456*`.
+    """The six or eight digits of a code, which may stand in a sentence: `Código: *123 456*`.
 
-    None if there are no six digits together, or several times: one try is for one code.
+    None if there are no such digits together, or several times: one try is for one code.
     """
     folded = typed_text.fold(typed[:MAX_TYPED_CODE])
     if (grouped := _CODE_IN_GROUPS.fullmatch(folded)) is not None:
@@ -122,32 +136,57 @@ def _read_code(typed: str) -> str | None:
 
 
 async def prove_code(
-    typed: str, purpose: Purpose, email: str, *, tenant_id: UUID | None = None
+    typed: str,
+    purpose: Purpose,
+    email: str,
+    client: Client,
+    *,
+    tenant_id: UUID | None = None,
+    is_known: bool = False,
 ) -> ProvenCode:
     """Check a typed code, in a transaction of its own, so that no rollback of the caller undoes the try.
 
-    Raises `WrongCode`, after the same work whether a code exists or not. A text without a code costs no
-    try.
+    With `is_known`, from a network of the account or a session, the wrong codes of strangers do not matter.
+    Raises `WrongCode`, after the same work whether a code exists or not, and `RateLimited`. A text without a
+    code costs no try.
     """
     code = _read_code(typed)
     # No address contains control characters, and PostgreSQL rejects NUL.
     if code is None or not email.isprintable():
         raise WrongCode
+    mailbox = await account_of(email)
+    if not is_known:
+        await check(WRONG_CODES, mailbox)
     async with platform_scope():
-        rows = await OneTimeCode.raw(_COUNT_TRY, mailbox_of(email), purpose.value, tenant_id, MAX_TRIES)
+        network = address_of(client)
+        found = mailbox_of(email), purpose.value, tenant_id
+        rows = await OneTimeCode.raw(_COUNT_TRY, network, network, *found, network, network, MAX_TRIES)
     row = rows[0] if rows else None
     valid = await verify_password(code, row["codeDigest"] if row else None)
-    if row is None or not valid:
+    wrong = row is None or not valid
+    if not is_known:
+        await settle_guess(WRONG_CODES, mailbox, wrong=wrong)
+    if row is None or wrong:
         raise WrongCode
     return ProvenCode(row["id"], row["userId"])
 
 
-# The try is counted before the code is verified, so that concurrent tries cannot exceed the five.
+# The try is counted before the code is verified, so that concurrent tries cannot exceed the five. A code that
+# is older than one that was used is not valid any more, whichever network requested it.
 _COUNT_TRY = """
-UPDATE one_time_codes SET attempts = attempts + 1
- WHERE id = (SELECT id FROM one_time_codes WHERE email = {} AND purpose = {}
-                AND "tenantId" IS NOT DISTINCT FROM {} ORDER BY "createdAt" DESC, id LIMIT 1)
-   AND "consumedAt" IS NULL AND "expiresAt" > now() AND attempts < {}
+UPDATE one_time_codes
+   SET attempts = attempts + (network IS NOT DISTINCT FROM {})::int,
+       "attemptsElsewhere" = "attemptsElsewhere" + (network IS DISTINCT FROM {})::int
+ WHERE id = (SELECT id FROM one_time_codes c
+              WHERE email = {} AND purpose = {} AND "tenantId" IS NOT DISTINCT FROM {}
+                AND "consumedAt" IS NULL AND "expiresAt" > now() AND NOT EXISTS (
+                    SELECT FROM one_time_codes used
+                     WHERE used.email = c.email AND used.purpose = c.purpose
+                       AND used."tenantId" IS NOT DISTINCT FROM c."tenantId"
+                       AND used."consumedAt" >= c."createdAt")
+              ORDER BY (network IS NOT DISTINCT FROM {}) DESC, "createdAt" DESC, id LIMIT 1)
+   AND "consumedAt" IS NULL AND "expiresAt" > now()
+   AND CASE WHEN network IS NOT DISTINCT FROM {} THEN attempts ELSE "attemptsElsewhere" END < {}
 RETURNING id, "userId", "codeDigest"
 """
 

@@ -10,7 +10,7 @@ from api.database.row_writes import update_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope
 from api.domain import fields, rate_limits
-from api.domain.accounts.one_time_codes import make_code
+from api.domain.accounts.one_time_codes import DIGITS_OF_OPERATORS, make_code
 from api.domain.accounts.password_reset import mail_reset_code
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions
@@ -89,7 +89,7 @@ async def reset_operator_password(actor: Actor, operator_id: UUID) -> datetime:
     `OwnAccount`, `Conflict` for an inactive operator, and `RateLimited`.
     """
     await rate_limits.count(rate_limits.CODES, *rate_limits.networks_of(actor.client))
-    new = await make_code()
+    new = await make_code(DIGITS_OF_OPERATORS)
     unknown = await hash_password(secrets.token_urlsafe(32))
     async with platform_scope():
         subject = await _lock_other(actor, operator_id)

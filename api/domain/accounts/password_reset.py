@@ -8,7 +8,9 @@ from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.one_time_codes import (
+    DIGITS_OF_OPERATORS,
     NewCode,
+    ProvenCode,
     Purpose,
     consume_code,
     make_code,
@@ -23,6 +25,7 @@ from api.domain.audit_events.recording import record_event
 from api.domain.errors import WrongCode
 from api.domain.mails import Template, queue_mail
 from api.domain.password_rules import texts_about
+from api.domain.roles import Role
 from tables import Tenant, User
 
 
@@ -33,9 +36,10 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     for a text that is not an address, and `RateLimited`.
     """
     address = fields.input_field("email", email_addresses.user_email, email)
-    await rate_limits.count_code(client, address)
-    new = await make_code()
-    user, _, _ = await find_by_email(address, client) or (None, None, False)
+    user, _, is_known = await find_by_email(address, client) or (None, None, False)
+    await rate_limits.count_code(client, address, is_known=is_known)
+    is_operator = user is not None and user.role == Role.SUPER_ADMIN.value
+    new = await make_code(DIGITS_OF_OPERATORS if is_operator else 6)
     if user is not None and not user.is_active:
         user = None
     async with platform_scope():
@@ -55,7 +59,8 @@ async def mail_reset_code(new: NewCode, address: str, user: User | None, client:
 
     Without a user no mail is sent, after the same statements.
     """
-    expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, user_id=user.id if user else None)
+    user_id = user.id if user else None
+    expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, client, user_id=user_id)
     await queue_mail(
         Template.PASSWORD_RESET_CODE,
         to=user.email if user else None,
@@ -76,7 +81,7 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
     """
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     fields.input_field("newPassword", fields.password_for(email), new_password)
-    proven = await prove_code(code, Purpose.PASSWORD_RESET, email_addresses.as_registered(email))
+    proven = await _prove(code, email, client)
     # After the code, because the answer depends on data of the user.
     await _require_impersonal(proven.user_id, new_password)
     password_hash = await hash_password(new_password)
@@ -106,6 +111,17 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
             firstName=user["firstName"],
         )
     await rate_limits.start_anew(user["email"])
+
+
+async def _prove(code: str, email: str, client: Client) -> ProvenCode:
+    account = await find_by_email(email, client)
+    return await prove_code(
+        code,
+        Purpose.PASSWORD_RESET,
+        email_addresses.as_registered(email),
+        client,
+        is_known=account is not None and account.is_known_network,
+    )
 
 
 async def _require_impersonal(user_id: UUID | None, password: str) -> None:

@@ -5,7 +5,14 @@ from uuid import UUID
 
 from api.database.scopes import platform_scope
 from api.domain import rate_limits
-from api.domain.accounts.one_time_codes import ProvenCode, Purpose, make_code, prove_code, store_code
+from api.domain.accounts.one_time_codes import (
+    DIGITS_OF_OPERATORS,
+    ProvenCode,
+    Purpose,
+    make_code,
+    prove_code,
+    store_code,
+)
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import WrongCode
@@ -21,10 +28,12 @@ async def mail_code(
     `values` are those of the template beside the tenant and the code. Raises `RateLimited`.
     """
     address = actor.email or ""
-    await rate_limits.count_code(actor.client, address)
-    new = await make_code()
+    await rate_limits.count_code(actor.client, address, is_known=True)
+    new = await make_code(DIGITS_OF_OPERATORS)
     async with platform_scope():
-        expires_at = await store_code(new, purpose, address, user_id=actor.id, tenant_id=tenant.id)
+        expires_at = await store_code(
+            new, purpose, address, actor.client, user_id=actor.id, tenant_id=tenant.id
+        )
         await queue_mail(
             template,
             to=address,
@@ -42,7 +51,9 @@ async def mail_code(
 
 async def prove_operator_code(actor: Actor, tenant_id: UUID, purpose: Purpose, code: str) -> ProvenCode:
     """Check a code of `mail_code`. Raises `WrongCode`."""
-    proven = await prove_code(code, purpose, actor.email or "", tenant_id=tenant_id)
+    proven = await prove_code(
+        code, purpose, actor.email or "", actor.client, tenant_id=tenant_id, is_known=True
+    )
     if proven.user_id != actor.id:
         # The code was mailed to another operator, who had this email address before.
         raise WrongCode

@@ -58,4 +58,4 @@ async def verified(api: Api, database: asyncpg.Connection, email: str) -> str:
 
 
 def other_than(code: str) -> str:
-    return f"{(int(code) + 1) % 1_000_000:06}"
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.domain.accounts import password_guesses
-from tests.domain.accounts.codes import NEW_PASSWORD, code_for_reset, reset
+from tests.domain.accounts.codes import NEW_PASSWORD, REQUEST_RESET, code_for_reset, other_than, reset
 from tests.domain.accounts.test_password_change import change
 from tests.domain.conftest import Clock
 from tests.support import LOGIN, PASSWORD, Api, GatehouseProcess, Settings, issue_key, registration
@@ -206,6 +206,55 @@ async def test_wrong_current_passwords_count_for_their_session_alone(
     assert (await change(thief, stolen, PASSWORD, "0ther!Secret"))["__typename"] == "RateLimited"
     assert await kinds(home, owner["email"], PASSWORD) == ["SignedIn"]
     assert (await change(home, owner["token"], PASSWORD, "0ther!Secret"))["__typename"] == "Done"
+
+
+# Codes
+
+
+async def test_a_stranger_uses_up_no_tries_of_the_owners_code(
+    api: Api, database: asyncpg.Connection, owner: dict[str, Any]
+) -> None:
+    """Also with codes of the stranger's own, and with wrong codes from everywhere."""
+    home = api.at(HOME)
+    code = await code_for_reset(home, database, owner["email"])
+    await code_for_reset(api.at(STRANGER), database, owner["email"])
+    for number in range(12):
+        wrong = await reset(api.at(f"198.51.100.{number}"), owner["email"], other_than(code))
+        assert wrong["__typename"] == "WrongCode"
+
+    assert (await reset(home, owner["email"], code))["__typename"] == "Done"
+
+
+async def test_strangers_cannot_shut_the_mailbox(
+    api: Api, database: asyncpg.Connection, owner: dict[str, Any]
+) -> None:
+    answers = [
+        (await api.at(f"198.51.100.{number}").data(REQUEST_RESET, e=owner["email"]))["requestPasswordReset"]
+        for number in range(21)
+    ]
+    assert [answer["__typename"] for answer in answers] == ["Accepted"] * 20 + ["RateLimited"]
+
+    code = await code_for_reset(api.at(HOME), database, owner["email"])
+    assert (await reset(api.at(HOME), owner["email"], code))["__typename"] == "Done"
+
+
+async def test_wrong_codes_are_limited_for_a_mailbox_and_a_day_over_all_codes(
+    api: Api, database: asyncpg.Connection, owner: dict[str, Any], settings: Settings
+) -> None:
+    """An unknown address is refused in the same way; the owner at home is not."""
+    settings(RATE_LIMIT_WRONG_CODES="6/day")
+    for email in (owner["email"], "nobody@example.com"):
+        found = [
+            (await reset(api.at(f"198.51.100.{number}"), email, "12345678"))["__typename"]
+            for number in range(8)
+        ]
+        assert found == ["WrongCode"] * 6 + ["RateLimited"] * 2
+
+    code = await code_for_reset(api.at(HOME), database, owner["email"])
+    assert (await reset(api.at(STRANGER), owner["email"], code))["__typename"] == "RateLimited"
+    assert (await reset(api.at(HOME), owner["email"], code))["__typename"] == "Done"
+    # The reset forgets the wrong codes.
+    assert (await reset(api.at(STRANGER), owner["email"], code))["__typename"] == "WrongCode"
 
 
 # Side by side
