@@ -15,7 +15,6 @@ from pydantic import Field, GetCoreSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
-from api import typed_text
 from api.database_address import WrongAddress, read_database_address
 
 
@@ -44,7 +43,7 @@ class Format:
         if not isinstance(value, str):
             return value
         try:
-            return self.read(typed_text.clean(value))
+            return self.read(value)
         except WrongAddress:
             raise
         except ValueError:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 from api import typed_text
 from api.database.rows import read_row, select_list
@@ -89,10 +88,7 @@ SELECT {_TENANT} FROM tenants t
 
 async def show_tenant(typed: str) -> Tenant:
     """The tenant with this id, or this tax id in any spelling, deleted or not. Raises `NotFound`."""
-    try:
-        tenant_id = UUID(typed_text.fold(typed))
-    except ValueError:
-        tenant_id = None
+    tenant_id = typed_text.read_uuid(typed)
     forms = lookup_forms(typed)
     rows = await read_platform(_BY_ID_OR_TAX_ID, tenant_id, forms, digits_of(forms))
     ranked = [(0 if row["t.id"] == tenant_id else rank(row["t.nit"], forms), row) for row in rows]
