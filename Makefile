@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations schema settings lock clean
+.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations schema settings common-passwords lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -46,6 +46,12 @@ schema: $(INSTALLED)
 # docs/settings.md and .env.example.
 settings: $(INSTALLED)
 	@$(BIN)/python -m api.settings_reference
+
+# Only this target needs zxcvbn, so it is not locked.
+common-passwords: $(INSTALLED)
+	@$(BIN)/pip install --quiet --no-deps --target build/zxcvbn zxcvbn==4.5.0
+	@PYTHONPATH=build/zxcvbn $(BIN)/python -m benchmarks.common_passwords
+	@rm -rf build/zxcvbn
 
 # uv resolves for all platforms and Pythons at once. Only this target needs it, so it is not locked.
 # Extras are pinned too: where only `name` is pinned, pip of Python 3.11 installs the newest `name[extra]`.

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PROGRAMS = {"gatehouse": "api.cli", "piccolo": "piccolo.main"}
+PROGRAMS = {"gatehouse": "api.cli", "piccolo": "piccolo.main", "series": "tests.command_series"}
 """The modules whose `main` the programs of `.venv/bin` call."""
 
 LIBRARIES = (

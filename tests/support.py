@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
@@ -277,12 +278,21 @@ class GatehouseProcess:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended: {self.log.read_text()}")
-            try:
-                if httpx.get(f"{self.url}/healthz", timeout=1).status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
+            if self._is_up():
+                return
+            time.sleep(0.05)
         raise AssertionError(f"the server did not come up: {self.log.read_text()}")
+
+    def _is_up(self) -> bool:
+        # Each httpx.get takes 30 ms of processor time to read the certificates of authorities.
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
 
     def interrupt(self) -> int:
         """Ctrl-C: SIGINT to the whole group. Returns the exit code."""

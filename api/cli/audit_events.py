@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -135,8 +135,10 @@ def _event_fields(event: "Event") -> dict[str, Any]:
 
 
 def _print_row(event: "Event") -> None:
+    from api import written_times
+
     print_row(
-        f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        written_times.short(event.at, seconds=True),
         event.action,
         event.actor_email,
         event.ip_address,

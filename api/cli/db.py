@@ -161,6 +161,11 @@ def db_sql(
     With --run, run SQL in one transaction over all tenants, on a machine without psql, and print the rows.
     """
     if run is not None:
+        if first or last or backwards:
+            raise CommandError(
+                "--run runs the SQL of a file, without --from, --to and --backwards; to apply or revert"
+                " migrations, see: piccolo migrations forwards --help"
+            )
         _run_sql(run, json=json)
         return
     from api.deploy.migrations.script import parts, script
@@ -213,6 +218,8 @@ def db_forget(
     else:
         for table, rows in erased.items():
             say(f"erased {rows} rows of {table}")
+        if not erased:
+            say("no data of reverted migrations is retained")
 
 
 @db.command("dump")

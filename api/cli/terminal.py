@@ -1,5 +1,6 @@
 """Printing sentences, and the result of a command as JSON, as a table for a terminal, or tab-separated."""
 
+import re
 import sys
 from datetime import datetime
 from shutil import get_terminal_size
@@ -72,7 +73,8 @@ def print_row(*values: Any) -> None:
 
 
 def _as_cell(value: Any) -> str:
-    return " ".join(format_value(value).split())
+    # A database of the old system may hold the control codes of terminals.
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", format_value(value)).split())
 
 
 def print_finding(status: str, check: str, found: str) -> None:

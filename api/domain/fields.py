@@ -9,13 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from api import typed_text
-from api.domain import opaque_strings, times
+from api.domain import times
 from api.domain.business_types import BusinessType
 from api.domain.email_addresses import email, user_email
 from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Problem
+from api.domain.password_rules import new_password, require_impersonal
 from api.domain.phone_numbers import phone
 from api.domain.tax_ids import tax_id
 
@@ -108,27 +109,39 @@ def business_type(value: str) -> str:
     return known.value
 
 
-def password(value: str) -> str:
-    """8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
+def password_for(*texts: str | None) -> Callable[[str], str]:
+    """A new password for a person about whom `texts` are known: see `api.domain.password_rules`."""
 
-    They are counted in the normal form, in which the password will be hashed. The value is as typed, because
-    the hash of a user who registers again may be of that form.
-    """
-    if opaque_strings.is_too_long(value):
-        raise Problem("TOO_LONG", max=opaque_strings.MAX_LENGTH)
-    normal = opaque_strings.opaque_string(value)
-    if normal is None:
-        raise Problem("REQUIRED" if not value else "INVALID_CHARACTERS")
-    if len(normal) < 8:
-        raise Problem("TOO_SHORT", min=8)
-    if not (
-        any(character.islower() for character in normal)
-        and any(character.isupper() for character in normal)
-        and any(character.isdigit() for character in normal)
-        and any(not character.isalnum() for character in normal)
-    ):
-        raise Problem("WEAK_PASSWORD")
+    def check(value: str) -> str:
+        new_password(value)
+        require_impersonal(value, texts)
+        return value
+
+    return check
+
+
+_PERSONAL = ("email", "firstName", "lastName", "businessName", "documentId", "phoneNumber", "businessPhone")
+"""The fields of a form that its password may not be made of."""
+
+
+def _password_of_form(value: str, info: ValidationInfo) -> str:
+    return password_for(*_personal_texts(info))(value)
+
+
+def _password_of_old_form(value: str, info: ValidationInfo) -> str:
+    new_password(value, old_client=True)
+    require_impersonal(value, _personal_texts(info))
     return value
+
+
+def _personal_texts(info: ValidationInfo) -> list[str]:
+    """The texts of the form, as typed: also those that are not valid themselves."""
+    typed = [(info.context or {}).get(name) for name in _PERSONAL]
+    return [text[:MAX_PERSONAL] for text in typed if isinstance(text, str)]
+
+
+MAX_PERSONAL = 300
+"""Characters of a text that passwords are compared with: longer ones are refused by their own fields."""
 
 
 def document_id(value: str) -> str:
@@ -164,7 +177,8 @@ Batch = Annotated[str, AfterValidator(batch)]
 FutureTime = Annotated[datetime, BeforeValidator(_last_instant), AfterValidator(future)]
 Phone = Annotated[str, AfterValidator(phone)]
 # Left out of the form's repr, which may reach a log.
-Password = Annotated[str, AfterValidator(password), Field(repr=False)]
+Password = Annotated[str, AfterValidator(_password_of_form), Field(repr=False)]
+OldPassword = Annotated[str, AfterValidator(_password_of_old_form), Field(repr=False)]
 
 
 def _none_if_blank(value: Any) -> Any:

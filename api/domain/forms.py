@@ -20,13 +20,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, strict=True, frozen=True, hide_input_in_errors=True)
 
     @classmethod
-    def _validate(cls, values: Mapping[str, object]) -> Self:
+    def _validate(cls, values: Mapping[str, object], context: Mapping[str, object]) -> Self:
         """Raises `InvalidInput` with every problem, in the order of the fields.
 
-        A validator finds the other fields of the input in `info.context`.
+        A validator finds the other fields of the input in `info.context`, which is `context`.
         """
         try:
-            return cls.model_validate(values, context=values)
+            return cls.model_validate(values, context=dict(context))
         except ValidationError as error:
             problems = [_problem(detail) for detail in error.errors(include_url=False)]
         raise InvalidInput(problems)
@@ -43,13 +43,17 @@ def _problem(detail: ErrorDetails) -> FieldProblem:
 
 
 class Form(_Model):
-    """The input of a new object. A field that is missing or null is read as an empty text."""
+    """The input of a new object. A field that is missing or null is read as an empty text.
+
+    `values` may have more than the fields, for what a field is compared with.
+    """
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:
         """Validate `values`, by the API's names. Raises `InvalidInput` with every problem."""
         names = [str(field.alias) for field in cls.model_fields.values()]
-        return cls._validate({name: "" if values.get(name) is None else values[name] for name in names})
+        typed = {name: "" if values.get(name) is None else values[name] for name in names}
+        return cls._validate(typed, {**values, **typed})
 
 
 class Changes(_Model):
@@ -61,7 +65,7 @@ class Changes(_Model):
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:
         """Validate `values`, by the API's names. Raises `InvalidInput` with every problem."""
-        return cls._validate(values)
+        return cls._validate(values, values)
 
     @property
     def columns(self) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from api.domain.accounts.email_verification import EmailProof
 from api.domain.accounts.one_time_codes import check_token, consume_token
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import PasswordCheck, hash_password
-from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
+from api.domain.accounts.sessions import OpenedSession, insert_session, open_session, require_session
+from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.claim import claim_key
@@ -32,6 +33,7 @@ from api.domain.fields import (
     BusinessTypeName,
     DocumentId,
     NoneIfBlank,
+    OldPassword,
     Password,
     PersonName,
     Phone,
@@ -41,6 +43,7 @@ from api.domain.fields import (
 from api.domain.forms import Form
 from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
+from api.domain.second_factor_policy import is_asked
 from api.domain.tax_ids import digits_of, equal_ids, rank
 from api.domain.users import find_active_without_tenant, make_owner, record_attached
 from api.settings import get_settings
@@ -67,8 +70,14 @@ class RegistrationRequest(Form):
     """Shows that the owner has received mail at `email`; required with `REQUIRE_VERIFIED_EMAIL`."""
 
 
+class OldRegistrationRequest(RegistrationRequest):
+    """The form of the old system's client, which knows only the old rule for passwords."""
+
+    password: OldPassword
+
+
 async def register(
-    values: Mapping[str, object], client: Client, *, accept_address: bool = False
+    values: Mapping[str, object], client: Client, *, from_old_client: bool = False
 ) -> OpenedSession:
     """Turn a beta key into a tenant, its owner and a session; `values` are the fields of the request.
 
@@ -76,16 +85,24 @@ async def register(
     result is the same tenant and owner with a new session. A user whom an old database had before tenants
     becomes the owner, with the password and email of that user; a wrong password is `EmailTaken`.
 
-    With `accept_address`, the email of a request without a token counts as verified if
-    `verify_email_for_client` verified it for the same client address.
+    With `from_old_client`, the email of a request without a token counts as verified if
+    `verify_email_for_client` verified it for the same client address, and a password may follow the old rule.
 
+    An owner with a second factor gets `SecondFactorRequired` instead of a session; the tenant exists then.
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, for a valid key only, `WrongCode` if the
     email has to be verified and is not, `EmailTaken` and `NitTaken`. After an error nothing is stored and the
     key is unused.
     """
     await rate_limits.count(rate_limits.REGISTER, *rate_limits.networks_of(client))
-    request = RegistrationRequest.read(values)
-    proof = EmailProof.of(request.email_verification_token, client, accept_address=accept_address)
+    return require_session(await _register(values, client, from_old_client=from_old_client))
+
+
+async def _register(
+    values: Mapping[str, object], client: Client, *, from_old_client: bool
+) -> OpenedSession | Challenge:
+    form = OldRegistrationRequest if from_old_client else RegistrationRequest
+    request = form.read(values)
+    proof = EmailProof.of(request.email_verification_token, client, accept_address=from_old_client)
     key = await find_key(request.beta_key)
     reason = rejection(key, request.email)
     if key is not None and reason is None:
@@ -106,7 +123,7 @@ async def register(
 
 async def _create_tenant(
     request: RegistrationRequest, key: KeyState, client: Client, proof: EmailProof
-) -> OpenedSession:
+) -> OpenedSession | Challenge:
     """Create the tenant with a new owner, or with a user whom the old system had before it had tenants."""
     if get_settings().require_verified_email:
         await check_token(proof.token, proof.purpose, request.email)
@@ -123,6 +140,7 @@ async def _create_tenant(
             raise
     # A new session must be that of the stored user, whose address keeps its spelling.
     owner.id, owner.email, owner.created_at = user.id, user.email, user.created_at
+    owner.second_factor_at = user.second_factor_at
     return await _store(request, key, client, proof, tenant, owner, old_password=user.password)
 
 
@@ -134,7 +152,7 @@ async def _store(
     tenant: Tenant,
     owner: User,
     old_password: str | None = None,
-) -> OpenedSession:
+) -> OpenedSession | Challenge:
     """Store everything in one transaction. All registrations lock in the same order, so none deadlock.
 
     The owner is new, or a user without a tenant who has the hash `old_password`.
@@ -159,6 +177,8 @@ async def _store(
             firstName=owner.first_name,
             businessName=tenant.business_name,
         )
+        if is_asked(owner.role, owner.second_factor_at):
+            return await store_challenge(owner, owner.password)
         return await insert_session(owner, tenant, client)
 
 
@@ -225,7 +245,9 @@ SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
 """
 
 
-async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -> OpenedSession | None:
+async def _resume(
+    request: RegistrationRequest, key: KeyState, client: Client
+) -> OpenedSession | Challenge | None:
     """A new session for the owner who registered with `key`; None if this is another registration."""
     rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, request.email)
     if not rows:

@@ -17,7 +17,7 @@ from api.rest.responses import json_response, session_json, user_json
 
 async def register(request: Request) -> Response:
     values = await read_json_object(request)
-    opened = await registration.register(values, client_of(request.scope), accept_address=True)
+    opened = await registration.register(values, client_of(request.scope), from_old_client=True)
     return json_response(HTTPStatus.CREATED, session_json(opened))
 
 

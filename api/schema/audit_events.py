@@ -38,12 +38,20 @@ ACTIONS = {
     "staff.signed_out": "all sessions of a user of a tenant were ended by an admin or a manager.",
     "session.opened": "a user signed in.",
     "session.refused": "a sign-in failed; `detail.reason` says why.",
+    "session.challenged": "a user gave the right password, and has to verify the second factor.",
+    "session.confirmed": "a user confirmed who they are, with the password or the second factor.",
     "session.closed": "a user signed out.",
     "session.all_closed": "a user ended all of their sessions.",
     "session.revoked": "a user ended another of their sessions.",
     "password.changed": "a user changed their password.",
     "password.reset_requested": "a code for a new password was requested.",
     "password.reset": "a user set a new password with a code.",
+    "second_factor.started": "a user began to set up an authenticator app.",
+    "second_factor.turned_on": "a user turned the second factor on.",
+    "second_factor.turned_off": "a user turned the second factor off.",
+    "second_factor.codes_renewed": "a user replaced the recovery codes.",
+    "second_factor.reset": "the second factor of a user was deleted by an operator or a command.",
+    "second_factor.refused": "a code of a second factor was wrong, or used before.",
     "email.verification_requested": "a code to verify an email address was requested.",
     "email.verified": "an email address was verified.",
     "operator.added": "an operator was created.",
@@ -68,7 +76,8 @@ class AuditEvent:
     )
     actor_email: str | None = strawberry.field(
         description="The email address of the user who acted, or the address that was typed to sign in or to "
-        "request a code. Null for the server itself and its commands."
+        "request a code. Null for the server itself and its commands. Tenants see `operator` in place of the "
+        "address of an operator."
     )
     tenant_id: strawberry.ID | None = strawberry.field(
         description="The `id` of the tenant that the event belongs to, which may be erased by now. "
@@ -84,7 +93,7 @@ class AuditEvent:
     )
     ip_address: str | None = strawberry.field(
         description="The IPv4 or IPv6 address that the request came from. Null for the server and its "
-        "commands, or if it is unknown."
+        "commands, if it is unknown, and for tenants if an operator acted."
     )
 
     @classmethod
@@ -150,6 +159,8 @@ async def audit_events(
     ] = strawberry.UNSET,
 ) -> AuditEventConnection:
     viewer = await info.context.signed_in()
+    # Before the arguments, which are explained to those who may list events only.
+    listing.tenant_of_events(viewer)
     event_filter = filter.to_domain() if filter else EventFilter()
     pagination.check_page_size(first)
     after = after or None

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 PASSWORDS = (
-    "8 to 128 characters with a lower-case letter, an upper-case letter, a digit and a special character."
+    "10 to 128 characters of any kind, where the deployment does not set other rules. Common passwords, and "
+    "those made of the person's own data, are refused."
 )
 
 PHONE_NUMBERS = (

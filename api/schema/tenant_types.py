@@ -7,7 +7,10 @@ import strawberry
 import tables
 from api.domain import pagination
 from api.domain.pagination import Page, Position
+from api.domain.second_factor_policy import may_see_second_factor
 from api.domain.tenants.seats import max_seats
+from api.domain.tenants.staff import may_see_personal_data
+from api.domain.viewer import Viewer
 from api.schema.context import Info
 from api.schema.enums import BusinessType, Role
 from api.schema.loaders import StaffPage
@@ -74,7 +77,7 @@ class Tenant:
     )
     async def owner(self, info: Info) -> "User | None":
         owner = await info.context.loaders.owner.load(self.row.id)
-        return User.of(owner, self) if owner is not None else None
+        return User.seen_by(await info.context.viewer(), owner, self) if owner is not None else None
 
     @strawberry.field(
         description="The seats of the tenant: one entry each for admins, managers and cashiers."
@@ -95,7 +98,7 @@ class Tenant:
         after = None if after is strawberry.UNSET else after
         position = read_cursor("after", after)
         page = await info.context.loaders.staff.load(StaffPage(self.row.id, first, position))
-        return UserConnection.of(page, after, self)
+        return UserConnection.of(page, after, self, await info.context.viewer())
 
 
 @strawberry.type(
@@ -118,14 +121,28 @@ class User:
     )
     is_active: bool = strawberry.field(description="False for a user who cannot sign in and holds no seat.")
     document_id: str | None = strawberry.field(
-        description="The number of an identity document; at most 20 characters. Null if none was given."
+        description="The number of an identity document; at most 20 characters. Null if none was "
+        "given, and for those who neither manage this user nor are this user, because a document "
+        "number lets others pass for the person."
     )
     phone_number: str | None = strawberry.field(
         description="The phone number in E.164: `+573001234567`, or with an "
-        "extension `+576015551234;ext=12`. Null if none was given."
+        "extension `+576015551234;ext=12`. Null if none was given, and for "
+        "those who neither manage this user nor are this user."
     )
     created_at: datetime = strawberry.field(description="When the user was created.")
     tenant: Tenant | None = strawberry.field(description="The tenant of the user. Null for operators.")
+    row: strawberry.Private[tables.User]
+
+    @strawberry.field(
+        description="Whether the user signs in with a second factor. Null unless the viewer is this user or "
+        "an operator."
+    )
+    async def has_second_factor(self, info: Info) -> bool | None:
+        viewer = await info.context.viewer()
+        if viewer is None or not may_see_second_factor(viewer.user, self.row):
+            return None
+        return self.row.second_factor_at is not None
 
     @classmethod
     def of(cls, user: tables.User, tenant: Tenant | None) -> "User":
@@ -141,7 +158,16 @@ class User:
             phone_number=user.phone_number,
             created_at=user.created_at,
             tenant=tenant,
+            row=user,
         )
+
+    @classmethod
+    def seen_by(cls, viewer: Viewer | None, user: tables.User, tenant: Tenant) -> "User":
+        """The user, without personal data unless the viewer may see it."""
+        seen = cls.of(user, tenant)
+        if not may_see_personal_data(viewer, user):
+            seen.document_id = seen.phone_number = None
+        return seen
 
     @classmethod
     def of_rows(cls, user: tables.User, tenant: tables.Tenant | None) -> "User":
@@ -153,11 +179,13 @@ class UserConnection(Connection[User]):
     tenant: strawberry.Private[Tenant]
 
     @classmethod
-    def of(cls, page: Page[tables.User], after: str | None, tenant: Tenant) -> "UserConnection":
+    def of(
+        cls, page: Page[tables.User], after: str | None, tenant: Tenant, viewer: Viewer | None
+    ) -> "UserConnection":
         edges = edges_of(
             page,
             position=lambda user: Position(user.created_at, user.id),
-            node=lambda user: User.of(user, tenant),
+            node=lambda user: User.seen_by(viewer, user, tenant),
         )
         return cls(edges=edges, page_info=page_info_of(page, edges, after), tenant=tenant)
 

@@ -119,6 +119,11 @@ async def _prepare(settings: Settings) -> None:
         # The server starts: /readyz reports the outage, and requests succeed when the database is back.
         logger.warning("the database is not available yet", error=describe_error(error))
     _warn_about_unset(settings)
+    if settings.operator_second_factor != "required":
+        logger.warning(
+            "operators can sign in with a password alone; set OPERATOR_SECOND_FACTOR=required",
+            see="docs/operating.md",
+        )
     logger.info("serving", url=base)
 
 

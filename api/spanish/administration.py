@@ -46,9 +46,11 @@ ADMINISTRATION = {
     "Delete {}, tax id {}?": "¿Eliminar {}, NIT {}?",
     "Remove {} {}, {}?": "¿Eliminar a {} {}, {}?",
     # Times
-    "{} is not a time such as 2027-01-31T12:00": "{} no es una fecha y hora como 2027-01-31T12:00",
-    "{} is not a time such as 30d, 12h, 45m, 2w or 2027-01-31": (
-        "{} no es un plazo o una fecha como 30d, 12h, 45m, 2w o 2027-01-31"
+    "{} is not a time such as 2027-01-31 or '2027-01-31 12:00'": (
+        "{} no es un momento como 2027-01-31 o '2027-01-31 12:00'"
+    ),
+    "{} is not a time such as 30d, 12h, 45m, 2w, 2027-01-31 or '2027-01-31 12:00'": (
+        "{} no es un plazo o una fecha como 30d, 12h, 45m, 2w, 2027-01-31 o '2027-01-31 12:00'"
     ),
     "{} is in the past": "{} está en el pasado",
     # Keys
@@ -85,7 +87,7 @@ ADMINISTRATION = {
         " nuevo"
     ),
     "hourly limit of invitations reached; continuing at {}": (
-        "se alcanzó el límite de invitaciones por hora; continúa a las {} UTC"
+        "se alcanzó el límite de invitaciones por hora; continúa el {}"
     ),
     # Files
     "{} already exists; choose another file": "{} ya existe; elija otro archivo",
@@ -166,5 +168,66 @@ ADMINISTRATION = {
     # Audit events
     "gatehouse: the database cannot be reached; trying again every second": (
         "gatehouse: no se puede conectar con la base de datos; se intenta de nuevo cada segundo"
+    ),
+    "{} {}, so this address cannot register with a key": (
+        "{0} {1:es}, así que esta dirección no se puede registrar con una clave"
+    ),
+    "nothing was sent: {} {}, so this address cannot register with a key; to send it anyway, add --yes": (
+        "no se envió nada: {0} {1:es}, así que esta dirección no se puede registrar con una clave; para"
+        " enviarla de todos modos, agregue --yes"
+    ),
+    "line {}: {} {}, so this address cannot register with a key": (
+        "línea {0}: {1} {2:es}, así que esta dirección no se puede registrar con una clave"
+    ),
+    "Send the key anyway?": "¿Enviar la clave de todos modos?",
+    "not imported, because they are {}: {}": "no se importaron, porque su estado es {}: {}",
+    "columns that were not imported: {}": "columnas que no se importaron: {}",
+    "there was nothing to import: {} has no available keys": (
+        "no había nada que importar: {} no tiene claves disponibles"
+    ),
+    "{}: 1 problem in {}": "{0:es}: 1 problema en {1}",
+    "{}: 1 problem in {}; the first {} are shown": "{0:es}: 1 problema en {1}; se muestran los primeros {2}",
+    "{}: {} problems in {}": "{0:es}: {1} problemas en {2}",
+    "{}: {} problems in {}; the first {} are shown": (
+        "{0:es}: {1} problemas en {2}; se muestran los primeros {3}"
+    ),
+    "nothing was sent": "no se envió nada",
+    "nothing was imported": "no se importó nada",
+    "nothing was sent: {} has no addresses": "no se envió nada: {} no tiene direcciones",
+    "nothing was sent: {} is not CSV in line {}; is a quotation mark missing?": (
+        "no se envió nada: {} no es CSV en la línea {}; ¿falta una comilla?"
+    ),
+    "nothing was sent: batch {} has {} keys too few for {} addresses; issue them: gatehouse keys issue"
+    " --count {} --batch {}": (
+        "no se envió nada: al lote {} le faltan {} claves para {} direcciones; emítalas: gatehouse keys issue"
+        " --count {} --batch {}"
+    ),
+    "lines with a key and no address, which are left out: {}": (
+        "líneas con una clave y sin dirección, que se omiten: {}"
+    ),
+    "nothing was sent: {} addresses have an account; take them out of {}, or add --yes to send to them too": (
+        "no se envió nada: {} direcciones tienen una cuenta; quítelas de {}, o agregue --yes para enviarles"
+        " también"
+    ),
+    "nothing was sent; to send, run this again with --yes": (
+        "no se envió nada; para enviar, ejecute esto de nuevo con --yes"
+    ),
+    "operator {} signs in with a second factor; recovery codes, shown only now:": (
+        "el operador {} inicia sesión con un segundo factor; códigos de recuperación, que se muestran solo"
+        " ahora:"
+    ),
+    "Code that the app shows": "Código que muestra la aplicación",
+    "operator {} has no second factor any more": "el operador {} ya no tiene segundo factor",
+    "operator {} has a second factor, or OPERATOR_SECOND_FACTOR is off; see: gatehouse operators"
+    " reset-second-factor --help": (
+        "el operador {} tiene un segundo factor, u OPERATOR_SECOND_FACTOR está apagada; vea: gatehouse"
+        " operators reset-second-factor --help"
+    ),
+    "operator {} has no second factor": "el operador {} no tiene segundo factor",
+    "user {} has no second factor any more": "el usuario {} ya no tiene segundo factor",
+    "user {} not found": "no existe el usuario {}",
+    "user {} has no second factor": "el usuario {} no tiene segundo factor",
+    "SECOND_FACTOR_KEYS lacks the key that encrypted the secret of an authenticator app": (
+        "en SECOND_FACTOR_KEYS falta la clave que cifró el secreto de una aplicación de autenticación"
     ),
 }

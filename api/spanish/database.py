@@ -4,8 +4,15 @@ DATABASE = {
     "the database cannot be reached ({}); check DATABASE_URL and that the server runs": (
         "no se puede conectar con la base de datos ({}); revise DATABASE_URL y que el servidor esté en marcha"
     ),
-    "the database lacks migrations; run: piccolo migrations forwards all": (
-        "faltan migraciones en la base de datos; ejecute: piccolo migrations forwards all"
+    "the database lacks a table or a column of this version; run: piccolo migrations forwards all &&"
+    " gatehouse db verify": (
+        "a la base de datos le falta una tabla o una columna de esta versión; ejecute: piccolo migrations"
+        " forwards all && gatehouse db verify"
+    ),
+    "the database lacks a table or a column of this version; run: piccolo migrations forwards all &&"
+    " gatehouse db verify": (
+        "a la base de datos le falta una tabla o una columna de esta versión; ejecute: piccolo migrations"
+        " forwards all && gatehouse db verify"
     ),
     "the role of DATABASE_URL lacks a privilege ({}); let the owner grant it": (
         "al rol de DATABASE_URL le falta un privilegio ({}); pídale al dueño que lo conceda"

@@ -229,4 +229,10 @@ MIGRATIONS = {
     ),
     "interrupted; run it again to continue": "interrumpido; ejecútelo de nuevo para continuar",
     "warning: {}": "advertencia: {0:es}",
+    "--run runs the SQL of a file, without --from, --to and --backwards; to apply or revert migrations,"
+    " see: piccolo migrations forwards --help": (
+        "--run ejecuta el SQL de un archivo, sin --from, --to ni --backwards; para aplicar o revertir"
+        " migraciones, vea: piccolo migrations forwards --help"
+    ),
+    "no data of reverted migrations is retained": "no se conservan datos de migraciones revertidas",
 }

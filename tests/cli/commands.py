@@ -18,7 +18,9 @@ from tests.commands import Ended, run_command
 
 def type_in(*words: str, typed: str = "", **environment: str) -> Ended:
     """Run `gatehouse words…` in a terminal of 200 columns, and type `typed`."""
-    done = run_command("gatehouse", *words, typed=typed, **{"COLUMNS": "200", **environment})
+    done = run_command(
+        "gatehouse", *words, typed=typed, COLUMNS=environment.pop("COLUMNS", "200"), **environment
+    )
     assert "Traceback" not in done.stdout + done.stderr
     return done
 

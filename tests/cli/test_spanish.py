@@ -46,7 +46,7 @@ def test_what_commands_print_and_raise_has_its_spanish() -> None:
     past = [f"{one.place}: use say()" for one in found if one.printed_by in ("echo", "secho")]
 
     assert len(found) > 200
-    assert missing + past == []
+    assert not missing + past, "\n".join(missing + past)
 
 
 def _is_english(sentence: str) -> bool:
@@ -67,7 +67,7 @@ def _values(sentence: str) -> list[str]:
 def test_the_help_and_the_headings_have_their_spanish() -> None:
     missing = [text for text in [*_help_texts(get_command(app)), *headings()] if text not in SENTENCES]
 
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 def _help_texts(command: Any) -> list[str]:

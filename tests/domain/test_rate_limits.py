@@ -12,6 +12,7 @@ from api.domain import rate_limits
 from api.domain.actors import Client
 from api.domain.errors import RateLimited
 from api.schema.schema import schema
+from tests import account_acts
 from tests.domain.conftest import Clock
 from tests.schema.root_fields import RESTRICTED
 from tests.support import LOGIN, PASSWORD, REGISTER, Api, Settings, issue_key, registration
@@ -87,14 +88,14 @@ LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
     "resetPassword": (_reset, "RATE_LIMIT_LOGIN"),
     "requestEmailVerification": (_request_verification, "RATE_LIMIT_CODES"),
     "verifyEmail": (_verify, "RATE_LIMIT_LOGIN"),
+    "verifySecondFactor": (account_acts.verify_unknown_challenge, "RATE_LIMIT_LOGIN"),
 }
 """A request for each limited field, and the setting that limits it for one address."""
 
 UNLIMITED = {
     "logout": "needs a session, and ends it",
     "revokeSession": "needs a session, and ends one",
-    "signOutEverywhere": "needs a session, and ends it",
-    "endStaffSessions": "needs the session of an admin or a manager",
+    **account_acts.UNLIMITED,
     "changePassword": "wrong passwords of its account count, wherever they are tried; see below",
     "updateTenant": "needs an admin's session",
     "createStaff": "needs the session of somebody who looks after staff, and a free seat",

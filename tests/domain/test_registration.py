@@ -157,7 +157,7 @@ BAD_FIELDS = {
         "😀@example.com",
         "ana@example.com\x00",
     ],
-    "password": ["Sh0rt!", "nocapital1!", "NOSMALL1!", "NoDigits!!", "NoSpecial11", "Aa1!" * 33, ""],
+    "password": ["Sh0rt!", "Password1!", "NOSMALL1!", "Anaríos2024", "Aa1!" * 33, ""],
     "phoneNumber": [
         "12",
         "not a phone",

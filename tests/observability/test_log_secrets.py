@@ -234,6 +234,7 @@ def _commands(group: Any, prefix: str = "") -> set[str]:
 
 
 NO_SECRETS = {
+    "operators second-factor": "asks for a code; see tests/domain/accounts/second_factors",
     "serve": "is what the tests above run",
     "worker": "its log is searched in tests/mail/test_worker.py",
     "health": "asks the server and the workers of this machine, without secrets",

@@ -83,7 +83,7 @@ def _issue_csv(path: Path, options: "IssueOptions", issue_into: "IssueKeys") -> 
     missing, issued = options.count, False
     try:
         with new_file(path) as file, progress_bar(options.count) as advance:
-            rows = csv.writer(file)
+            rows = csv.writer(file, quoting=csv.QUOTE_ALL)
             rows.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
 
             def write(keys: "list[NewKey]") -> None:

@@ -51,7 +51,8 @@ async def migration_lock() -> AsyncIterator[None]:
 
                 connection.add_termination_listener(cancel_block)
                 try:
-                    yield
+                    async with get_engine().reuse_connections():
+                        yield
                 finally:
                     connection.remove_termination_listener(cancel_block)
         except TimeoutError:

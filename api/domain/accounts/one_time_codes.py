@@ -35,6 +35,8 @@ class Purpose(Enum):
 
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
+    SECOND_FACTOR = "SECOND_FACTOR"
+    """Not mailed: the challenge of a sign-in that waits for the second factor."""
     TENANT_DELETION = "TENANT_DELETION"
     TENANT_SUSPENSION = "TENANT_SUSPENSION"
     VERIFIED_EMAIL = "VERIFIED_EMAIL"

@@ -6,8 +6,10 @@ from api.domain.accounts.password_guesses import guess_own_password
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import WrongPassword
+from api.domain.errors import FieldProblem, InvalidInput, WrongPassword
 from api.domain.mails import Template, queue_mail
+from api.domain.opaque_strings import opaque_string
+from api.domain.password_rules import texts_about
 from api.domain.rate_limits import Subject
 from api.domain.viewer import Viewer, read_in_scope, scope_of
 from tables import User
@@ -16,14 +18,16 @@ from tables import User
 async def change_password(viewer: Viewer, current: str, new: str) -> None:
     """Set a new password, and end every session of the viewer but the one of this request.
 
-    Raises `InvalidInput`, `WrongPassword` and `RateLimited`.
+    Raises `InvalidInput`, also for the password of now, `WrongPassword` and `RateLimited`.
     """
-    fields.input_field("newPassword", fields.password, new)
     user = viewer.user
+    fields.input_field("newPassword", fields.password_for(*texts_about(user, viewer.tenant)), new)
     rows = await read_in_scope(viewer, "SELECT password FROM users WHERE id = {}", user.id)
     stored = rows[0]["password"] if rows else None
     if not await guess_own_password(current, stored, Subject(f"session {viewer.session_id}")):
         raise WrongPassword
+    if (opaque_string(new) or new) == (opaque_string(current) or current):
+        raise InvalidInput([FieldProblem("newPassword", "SAME_PASSWORD")])
     password_hash = await hash_password(new)
     async with scope_of(viewer):
         changed = await (

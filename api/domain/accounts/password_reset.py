@@ -1,9 +1,11 @@
 """Resetting a forgotten password with a code that is mailed to the account."""
 
 from datetime import datetime
+from uuid import UUID
 
 from api.database.clock import NOW
-from api.database.scopes import platform_scope
+from api.database.rows import read_optional_row, read_row, select_list
+from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.one_time_codes import (
     NewCode,
@@ -20,7 +22,8 @@ from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import WrongCode
 from api.domain.mails import Template, queue_mail
-from tables import User
+from api.domain.password_rules import texts_about
+from tables import Tenant, User
 
 
 async def request_password_reset(email: str, client: Client) -> datetime:
@@ -68,11 +71,14 @@ async def mail_reset_code(new: NewCode, address: str, user: User | None, client:
 async def reset_password(email: str, code: str, new_password: str, client: Client) -> None:
     """Set a new password and end every session of the user, all or nothing.
 
-    Raises `InvalidInput`, which costs no try of the code, `WrongCode` and `RateLimited`.
+    Raises `InvalidInput`, which costs no try of the code unless the password is made of the user's data,
+    `WrongCode` and `RateLimited`.
     """
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
-    fields.input_field("newPassword", fields.password, new_password)
+    fields.input_field("newPassword", fields.password_for(email), new_password)
     proven = await prove_code(code, Purpose.PASSWORD_RESET, email_addresses.as_registered(email))
+    # After the code, because the answer depends on data of the user.
+    await _require_impersonal(proven.user_id, new_password)
     password_hash = await hash_password(new_password)
     async with platform_scope():
         # Locks the user before the code, as the removal of a user does. In the other order the two could
@@ -100,3 +106,14 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
             firstName=user["firstName"],
         )
     await rate_limits.start_anew(user["email"])
+
+
+async def _require_impersonal(user_id: UUID | None, password: str) -> None:
+    rows = await read_platform(
+        f"""SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
+              FROM users u LEFT JOIN tenants t ON t.id = u."tenantId" WHERE u.id = {{}}""",
+        user_id,
+    )
+    for row in rows:
+        texts = texts_about(read_row(User, "u", row), read_optional_row(Tenant, "t", row))
+        fields.input_field("newPassword", fields.password_for(*texts), password)

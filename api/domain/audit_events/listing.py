@@ -46,11 +46,17 @@ async def list_events_for(
     viewer: Viewer, event_filter: EventFilter, first: int, after: Position | None = None
 ) -> Page[Event]:
     """A page of all events for operators, and of their tenant's events for admins. Raises `Forbidden`."""
+    within = tenant_of_events(viewer)
+    return await list_events(event_filter, first, after, within=within)
+
+
+def tenant_of_events(viewer: Viewer) -> UUID | None:
+    """The tenant whose events the viewer may list; None if those of all. Raises `Forbidden`."""
     if viewer.user.role == Role.SUPER_ADMIN.value:
-        return await list_events(event_filter, first, after)
+        return None
     if viewer.user.role != Role.ADMIN.value or viewer.tenant is None:
         raise Forbidden
-    return await list_events(event_filter, first, after, within=viewer.tenant.id)
+    return viewer.tenant.id
 
 
 async def list_events(
@@ -68,7 +74,8 @@ async def list_events(
     if after is not None:
         conditions.append("(at, id) < ({}, {})")
         values += after
-    query = f"{_EVENTS} WHERE {' AND '.join(conditions)} ORDER BY at DESC, id DESC LIMIT {{}}"
+    events = _EVENTS if within is None else _EVENTS_OF_TENANT
+    query = f"{events} WHERE {' AND '.join(conditions)} ORDER BY at DESC, id DESC LIMIT {{}}"
     values.append(first + 1)
     if within is None:
         rows = await read_platform(query, *values)
@@ -82,6 +89,38 @@ SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "su
        detail, "ipAddress" AS ip_address
   FROM audit_events
 """
+
+OPERATOR = "operator"
+"""The actor whom a tenant sees in place of an operator's address."""
+
+_ACTIONS_OF_OPERATORS = (
+    "beta_key.%",
+    "operator.%",
+    "tenant.deleted",
+    "tenant.deletion_requested",
+    "tenant.erased",
+    "tenant.reactivated",
+    "tenant.restored",
+    "tenant.seats_set",
+    "tenant.suspended",
+    "tenant.suspension_requested",
+    "user.%",
+)
+
+# An actor who is no user of the tenant is an operator if operators do such acts, and a removed user if not.
+# Masked before the conditions, so that no filter by actor confirms the address of an operator.
+_EVENTS_OF_TENANT = f"""
+SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "subjectId" AS subject_id,
+       detail, "ipAddress" AS ip_address
+  FROM (SELECT id, at, action, e."tenantId", "subjectId", detail,
+               CASE WHEN {{is_operator}} THEN '{OPERATOR}' ELSE "actorEmail" END AS "actorEmail",
+               CASE WHEN {{is_operator}} THEN NULL ELSE "ipAddress" END AS "ipAddress"
+          FROM audit_events e) audit_events
+""".replace(
+    "{is_operator}",
+    f"""e."actorId" IS NOT NULL AND action LIKE ANY(ARRAY{list(_ACTIONS_OF_OPERATORS)})
+        AND NOT EXISTS (SELECT FROM users u WHERE u.id = e."actorId" AND u."tenantId" = e."tenantId")""",
+)
 
 
 def _conditions(event_filter: EventFilter) -> tuple[list[str], list[Any]]:

@@ -33,6 +33,18 @@ MANAGEABLE_ROLES: Mapping[Role, frozenset[Role]] = {
 # Reading
 
 
+def may_see_personal_data(viewer: Viewer | None, user: User) -> bool:
+    """Whether the viewer is the user, an operator, or manages the user's role: `document_id`,
+    `phone_number`."""
+    if viewer is None:
+        return False
+    return (
+        viewer.user.id == user.id
+        or viewer.user.role == Role.SUPER_ADMIN.value
+        or Role(user.role) in MANAGEABLE_ROLES.get(Role(viewer.user.role), ())
+    )
+
+
 _USER = select_list(User, "u", leave_out=(User.password,))
 
 
@@ -118,7 +130,10 @@ async def create_staff(viewer: Viewer, values: Mapping[str, object]) -> tuple[Us
     Raises `Forbidden` unless the viewer manages that role, `InvalidInput`, `NoSeat` and `EmailTaken`.
     """
     managed = _managed_tenant(viewer)
-    form = NewStaff.read(values)
+    if values.get("role") in set(Role):
+        # Before the other fields, which are explained to those who may create such an account only.
+        _require_can_manage(viewer.user, Role(values["role"]))
+    form = NewStaff.read({**values, "businessName": managed.business_name})
     role = Role(form.role)
     _require_can_manage(viewer.user, role)
     # Checked here and under the lock: without a seat, no password is hashed, and no taken email is revealed.

@@ -280,12 +280,10 @@ MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=POLICY)
 
 
 async def test_a_migration_that_does_not_undo_what_it_did_is_found(
-    empty_database: str, tmp_path: Path
+    migrated_database: str, tmp_path: Path
 ) -> None:
     """By the walk that every migration takes."""
     copy_project(tmp_path)
     (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(FORGETFUL)
 
-    changed = changed_by_walking(empty_database, len(ALL) + 1, tmp_path)
-
-    assert f"{len(ALL)} migrations, going down" in changed
+    assert "down to 0" in changed_by_walking(migrated_database, 1, tmp_path)

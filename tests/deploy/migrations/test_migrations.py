@@ -107,7 +107,7 @@ async def test_a_table_that_exists_as_it_should_be_is_kept(
     await connection.execute(USERS.format(email="varchar(120)", names=names))
     await connection.execute(
         """INSERT INTO users (email, password, "firstName", "lastName", nickname)
-           VALUES ('Ana@example.com', 'x', 'Ana', 'Ríos', 'kept')"""
+           VALUES ('Ana@example.com', 'x', 'Ana', 'Rios', 'kept')"""
     )
 
     migrate(empty_database)

@@ -57,8 +57,8 @@ CHANGES = {
     "a table with a foreign key": [
         ("note.py", "", NOTES),
         ("__init__.py", "from tables.one", "from tables.note import Note\nfrom tables.one"),
-        ("piccolo_app.py", "Mail, OneTimeCode, Se", "Mail, Note, OneTimeCode, Se"),
-        ("piccolo_app.py", "[Tenant,", "[Note, Tenant,"),
+        ("piccolo_app.py", "    OneTimeCode,\n    Rec", "    Note,\n    OneTimeCode,\n    Rec"),
+        ("piccolo_app.py", "[\n        Tenant,", "[\n        Note,\n        Tenant,"),
     ],
     "a foreign key on a new column": [
         ("beta_key.py", "import Tenant\n", "import Tenant\nfrom tables.user import User\n"),
@@ -223,7 +223,7 @@ QUESTIONS = {
         'users."lastName" may be null',
     ),
     "a table that is gone": (
-        [("piccolo_app.py", ", Mail, OneTimeCode, ServerProcess,", ", OneTimeCode, ServerProcess,")],
+        [("piccolo_app.py", "        Mail,\n        OneTimeCode,", "        OneTimeCode,")],
         "tables/ has no table mails",
     ),
 }

@@ -55,18 +55,18 @@ def walk(dsn: str, *steps: str, project: Path = ROOT) -> list[Any]:
 
 
 def changed_by_walking(dsn: str, count: int, project: Path = ROOT) -> list[str]:
-    """Go up, down and up, one migration at a time: where the catalog is not what it was at the same place.
+    """Apply the next `count` migrations, revert and apply them again, one at a time.
 
-    A migration that cannot be undone leaves the database as it is; then the way down differs, too.
+    Returns the places, as numbers of applied migrations, where the catalog is not what it was before. A
+    migration that cannot be reverted leaves the database as it is; then the way down differs, too.
     """
     catalogs = walk(
         dsn, *["forwards"] * count, *["backwards"] * count, *["forwards"] * count, project=project
     )
     up, down, again = catalogs[: count + 1], catalogs[count : 2 * count + 1], catalogs[2 * count :]
-    assert up[0] == {}
     assert all(before != after for before, after in itertools.pairwise(up))
     places = range(count + 1)
     return [
-        *[f"{place} migrations, going down" for place in places if down[count - place] != up[place]],
-        *[f"{place} migrations, going up again" for place in places if again[place] != up[place]],
+        *[f"down to {place}" for place in places if down[count - place] != up[place]],
+        *[f"up again to {place}" for place in places if again[place] != up[place]],
     ]

@@ -112,6 +112,47 @@ async def test_admins_see_events_of_their_own_tenant_only(api: Api, database: as
             assert await actions(api, token, **wanted) == []
 
 
+async def test_a_tenant_sees_neither_the_address_nor_the_network_of_an_operator(
+    api: Api, database: asyncpg.Connection, operator: Person
+) -> None:
+    """Nor confirms one with a filter; who was removed from the tenant is still named."""
+    owner = await api.register(registration(await issue_key(database)))
+    admin = await hire(database, owner["tenant"]["id"], "ADMIN")
+    suspend = 'mutation($id: ID!) { suspendTenant(id: $id, reason: "unpaid") { __typename } }'
+    await api.data(suspend, operator.token, id=owner["tenant"]["id"])
+    await database.execute("""UPDATE tenants SET "isActive" = true""")
+    update = 'mutation { updateTenant(input: {address: "Calle 1"}) { __typename } }'
+    await api.data(update, admin.token)
+    remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
+    cashier = await hire(database, owner["tenant"]["id"], "CASHIER")
+    await api.data(remove, admin.token, id=cashier.id)
+    await api.data(remove, owner["accessToken"], id=admin.id)
+
+    async def seen(token: str) -> dict[str, tuple[str, str]]:
+        page = (await api.data(PAGE, token, first=100))["auditEvents"]
+        nodes = [edge["node"] for edge in page["edges"]][::-1]
+        return {node["action"]: (node["actorEmail"], node["ipAddress"]) for node in nodes}
+
+    by_owner, by_operator = await seen(owner["accessToken"]), await seen(operator.token)
+    assert by_operator["tenant.suspended"] == (operator.email, "127.0.0.1")
+    assert by_owner["tenant.suspended"] == ("operator", None)
+    assert by_owner["beta_key.used"] == (owner["user"]["email"], "127.0.0.1")
+    assert by_owner["staff.removed"] == (owner["user"]["email"], "127.0.0.1")
+    assert await actions(api, owner["accessToken"], actorEmail=operator.email) == []
+    assert await actions(api, owner["accessToken"], actorEmail="operator")
+
+
+async def test_who_may_not_list_events_learns_nothing_about_arguments(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    owner = await api.register(registration(await issue_key(database)))
+    cashier = await hire(database, owner["tenant"]["id"], "CASHIER")
+
+    for arguments in ("first: 0", 'after: "x"'):
+        answer = await api.post(f"{{ auditEvents({arguments}) {{ edges {{ cursor }} }} }}", cashier.token)
+        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
