@@ -7,10 +7,11 @@ from typing import Any
 from api import typed_text
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_platform
+from api.domain.email_addresses import as_registered
 from api.domain.errors import NotFound
 from api.domain.fields import can_be_stored
 from api.domain.pagination import Page, Position, cut
-from api.domain.search import compact_form, search_form
+from api.domain.search import MAX_LENGTH, compact_form, search_form
 from api.domain.tax_ids import digits_of, lookup_forms, rank
 from tables import Tenant
 
@@ -66,9 +67,11 @@ def _conditions(tenant_filter: TenantFilter) -> tuple[list[str], list[Any]]:
         conditions.append("false")
     elif search:
         conditions.append(_SEARCH)
-        form, compact = search_form(search), compact_form(search)
+        meant = as_registered(search[:MAX_LENGTH])
+        form, compact = search_form(meant), compact_form(meant)
         # For NULL, PostgreSQL does not read the text a second time.
-        values += [form, lookup_forms(search), None if compact == form else compact, form]
+        # Addresses are stored with their accents.
+        values += [form, lookup_forms(search), None if compact == form else compact, meant.lower()]
     return conditions, values
 
 
