@@ -9,11 +9,6 @@ DATABASE = {
         "a la base de datos le falta una tabla o una columna de esta versión; ejecute: piccolo migrations"
         " forwards all && gatehouse db verify"
     ),
-    "the database lacks a table or a column of this version; run: piccolo migrations forwards all &&"
-    " gatehouse db verify": (
-        "a la base de datos le falta una tabla o una columna de esta versión; ejecute: piccolo migrations"
-        " forwards all && gatehouse db verify"
-    ),
     "the role of DATABASE_URL lacks a privilege ({}); let the owner grant it": (
         "al rol de DATABASE_URL le falta un privilegio ({}); pídale al dueño que lo conceda"
     ),
