@@ -25,6 +25,8 @@ SECRETS = re.compile(
     r"|(?<![\w-])[\w-]{43}(?![\w-])"
     # A one-time code.
     r"|(?<![\w.:-])\d{6}(?![\w:-]|\.\d)"
+    # The secret of an authenticator app, and a recovery code.
+    r"|(?-i:\b[A-Z2-7]{32}\b|\b[2-9A-Z]{4}(?:-[2-9A-Z]{4}){3}\b)"
     r"|\$argon2|Sup3r|0ther!|Wr0ng",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
@@ -45,8 +46,9 @@ class Row(NamedTuple):
     cells: list[str]
 
 
-def decode(file: BinaryIO) -> TextIO:
-    """The text of a seekable file.
+@contextmanager
+def decoded(file: BinaryIO) -> Iterator[TextIO]:
+    """The text of a seekable file, which stays open.
 
     Raises `BadLines` for a workbook, and for a file that is in none of UTF-8, UTF-16 and Windows-1252, the
     encodings of spreadsheets.
@@ -60,7 +62,12 @@ def decode(file: BinaryIO) -> TextIO:
     else:
         _require_text(file, encoding)
     file.seek(0)
-    return io.TextIOWrapper(file, encoding=encoding, newline="")
+    text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    try:
+        yield text
+    finally:
+        # A wrapper that is deleted closes the file, and warns.
+        text.detach()
 
 
 # The first bytes of .xlsx, .ods and other archives, of .xls, and of PDF.

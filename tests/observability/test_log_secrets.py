@@ -281,5 +281,7 @@ def test_the_search_finds_secrets() -> None:
         "code 482913",
         PASSWORD,
         "$argon2id$",
+        "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+        "ABCD-EFGH-JKMN-PQRS",
     ):
         assert SECRETS.search(f"told {secret} to all"), secret

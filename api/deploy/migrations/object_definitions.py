@@ -71,7 +71,9 @@ _SETTINGS_OF_COLUMNS = """\
       JOIN pg_type t ON t.oid = a.atttypid
      CROSS JOIN LATERAL (VALUES
            (CASE WHEN a.attstattarget >= 0 THEN 'SET STATISTICS ' || a.attstattarget END),
-           ('SET (' || array_to_string(a.attoptions, ', ') || ')'),
+           -- A server may store other options, which no ALTER TABLE accepts.
+           ('SET (' || (SELECT string_agg(one, ', ') FROM unnest(a.attoptions) AS one
+                         WHERE one ~ '^n_distinct(_inherited)?=') || ')'),
            (CASE WHEN a.attstorage <> t.typstorage THEN 'SET STORAGE ' || CASE a.attstorage
                 WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END),
            (CASE a.attcompression WHEN 'p' THEN 'SET COMPRESSION pglz'

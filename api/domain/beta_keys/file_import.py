@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from asyncpg import UniqueViolationError
 
@@ -16,7 +16,7 @@ from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.file_export import from_formula_safe, without_text_mark
 from api.domain.beta_keys.headings import Column, column_of, is_no, status_of
 from api.domain.beta_keys.key_format import canonical
-from api.domain.csv_files import BadLines, LineProblem, Row, decode, open_rows, unmarked
+from api.domain.csv_files import BadLines, LineProblem, Row, decoded, open_rows, unmarked
 from api.domain.email_addresses import user_email
 from api.domain.errors import Problem
 from api.key_shape import MAX_LENGTH
@@ -46,7 +46,11 @@ async def import_keys(actor: Actor, file: BinaryIO, name: str) -> Imported:
     ISO 8601, in UTC unless it has an offset. Files of `export_csv` and of the old system can be imported.
     `file` is seekable, `name` is recorded. Raises `BadLines`.
     """
-    lines = _LineReader(file)
+    with decoded(file) as text:
+        return await _import(actor, _LineReader(text), name)
+
+
+async def _import(actor: Actor, lines: "_LineReader", name: str) -> Imported:
     async with platform_scope() as transaction:
         await BetaKey.raw(_CREATE_STAGING)
         for rows in lines.chunks():
@@ -93,14 +97,14 @@ SELECT line, first, is_stored, count(*) OVER () AS count FROM (
 class _LineReader:
     """Reads a CSV file once, and collects its problems."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, text: TextIO) -> None:
         self.valid_count = 0
         self.has_problems = False
         self.unavailable: dict[str, list[int]] = {}
         self.ignored: list[str] = []
         self._problems: list[LineProblem] = []
         self._count = 0
-        self._rows = open_rows(decode(file), lambda cells: sum(column_of(cell) is not None for cell in cells))
+        self._rows = open_rows(text, lambda cells: sum(column_of(cell) is not None for cell in cells))
         self._headings: list[str] = []
         self._columns: list[Column | None] = []
 

@@ -15,7 +15,7 @@ from api import typed_text
 from api.domain.beta_keys.file_export import without_text_mark
 from api.domain.beta_keys.headings import Column, column_of, names_address, names_inviter, plain
 from api.domain.beta_keys.key_format import STORED, canonical
-from api.domain.csv_files import BadLines, LineProblem, Row, decode, open_rows, unmarked
+from api.domain.csv_files import BadLines, LineProblem, Row, decoded, open_rows, unmarked
 from api.domain.email_addresses import user_email
 from api.domain.errors import Problem
 from api.domain.mailboxes import address_of, has_name, mailboxes
@@ -47,11 +47,11 @@ def read_recipients(file: BinaryIO, column: str | None = None) -> RecipientFile:
 
     Raises `BadLines` with every line that is doubtful.
     """
-    text = decode(file)
-    if column is None and (listed := _read_list(text)) is not None:
-        return RecipientFile(listed, None)
-    text.seek(0)
-    return _Reader(text, column).read()
+    with decoded(file) as text:
+        if column is None and (listed := _read_list(text)) is not None:
+            return RecipientFile(listed, None)
+        text.seek(0)
+        return _Reader(text, column).read()
 
 
 def _read_list(text: TextIO) -> list[Recipient] | None:

@@ -36,7 +36,7 @@ async def test_what_an_owner_added_to_the_column_comes_back_with_it(
     await connection.execute(OWNERS)
     owned = await owned_by_phone(connection)
 
-    contract = in_project(tmp_path, migrated_database, "-m", "api.cli", "db", "contract")
+    contract = in_project(tmp_path, migrated_database, "gatehouse", "db", "contract")
     assert contract.returncode == 0, contract.stderr
     dropped = piccolo(tmp_path, migrated_database, "forwards", "all")
     assert await owned_by_phone(connection) == []
@@ -50,7 +50,7 @@ async def test_what_an_owner_added_to_the_column_comes_back_with_it(
     newest = max(path.stem for path in (tmp_path / "migrations").glob("gatehouse_*.py"))
     newest = migration_of(tmp_path / "migrations" / f"{newest}.py").migration_id
     for options, left in (([], []), (["--backwards"], owned)):
-        words = ["-m", "api.cli", "db", "sql", "--from", newest, *options]
+        words = ["gatehouse", "db", "sql", "--from", newest, *options]
         code, output = await psql(migrated_database, in_project(tmp_path, AWAY, *words).stdout, tmp_path)
         assert code == 0, output
         assert await owned_by_phone(connection) == left
