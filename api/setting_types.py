@@ -20,7 +20,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
-from api import typed_text
 from api.database_address import WrongAddress, read_database_address
 
 
@@ -49,7 +48,7 @@ class Format:
         if not isinstance(value, str):
             return value
         try:
-            return self.read(typed_text.clean(value))
+            return self.read(value)
         except WrongAddress:
             raise
         except ValueError:

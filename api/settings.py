@@ -4,16 +4,18 @@ To add one: a field with its docstring in `Settings`, then `make settings`, whic
 .env.example.
 """
 
+import re
 from email.headerregistry import Address
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api import typed_text
 from api.command_error import CommandError
 from api.setting_types import (
     CollectorUrl,
@@ -186,6 +188,21 @@ class Settings(BaseSettings):
     """How many wrong one-time codes may be tried for one mailbox, over all codes and from all addresses
     together. Those from which the account has signed in are not counted."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_pasted(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The values that are not blank, without invisible characters and the quotes of a file.
+
+        `docker run --env-file` passes the quotes on.
+        """
+        read = {name: _unquote(value) if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in read.items() if value != ""}
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _in_lower_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
     @field_validator("metrics_port")
     @classmethod
     def _differs_from_port(cls, value: int | None, info: ValidationInfo) -> int | None:
@@ -224,6 +241,11 @@ class Settings(BaseSettings):
     def sender(self) -> Address:
         """`mail_from`, parsed."""
         return read_addresses(self.mail_from or "Gatehouse <gatehouse@localhost>")[0]
+
+
+def _unquote(value: str) -> str:
+    value = typed_text.clean(value)
+    return value[1:-1].strip() if re.fullmatch(r"""(["']).*\1""", value, re.DOTALL) else value
 
 
 @cache

@@ -10,6 +10,7 @@ Default_Ignorable_Code_Point of Unicode 16, which `unicodedata` does not have.
 
 import re
 import unicodedata
+from uuid import UUID
 
 _FORMATS = (
     "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
@@ -73,6 +74,14 @@ def fold(text: str) -> str:
 def compact(text: str) -> str:
     """As `fold`, without white space and dashes."""
     return "".join(fold(text).replace("-", "").split())
+
+
+def read_uuid(text: str) -> UUID | None:
+    """The UUID in a text, or None."""
+    try:
+        return UUID(fold(text[:200]))
+    except ValueError:
+        return None
 
 
 def unwrap(text: str) -> str:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,30 @@ def test_mail_from_is_required_with_smtp_url(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MAIL_FROM", "Gatehouse <beta@example.com>")
 
     assert str(get_settings().sender) == "Gatehouse <beta@example.com>"
+
+
+def test_a_setting_is_read_as_it_was_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, typed, value in (
+        ("PORT", "\u00a08080\u200b", 8080),
+        ("PORT", '"8080"', 8080),
+        ("WORKERS", "2\ufeff\n", 2),
+        ("WORKERS", " ", 1),
+        ("MIGRATION_LOCK_TIMEOUT", "\u20605", 5.0),
+        ("DB_SYNC", " True\u200b", True),
+        ("RATE_LIMITS", "'off'", False),
+        ("LOG_FORMAT", "JSON\u00a0", "json"),
+        ("GATEHOUSE_HOME", " /srv/gatehouse\u200b\n", Path("/srv/gatehouse")),
+        ("PUBLIC_URL", '"https://beta.example.com/"', "https://beta.example.com"),
+        (
+            "TRUSTED_PROXIES",
+            "'10.0.0.0/8,\u00a0\u200bfd00::/8'",
+            (ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+        ),
+        ("MAIL_FROM", '"Beta" <beta@example.com>', '"Beta" <beta@example.com>'),
+    ):
+        monkeypatch.setenv(name, typed)
+        assert getattr(Settings(), name.lower()) == value, (name, ascii(typed))
+        monkeypatch.delenv(name)
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,16 @@
 
 import sys
 import unicodedata
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
+from strawberry import ID
 
 from api import typed_text
+from api.domain.pagination import Position
+from api.schema.inputs import uuid_of
+from api.schema.pagination import read_cursor, write_cursor
 
 ALL = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
 
@@ -71,6 +77,15 @@ def test_letters_of_another_width_or_style_are_folded() -> None:
 def test_each_filler_is_found_and_is_not_readable() -> None:
     assert all(typed_text.has_filler(f"a{filler}") for filler in FILLERS)
     assert not any(typed_text.is_readable(f"a{filler}") for filler in FILLERS)
+
+
+def test_an_id_and_a_cursor_are_read_with_what_was_pasted_around_them() -> None:
+    one = UUID("0e0b5c1e-3c0a-4d3f-9a44-1f2a3b4c5d6e")
+    for typed in (f" {one}\n", f"\ufeff{one}\u00a0", str(one).upper(), str(one).replace("-", "\u2011")):
+        assert typed_text.read_uuid(typed) == uuid_of(ID(typed)) == one, ascii(typed)
+    assert typed_text.read_uuid(f"{one} {one}") is None
+    position = Position(datetime(2027, 1, 1, tzinfo=UTC), one)
+    assert read_cursor("after", f"\u00a0{write_cursor(position)}\u200b\n") == position
 
 
 def test_a_text_for_people_is_in_nfc_and_otherwise_unchanged() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.main import get_command
 
+from api import typed_text
 from api.cli.audit_events import audit
 from api.cli.db import db
 from api.cli.help import run
@@ -40,7 +41,11 @@ app = typer.Typer(
     name="gatehouse",
     help="Gatehouse, the registration of a closed beta: issue beta keys, manage tenants, run the server.",
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # The names of options and the values to choose from, as they are pasted.
+        "token_normalize_func": typed_text.fold,
+    },
     pretty_exceptions_enable=False,
 )
 app.add_typer(db, name="db")

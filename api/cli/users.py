@@ -39,7 +39,10 @@ def list_all(
 def attach(
     user: UserArgument,
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The tax id or the id of the tenant.")],
-    role: Annotated[Role | None, typer.Option(help="The role in the tenant; by default that of now.")] = None,
+    role: Annotated[
+        Role | None,
+        typer.Option(case_sensitive=False, help="The role in the tenant; by default that of now."),
+    ] = None,
     owner: Annotated[
         bool, typer.Option("--owner", help="Make the user the owner of a tenant that has none.")
     ] = False,

@@ -36,5 +36,5 @@ def compact_form(typed: str) -> str | None:
 
     None for what is no such part, or has less than four characters.
     """
-    compact = re.sub(r"[\s.,/-]+", "", search_form(typed_text.fold(typed[:MAX_LENGTH])))
+    compact = re.sub(r"[\s.,/-]+", "", search_form(typed_text.unwrap(typed_text.fold(typed[:MAX_LENGTH]))))
     return compact if re.fullmatch("[a-z0-9&]{4,}", compact) else None

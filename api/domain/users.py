@@ -31,10 +31,7 @@ async def list_users_without_tenant(first: int) -> list[User]:
 
 async def find_user(typed: str) -> User:
     """The user with this id, or this address in any spelling, with a tenant or without. Raises `NotFound`."""
-    try:
-        user_id = UUID(typed_text.fold(typed))
-    except ValueError:
-        user_id = None
+    user_id = typed_text.read_uuid(typed)
     spellings = email_addresses.spellings(typed) or [None]
     rows = await read_platform(
         f'SELECT {_USER} FROM users u WHERE u.id = {{}} OR u."emailLower" IN (lower({{}}), lower({{}}))'

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from api import typed_text
 from api.domain.accounts.operators import as_operator
 from api.domain.actors import Actor
 from api.domain.errors import NotFound
@@ -39,7 +40,7 @@ async def operator(request: Request) -> Actor:
 
 def read_id(text: str) -> UUID:
     """An id of the path or the body. Raises `NotFound` for a text that is no UUID, as for an unknown id."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
+    read = typed_text.read_uuid(text)
+    if read is None:
+        raise NotFound
+    return read

@@ -8,6 +8,8 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
+from api import typed_text
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -17,10 +19,7 @@ NIL_UUID = UUID(int=0)
 
 def uuid_of(id: strawberry.ID) -> UUID:
     """The id as a UUID; `NIL_UUID` for other texts, so that they get the answer of an unknown id."""
-    try:
-        return UUID(id)
-    except ValueError:
-        return NIL_UUID
+    return typed_text.read_uuid(id) or NIL_UUID
 
 
 def provided_fields(input: "DataclassInstance") -> dict[str, Any]:

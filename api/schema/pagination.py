@@ -10,6 +10,7 @@ from uuid import UUID
 
 import strawberry
 
+from api import typed_text
 from api.domain.errors import InvalidArgument
 from api.domain.pagination import Page, Position
 
@@ -88,7 +89,9 @@ def read_cursor(argument: str, cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     try:
-        microseconds, id_bytes = _CURSOR.unpack(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        microseconds, id_bytes = _CURSOR.unpack(
+            base64.b64decode(typed_text.fold(cursor[:200]), altchars=b"-_", validate=True)
+        )
         return Position(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=id_bytes))
     except (ValueError, OverflowError, binascii.Error, struct.error):
         raise InvalidArgument(argument, "INVALID_CURSOR") from None

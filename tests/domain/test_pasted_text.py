@@ -322,7 +322,7 @@ async def test_commands_and_files_read_pasted_text(
 
     assert printed("keys", "import", str(file)) == "1 keys imported\n"
 
-    (key,) = json_of("keys", "list", "--batch", "\ufeffFe\u0301ria ")
+    (key,) = json_of("keys", "list", "--batch", "\ufeffFe\u0301ria ", "--status\u200b", "AVAILABLE\ufeff")
     assert (key["key"], key["batch"], key["notes"]) == ("BETA-ABCDE-FGHJK", "F\u00e9ria", "Pe\u00f1a")
     assert key["recipientEmail"] == "ana@example.com"
     assert json_of("keys", "stats", "--batch", "F\u00e9ria\u200b")["total"] == 1

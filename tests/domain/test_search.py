@@ -42,6 +42,7 @@ async def test_tenants_are_found_without_accents_and_in_any_composition(
     for name in names:
         form = registration(await issue_key(database), businessName=name)
         ids.append((await api.register(form))["tenant"]["id"])
+    await database.execute("UPDATE users SET email = 'josé@müller.de' WHERE \"tenantId\" = $1", ids[3])
     # As an old system may have stored it.
     decomposed = unicodedata.normalize("NFD", names[0])
     await database.execute('UPDATE tenants SET "businessName" = $1 WHERE id = $2', decomposed, ids[0])
@@ -57,6 +58,10 @@ async def test_tenants_are_found_without_accents_and_in_any_composition(
         "jean\u2014luc": names[2],
         "nandu &": names[3],
         "食堂": names[4],
+        "josé@müller.de": names[3],
+        "José Ñandú <jose\u0301@xn--mller-kva.de>,": names[3],
+        "mailto:josé@müller.de": names[3],
+        "josé@": names[3],
     }.items():
         assert await found(api, operator, TENANTS, search) == [name], ascii(search)
     assert await found(api, operator, TENANTS, "panaderia pino") == []

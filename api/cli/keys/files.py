@@ -25,7 +25,8 @@ class Format(StrEnum):
 
 def export(
     format: Annotated[  # noqa: A002
-        Format, typer.Option(help="In CSV, no cell can run as a formula in a spreadsheet.")
+        Format,
+        typer.Option(case_sensitive=False, help="In CSV, no cell can run as a formula in a spreadsheet."),
     ] = Format.csv,
     output: Annotated[
         Path | None, typer.Option(help="Write to this new file instead of standard output.")

@@ -34,13 +34,17 @@ class Language(StrEnum):
 KeyArgument = Annotated[
     str, typer.Argument(metavar="KEY", help="The beta key; case, spaces and dashes do not matter.")
 ]
-StatusOption = Annotated[Status | None, typer.Option("--status", help="Only keys with this status.")]
+StatusOption = Annotated[
+    Status | None, typer.Option("--status", case_sensitive=False, help="Only keys with this status.")
+]
 BatchOption = Annotated[str | None, typer.Option("--batch", help="Only keys of this batch.")]
 SearchOption = Annotated[
     str | None,
     typer.Option("--search", help="Only keys with this text in the key, the notes or the recipient."),
 ]
-LanguageOption = Annotated[Language, typer.Option("--language", help="The language of the mail.")]
+LanguageOption = Annotated[
+    Language, typer.Option("--language", case_sensitive=False, help="The language of the mail.")
+]
 
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Send without asking, also to an address that has an account.")

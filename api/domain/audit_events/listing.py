@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from api import typed_text
 from api.database.scopes import read_platform, read_tenants
 from api.domain.email_addresses import as_registered
 from api.domain.errors import Forbidden
@@ -125,7 +126,7 @@ SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "su
 def _conditions(event_filter: EventFilter) -> tuple[list[str], list[Any]]:
     """SQL conditions, and a value for each `{}` in them."""
     every = {
-        "action = {}": event_filter.action,
+        "action = {}": event_filter.action and typed_text.fold(event_filter.action[:100]),
         '"tenantId" = {}': event_filter.tenant_id,
         'lower("actorEmail") = lower({})': event_filter.actor_email
         and as_registered(event_filter.actor_email),

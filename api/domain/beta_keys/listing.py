@@ -10,10 +10,11 @@ from api.database.scopes import read_platform
 from api.domain.beta_keys.key_format import STORED, canonical
 from api.domain.beta_keys.lookup import find_key
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
+from api.domain.email_addresses import as_registered
 from api.domain.errors import NotFound
 from api.domain.fields import batch_as_stored, can_be_stored
 from api.domain.pagination import Page, Position, cut
-from api.domain.search import compact_form, search_form
+from api.domain.search import MAX_LENGTH, compact_form, search_form
 from tables import BetaKey, Tenant
 
 
@@ -108,7 +109,8 @@ def _search_condition(typed: str) -> tuple[str, list[Any]]:
     key = canonical(typed)
     if key is not None and STORED.fullmatch(key):
         return "key = {}", [key]
-    form, compact = search_form(typed), compact_form(typed)
+    meant = as_registered(typed[:MAX_LENGTH])
+    form, compact = search_form(meant), compact_form(meant)
     if compact in (None, form):
         return 'strpos("searchText", {}) > 0', [form]
     # The stored text begins with the key without its dashes.

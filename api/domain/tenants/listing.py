@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 from api import typed_text
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_platform
+from api.domain.email_addresses import as_registered
 from api.domain.errors import NotFound
 from api.domain.fields import can_be_stored
 from api.domain.pagination import Page, Position, cut
-from api.domain.search import compact_form, search_form
+from api.domain.search import MAX_LENGTH, compact_form, search_form
 from api.domain.tax_ids import digits_of, lookup_forms, rank
 from tables import Tenant
 
@@ -67,9 +67,11 @@ def _conditions(tenant_filter: TenantFilter) -> tuple[list[str], list[Any]]:
         conditions.append("false")
     elif search:
         conditions.append(_SEARCH)
-        form, compact = search_form(search), compact_form(search)
+        meant = as_registered(search[:MAX_LENGTH])
+        form, compact = search_form(meant), compact_form(meant)
         # For NULL, PostgreSQL does not read the text a second time.
-        values += [form, lookup_forms(search), None if compact == form else compact, form]
+        # Addresses are stored with their accents.
+        values += [form, lookup_forms(search), None if compact == form else compact, meant.lower()]
     return conditions, values
 
 
@@ -89,10 +91,7 @@ SELECT {_TENANT} FROM tenants t
 
 async def show_tenant(typed: str) -> Tenant:
     """The tenant with this id, or this tax id in any spelling, deleted or not. Raises `NotFound`."""
-    try:
-        tenant_id = UUID(typed_text.fold(typed))
-    except ValueError:
-        tenant_id = None
+    tenant_id = typed_text.read_uuid(typed)
     forms = lookup_forms(typed)
     rows = await read_platform(_BY_ID_OR_TAX_ID, tenant_id, forms, digits_of(forms))
     ranked = [(0 if row["t.id"] == tenant_id else rank(row["t.nit"], forms), row) for row in rows]
