@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from api.input_messages import INPUT_MESSAGES
+
 LANGUAGES = ("en", "es")
 
 _MESSAGES: dict[str, tuple[str, str]] = {
+    **INPUT_MESSAGES,
     # Errors: `DomainError.message_code`, and what goes wrong before or outside of the domain.
     "INVALID_INPUT": ("Some fields are not valid.", "Algunos campos no son válidos."),
     "BETA_KEY_REJECTED.NOT_FOUND": ("This beta key does not exist.", "Esta clave beta no existe."),
@@ -31,6 +34,23 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "WRONG_CODE": (
         "This code is incorrect or no longer valid. Please request a new one.",
         "Este código no es correcto o ya no es válido. Por favor, solicite uno nuevo.",
+    ),
+    "WRONG_CODE.CHALLENGE": (
+        "This sign-in is no longer valid. Please sign in again with your password.",
+        "Este inicio de sesión ya no es válido. Por favor, inicie sesión de nuevo con su contraseña.",
+    ),
+    "SECOND_FACTOR_REQUIRED": (
+        "This account is protected by a second factor. Enter the code of your authenticator app, or a "
+        "recovery code; if there is no field for it, use an application that supports this.",
+        "Esta cuenta está protegida con un segundo factor. Ingrese el código de su aplicación de "
+        "autenticación o un código de recuperación; si no hay dónde ingresarlo, use una aplicación que lo "
+        "permita.",
+    ),
+    "STEP_UP_REQUIRED": (
+        "Please confirm that it is you, with your password or a code of your second factor. If there is no "
+        "field for it, sign in again.",
+        "Por favor, confirme que es usted, con su contraseña o un código de su segundo factor. Si no hay "
+        "dónde ingresarlo, inicie sesión de nuevo.",
     ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
     "RATE_LIMITED": (
@@ -62,8 +82,16 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "You cannot do this to your own account.",
         "No puede hacer esto con su propia cuenta.",
     ),
+    "CONFLICT.REQUIRED_SECOND_FACTOR": (
+        "A second factor is required for your account, so it cannot be turned off.",
+        "Su cuenta requiere un segundo factor, por lo que no se puede desactivar.",
+    ),
     "UNAUTHENTICATED": ("Please sign in first.", "Primero inicie sesión."),
     "FORBIDDEN": ("You do not have permission to do this.", "No tiene permiso para hacer esto."),
+    "FORBIDDEN.SECOND_FACTOR": (
+        "Set up a second factor first: operators need one here.",
+        "Primero configure un segundo factor: aquí los operadores lo necesitan.",
+    ),
     "INVALID_ARGUMENT.OUT_OF_RANGE": (
         "{argument} must be between {min} and {max}.",
         "{argument} debe estar entre {min} y {max}.",
@@ -94,64 +122,6 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Something went wrong on our side. Please try again.",
         "Ocurrió un error de nuestro lado. Por favor, intente de nuevo.",
     ),
-    # Problems of one field: `FieldProblem.code`.
-    "REQUIRED": ("This field is required.", "Este campo es obligatorio."),
-    "TOO_SHORT": ("Use at least {min} characters.", "Use al menos {min} caracteres."),
-    "TOO_LONG": ("Use at most {max} characters.", "Use como máximo {max} caracteres."),
-    "TOO_SMALL": ("This must be at least {min}.", "Debe ser como mínimo {min}."),
-    "TOO_LARGE": ("This must be at most {max}.", "Debe ser como máximo {max}."),
-    "INVALID_CHARACTERS": (
-        "Control characters and emoji are not allowed here.",
-        "Aquí no se permiten caracteres de control ni emojis.",
-    ),
-    "INVALID_EMAIL": ("This is not a valid email address.", "No es un correo electrónico válido."),
-    "AMBIGUOUS_EMAIL": (
-        "This email address can be mistaken for another one. Write it with the letters of one script, and in "
-        "lower case.",
-        "Este correo electrónico se puede confundir con otro. Escríbalo con letras de un solo alfabeto y en "
-        "minúsculas.",
-    ),
-    "INVALID_PHONE": ("This is not a valid phone number.", "No es un número de teléfono válido."),
-    "INVALID_TAX_ID": ("This is not a valid tax id.", "No es un NIT válido."),
-    "INVALID_CHOICE": ("This is not one of the allowed values.", "No es una de las opciones permitidas."),
-    "NOT_TEXT": ("This must be text.", "Debe ser texto."),
-    "NOT_NUMBER": ("This must be a whole number.", "Debe ser un número entero."),
-    "WEAK_PASSWORD": (
-        "Use at least one lower-case letter, one upper-case letter, one digit and one special character.",
-        "Use al menos una minúscula, una mayúscula, un número y un carácter especial.",
-    ),
-    "COMMON_PASSWORD": (
-        "Attackers try this password first. Use several words that do not belong together.",
-        "Los atacantes prueban primero esta contraseña. Use varias palabras que no tengan relación.",
-    ),
-    "PERSONAL_PASSWORD": (
-        "Do not use your email, your name, your numbers or the name of the business in the password.",
-        "No use su correo, su nombre, sus números ni el nombre del negocio en la contraseña.",
-    ),
-    "SAME_PASSWORD": (
-        "This is the current password. Choose another one.",
-        "Esta es la contraseña actual. Elija otra.",
-    ),
-    "INVALID_KEY": ("This is not a valid beta key.", "No es una clave beta válida."),
-    "INVALID_TIME": (
-        "Use a day such as 2027-01-31, or a time such as 2027-01-31 12:00.",
-        "Use un día como 2027-01-31, o una hora como 2027-01-31 12:00.",
-    ),
-    "IN_THE_PAST": ("This must be in the future.", "Debe ser una fecha futura."),
-    "ONE_KEY_EACH": (
-        "Only one key at a time can be issued to a recipient.",
-        "Solo se puede emitir una clave a la vez para un destinatario.",
-    ),
-    "THERE_ALREADY": ("This key already exists.", "Esta clave ya existe."),
-    "REPEATED": ("This key is also in line {line}.", "Esta clave también está en la línea {line}."),
-    "UNKNOWN_COLUMN": (
-        "The columns are key, notes, batch, expiresAt and recipientEmail, each at most once.",
-        "Las columnas son key, notes, batch, expiresAt y recipientEmail, cada una como máximo una vez.",
-    ),
-    "TOO_MANY_CELLS": (
-        "This line has more cells than the heading.",
-        "Esta línea tiene más celdas que el encabezado.",
-    ),
     # Confirmations.
     "BETA_KEY_VALID": ("This beta key is valid.", "Esta clave beta es válida."),
     "BETA_KEY_DELETED": (
@@ -175,6 +145,15 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Your password has been changed and your other devices have been signed out.",
         "Su contraseña fue cambiada y se cerró la sesión en sus otros dispositivos.",
     ),
+    "SECOND_FACTOR_OFF": (
+        "The second factor has been turned off.",
+        "El segundo factor fue desactivado.",
+    ),
+    "SECOND_FACTOR_RESET": (
+        "The second factor of this person has been reset, and their sessions have ended.",
+        "El segundo factor de esta persona fue restablecido y se cerraron sus sesiones.",
+    ),
+    "IDENTITY_CONFIRMED": ("Thank you, this is confirmed.", "Gracias, quedó confirmado."),
     "SESSION_REVOKED": ("That device has been signed out.", "Se cerró la sesión en ese dispositivo."),
     "SIGNED_OUT": ("You have signed out.", "Ha cerrado sesión."),
     "SIGNED_OUT_EVERYWHERE": (

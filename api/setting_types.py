@@ -1,17 +1,22 @@
 """The types of settings that are written as text: what each accepts, in words and as a check."""
 
+import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.policy import SMTP
 from importlib import resources
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
+from annotated_types import Ge, Le
 from limits import parse_many
-from pydantic import Field, GetCoreSchemaHandler, SecretStr
+from pydantic import Field, GetCoreSchemaHandler, Secret, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import NoDecode
 
@@ -122,6 +127,13 @@ def _read_metrics_token(value: str) -> SecretStr:
     return SecretStr(value)
 
 
+def _read_encryption_keys(value: str) -> Secret[list[str]]:
+    keys = [key.replace("+", "-").replace("/", "_") for key in _split(value)]
+    if not keys or any(len(base64.urlsafe_b64decode(key)) != 32 for key in keys):
+        raise ValueError
+    return Secret[list[str]](keys)
+
+
 def _read_rate(value: str) -> str:
     rates = parse_many(value)
     # The library would use the first of several rates, and a rate of 0 would reject every request.
@@ -202,6 +214,14 @@ Sender = Annotated[str, Format("an address in ASCII, like `Gatehouse <beta@examp
 MetricsToken = Annotated[
     SecretStr, Format("at least 16 ASCII characters, without spaces", _read_metrics_token)
 ]
+EncryptionKeys = Annotated[
+    Secret[list[str]],
+    NoDecode,
+    Format(
+        "32 random bytes in base64, as `openssl rand -base64 32` prints; several are separated by commas",
+        _read_encryption_keys,
+    ),
+]
 Rate = Annotated[str, Format("a rate like `10/minute` or `5/15 minutes`", _read_rate)]
 Networks = Annotated[
     tuple[IPv4Network | IPv6Network, ...] | None,
@@ -227,7 +247,7 @@ PhoneRegion = Annotated[str, Format("the two letters of a country (ISO 3166), li
 TaxIdCountry = Annotated[
     str,
     Format(
-        "the two letters of a country (ISO 3166) whose tax ids python-stdnum knows, like `CO`",
+        "the two letters of a country (ISO 3166) whose tax ids Gatehouse knows, like `CO`",
         _read_tax_id_country,
     ),
 ]
@@ -239,3 +259,30 @@ Hosts = Annotated[
     Format("addresses or names, separated by commas, like `::` or `127.0.0.1,10.0.0.7`", _read_hosts),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def format_of(field: FieldInfo) -> str:
+    """How a setting is written, in words, with code in backquotes."""
+    parts = [*field.metadata, *_parts(field.annotation)]
+    for part in parts:
+        if isinstance(part, Format):
+            return part.words
+        if get_origin(part) is Literal:
+            *others, last = get_args(part)
+            return f"{', '.join(f'`{other}`' for other in others)} or `{last}`"
+    least = next((part.ge for part in parts if isinstance(part, Ge)), None)
+    most = next((part.le for part in parts if isinstance(part, Le)), None)
+    if least is not None and most is not None:
+        return f"{'a whole number' if int in parts else 'a number'} from {least} to {most}"
+    return {bool: "`on` or `off`", Path: "a folder", str: "a name or an IP address"}[parts[-1]]
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """A type and its parts: the members of a union, and the annotations of each."""
+    if isinstance(annotation, FieldInfo):
+        yield from annotation.metadata
+        return
+    yield annotation
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        for argument in get_args(annotation):
+            yield from _parts(argument)

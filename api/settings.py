@@ -11,12 +11,14 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.command_error import CommandError
 from api.setting_types import (
     CollectorUrl,
     DatabaseUrl,
+    EncryptionKeys,
     HeaderNames,
     Heading,
     Hosts,
@@ -33,6 +35,7 @@ from api.setting_types import (
     SmtpUrl,
     TaxIdCountry,
     TimeZoneName,
+    format_of,
     read_addresses,
 )
 
@@ -110,6 +113,13 @@ class Settings(BaseSettings):
     """How many hours a session of an operator lasts after sign-in."""
     operator_session_idle_minutes: Annotated[int, Field(ge=5, le=525_600)] = 60
     """How many minutes a session of an operator lasts without use."""
+    operator_second_factor: Literal["required", "optional", "off"] = "optional"
+    """Whether operators sign in with a second factor besides the password. `required`, advised for
+    production: an operator without one can only set one up. `optional`: those who have set one up. `off`:
+    none are asked."""
+    second_factor_keys: EncryptionKeys | None = None
+    """The keys that encrypt the secrets of authenticator apps. The first one encrypts, and all of them
+    decrypt. Unset, the database has the secrets as text."""
     deletion_grace_days: Annotated[int, Field(ge=0, le=3650)] = 30
     """How many days a deleted tenant can be restored with `gatehouse tenants restore`; then it is erased."""
     audit_retention_days: Annotated[int, Field(ge=30, le=36500)] = 730
@@ -165,6 +175,8 @@ class Settings(BaseSettings):
     """How many passwords may be tried for one account, from all addresses together, before each further try
     waits: up to 5 seconds, and no time for the right password from a network that the account has used
     before."""
+    rate_limit_wrong_second_factors: Rate = "5/15 minutes"
+    """How many wrong codes of a second factor may be tried for one account, after the right password."""
     rate_limit_codes: Rate = "3/hour"
     """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "20/hour"
@@ -229,7 +241,14 @@ def get_settings() -> Settings:
 def _one_line(error: ValidationError) -> str:
     """Each wrong variable with its problem, and without its value, which may be a password."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']).upper()}: "
-        f"{problem['msg'].removeprefix('Value error, ')}"
+        f"{str(problem['loc'][0]).upper()}: {_description(problem)}"
         for problem in error.errors(include_input=False, include_url=False)
     )
+
+
+def _description(problem: ErrorDetails) -> str:
+    if problem["type"] == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    # Pydantic's words for its own types are about Python.
+    words = format_of(Settings.model_fields[str(problem["loc"][0])])
+    return f"must be {words.replace('`', '')}"

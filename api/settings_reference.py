@@ -2,15 +2,11 @@
 
 import shlex
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from api.setting_types import Format, Heading
+from api.setting_types import Heading, format_of
 from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +36,7 @@ def markdown() -> str:
         if title := _heading(field):
             parts.append(f"\n## {title}\n\n| variable | default | format | meaning |\n|---|---|---|---|\n")
         default = f"`{_default(field)}`" if _default(field) else "unset"
-        parts.append(f"| `{name.upper()}` | {default} | {_format(field)} | {_description(field)} |\n")
+        parts.append(f"| `{name.upper()}` | {default} | {format_of(field)} | {_description(field)} |\n")
     return "".join(parts)
 
 
@@ -51,7 +47,7 @@ def env_example() -> str:
         if title := _heading(field):
             parts.append(f"\n\n# === {title} ===\n")
         parts.append(
-            f"\n{_comment(_description(field))}\n{_comment(f'Format: {_format(field)}.')}\n"
+            f"\n{_comment(_description(field))}\n{_comment(f'Format: {format_of(field)}.')}\n"
             f"# {name.upper()}={_default(field) and shlex.quote(_default(field))}\n"
         )
     return "".join(parts)
@@ -85,32 +81,6 @@ def _default(field: FieldInfo) -> str:
             return "on" if value else "off"
         case value:
             return str(value)
-
-
-def _format(field: FieldInfo) -> str:
-    parts = [*field.metadata, *_parts(field.annotation)]
-    for part in parts:
-        if isinstance(part, Format):
-            return part.words
-        if get_origin(part) is Literal:
-            *others, last = get_args(part)
-            return f"{', '.join(f'`{other}`' for other in others)} or `{last}`"
-    least = next((part.ge for part in parts if isinstance(part, Ge)), None)
-    most = next((part.le for part in parts if isinstance(part, Le)), None)
-    if least is not None and most is not None:
-        return f"{'a whole number' if int in parts else 'a number'} from {least} to {most}"
-    return {bool: "`on` or `off`", Path: "a folder", str: "a name or an IP address"}[parts[-1]]
-
-
-def _parts(annotation: Any) -> Iterator[Any]:
-    """A type and its parts: the members of a union, and the annotations of each."""
-    if isinstance(annotation, FieldInfo):
-        yield from annotation.metadata
-        return
-    yield annotation
-    if get_origin(annotation) in (Union, UnionType, Annotated):
-        for argument in get_args(annotation):
-            yield from _parts(argument)
 
 
 def main() -> None:

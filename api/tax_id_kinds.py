@@ -1,20 +1,37 @@
-"""The kinds of tax ids of each country, as modules of python-stdnum."""
+"""The kinds of tax ids of each country: modules of python-stdnum, and those that it does not have."""
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
 
 from stdnum import get_cc_module
+from stdnum.exceptions import InvalidChecksum, InvalidFormat
+from stdnum.ve import rif
 
-KINDS: dict[str, tuple[str, ...]] = {
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of tax id."""
+
+    name: str
+    validate: Callable[[str], str]
+    """The id in the form that is stored. Raises a `ValidationError` of python-stdnum."""
+
+
+STDNUM: dict[str, tuple[str, ...]] = {
     "AU": ("abn", "acn"),
     "BR": ("cnpj", "cpf"),
-    "CH": ("vat", "uid"),
+    "CH": ("uid", "vat"),
     "CR": ("cpj", "cpf", "cr"),
+    "CU": ("ni",),
     "DO": ("rnc", "cedula"),
     "EC": ("ruc", "ci"),
     "FI": ("alv", "ytunnus"),
+    "GB": ("vat", "utr"),
     "IL": ("hp", "idnr"),
     "IN": ("gstin", "pan"),
     "IT": ("iva", "codicefiscale"),
@@ -27,15 +44,91 @@ KINDS: dict[str, tuple[str, ...]] = {
     "ZA": ("tin",),
 }
 """The modules of python-stdnum for the ids under which a business lives, by country, where these are not only
-the one that the library calls the country's VAT number. """
+the one that the library calls the country's VAT number."""
+
+
+_SAME_AS = {"EL": "GR", "PR": "US"}
+"""VAT numbers of Greece begin with EL; Puerto Rico has the ids of the United States."""
 
 
 @cache
-def kinds_of(country: str) -> tuple[Any, ...]:
-    """The modules of python-stdnum for a country; none for one that the library does not know."""
-    names = KINDS.get(country)
+def kinds_of(country: str) -> tuple[Kind, ...]:
+    """The kinds of a country; none for a country whose ids are not known."""
+    return (*_of_stdnum(_SAME_AS.get(country, country)), *_OTHER_KINDS.get(country, ()))
+
+
+def _of_stdnum(country: str) -> tuple[Kind, ...]:
+    names = STDNUM.get(country)
     if names is None:
         module = cast("ModuleType | None", get_cc_module(country, "vat"))
-        return () if module is None else (module,)
-    package = "in_" if country == "IN" else country.lower()
-    return tuple(import_module(f"stdnum.{package}.{name}") for name in names)
+        modules = () if module is None else (module,)
+    else:
+        package = "in_" if country == "IN" else country.lower()
+        modules = tuple(import_module(f"stdnum.{package}.{name}") for name in names)
+    return tuple(map(_of_module, modules))
+
+
+def _of_module(module: Any) -> Kind:
+    name = module.__name__.removeprefix("stdnum.")
+    length = _LENGTHS_WITHOUT_SUFFIX.get(name)
+    return Kind(name, module.validate if length is None else lambda number: module.validate(number)[:length])
+
+
+_LENGTHS_WITHOUT_SUFFIX = {"ch.vat": 12, "no.mva": 9}
+"""The same business has the id with and without a suffix, such as MVA."""
+
+
+def _form(name: str, pattern: str, is_valid: Callable[[str], bool] = lambda _: True) -> Kind:
+    """A kind whose ids have the form `pattern` without spaces, dots, slashes and dashes."""
+
+    def validate(number: str) -> str:
+        compact = re.sub(r"[\s./-]+", "", number.upper())
+        if not re.fullmatch(pattern, compact):
+            raise InvalidFormat
+        if not is_valid(compact):
+            raise InvalidChecksum
+        return compact
+
+    return Kind(name, validate)
+
+
+def _is_cui(number: str) -> bool:
+    return _weighted_sum(number[:8], range(2, 10)) % 11 == int(number[8])
+
+
+def _is_dui(number: str) -> bool:
+    return _weighted_sum(number, range(9, 0, -1)) % 10 == 0
+
+
+def _weighted_sum(number: str, weights: range) -> int:
+    return sum(int(digit) * weight for digit, weight in zip(number, weights, strict=True))
+
+
+_PANAMANIAN = re.compile(
+    r"((?:[0-9]{1,9}|PE|E|N|[0-9]{1,2}-?(?:AV|PI|NT))-[0-9]{1,4}-[0-9]{1,7})(?:-?(?:DV)?-?[0-9]{1,2})?"
+)
+
+
+def _validate_panamanian(number: str) -> str:
+    """The dashes stay, because the parts between them have no fixed length; the check digits do not."""
+    form = _PANAMANIAN.fullmatch(re.sub(r"[\s./-]+", "-", number.upper()))
+    if form is None:
+        raise InvalidFormat
+    return form[1]
+
+
+def _validate_commune(number: str) -> str:
+    if not number.upper().startswith("C"):
+        raise InvalidFormat
+    return f"C{rif.validate('J' + number[1:])[1:]}"
+
+
+_OTHER_KINDS = {
+    "BO": (_form("bo.nit", "[0-9]{6,12}"),),
+    "GT": (_form("gt.cui", "[0-9]{13}", _is_cui),),
+    "HN": (_form("hn.rtn", "[0-9]{14}"),),
+    "NI": (_form("ni.ruc", "[A-Z][0-9]{13}|[0-9]{13}[A-Z]"),),
+    "PA": (Kind("pa.ruc", _validate_panamanian),),
+    "SV": (_form("sv.dui", "[0-9]{9}", _is_dui),),
+    "VE": (Kind("ve.comuna", _validate_commune),),
+}

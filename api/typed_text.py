@@ -40,6 +40,13 @@ _PROLONGED = "\u30fc"
 """Japanese keyboards write this sign of Katakana for a dash."""
 
 
+MARKS_AROUND = (
+    "*_~`'\"<>()[]{}|.,:;!?\u00a1\u00bf\u00ab\u00bb\u2039\u203a\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"
+    "\u2022\u00b7"
+)
+"""What a chat or a sentence puts around a text: marks of bold, quotes, brackets and punctuation."""
+
+
 def clean(text: str) -> str:
     """A text for people: in NFC, without invisible format characters, and without white space around it.
 
@@ -66,6 +73,11 @@ def fold(text: str) -> str:
 def compact(text: str) -> str:
     """As `fold`, without white space and dashes."""
     return "".join(fold(text).replace("-", "").split())
+
+
+def unwrap(text: str) -> str:
+    """The text without `MARKS_AROUND` and white space at its ends."""
+    return text.strip(f"{MARKS_AROUND} \t\r\n")
 
 
 def drop_formats(text: str) -> str:

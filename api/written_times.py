@@ -1,4 +1,4 @@
-"""Times as people read them, in the zone of `TIME_ZONE`: short in tables, and in words in sentences."""
+"""Times as people read them, in the zone of `TIME_ZONE`: in tables, files and sentences."""
 
 from datetime import datetime, timedelta
 
@@ -10,6 +10,11 @@ def short(time: datetime, seconds: bool = False) -> str:
     local = _local(time)
     clock = local.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
     return f"{clock} {_offset(local)}"
+
+
+def iso(time: datetime) -> str:
+    """Such as `2026-11-30T23:59:59.999999-05:00`, for files that people and programs read."""
+    return _local(time).isoformat()
 
 
 def in_words(time: datetime, language: str) -> str:

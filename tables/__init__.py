@@ -5,10 +5,12 @@ rejects None.
 """
 
 from tables.audit_event import AuditEvent
+from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
 from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.one_time_code import OneTimeCode
+from tables.recovery_code import RecoveryCode
 from tables.server_process import ServerProcess
 from tables.session import Session
 from tables.tenant import Tenant
@@ -16,10 +18,12 @@ from tables.user import User
 
 __all__ = [
     "AuditEvent",
+    "AuthenticatorApp",
     "BetaKey",
     "KnownDevice",
     "Mail",
     "OneTimeCode",
+    "RecoveryCode",
     "ServerProcess",
     "Session",
     "Tenant",

@@ -4,10 +4,12 @@ from piccolo.conf.apps import AppConfig
 
 from tables import (
     AuditEvent,
+    AuthenticatorApp,
     BetaKey,
     KnownDevice,
     Mail,
     OneTimeCode,
+    RecoveryCode,
     ServerProcess,
     Session,
     Tenant,
@@ -18,5 +20,17 @@ APP_CONFIG = AppConfig(
     app_name="gatehouse",
     migrations_folder_path=str(Path(__file__).resolve().parent.parent / "migrations"),
     # A list, because Piccolo's table_finder finds nothing in a package that re-exports its tables.
-    table_classes=[Tenant, User, BetaKey, Session, AuditEvent, Mail, OneTimeCode, ServerProcess, KnownDevice],
+    table_classes=[
+        Tenant,
+        User,
+        BetaKey,
+        Session,
+        AuditEvent,
+        Mail,
+        OneTimeCode,
+        ServerProcess,
+        KnownDevice,
+        AuthenticatorApp,
+        RecoveryCode,
+    ],
 )

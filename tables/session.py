@@ -17,5 +17,6 @@ class Session(Table, tablename="sessions"):
     last_seen_at = Timestamptz(db_column_name="lastSeenAt")
     expires_at = Timestamptz(default=None, db_column_name="expiresAt")
     revoked_at = Timestamptz(null=True, default=None, db_column_name="revokedAt")
+    confirmed_at = Timestamptz(null=True, default=None, db_column_name="confirmedAt")
     user_agent = Text(null=True, default=None, db_column_name="userAgent")
     ip_address = Varchar(length=45, null=True, default=None, db_column_name="ipAddress")

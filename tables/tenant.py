@@ -5,7 +5,8 @@ from piccolo.table import Table
 class Tenant(Table, tablename="tenants"):
     """A registered business, with its seats: how many admins, managers and cashiers it may have.
 
-    A trigger sets `search_text`: see `api.domain.search`.
+    Triggers set `search_text`, by which tenants are searched, and `tax_id_digits`, the digits of `nit`: see
+    `api.domain.search` and `api.domain.tax_ids`.
     """
 
     id = UUID(primary_key=True)
@@ -26,3 +27,4 @@ class Tenant(Table, tablename="tenants"):
     suspended_reason = Text(null=True, default=None, db_column_name="suspendedReason")
     deleted_at = Timestamptz(null=True, default=None, db_column_name="deletedAt")
     search_text = Text(null=True, default=None, db_column_name="searchText")
+    tax_id_digits = Text(null=True, default=None, index=True, db_column_name="taxIdDigits")

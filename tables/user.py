@@ -26,3 +26,4 @@ class User(Table, tablename="users"):
     is_owner = Boolean(default=False, db_column_name="isOwner")
     document_id = Text(null=True, default=None, db_column_name="documentId")
     phone_number = Text(null=True, default=None, db_column_name="phoneNumber")
+    second_factor_at = Timestamptz(null=True, default=None, db_column_name="secondFactorAt")

@@ -25,6 +25,8 @@ SECRETS = re.compile(
     r"|(?<![\w-])[\w-]{43}(?![\w-])"
     # A one-time code.
     r"|(?<![\w.:-])\d{6}(?![\w:-]|\.\d)"
+    # The secret of an authenticator app, and a recovery code.
+    r"|(?-i:\b[A-Z2-7]{32}\b|\b[2-9A-Z]{4}(?:-[2-9A-Z]{4}){3}\b)"
     r"|\$argon2|Sup3r|0ther!|Wr0ng",
     re.IGNORECASE,
 )
@@ -393,7 +395,7 @@ async def tables(database: asyncpg.Connection) -> list[str]:
 
 async def all_rows(database: asyncpg.Connection) -> dict[str, Any]:
     """All rows of all tables, without the tries of codes, which are counted even if the act fails."""
-    uncounted = ("attempts", "lastSeenAt", "seenAt")
+    uncounted = ("attempts", "lastUsedStep", "lastSeenAt", "seenAt")
     return {
         table: [
             {name: value for name, value in row.items() if name not in uncounted}
@@ -445,10 +447,7 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "keys send": (["--batch", "launch", "--to", "ADDRESSES"], "beta_keys"),
     "operators add": (["eva@example.com", "--password-stdin"], "users"),
     "operators list": ([], None),
-    "operators remove": (["left@example.com"], "audit_events"),
-    "operators deactivate": (["left@example.com"], "users"),
-    "operators reactivate": (["away@example.com"], "users"),
-    "operators reset-password": (["left@example.com", "--password-stdin"], "users"),
+    **account_acts.COMMANDS,
     "audit": ([], None),
     "tenants list": ([], None),
     "tenants show": (["OPEN"], None),
@@ -475,8 +474,9 @@ INSERT INTO tenants ("businessName", nit, "businessType", address, "isActive", "
   ('El Sol', 'DELETED', 'TIENDA', 'Calle 3', false, now());
 INSERT INTO users (email, password, "firstName", "lastName", role)
   SELECT name || '@example.com', '', 'Eva', '', CASE name WHEN 'early' THEN 'CASHIER' ELSE 'SUPER_ADMIN' END
-    FROM unnest(ARRAY['early', 'left', 'here', 'away']) name;
-UPDATE users SET "isActive" = false WHERE email = 'away@example.com'
+    FROM unnest(ARRAY['early', 'left', 'here', 'away', 'lost']) name;
+UPDATE users SET "isActive" = email <> 'away@example.com',
+  "secondFactorAt" = CASE email WHEN 'lost@example.com' THEN now() END
 """
 
 

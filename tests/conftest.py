@@ -25,11 +25,19 @@ TEMPLATE = "migrated"
 """A database with all migrations, as a template; nothing connects to it."""
 
 
+BOTH_WAYS = ("execution/", "schema/", "database/test_isolation.py", "domain/test_registration.py")
+"""Where `--both-ways` runs tests twice: the execution of documents, the schema, every root field, a journey.
+
+Other tests are about rules, which do not depend on the way of execution: `tests/execution` compares the calls
+of resolvers and the answers both ways for thousands of documents, also with Gatehouse's resolvers and rows.
+"""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--both-ways",
         action="store_true",
-        help="run what sends documents to the application twice: by plans, and by graphql-core's interpreter",
+        help=f"run tests in {', '.join(BOTH_WAYS)} twice: by plans, and by graphql-core's interpreter",
     )
 
 
@@ -91,14 +99,19 @@ SLOWEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def rank(item: pytest.Item) -> int:
-        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        path = _path_in_tests(item.path)
         return next((place for place, start in enumerate(SLOWEST) if path.startswith(start)), len(SLOWEST))
 
     items.sort(key=rank)
 
 
+def _path_in_tests(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).as_posix()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "execution" in metafunc.fixturenames and metafunc.config.getoption("--both-ways"):
+    is_twice = _path_in_tests(metafunc.definition.path).startswith(BOTH_WAYS)
+    if is_twice and "execution" in metafunc.fixturenames and metafunc.config.getoption("--both-ways"):
         metafunc.parametrize("execution", ["plans", "interpreter"], indirect=True)
 
 
@@ -173,20 +186,25 @@ async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
+EMPTIED = (
+    "users",
+    "tenants",
+    "beta_keys",
+    "sessions",
+    "audit_events",
+    "mails",
+    "one_time_codes",
+    "known_devices",
+    "authenticator_apps",
+    "recovery_codes",
+)
+
+
 async def _empty_tables(connection: asyncpg.Connection) -> None:
     """DELETE takes a hundredth of TRUNCATE's 30 ms, but leaves dead rows that slow down later tests."""
     # The triggers on audit_events refuse both.
     await connection.execute("SET session_replication_role = replica")
-    for table in (
-        "users",
-        "tenants",
-        "beta_keys",
-        "sessions",
-        "audit_events",
-        "mails",
-        "one_time_codes",
-        "known_devices",
-    ):
+    for table in EMPTIED:
         is_large = await connection.fetchval("SELECT pg_relation_size($1::regclass) > 500000", table)
         await connection.execute(f"TRUNCATE {table} CASCADE" if is_large else f"DELETE FROM {table}")
 
@@ -224,7 +242,7 @@ async def api(
 def pool(_applications: dict[Execution, httpx.AsyncClient], database: asyncpg.Connection) -> None:
     """The connection pool of this process, for tests that call `api/` and send no document.
 
-    `--both-ways` runs them once, as the way of execution makes no difference; tests with `api` run twice.
+    `--both-ways` runs them once everywhere, as the way of execution makes no difference.
     """
 
 

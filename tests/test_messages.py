@@ -26,7 +26,10 @@ def test_every_error_has_its_message() -> None:
     assert arguments
     codes |= {f"INVALID_ARGUMENT.{code}" for code in arguments}
 
-    assert {"TOO_LONG", "TOO_SMALL", "NOT_TEXT"} <= codes
+    of_requests = re.compile(r'HttpError\(\d+, "([A-Z_.0-9]+)"')
+    codes |= {code for path in (ROOT / "api").rglob("*.py") for code in of_requests.findall(path.read_text())}
+
+    assert {"TOO_LONG", "TOO_SMALL", "NOT_TEXT", "HTTP.METHOD"} <= codes
     assert codes <= _MESSAGES.keys()
 
 

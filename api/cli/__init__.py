@@ -20,17 +20,18 @@ from typer.main import get_command
 
 from api.cli.audit_events import audit
 from api.cli.db import db
-from api.cli.help import add_examples
+from api.cli.help import run
 from api.cli.keys import keys
 from api.cli.mails import mail
 from api.cli.operators import operators
 from api.cli.tenants import tenants
-from api.cli.terminal import Json, print_json
+from api.cli.terminal import Json, print_finding, print_json, say
 from api.cli.users import users
 from api.command_error import CommandError
 from api.domain.errors import DomainError, InvalidInput
 from api.messages import message
 from api.observability.error_descriptions import describe_error_chain, terminal_message
+from api.terminal_language import in_terminal_language, terminal_language
 
 if TYPE_CHECKING:
     from api.server.doctor.check import Finding
@@ -79,10 +80,8 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal or pipe in ASCII gets `\\xf1` for ñ, instead of a traceback.
             stream.reconfigure(errors="backslashreplace")
-    command = get_command(app)
-    add_examples(command)
     try:
-        command()
+        sys.exit(run(get_command(app)))
     except KeyboardInterrupt:
         sys.exit(130)
     except DomainError as error:
@@ -96,32 +95,34 @@ def main() -> None:
 
 
 def _fail(text: str) -> None:
-    sys.stderr.write(f"gatehouse: {' '.join(text.split())}\n")
+    sys.stderr.write(f"gatehouse: {in_terminal_language(' '.join(text.split()))}\n")
     sys.exit(1)
 
 
 def _error_line(error: DomainError) -> str:
+    language = terminal_language()
     if isinstance(error, InvalidInput):
         return "; ".join(
-            f"{problem.name}: {message(problem.code, 'en', **problem.limits)}" for problem in error.problems
+            f"{problem.name}: {message(problem.code, language, **problem.limits)}"
+            for problem in error.problems
         )
-    return message(error.message_code, "en", **error.values)
+    return message(error.message_code, language, **error.values)
 
 
 @app.command()
 def serve() -> None:
     """Run the server on HOST and PORT until Ctrl-C or SIGTERM."""
-    from api.server.serve import serve as run
+    from api.server.serve import serve
 
-    run()
+    serve()
 
 
 @app.command()
 def worker(beside_server: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
     """Send mails and erase expired data until Ctrl-C or SIGTERM, for servers that run with WORKER=off."""
-    from api.mail.worker import run
+    from api.mail.worker import run as run_worker
 
-    run(beside_server=beside_server)
+    run_worker(beside_server=beside_server)
 
 
 @app.command()
@@ -130,7 +131,7 @@ def health() -> None:
     from api.server.health import find_problems
 
     if problems := find_problems():
-        raise CommandError("; ".join(problems))
+        raise CommandError("; ".join(map(in_terminal_language, problems)))
 
 
 @app.command()
@@ -149,7 +150,7 @@ def doctor(
 
     def show(finding: "Finding") -> None:
         if not json:
-            typer.echo(f"{finding.status:8} {finding.check:16} {finding.message}")
+            print_finding(finding.status, finding.check, finding.message)
 
     findings = run_doctor(mail_to, timeout, show)
     if json:
@@ -173,6 +174,6 @@ def smoke(
         print_json({"url": url, "ok": not failures, "checks": [check.as_json() for check in checks]})
     else:
         for line in failures or ["all is well"]:
-            typer.echo(line)
+            say(line)
     if failures:
         raise typer.Exit(1)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from api import written_times
-from api.cli.terminal import to_json
+from api.cli.terminal import print_row, say, to_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ async def _print_events(
     from api.domain.audit_events.listing import AuditTail
 
     tail = AuditTail(replace(event_filter, tenant_id=await _find_tenant_id(tenant)))
+    if not as_json and not sys.stdout.isatty():
+        print_row("at", "action", "actor", "address", "tenant", "subject", "detail")
     _print_lines(await tail.start(limit), as_json)
     disconnected = False
     while follow:
@@ -90,7 +91,7 @@ async def _print_events(
         except DISCONNECTED:
             # The command goes on, so that a tail survives an outage of a night.
             if not disconnected:
-                sys.stderr.write("gatehouse: the database cannot be reached; trying again every second\n")
+                say("gatehouse: the database cannot be reached; trying again every second", err=True)
             disconnected = True
         else:
             disconnected = False
@@ -110,8 +111,12 @@ async def _find_tenant_id(typed: str | None) -> "UUID | None":
 
 def _print_lines(events: "list[Event]", as_json: bool) -> None:
     for event in events:
-        line = to_json(_event_fields(event)).decode() if as_json else _as_text(event)
-        sys.stdout.write(f"{line}\n")
+        if as_json:
+            sys.stdout.write(f"{to_json(_event_fields(event)).decode()}\n")
+        elif sys.stdout.isatty():
+            sys.stdout.write(f"{_as_text(event)}\n")
+        else:
+            _print_row(event)
     sys.stdout.flush()
 
 
@@ -129,7 +134,23 @@ def _event_fields(event: "Event") -> dict[str, Any]:
     }
 
 
+def _print_row(event: "Event") -> None:
+    from api import written_times
+
+    print_row(
+        written_times.short(event.at, seconds=True),
+        event.action,
+        event.actor_email,
+        event.ip_address,
+        event.tenant_id,
+        event.subject_id,
+        orjson.dumps(event.detail).decode() if event.detail else None,
+    )
+
+
 def _as_text(event: "Event") -> str:
+    from api import written_times
+
     actor = event.actor_email or "-"
     parts = [
         written_times.short(event.at, seconds=True),

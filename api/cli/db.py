@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.files import new_file, open_file
-from api.cli.terminal import Json, print_json, print_table
+from api.cli.terminal import Json, print_json, print_table, say
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ def db_status(json: Json = False) -> None:
     if json:
         print_json(status.as_json())
     else:
-        typer.echo(f"{len(status.applied)} applied, {len(status.pending)} pending")
+        say(f"{len(status.applied)} applied, {len(status.pending)} pending")
         for migration_id in status.pending:
             late = ", and a newer one is applied: it was merged late, or its row was lost"
             reason = late if migration_id in status.out_of_order else ""
-            typer.echo(f"  {migration_id} is pending{reason}; run: piccolo migrations forwards all")
+            say(f"  {migration_id} is pending{reason}; run: piccolo migrations forwards all")
         for migration_id in status.edited:
-            typer.echo(f"  {migration_id} was edited after it was applied; restore its file")
+            say(f"  {migration_id} was edited after it was applied; restore its file")
         for migration_id in status.missing:
-            typer.echo(f"  {migration_id} is applied, and its file is missing; restore it")
+            say(f"  {migration_id} is applied, and its file is missing; restore it")
     if status.needs_attention:
         raise typer.Exit(3)
     if status.pending:
@@ -60,10 +60,10 @@ def db_verify(json: Json = False) -> None:
         print_json(verification.as_json())
     else:
         for query in verification.runbook:
-            typer.echo(f"-- {query.sql};\n--   found: {', '.join(query.found) or 'nothing'}")
+            say(f"-- {query.sql};\n--   found: {', '.join(query.found) or 'nothing'}")
         _print_differences(verification.differences)
         if verification.advice:
-            typer.echo(f"-- {verification.advice}")
+            say(f"-- {verification.advice}")
     if not verification.clean:
         raise typer.Exit(3)
 
@@ -73,7 +73,7 @@ def _print_differences(differences: "list[Difference]") -> None:
         typer.echo(
             "\n".join([f"-- {difference.description}", *(f"{statement};" for statement in difference.sql)])
         )
-    typer.echo(f"-- differences: {len(differences)}" if differences else "-- no differences")
+    say(f"-- differences: {len(differences)}" if differences else "-- no differences")
 
 
 @db.command("squash")
@@ -85,8 +85,8 @@ def db_squash() -> None:
     from api.deploy.migrations.squash import squash
 
     written, deleted = asyncio.run(squash())
-    typer.echo(f"wrote migrations/{written.name}, which replaces {len(deleted) + 1} migrations")
-    typer.echo(f"deleted the other {len(deleted)} files; git restores them: git checkout -- migrations")
+    say(f"wrote migrations/{written.name}, which replaces {len(deleted) + 1} migrations")
+    say(f"deleted the other {len(deleted)} files; git restores them: git checkout -- migrations")
 
 
 @db.command("contract")
@@ -98,7 +98,7 @@ def db_contract() -> None:
     from api.deploy.migrations.new_contract import create_contract
 
     path, columns = asyncio.run(create_contract())
-    typer.echo(f"wrote migrations/{path.name}, which drops {', '.join(columns)}")
+    say(f"wrote migrations/{path.name}, which drops {', '.join(columns)}")
 
 
 @db.command("adopt")
@@ -122,25 +122,25 @@ def db_adopt(
     if plan.questions:
         raise typer.Exit(3)
     if not json:
-        typer.echo("nothing was changed" if dry_run or not plan.migrations else "adopted")
+        say("nothing was changed" if dry_run or not plan.migrations else "adopted")
 
 
 def _print_plan(plan: "Plan") -> None:
     for change in plan.changes:
         typer.echo("\n    ".join([change.description, *change.sql]))
     for migration in plan.migrations:
-        typer.echo(f"apply {migration.migration_id}: {migration.description}")
+        say(f"apply {migration.migration_id}: {migration.description}")
     if plan.without_tenant:
-        typer.echo(
+        say(
             f"{len(plan.without_tenant)} users have no tenant, and may do nothing until they register with a"
             " beta key and their password, or are attached to one: gatehouse users --help"
         )
     for person in plan.without_tenant:
         typer.echo(f"    {person.id} {person.email} {person.role}")
     for question in plan.questions:
-        typer.echo(f"resolve first: {question.description}: {', '.join(question.ids)}")
+        say(f"resolve first: {question.description}: {', '.join(question.ids)}")
         for number, choice in enumerate(question.choices):
-            typer.echo(f"    {choice.description}{' (suggested)' if number == 0 else ''}:")
+            say(f"    {choice.description}{' (suggested)' if number == 0 else ''}:")
             for statement in choice.sql:
                 typer.echo(f"        {statement};")
 
@@ -161,6 +161,11 @@ def db_sql(
     With --run, run SQL in one transaction over all tenants, on a machine without psql, and print the rows.
     """
     if run is not None:
+        if first or last or backwards:
+            raise CommandError(
+                "--run runs the SQL of a file, without --from, --to and --backwards; to apply or revert"
+                " migrations, see: piccolo migrations forwards --help"
+            )
         _run_sql(run, json=json)
         return
     from api.deploy.migrations.script import parts, script
@@ -212,7 +217,9 @@ def db_forget(
         print_json({"erased": [{"table": table, "rows": rows} for table, rows in erased.items()]})
     else:
         for table, rows in erased.items():
-            typer.echo(f"erased {rows} rows of {table}")
+            say(f"erased {rows} rows of {table}")
+        if not erased:
+            say("no data of reverted migrations is retained")
 
 
 @db.command("dump")
@@ -229,10 +236,10 @@ def db_dump(
     with new_file(file) as output:
         result = asyncio.run(dump(output.buffer))
     for left_out in result.left_out:
-        typer.echo(f"not in the dump: {left_out}", err=True)
+        say(f"not in the dump: {left_out}", err=True)
     _print_rows(result.manifest, json=json)
     if not json:
-        typer.echo(f"dumped to {file}")
+        say(f"dumped to {file}")
 
 
 @db.command("restore")
@@ -255,9 +262,7 @@ def db_restore(
             _print_differences(result.differences)
         raise typer.Exit(3)
     if result.pending:
-        typer.echo(
-            f"{len(result.pending)} migrations are pending; run: piccolo migrations forwards all", err=True
-        )
+        say(f"{len(result.pending)} migrations are pending; run: piccolo migrations forwards all", err=True)
         raise typer.Exit(2)
 
 
@@ -266,4 +271,4 @@ def _print_rows(manifest: "Manifest", *, json: bool) -> None:
         print_json(asdict(manifest))
     else:
         for table in manifest.tables:
-            typer.echo(f"{table.rows} rows of {table.schema}.{table.table}")
+            say(f"{table.rows} rows of {table.schema}.{table.table}")

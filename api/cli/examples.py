@@ -47,6 +47,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "operators": ("gatehouse operators add you@example.com", "gatehouse operators list"),
     "operators add": ("gatehouse operators add you@example.com",),
     "operators list": ("gatehouse operators list --json",),
+    "operators remove": ("gatehouse operators remove other@example.com",),
+    "operators deactivate": ("gatehouse operators deactivate other@example.com",),
+    "operators reactivate": ("gatehouse operators reactivate other@example.com",),
+    "operators reset-password": ("gatehouse operators reset-password other@example.com",),
+    "operators second-factor": ("gatehouse operators second-factor other@example.com",),
+    "operators reset-second-factor": ("gatehouse operators reset-second-factor other@example.com",),
     "tenants": ("gatehouse tenants list", "gatehouse tenants show 900123456"),
     "tenants list": ("gatehouse tenants list --suspended", "gatehouse tenants list --search ahorro"),
     "tenants show": ("gatehouse tenants show 900123456",),
@@ -59,5 +65,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users list": ("gatehouse users list --limit 20",),
     "users attach": ("gatehouse users attach early@example.com 900123456 --role MANAGER",),
     "users remove": ("gatehouse users remove early@example.com",),
+    "users reset-second-factor": ("gatehouse users reset-second-factor early@example.com",),
 }
 """By the words of the command; those of `gatehouse` itself have none."""

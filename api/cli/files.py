@@ -2,10 +2,11 @@
 
 import errno
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -46,6 +47,22 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         raise CommandError(f"{path} cannot be read ({error.strerror})") from None
     with file:
         yield file
+
+
+@contextmanager
+def seekable_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that can be read twice; `-` is standard input. A pipe is copied into a temporary file first.
+
+    Raises `CommandError` if the file cannot be opened.
+    """
+    with nullcontext(sys.stdin.buffer) if str(path) == "-" else open_file(path) as file:
+        if str(path) != "-" and file.seekable():
+            yield file
+            return
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+            yield copy
 
 
 @contextmanager

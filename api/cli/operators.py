@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.terminal import Json, print_json, print_table
+from api.cli.terminal import Json, confirm, print_json, print_table, say
+from api.cli.users import user_as_json
 from api.command_error import CommandError
 from api.domain.errors import Conflict, LastOperator, NotFound
 from api.domain.roles import Role
+from api.terminal_language import in_terminal_language
 
 if TYPE_CHECKING:
     from tables import User
@@ -37,9 +39,9 @@ def add(
 
     password = _read_password() if password_stdin else generate_password()
     operator = asyncio.run(add_operator(email, password))
-    typer.echo(f"operator {operator.email} added")
+    say(f"operator {operator.email} added")
     if not password_stdin:
-        typer.echo(f"password: {password}")
+        say(f"password: {password}")
 
 
 def _read_password() -> str:
@@ -57,20 +59,7 @@ def list_all(json: Json = False) -> None:
 
     users = asyncio.run(list_operators())
     if json:
-        print_json(
-            [
-                {
-                    "id": user.id,
-                    "email": user.email,
-                    "firstName": user.first_name,
-                    "lastName": user.last_name,
-                    "role": user.role,
-                    "isActive": user.is_active,
-                    "createdAt": user.created_at,
-                }
-                for user in users
-            ]
-        )
+        print_json([user_as_json(user) for user in users])
     else:
         print_table(
             ("email", "active", "added"), [(user.email, user.is_active, user.created_at) for user in users]
@@ -89,7 +78,7 @@ def remove(
     async def confirm_and_remove(found: "User") -> None:
         # A script has no terminal to answer in.
         if not yes and sys.stdin.isatty():
-            typer.confirm(f"Remove the operator {found.email}?", abort=True, err=True)
+            confirm(f"Remove the operator {found.email}?")
         await remove_operator(SYSTEM_ACTOR, found.id)
 
     found = _run_on(
@@ -98,7 +87,7 @@ def remove(
         conflict="cannot be removed, because rows of the old system refer to the operator; run: gatehouse"
         " operators deactivate",
     )
-    typer.echo(f"operator {found.email} removed")
+    say(f"operator {found.email} removed")
 
 
 @operators.command("deactivate")
@@ -110,7 +99,7 @@ def deactivate(operator: OperatorArgument) -> None:
     found = _run_on(
         operator, lambda found: deactivate_operator(SYSTEM_ACTOR, found.id), conflict="is already inactive"
     )
-    typer.echo(f"operator {found.email} deactivated")
+    say(f"operator {found.email} deactivated")
 
 
 @operators.command("reactivate")
@@ -122,7 +111,7 @@ def reactivate(operator: OperatorArgument) -> None:
     found = _run_on(
         operator, lambda found: reactivate_operator(SYSTEM_ACTOR, found.id), conflict="is not deactivated"
     )
-    typer.echo(f"operator {found.email} reactivated")
+    say(f"operator {found.email} reactivated")
 
 
 @operators.command("reset-password")
@@ -134,9 +123,58 @@ def reset_password(operator: OperatorArgument, password_stdin: PasswordStdin = F
 
     password = _read_password() if password_stdin else generate_password()
     found = _run_on(operator, lambda found: set_operator_password(SYSTEM_ACTOR, found.id, password))
-    typer.echo(f"operator {found.email} has a new password")
+    say(f"operator {found.email} has a new password")
     if not password_stdin:
-        typer.echo(f"password: {password}")
+        say(f"password: {password}")
+
+
+@operators.command("second-factor")
+def second_factor(operator: OperatorArgument) -> None:
+    """Set up the authenticator app of an operator: scan the QR code, type a code, note the recovery codes."""
+    from api.domain.accounts.second_factors.changes import confirm_second_factor, start_second_factor
+    from api.domain.actors import SYSTEM_ACTOR
+
+    codes: list[str] = []
+
+    async def set_up(found: "User") -> None:
+        setup = await start_second_factor(found, SYSTEM_ACTOR)
+        _print_qr_code(setup.address)
+        say(f"secret: {setup.secret}")
+        code = typer.prompt(in_terminal_language("Code that the app shows"), err=True)
+        codes.extend(await confirm_second_factor(found, SYSTEM_ACTOR, code, session_id=None))
+
+    found = _run_on(
+        operator,
+        set_up,
+        conflict="has a second factor, or OPERATOR_SECOND_FACTOR is off; see: gatehouse operators"
+        " reset-second-factor --help",
+    )
+    say(f"operator {found.email} signs in with a second factor; recovery codes, shown only now:")
+    for code in codes:
+        typer.echo(code)
+
+
+def _print_qr_code(text: str) -> None:
+    import segno
+
+    if sys.stdout.isatty():
+        segno.make(text, error="l").terminal(compact=True)
+    else:
+        typer.echo(text)
+
+
+@operators.command("reset-second-factor")
+def reset_second_factor(operator: OperatorArgument) -> None:
+    """Delete the second factor of an operator who has lost the device, and end their sessions."""
+    from api.domain.accounts.second_factors.changes import reset_second_factor
+    from api.domain.actors import SYSTEM_ACTOR
+
+    found = _run_on(
+        operator,
+        lambda found: reset_second_factor(SYSTEM_ACTOR, found.id),
+        conflict="has no second factor",
+    )
+    say(f"operator {found.email} has no second factor any more")
 
 
 def _run_on(typed: str, change: "Callable[[User], Awaitable[Any]]", conflict: str = "") -> "User":

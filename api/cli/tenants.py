@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.terminal import Json, format_value, print_json, print_table
+from api.cli.terminal import Json, confirm, format_value, in_table, print_json, print_table
 from api.command_error import CommandError
 from api.domain.errors import Conflict, NotFound
 
@@ -122,7 +122,7 @@ def delete(
 
     async def confirm_and_delete(found: "Tenant") -> None:
         if not yes:
-            typer.confirm(f"Delete {found.business_name}, tax id {found.nit}?", abort=True, err=True)
+            confirm(f"Delete {found.business_name}, tax id {found.nit}?")
         await delete_tenant(SYSTEM_ACTOR, found.id)
 
     _run_on(tenant, json, confirm_and_delete, conflict="is already deleted")
@@ -206,7 +206,9 @@ def _print_tenants(rows: list[dict[str, Any]], lines: int | None = None) -> None
                 row["nit"],
                 row["businessName"],
                 row["owner"] and row["owner"]["email"],
-                ", ".join(f"{seat['role'].lower()} {seat['used']}/{seat['max']}" for seat in row["seats"]),
+                in_table(
+                    ", ".join(f"{seat['role'].lower()} {seat['used']}/{seat['max']}" for seat in row["seats"])
+                ),
                 row["createdAt"],
                 _history(row),
             )
@@ -218,5 +220,5 @@ def _print_tenants(rows: list[dict[str, Any]], lines: int | None = None) -> None
 
 def _history(row: dict[str, Any]) -> str | None:
     if row["deletedAt"] is not None:
-        return f"deleted {format_value(row['deletedAt'])}"
-    return None if row["isActive"] else f"suspended: {row['suspendedReason'] or 'no reason given'}"
+        return in_table(f"deleted {format_value(row['deletedAt'])}")
+    return None if row["isActive"] else in_table(f"suspended: {row['suspendedReason'] or 'no reason given'}")

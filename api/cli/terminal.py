@@ -1,5 +1,6 @@
-"""Printing the result of a command as JSON, as a table for a terminal, or tab-separated for a pipe."""
+"""Printing sentences, and the result of a command as JSON, as a table for a terminal, or tab-separated."""
 
+import re
 import sys
 from datetime import datetime
 from shutil import get_terminal_size
@@ -11,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from api import written_times
+from api.terminal_language import in_terminal_language
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -20,6 +21,18 @@ GAP = "  "
 NARROWEST = 6
 SHORT = 12
 """The second column is not narrowed if it is not wider than this, as the status of a key."""
+
+
+def say(sentence: str, *, err: bool = False) -> None:
+    """Print an English sentence in the language of the terminal. Its Spanish is in `api/spanish/`."""
+    typer.echo(in_terminal_language(sentence), err=err)
+
+
+def confirm(question: str) -> None:
+    """Ask on standard error. Raises `typer.Abort` unless the answer is yes."""
+    answer = typer.prompt(in_terminal_language(f"{question} [y/N]"), "", show_default=False, err=True)
+    if answer.strip().casefold() not in ("y", "yes", "s", "si", "sí"):
+        raise typer.Abort
 
 
 def to_json(value: Any, options: int = 0) -> bytes:
@@ -37,12 +50,15 @@ def print_json(value: Any) -> None:
 def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]], lines: int | None = None) -> None:
     """Print rows: to a terminal in columns, each row in at most `lines` lines; elsewhere tab-separated.
 
-    In a terminal, columns that are empty in every row are left out, so that the others fit.
+    In a terminal, columns that are empty in every row are left out, so that the others fit, and headings are
+    in its language; elsewhere they are the same in every language, so that programs can rely on them.
     """
-    texts = [tuple(" ".join(format_value(value).split()) for value in row) for row in rows]
     if not sys.stdout.isatty():
-        sys.stdout.writelines("\t".join(row) + "\n" for row in (headings, *texts))
+        for row in (headings, *rows):
+            print_row(*row)
         return
+    texts = [tuple(map(_as_cell, row)) for row in rows]
+    headings = tuple(map(in_terminal_language, headings))
     shown = [index for index in range(len(headings)) if index == 0 or any(row[index] for row in texts)]
     table = [[row[index] for index in shown] for row in (headings, *texts)]
     widths = _widths(table)
@@ -51,10 +67,39 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]], lines: i
             typer.echo(typer.style(line, bold=number == 0))
 
 
+def print_row(*values: Any) -> None:
+    """Print values separated by tabs."""
+    sys.stdout.write("\t".join(map(_as_cell, values)) + "\n")
+
+
+def _as_cell(value: Any) -> str:
+    # A database of the old system may hold the control codes of terminals.
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", format_value(value)).split())
+
+
+def print_finding(status: str, check: str, found: str) -> None:
+    """A line of `gatehouse doctor`: in columns for a terminal, elsewhere tab-separated."""
+    if sys.stdout.isatty():
+        say(
+            f"{in_terminal_language(status):8} {in_terminal_language(check):16} {in_terminal_language(found)}"
+        )
+    else:
+        print_row(status, check, in_terminal_language(found))
+
+
+def in_table(text: str) -> str:
+    """An English heading, or an English sentence in a cell, as `print_table` prints it."""
+    return in_terminal_language(text) if sys.stdout.isatty() else text
+
+
 def format_value(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return in_table(str(value))
     if isinstance(value, datetime):
+        from api import written_times
+
         return written_times.short(value)
     return str(value)
 

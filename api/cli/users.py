@@ -1,11 +1,11 @@
-"""`gatehouse users …`: people whom an adopted database had before it had tenants."""
+"""`gatehouse users …`: people whom an adopted database had before it had tenants, and lost second factors."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.terminal import Json, print_json, print_table
+from api.cli.terminal import Json, confirm, print_json, print_table, say
 from api.command_error import CommandError
 from api.domain.errors import Conflict, NoSeat, NotFound
 from api.domain.roles import Role
@@ -13,7 +13,10 @@ from api.domain.roles import Role
 if TYPE_CHECKING:
     from tables import Tenant, User
 
-users = typer.Typer(help="Users without a tenant, as an adopted database may have.", no_args_is_help=True)
+users = typer.Typer(
+    help="Users without a tenant, as an adopted database may have, and second factors that were lost.",
+    no_args_is_help=True,
+)
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The email address or the id of the user.")]
 
@@ -85,7 +88,7 @@ async def _remove(typed: str, yes: bool) -> None:
 
     found = await _user_without_tenant(typed)
     if not yes:
-        typer.confirm(f"Remove {found.first_name} {found.last_name}, {found.email}?", abort=True, err=True)
+        confirm(f"Remove {found.first_name} {found.last_name}, {found.email}?")
     try:
         await remove_user(SYSTEM_ACTOR, found.id)
     except Conflict:
@@ -93,7 +96,26 @@ async def _remove(typed: str, yes: bool) -> None:
             f"user {typed} cannot be removed, because rows of the old system refer to the user; delete those"
             " first, or leave the user: without a tenant they may do nothing"
         ) from None
-    typer.echo(f"user {found.email} removed")
+    say(f"user {found.email} removed")
+
+
+@users.command("reset-second-factor")
+def reset_second_factor(user: UserArgument) -> None:
+    """Delete the second factor of a user who has lost the device, with a tenant or without."""
+    say(f"user {asyncio.run(_reset_second_factor(user)).email} has no second factor any more")
+
+
+async def _reset_second_factor(typed: str) -> "User":
+    from api.domain.accounts.second_factors.changes import reset_second_factor
+    from api.domain.actors import SYSTEM_ACTOR
+    from api.domain.users import find_user
+
+    try:
+        return await reset_second_factor(SYSTEM_ACTOR, (await find_user(typed)).id)
+    except NotFound:
+        raise CommandError(f"user {typed!r} not found") from None
+    except Conflict:
+        raise CommandError(f"user {typed} has no second factor") from None
 
 
 async def _user_without_tenant(typed: str) -> "User":
@@ -119,23 +141,22 @@ async def _tenant(typed: str) -> "Tenant":
         raise CommandError(f"tenant {typed!r} not found; see: gatehouse tenants list") from None
 
 
+def user_as_json(user: "User") -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "role": user.role,
+        "isActive": user.is_active,
+        "createdAt": user.created_at,
+    }
+
+
 def _print_users(found: "list[User]", *, as_json: bool) -> None:
     if as_json:
         print_json(
-            [
-                {
-                    "id": user.id,
-                    "email": user.email,
-                    "firstName": user.first_name,
-                    "lastName": user.last_name,
-                    "role": user.role,
-                    "isActive": user.is_active,
-                    "isOwner": user.is_owner,
-                    "tenantId": user.tenant_id,
-                    "createdAt": user.created_at,
-                }
-                for user in found
-            ]
+            [{**user_as_json(user), "isOwner": user.is_owner, "tenantId": user.tenant_id} for user in found]
         )
     else:
         print_table(

@@ -1,22 +1,22 @@
-"""Piccolo's PostgreSQL engine with scopes and timeouts. It also starts the embedded server."""
+"""Piccolo's PostgreSQL engine with timeouts. It also starts the embedded server."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
-from types import TracebackType
-from typing import Any, Literal, cast
+from typing import Any
 
 import asyncpg
 from asyncpg.connection import LoggedQuery
-from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+from piccolo.engine.postgres import PostgresEngine
 
 from api.database.connection_checks import is_direct, require_safe_role
 from api.database.driver_errors import DISCONNECTED, UNUSABLE_CONNECTION, WRONG_ADDRESS, DatabaseUnavailable
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import EmbeddedServerError, programs_folder
 from api.database.timestamps import read_every_timestamp
+from api.database.transaction import Transaction
 from api.database_address import DatabaseAddress, read_database_address
 from api.settings import Settings, SettingsError, get_settings
 
@@ -32,84 +32,28 @@ COMMAND_CONNECT_TIMEOUT = 10
 """Seconds that a command waits for its connection; its statements have no timeout."""
 
 
-class Transaction(PostgresTransaction):
-    """A transaction that sets its scope in the round trip of its BEGIN.
+class Engine(PostgresEngine):
+    """A server takes its connections from a pool; a command opens one for each transaction or statement.
 
-    Row security (see `api.database.scopes`) shows it the rows of its scope, and none without a scope.
-    A nested transaction joins the outer one. Raises `RuntimeError` if its scope is another one.
+    A command that runs many of them says `reuse_connections`.
     """
 
-    __slots__ = ("scope",)
-
-    def __init__(self, engine: "Engine", scope: str | None = None, allow_nested: bool = True) -> None:
-        super().__init__(engine, allow_nested)
-        self.scope = scope
-        # A tenant scope that joined a platform scope would see the rows of all tenants.
-        if isinstance(self._parent, Transaction) and scope is not None and scope != self._parent.scope:
-            raise RuntimeError("a transaction with another scope is open already")
-
-    async def __aenter__(self) -> PostgresTransaction:
-        if self._parent is not None:
-            return self._parent
-        engine = cast("Engine", self.engine)
-        self.connection = await engine.acquire()
-        try:
-            await self.connection.execute("BEGIN" if self.scope is None else f"BEGIN; {self.scope}")
-        except BaseException:
-            await self._discard()
-            raise
-        self.context = engine.current_transaction.set(self)
-        return self
-
-    async def commit(self) -> None:
-        # PostgreSQL rolls back a failed transaction on COMMIT, and reports no error.
-        if await self.connection.execute("COMMIT") != "COMMIT":
-            raise RuntimeError("an error within this transaction was swallowed; it is rolled back")
-        self._committed = True
-
-    async def rollback(self) -> None:
-        await self.connection.execute("ROLLBACK")
-        self._rolled_back = True
-
-    async def __aexit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Literal[False]:
-        if self._parent is not None:
-            return False
-        self.engine.current_transaction.reset(self.context)
-        try:
-            if not (self._committed or self._rolled_back):
-                if exception is None:
-                    await self.commit()
-                elif isinstance(exception, (asyncio.CancelledError, *UNUSABLE_CONNECTION)):
-                    # A ROLLBACK would wait for the connection that does not respond.
-                    self.connection.terminate()
-                else:
-                    await self.rollback()
-        except BaseException:
-            await self._discard()
-            raise
-        await cast("Engine", self.engine).release(self.connection)
-        return False
-
-    async def _discard(self) -> None:
-        """Close the connection: its transaction may still be open, so the pool must not reuse it."""
-        self.connection.terminate()
-        await cast("Engine", self.engine).release(self.connection)
-
-
-class Engine(PostgresEngine):
-    """A server takes its connections from a pool; a command opens one for each transaction or statement."""
-
-    __slots__ = ("_connect_timeout", "_embedded", "_pool_size", "creates_embedded", "on_query", "waiting")
+    __slots__ = (
+        "_connect_timeout",
+        "_embedded",
+        "_idle",
+        "_pool_size",
+        "creates_embedded",
+        "on_query",
+        "waiting",
+    )
 
     def __init__(self, address: DatabaseAddress, *, embedded: EmbeddedServer | None, pool_size: int) -> None:
         self._embedded = embedded
         self._connect_timeout = address.connect_timeout
         self._pool_size = pool_size
+        self._idle: list[asyncpg.Connection] | None = None
+        """The connections to use again; None if each is closed after its use."""
         self.creates_embedded = False
         """Whether to create the embedded server. A command that only reads would read an empty database."""
         self.waiting = 0
@@ -151,16 +95,47 @@ class Engine(PostgresEngine):
 
     @asynccontextmanager
     async def separate_connection(self) -> AsyncIterator[Any]:
-        """An asyncpg connection outside of the pool, without timeouts, which is closed at the end."""
-        connection = await self.get_new_connection()
+        """An asyncpg connection outside of the pool, without timeouts, which nothing else uses meanwhile."""
+        connection = await self._open()
         try:
             yield connection
         except asyncio.CancelledError:
             # `close` would wait for a server that does not respond.
             connection.terminate()
             raise
-        finally:
+        except BaseException:
             await connection.close()
+            raise
+        await self._close(connection)
+
+    @asynccontextmanager
+    async def reuse_connections(self) -> AsyncIterator[None]:
+        """Within it, a connection that is no longer used serves the next transaction or statement.
+
+        A new connection reads the catalogs of PostgreSQL again, which costs more than most steps of a
+        migration.
+        """
+        self._idle = []
+        try:
+            yield
+        finally:
+            idle, self._idle = self._idle, None
+            for connection in idle:
+                connection.terminate()
+
+    async def _open(self) -> asyncpg.Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                await connection.execute("RESET ALL")
+                return connection
+        return await self.get_new_connection()
+
+    async def _close(self, connection: asyncpg.Connection) -> None:
+        if self._idle is None or connection.is_closed() or connection.is_in_transaction():
+            await connection.close()
+        else:
+            self._idle.append(connection)
 
     async def get_new_connection(self) -> asyncpg.Connection:
         await self._start_embedded()
@@ -198,7 +173,7 @@ class Engine(PostgresEngine):
     async def acquire(self) -> Any:
         """A connection of the pool, or a new one if there is no pool. Raises `DatabaseUnavailable`."""
         if self.pool is None:
-            connection = await self.get_new_connection()
+            connection = await self._open()
             await read_every_timestamp(connection)
             return connection
         self.waiting += 1
@@ -211,7 +186,7 @@ class Engine(PostgresEngine):
 
     async def release(self, connection: Any) -> None:
         if self.pool is None:
-            await connection.close()
+            await self._close(connection)
         else:
             await self.pool.release(connection)
 

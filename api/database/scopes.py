@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import IO, Any
 from uuid import UUID
 
-from api.database.engine import Transaction, get_engine
+from api.database.engine import get_engine
+from api.database.transaction import Transaction
 
 PLATFORM = "SET LOCAL gatehouse.scope = 'platform'"
 

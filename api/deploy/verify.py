@@ -1,5 +1,6 @@
 """`gatehouse db verify`: compares the database with the migrations, and answers the runbook's two queries."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -8,10 +9,11 @@ from api.deploy.migrations.expected_schema import build_expected_schema, created
 from api.deploy.migrations.migration import all_migrations
 from api.deploy.migrations.pending import applied_ids, migration_ids
 from api.deploy.migrations.replaced import replaced_ids
+from api.deploy.migrations.retained_data import retained_tables
 from api.deploy.migrations.unused_columns import without_dropped
 from api.deploy.schema.catalog import current_schema, read_catalog
-from api.deploy.schema.differences import VERIFY, Difference, differences
-from api.deploy.schema.old_tables import advice
+from api.deploy.schema.differences import VERIFY, Difference, differences, differences_from_both
+from api.deploy.schema.old_tables import FORWARDS, advice
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Verification:
     differences: list[Difference]
     runbook: list[RunbookQuery]
     advice: str | None
-    """What to run instead of SQL, where no difference has any."""
+    """What to run instead of SQL, or after it."""
 
     @property
     def clean(self) -> bool:
@@ -70,8 +72,11 @@ async def verify() -> Verification:
     is_newer = bool(set(applied) - set(migration_ids()) - replaced_ids(applied))
     async with get_engine().transaction() as transaction:
         connection: Any = transaction.connection
-        expected = (await build_expected_schema(connection, [])).final
+        newest = [one for one in all_migrations() if one.migration_id in applied][-1:]
+        schema = await build_expected_schema(connection, newest)
+        expected = schema.final
         actual = await read_catalog(connection, await current_schema(connection), only=expected)
+        retained = await retained_tables(connection)
         if is_newer:
             expected = without_dropped(expected, actual, all_migrations())
         runbook = [
@@ -79,9 +84,28 @@ async def verify() -> Verification:
             for sql, names in _RUNBOOK.items()
         ]
     found = [one for one in differences(expected, actual) if not (is_newer and one.unexpected)]
-    instead = advice(expected, actual, created_tables(applied)) if found else VERIFY
+    instead = advice(expected, actual, created_tables(applied), retained) if found else VERIFY
     if instead == VERIFY:
-        return Verification(found, runbook, None)
+        pending = set(migration_ids()) - set(applied)
+        if not (found and newest and pending):
+            return Verification(found, runbook, None)
+        before = differences_from_both(schema.after[newest[0].migration_id], expected, actual)
+        return _with_pending(found, before, runbook)
     # The SQL would give old tables the columns of Gatehouse, and their rows another meaning: it would erase
     # a tenant whose deletedAt is older than the grace period.
     return Verification([replace(one, sql=()) for one in found], runbook, instead)
+
+
+def _with_pending(
+    found: Sequence[Difference], before: Sequence[Difference], runbook: list[RunbookQuery]
+) -> Verification:
+    """The differences of a database with pending migrations, which remove all but those in `before`.
+
+    Only these have SQL: that of the others would leave out what the migrations do beside it.
+    """
+    described = {one.description for one in before}
+    others = [replace(one, sql=()) for one in found if one.description not in described]
+    advice = (
+        f"run: {FORWARDS}" if not before else f"migrations are pending, too; after this SQL run: {FORWARDS}"
+    )
+    return Verification([*before, *others], runbook, advice if others else None)

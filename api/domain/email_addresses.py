@@ -31,7 +31,8 @@ def email(max_length: int) -> Callable[[str], str]:
             raise Problem("INVALID_EMAIL") from None
         if not typed_text.is_readable(address):
             raise Problem("INVALID_EMAIL")
-        if any(map(_mixes_scripts, address.rpartition("@")[2].split("."))):
+        domain = address.rpartition("@")[2]
+        if any(map(_mixes_scripts, domain.split("."))) or _SECOND_DOT.search(domain):
             raise Problem("AMBIGUOUS_EMAIL")
         if len(address) > max_length:
             raise Problem("TOO_LONG", max=max_length)
@@ -41,16 +42,59 @@ def email(max_length: int) -> Callable[[str], str]:
 
 
 def _clean(value: str) -> str:
-    if value.isascii():
-        return value.strip()
+    if _PLAIN_EMAIL.fullmatch(value):
+        return value
     if typed_text.has_filler(value):
         raise Problem("INVALID_EMAIL")
     value = typed_text.clean(typed_text.fold_dashes(typed_text.drop_formats(value)))
-    local, at, domain = value.rpartition("@")
+    local, at, domain = _without_surroundings(_WIDE_AT.sub("@", value)).rpartition("@")
     local = typed_text.fold_digits(local)
     if is_ambiguous(local):
         raise Problem("AMBIGUOUS_EMAIL")
     return f"{local}{at}{domain}"
+
+
+_WIDE_AT = re.compile("[\uff20\ufe6b]")
+
+_LABEL = re.compile(r"^(?:e-?mail|correo(?:\s+electr[oó]nico)?)\s*:\s*", re.IGNORECASE)
+_LINK = re.compile(r"mailto:([^?%,]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+_NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
+_PAIRS = {
+    "**",
+    "__",
+    "''",
+    '""',
+    "``",
+    "~~",
+    "()",
+    "[]",
+    "\u00ab\u00bb",
+    "\u201c\u201d",
+    "\u201e\u201c",
+    "\u2018\u2019",
+}
+"""What stands around an address; the first of some pairs may begin one, but the second ends no domain."""
+
+
+def _without_surroundings(text: str) -> str:
+    """The address in what a chat, a mail program or a sentence makes of it: `Ana <ana@example.com>,`."""
+    while True:
+        inner = text.strip().rstrip(".,;:!")
+        if inner[:1] + inner[-1:] in _PAIRS:
+            inner = inner[1:-1]
+        inner = _LABEL.sub("", inner, count=1)
+        if link := _LINK.fullmatch(inner):
+            inner = link[1]
+        elif (named := _NAMED.fullmatch(inner)) and _names_no_other(named[1], named[2]):
+            inner = named[2]
+        if inner == text:
+            return text
+        text = inner
+
+
+def _names_no_other(name: str, address: str) -> bool:
+    """Whether the name before an address contains no other address. Outlook writes the same one twice."""
+    return "@" not in name or ascii_lower(typed_text.unwrap(name)) == ascii_lower(address.strip())
 
 
 def is_ambiguous(local: str) -> bool:
@@ -111,7 +155,7 @@ def _script(character: str) -> str | None:
     return "CJK" if script in _SCRIPTS_OF_CJK else script
 
 
-_PLAIN_EMAIL = re.compile(r"((?:[a-z0-9_+-]+\.)*[a-z0-9_+-]+)@([A-Za-z0-9.-]+)", re.ASCII)
+_PLAIN_EMAIL = re.compile(r"((?:[a-z0-9_+-]+\.)*[a-z0-9_+-]+)@([A-Za-z0-9.-]*[A-Za-z0-9])", re.ASCII)
 
 
 def _normalized_email(value: str) -> str:

@@ -1,6 +1,7 @@
 """Errors that a client can act on. They carry data; messages and HTTP statuses are elsewhere."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -110,6 +111,31 @@ class WrongCode(DomainError):
     code = "WRONG_CODE"
 
 
+class ExpiredChallenge(WrongCode):
+    """The challenge of a sign-in is unknown, used, expired, or was tried too often."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.CHALLENGE"
+
+
+class SecondFactorRequired(DomainError):
+    """The password is right, and the second factor is still to be verified for the challenge."""
+
+    code = "SECOND_FACTOR_REQUIRED"
+
+    def __init__(self, challenge: str, expires_at: datetime) -> None:
+        super().__init__()
+        self.challenge = challenge
+        self.expires_at = expires_at
+
+
+class StepUpRequired(DomainError):
+    """The user has to type the password or a code of the second factor first."""
+
+    code = "STEP_UP_REQUIRED"
+
+
 class RateLimited(DomainError):
     """Too many requests within a period; retry after `retry_after_seconds`, which is at least 1."""
 
@@ -148,6 +174,14 @@ class OwnAccount(Conflict):
     @property
     def message_code(self) -> str:
         return f"{self.code}.OWN_ACCOUNT"
+
+
+class RequiredSecondFactor(Conflict):
+    """The deployment requires the second factor of this user."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.REQUIRED_SECOND_FACTOR"
 
 
 class NoSeat(DomainError):
@@ -199,3 +233,11 @@ class Forbidden(DomainError):
     """The signed-in user is not allowed to do this."""
 
     code = "FORBIDDEN"
+
+
+class SecondFactorMissing(Forbidden):
+    """The signed-in operator must set up a second factor before anything else."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.SECOND_FACTOR"

@@ -3,6 +3,7 @@
 Forms consist of the field types at the end (see `api.domain.forms`); each rule is written here once.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -38,6 +39,10 @@ def argument(name: str, clean: Callable[[str], T], value: str) -> T:
         raise InvalidArgument(name, problem.code, **problem.limits) from None
 
 
+_LINE_BREAKS = re.compile("[\t\n\r\u0085\u2028\u2029]+")
+"""An address of two lines and the cells of a spreadsheet are pasted with them."""
+
+
 def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
     """One line of `min_length` to `max_length` characters, cleaned, with white space collapsed."""
 
@@ -45,7 +50,7 @@ def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
         # Checked first, so that a huge text is not normalised before it is refused.
         if len(value) > 4 * max_length:
             raise Problem("TOO_LONG", max=max_length)
-        value = typed_text.clean(value)
+        value = _LINE_BREAKS.sub(" ", typed_text.clean(value))
         if not typed_text.is_readable(value):
             raise Problem("INVALID_CHARACTERS")
         value = " ".join(value.split())

@@ -35,6 +35,10 @@ class Template(Enum):
     """businessName, nit, code, minutes"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
+    SECOND_FACTOR_ON = "second_factor_on"
+    """firstName"""
+    SECOND_FACTOR_OFF = "second_factor_off"
+    """firstName"""
     BETA_KEY_INVITATION = "beta_key_invitation"
     """key, expiresAt: a time in ISO 8601 or None, link: the registration page or None"""
 

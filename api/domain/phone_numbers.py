@@ -12,12 +12,23 @@ MAX_TYPED_LENGTH = 100
 
 # `phonenumbers` finds a number in almost any text.
 _PHONE = re.compile(
-    r"(?:(?:TEL(?:[EÉ]FONO|EPHONE)?|CEL(?:ULAR)?|M[OÓ]VIL|MOBILE|PHONE|WHATSAPP|FAX)[.:\s]*(?:N(?:[O°]|RO)[.:]*)?)?\s*"
-    r"(?P<number>[+(]{0,2}\s*\d[\d\s().\-/]*)"
+    # A symbol of a telephone, marks of bold, quotes, or the sign that Excel puts before a text.
+    r"(?:[^\w+(]|_)*"
+    r"(?:(?:TEL(?:[EÉ]FONO|EPHONE)?|CEL(?:ULAR)?|M[OÓ]VIL|MOBILE|PHONE|WHATSAPP|FAX|FIJO|OFIC(?:INA)?)"
+    r"[.:/\s*]*(?:N(?:[O°]|RO)[.:]*)?){0,3}\s*"
+    r"(?P<number>[+(]{0,2}\s*\d[\d\s().\-/_\u00b7\u2022]*)"
     r"(?:[,;]?\s*(?:EXT(?:ENSI[OÓ]N|N)?|INT(?:ERNO)?|ANEXO|X|#)\s*[.:=\-]*\s*(?P<extension>\d{1,7})\)?)?"
-    r"(?:\s*\(?WHATSAPP\)?)?",
+    r"(?:\s*\(?WHATSAPP\)?)?"
+    r"[^\w)]*_?",
     re.IGNORECASE,
 )
+
+_WHATSAPP_LINK = re.compile(
+    r"(?:https?://)?(?:wa\.me/|api\.whatsapp\.com/send/?\?phone=)\+?(\d+)(?:[/?&].*)?", re.IGNORECASE
+)
+
+# The digit that is dialled within some countries only: `+57 (0) 300 …`.
+_INNER_ZERO = re.compile(r"(\+\d{1,3}\s*)\(0\)")
 
 # Until 2019, a 1 came after the country code of Mexico for mobile numbers; WhatsApp shows it to this day.
 _OLD_MEXICAN = re.compile(r"\+521(\d{10})")
@@ -31,7 +42,10 @@ def phone(value: str) -> str:
     """
     if len(value) > MAX_TYPED_LENGTH:
         raise Problem("INVALID_PHONE")
-    match = _PHONE.fullmatch(typed_text.fold(value))
+    folded = typed_text.fold(value)
+    if link := _WHATSAPP_LINK.fullmatch(folded):
+        folded = f"+{link[1]}"
+    match = _PHONE.fullmatch(folded)
     if match is None:
         raise Problem("INVALID_PHONE")
     number = _number(match["number"])
@@ -42,7 +56,8 @@ def _number(typed: str) -> str:
     """The number in E.164. Raises `Problem`."""
     region = get_settings().phone_region
     digits = "".join(character for character in typed if character in "+0123456789")
-    attempts = [re.sub(r"\+\s+", "+", typed)]
+    typed = re.sub(r"\+\s+", "+", re.sub("[_\u00b7\u2022]", " ", typed))
+    attempts = [typed, _INNER_ZERO.sub(r"\1", typed)]
     if old := _OLD_MEXICAN.fullmatch(f"+{digits[2:]}" if digits.startswith("00") else digits):
         attempts.append(f"+52{old[1]}")
     if region == "MX" and (old := _OLD_MEXICAN_PREFIX.fullmatch(digits)):

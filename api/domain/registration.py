@@ -12,7 +12,8 @@ from api.domain.accounts.email_verification import EmailProof
 from api.domain.accounts.one_time_codes import check_token, consume_token
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import PasswordCheck, hash_password
-from api.domain.accounts.sessions import OpenedSession, insert_session, open_session
+from api.domain.accounts.sessions import OpenedSession, insert_session, open_session, require_session
+from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.claim import claim_key
@@ -42,7 +43,8 @@ from api.domain.fields import (
 from api.domain.forms import Form
 from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
-from api.domain.tax_ids import equal_ids, letters_and_digits
+from api.domain.second_factor_policy import is_asked
+from api.domain.tax_ids import digits_of, equal_ids, rank
 from api.domain.users import find_active_without_tenant, make_owner, record_attached
 from api.settings import get_settings
 from tables import Tenant, User
@@ -86,11 +88,18 @@ async def register(
     With `from_old_client`, the email of a request without a token counts as verified if
     `verify_email_for_client` verified it for the same client address, and a password may follow the old rule.
 
+    An owner with a second factor gets `SecondFactorRequired` instead of a session; the tenant exists then.
     Raises `RateLimited`, `InvalidInput`, `BetaKeyRejected`, and, for a valid key only, `WrongCode` if the
     email has to be verified and is not, `EmailTaken` and `NitTaken`. After an error nothing is stored and the
     key is unused.
     """
     await rate_limits.count(rate_limits.REGISTER, *rate_limits.networks_of(client))
+    return require_session(await _register(values, client, from_old_client=from_old_client))
+
+
+async def _register(
+    values: Mapping[str, object], client: Client, *, from_old_client: bool
+) -> OpenedSession | Challenge:
     form = OldRegistrationRequest if from_old_client else RegistrationRequest
     request = form.read(values)
     proof = EmailProof.of(request.email_verification_token, client, accept_address=from_old_client)
@@ -114,7 +123,7 @@ async def register(
 
 async def _create_tenant(
     request: RegistrationRequest, key: KeyState, client: Client, proof: EmailProof
-) -> OpenedSession:
+) -> OpenedSession | Challenge:
     """Create the tenant with a new owner, or with a user whom the old system had before it had tenants."""
     if get_settings().require_verified_email:
         await check_token(proof.token, proof.purpose, request.email)
@@ -131,6 +140,7 @@ async def _create_tenant(
             raise
     # A new session must be that of the stored user, whose address keeps its spelling.
     owner.id, owner.email, owner.created_at = user.id, user.email, user.created_at
+    owner.second_factor_at = user.second_factor_at
     return await _store(request, key, client, proof, tenant, owner, old_password=user.password)
 
 
@@ -142,7 +152,7 @@ async def _store(
     tenant: Tenant,
     owner: User,
     old_password: str | None = None,
-) -> OpenedSession:
+) -> OpenedSession | Challenge:
     """Store everything in one transaction. All registrations lock in the same order, so none deadlock.
 
     The owner is new, or a user without a tenant who has the hash `old_password`.
@@ -167,13 +177,19 @@ async def _store(
             firstName=owner.first_name,
             businessName=tenant.business_name,
         )
+        if is_asked(owner.role, owner.second_factor_at):
+            return await store_challenge(owner, owner.password)
         return await insert_session(owner, tenant, client)
+
+
+_SAME_DIGITS = 'SELECT nit FROM tenants WHERE "taxIdDigits" = ANY({}::text[])'
 
 
 async def _require_free_tax_id(nit: str) -> None:
     """Raises `NitTaken` for an id that is stored in another form. The unique index finds the same form."""
-    others = equal_ids(nit)[1:]
-    if others and await read_platform("SELECT id FROM tenants WHERE nit = ANY({}::text[])", others):
+    forms = equal_ids(nit)
+    rows = await read_platform(_SAME_DIGITS, digits_of(forms))
+    if any(rank(row["nit"], forms) is not None for row in rows):
         raise NitTaken
 
 
@@ -224,19 +240,21 @@ def _to_domain_error(error: UniqueViolationError | EmailTaken | BetaKeyRejected 
 _ACTIVE_OWNER = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")}
   FROM tenants t JOIN users u ON u."tenantId" = t.id AND u."isOwner"
- WHERE t.id = {{}} AND t.nit = ANY({{}}::text[]) AND u."emailLower" = lower({{}})
+ WHERE t.id = {{}} AND u."emailLower" = lower({{}})
    AND t."isActive" AND u."isActive"
 """
 
 
-async def _resume(request: RegistrationRequest, key: KeyState, client: Client) -> OpenedSession | None:
+async def _resume(
+    request: RegistrationRequest, key: KeyState, client: Client
+) -> OpenedSession | Challenge | None:
     """A new session for the owner who registered with `key`; None if this is another registration."""
-    # Until tax ids kept their `&`, they were stored without it.
-    nits = [*equal_ids(request.nit), letters_and_digits(request.nit)]
-    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, nits, request.email)
+    rows = await read_platform(_ACTIVE_OWNER, key.used_by_tenant_id, request.email)
     if not rows:
         return None
     owner, tenant = read_row(User, "u", rows[0]), read_row(Tenant, "t", rows[0])
+    if rank(tenant.nit, equal_ids(request.nit)) is None:
+        return None
     # The holder of a used key could guess the owner's password.
     checked = await _check_password_of(owner, request, client)
     if not checked.is_valid:

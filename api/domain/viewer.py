@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from api.database.engine import Transaction
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.database.shared_lookup import SharedLookup
+from api.database.transaction import Transaction
 from api.domain import session_lifetimes
-from api.domain.actors import Actor, Client
+from api.domain.actors import CONFIRMATION_LIFETIME, Actor, Client
+from api.domain.errors import SecondFactorMissing, Unauthenticated
+from api.domain.second_factor_policy import must_set_up
 from tables import Tenant, User
 
 LAST_SEEN_PRECISION = timedelta(minutes=1)
@@ -27,17 +29,20 @@ class Viewer:
     user: User
     tenant: Tenant | None
     client: Client
+    is_confirmed: bool
+    """Whether the user signed in, or confirmed who they are, within `CONFIRMATION_LIFETIME`."""
 
     @property
     def actor(self) -> Actor:
         """The actor that an act of the viewer is recorded for."""
-        return Actor.of(self.user, self.client)
+        return Actor(self.user.id, self.user.email, self.client, self.is_confirmed)
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _BY_TOKEN = f"""
 SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS is_outdated,
+       coalesce(s."confirmedAt", s."createdAt") > now() - {{}}::interval AS is_confirmed,
        {select_list(User, "u", leave_out=(User.password,))}, {select_list(Tenant, "t")}
   FROM sessions s JOIN users u ON u.id = s."userId" LEFT JOIN tenants t ON t.id = u."tenantId"
  WHERE s."tokenDigest" = ANY({{}}::bytea[]) AND {session_lifetimes.IS_OPEN}
@@ -50,6 +55,7 @@ async def _select_viewers(digests: list[str]) -> dict[str, dict[str, Any]]:
     rows = await read_platform(
         _BY_TOKEN,
         LAST_SEEN_PRECISION,
+        CONFIRMATION_LIFETIME,
         [bytes.fromhex(digest) for digest in digests],
         *session_lifetimes.limits(),
     )
@@ -69,7 +75,19 @@ async def find_viewer(token: str, client: Client) -> Viewer | None:
     if row["is_outdated"]:
         await write_platform('UPDATE sessions SET "lastSeenAt" = now() WHERE id = {}', row["session_id"])
     user, tenant = read_row(User, "u", row), read_optional_row(Tenant, "t", row)
-    return Viewer(row["session_id"], user, tenant, client)
+    return Viewer(row["session_id"], user, tenant, client, row["is_confirmed"])
+
+
+def require_viewer(viewer: Viewer | None, *, to_set_up: bool = False) -> Viewer:
+    """The viewer of a request that needs one. Raises `Unauthenticated`.
+
+    Raises `SecondFactorMissing` for an operator who lacks a required second factor, except `to_set_up` one.
+    """
+    if viewer is None:
+        raise Unauthenticated
+    if must_set_up(viewer.user) and not to_set_up:
+        raise SecondFactorMissing
+    return viewer
 
 
 def token_digest(token: str) -> bytes:

@@ -8,17 +8,24 @@ import orjson
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from api.messages import message
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 class HttpError(Exception):
-    """A request that cannot be read. `status`, `message` and `headers` are for the response."""
+    """A request that cannot be read. `status`, the message and `headers` are for the response."""
 
-    def __init__(self, status: int, message: str, headers: Headers = ()) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, message_code: str, headers: Headers = (), **values: Any) -> None:
+        """`message_code` is that of a message in `api.messages`, with `values` in its placeholders."""
         self.status = status
-        self.message = message
         self.headers = headers
+        self._message_code = message_code
+        self._values = values
+        super().__init__(self.message("en"))
+
+    def message(self, language: str) -> str:
+        return message(self._message_code, language, **self._values)
 
 
 def require_json(content_type: bytes | None) -> None:
@@ -28,14 +35,13 @@ def require_json(content_type: bytes | None) -> None:
     first, for those of HTML forms it does not.
     """
     if not _is_utf8_json(content_type):
-        raise HttpError(415, "The content type must be application/json, in UTF-8.")
+        raise HttpError(415, "HTTP.CONTENT_TYPE")
 
 
 def refuse_compression(content_encoding: bytes | None) -> None:
     """Raises `HttpError` with status 415 for a compressed body: a small one could unpack to gigabytes."""
     if content_encoding and content_encoding.strip().lower() != b"identity":
-        message = "The body must not be compressed: send it without Content-Encoding."
-        raise HttpError(415, message, [(b"accept-encoding", b"identity")])
+        raise HttpError(415, "HTTP.COMPRESSED", [(b"accept-encoding", b"identity")])
 
 
 @lru_cache(maxsize=256)
@@ -57,13 +63,13 @@ async def read_body(receive: Receive, content_length: bytes | None, max_bytes: i
         raise _too_large(max_bytes)
     body = bytearray()
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
+        event = await receive()
+        if event["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
+        body += event.get("body", b"")
         if len(body) > max_bytes:
             raise _too_large(max_bytes)
-        if not message.get("more_body", False):
+        if not event.get("more_body", False):
             return bytes(body)
 
 
@@ -74,9 +80,9 @@ def parse_json(body: bytes) -> Any:
         return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         if "infinity" in error.msg:
-            raise HttpError(400, "The body has a number that is too large.") from None
-        raise HttpError(400, "The body is not JSON in UTF-8.") from None
+            raise HttpError(400, "HTTP.NUMBER_TOO_LARGE") from None
+        raise HttpError(400, "HTTP.NOT_JSON") from None
 
 
 def _too_large(max_bytes: int) -> HttpError:
-    return HttpError(413, f"The body is larger than {max_bytes} bytes.")
+    return HttpError(413, "HTTP.BODY_TOO_LARGE", max=max_bytes)

@@ -4,37 +4,45 @@ from graphql import GraphQLError
 
 from api.http.body import HttpError
 
-NO_SUBSCRIPTIONS = "There are no subscriptions: send queries and mutations with POST."
-
 
 class RequestError(GraphQLError):
     """The `HttpError` of a request that is not well-formed GraphQL over HTTP, for `on_errors`."""
 
     def __init__(self, error: HttpError) -> None:
-        super().__init__(error.message)
+        super().__init__(error.message("en"))
         self.status = error.status
+        self.message_in = error.message
 
 
 class RequestTimeout(RequestError):
     """A request that took longer than `seconds`."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(HttpError(503, f"The request took longer than {seconds:g} seconds."))
+        super().__init__(HttpError(503, "TIMEOUT", seconds=f"{seconds:g}"))
         self.seconds = seconds
 
 
-class PersistedQueryNotFound(GraphQLError):
-    """A request with a hash alone that is not in the cache. The client repeats it with the query.
+class PersistedQueryError(GraphQLError):
+    """A request with a hash alone, which the client repeats with the query.
 
-    Apollo's clients and urql know this message and this code.
+    Apollo's clients and urql know these messages and codes.
     """
+
+
+class PersistedQueryNotFound(PersistedQueryError):
+    """The hash is not in the cache. The client sends both from now on."""
 
     def __init__(self) -> None:
         super().__init__("PersistedQueryNotFound", extensions={"code": "PERSISTED_QUERY_NOT_FOUND"})
 
 
+class PersistedQueryNotSupported(PersistedQueryError):
+    """The hash is of another version than 1. The client sends no hashes from now on."""
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotSupported", extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})
+
+
 def not_acceptable(accept: bytes | None) -> HttpError:
-    message = "Accept application/graphql-response+json or application/json."
-    if accept is not None and b"text/event-stream" in accept.lower():
-        message = f"Server-sent events are not supported. {NO_SUBSCRIPTIONS} {message}"
-    return HttpError(406, message)
+    is_event_stream = accept is not None and b"text/event-stream" in accept.lower()
+    return HttpError(406, "HTTP.EVENT_STREAM" if is_event_stream else "HTTP.NOT_ACCEPTABLE")

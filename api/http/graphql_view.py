@@ -25,8 +25,9 @@ from api.execution.input_errors import explain_variables, name_null
 from api.http.body import Headers, HttpError, read_body, refuse_compression, require_json
 from api.http.deadlines import Deadlines
 from api.http.graphql_errors import (
-    NO_SUBSCRIPTIONS,
+    PersistedQueryError,
     PersistedQueryNotFound,
+    PersistedQueryNotSupported,
     RequestError,
     RequestTimeout,
     not_acceptable,
@@ -144,9 +145,9 @@ class GraphQLView:
             return parse_body(await read_body(receive, headers.content_length, self._max_body_bytes))
         if method == "GET":
             if headers.upgrade is not None and headers.upgrade.lower() == b"websocket":
-                raise HttpError(400, f"WebSocket is not supported. {NO_SUBSCRIPTIONS}")
+                raise HttpError(400, "HTTP.WEBSOCKET")
             return parse_query_string(scope["query_string"], self._max_body_bytes)
-        raise HttpError(405, f"The method must be GET or POST. {NO_SUBSCRIPTIONS}", [_ALLOW])
+        raise HttpError(405, "HTTP.METHOD", [_ALLOW])
 
     async def _respond(
         self, parameters: Parameters, context: Any, media_type: bytes, *, may_mutate: bool
@@ -159,7 +160,7 @@ class GraphQLView:
             if isinstance(result, list):
                 # With plain JSON a client could not distinguish our 400 from that of a proxy. Some clients do
                 # not read the body of a 400, and would not repeat the request with its query.
-                is_refused = not isinstance(result[0], PersistedQueryNotFound)
+                is_refused = not isinstance(result[0], PersistedQueryError)
                 status = 400 if is_refused and media_type is GRAPHQL_RESPONSE else 200
                 return status, self._format_request_errors(context, result)
             if result.errors:
@@ -204,11 +205,13 @@ class GraphQLView:
 
     def _find_persisted(self, query: str | None, query_hash: str) -> Document | list[GraphQLError]:
         """The document with this hash. A request with both the query and its hash stores it."""
+        if not query_hash:
+            return [PersistedQueryNotSupported()]
         if query is None:
             return self._documents.get_by_hash(query_hash) or [PersistedQueryNotFound()]
         # Without this check a client could store its own document under the hash of another one.
         if sha256(query.encode()).hexdigest() != query_hash:
-            raise HttpError(400, "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query.")
+            raise HttpError(400, "HTTP.OTHER_HASH")
         return self._documents.get(query, query_hash)
 
     def _interpret(
@@ -256,7 +259,7 @@ def _require_query(document: DocumentNode, operation_name: str | None) -> None:
     """Links and images of any page make a browser send a GET, so a GET must not change anything."""
     operation = get_operation_ast(document, operation_name)
     if operation is not None and operation.operation is not OperationType.QUERY:
-        raise HttpError(405, "Mutations must be sent with POST.", [(b"allow", b"POST")])
+        raise HttpError(405, "HTTP.MUTATION_BY_GET", [(b"allow", b"POST")])
 
 
 async def _send(send: Send, status: int, media_type: bytes, body: bytes, headers: Headers = ()) -> None:

@@ -38,7 +38,10 @@ def terminal_message(error: BaseException) -> str | None:
     if isinstance(error, CommandError):
         return str(error)
     if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
-        return "the database lacks migrations; run: piccolo migrations forwards all"
+        return (
+            "the database lacks a table or a column of this version; run:"
+            " piccolo migrations forwards all && gatehouse db verify"
+        )
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return f"the role of DATABASE_URL lacks a privilege ({describe_error(error)}); let the owner grant it"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):

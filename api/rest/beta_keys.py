@@ -102,8 +102,10 @@ class _Invitation(Form):
 async def send_invitation(request: Request) -> Response:
     actor = await operator(request)
     key_id = read_id(request.path_params["id"])
-    email = _Invitation.read(await read_json_object(request)).email
-    await invitations.send_key(actor, key_id, email)
+    values = await read_json_object(request)
+    email = _Invitation.read(values).email
+    even_if_registered = values.get("evenIfRegistered") is True
+    await invitations.send_key(actor, key_id, email, even_if_registered=even_if_registered)
     text = message("INVITATION_SENT", actor.client.language, email=email)
     return json_response(HTTPStatus.OK, {"message": text})
 

@@ -27,7 +27,10 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.WrongCredentials: HTTPStatus.UNAUTHORIZED,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.TenantSuspended: HTTPStatus.FORBIDDEN,
+    errors.SecondFactorRequired: HTTPStatus.FORBIDDEN,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.StepUpRequired: HTTPStatus.FORBIDDEN,
+    errors.SecondFactorMissing: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.EmailTaken: HTTPStatus.CONFLICT,
     errors.NitTaken: HTTPStatus.CONFLICT,
@@ -52,7 +55,7 @@ def with_error_responses(endpoint: Endpoint, max_seconds: float) -> Endpoint:
         except DomainError as error:
             return _domain_error(error, language)
         except HttpError as error:
-            return refuse(error.status, "BAD_REQUEST", error.message)
+            return refuse(error.status, "BAD_REQUEST", error.message(language))
         except ClientDisconnect:
             # The client cannot read this response, but Starlette requires one.
             return Response(status_code=400)

@@ -7,8 +7,8 @@ from starlette.requests import Request
 
 from api.domain.accounts.operators import as_operator
 from api.domain.actors import Actor
-from api.domain.errors import NotFound, Unauthenticated
-from api.domain.viewer import Viewer, find_viewer
+from api.domain.errors import NotFound
+from api.domain.viewer import Viewer, find_viewer, require_viewer
 from api.http.body import HttpError, parse_json, read_body, refuse_compression, require_json
 from api.http.client import bearer_token, client_of
 from api.http.limits import MAX_BODY_BYTES
@@ -22,17 +22,14 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
     values = parse_json(body)
     if not isinstance(values, dict):
-        raise HttpError(400, "The body must be a JSON object.")
+        raise HttpError(400, "HTTP.NOT_OBJECT")
     return values
 
 
 async def signed_in(request: Request) -> Viewer:
-    """The signed-in user. Raises `Unauthenticated`."""
+    """The signed-in user: see `require_viewer`."""
     token = bearer_token(request.scope)
-    viewer = None if token is None else await find_viewer(token, client_of(request.scope))
-    if viewer is None:
-        raise Unauthenticated
-    return viewer
+    return require_viewer(None if token is None else await find_viewer(token, client_of(request.scope)))
 
 
 async def operator(request: Request) -> Actor:

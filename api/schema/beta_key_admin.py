@@ -9,7 +9,14 @@ from api.domain.beta_keys.issue import ApiIssueOptions, NewKey
 from api.domain.errors import NotFound as DomainNotFound
 from api.schema.beta_keys import BetaKey, KeyId
 from api.schema.context import Info
-from api.schema.error_types import Conflict, InvalidInput, NotFound, RateLimited
+from api.schema.error_types import (
+    Conflict,
+    EmailTaken,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    StepUpRequired,
+)
 from api.schema.inputs import provided_fields, uuid_of
 from api.schema.scalars import TimeOrDay
 
@@ -40,8 +47,11 @@ class IssuedBetaKeys:
 
 
 IssueBetaKeysResult = Annotated[
-    IssuedBetaKeys | InvalidInput,
-    strawberry.union("IssueBetaKeysResult", description="The new keys, or the errors in the input."),
+    IssuedBetaKeys | InvalidInput | StepUpRequired,
+    strawberry.union(
+        "IssueBetaKeysResult",
+        description="The new keys, or the errors in the input. `StepUpRequired` for more than 100 keys only.",
+    ),
 ]
 
 
@@ -114,11 +124,12 @@ async def revoke_beta_key(
 
 
 SendBetaKeyResult = Annotated[
-    BetaKey | InvalidInput | NotFound | Conflict | RateLimited,
+    BetaKey | InvalidInput | NotFound | Conflict | EmailTaken | RateLimited,
     strawberry.union(
         "SendBetaKeyResult",
         description="The key, or the reason why it was not mailed. `Conflict` for a key that is not "
-        "available or is reserved for another address; `RateLimited` within 5 minutes of the last mail with "
+        "available or is reserved for another address; `EmailTaken` for an address with an account, which "
+        "cannot register, unless `evenIfRegistered`; `RateLimited` within 5 minutes of the last mail with "
         "this key, and after 200 such mails in an hour.",
     ),
 ]
@@ -129,10 +140,15 @@ SendBetaKeyResult = Annotated[
     "request. Operators only."
 )
 async def send_beta_key(
-    info: Info, id: KeyId, email: Annotated[str, strawberry.argument("The address of the recipient.")]
+    info: Info,
+    id: KeyId,
+    email: Annotated[str, strawberry.argument("The address of the recipient.")],
+    even_if_registered: Annotated[
+        bool, strawberry.argument("True mails the key also to an address that has an account.")
+    ] = False,
 ) -> SendBetaKeyResult:
     actor = await info.context.operator()
-    await invitations.send_key(actor, uuid_of(id), email)
+    await invitations.send_key(actor, uuid_of(id), email, even_if_registered=even_if_registered)
     return await _find_changed(id)
 
 

@@ -8,8 +8,7 @@ from starlette.types import Scope
 
 from api.domain.accounts.operators import as_operator
 from api.domain.actors import Actor, Client
-from api.domain.errors import Unauthenticated
-from api.domain.viewer import Viewer, find_viewer
+from api.domain.viewer import Viewer, find_viewer, require_viewer
 from api.http.client import bearer_token, client_of
 from api.messages import message
 from api.schema.loaders import Loaders
@@ -41,12 +40,9 @@ class Context:
             self._viewer = asyncio.ensure_future(find_viewer(token, self.client))
         return await self._viewer
 
-    async def signed_in(self) -> Viewer:
-        """The signed-in user. Raises `Unauthenticated`."""
-        viewer = await self.viewer()
-        if viewer is None:
-            raise Unauthenticated
-        return viewer
+    async def signed_in(self, *, to_set_up: bool = False) -> Viewer:
+        """The signed-in user: see `require_viewer`."""
+        return require_viewer(await self.viewer(), to_set_up=to_set_up)
 
     async def operator(self) -> Actor:
         """The signed-in operator. Raises `Unauthenticated` and `Forbidden`."""

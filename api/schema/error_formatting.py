@@ -6,7 +6,7 @@ from graphql import GraphQLError
 
 from api.domain.errors import DomainError, RateLimited
 from api.execution.places import PlacedError
-from api.http.graphql_errors import PersistedQueryNotFound, RequestError, RequestTimeout
+from api.http.graphql_errors import PersistedQueryError, RequestError, RequestTimeout
 from api.observability.error_reporting import error_code, report_error
 from api.observability.logs import get_logger
 from api.observability.request_outcome import record_outcome
@@ -63,7 +63,7 @@ def _summary(error: GraphQLError) -> str:
         return f"{error.status} {error.message}"
     if isinstance(error.original_error, DomainError):
         return error.original_error.code
-    if isinstance(error, PersistedQueryNotFound):
+    if isinstance(error, PersistedQueryError):
         return error.message
     lines = " ".join(f"{location.line}:{location.column}" for location in error.locations or ())
     place = error.place if isinstance(error, PlacedError) else ".".join(map(str, error.path or ()))
@@ -80,6 +80,8 @@ def _format(context: Context, error: GraphQLError) -> GraphQLError:
         return formatted
     if isinstance(error, RequestTimeout):
         return _with_code(error, context.message("TIMEOUT", seconds=f"{error.seconds:g}"), "TIMEOUT")
+    if isinstance(error, RequestError):
+        return GraphQLError(error.message_in(context.client.language))
     if (failure := _failure(error)) is not None:
         code = error_code(failure)
         return _with_code(error, context.message(code), code)

@@ -1,6 +1,7 @@
 """The GraphQL types of errors, and the handlers that convert domain errors to them."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import strawberry
@@ -24,6 +25,8 @@ ERROR_CODES = {
     "NO_SEAT": "`NoSeat`",
     "WRONG_CODE": "`WrongCode`",
     "RATE_LIMITED": "`RateLimited`",
+    "SECOND_FACTOR_REQUIRED": "`SecondFactorRequired`",
+    "STEP_UP_REQUIRED": "`StepUpRequired`",
 }
 
 FIELD_CODES = {
@@ -140,6 +143,27 @@ class WrongCode(Error):
     code: str = strawberry.field(description="Always `WRONG_CODE`.")
 
 
+@strawberry.type(
+    description="The password is right, and the account has a second factor: continue with "
+    "`verifySecondFactor`. The message is for people whose client does not know this type."
+)
+class SecondFactorRequired(Error):
+    code: str = strawberry.field(description="Always `SECOND_FACTOR_REQUIRED`.")
+    challenge: str = strawberry.field(
+        description="An opaque text for `verifySecondFactor`; 5 tries, one use. The server does not show it "
+        "again."
+    )
+    expires_at: datetime = strawberry.field(description="When the challenge expires, 10 minutes from now.")
+
+
+@strawberry.type(
+    description="The viewer signed in more than 10 minutes ago: call `confirmIdentity`, then try again. "
+    "Signing in again works too."
+)
+class StepUpRequired(Error):
+    code: str = strawberry.field(description="Always `STEP_UP_REQUIRED`.")
+
+
 @strawberry.type(description="Too many requests of this kind from this address or for this account.")
 class RateLimited(Error):
     code: str = strawberry.field(description="Always `RATE_LIMITED`.")
@@ -177,6 +201,15 @@ def _no_seat(error: errors.NoSeat, context: Context) -> NoSeat:
         message=context.message(error.message_code, **error.values),
         role=error.role,
         max=error.max,
+    )
+
+
+def _second_factor_required(error: errors.SecondFactorRequired, context: Context) -> SecondFactorRequired:
+    return SecondFactorRequired(
+        code=error.code,
+        message=context.message(error.code),
+        challenge=error.challenge,
+        expires_at=error.expires_at,
     )
 
 
@@ -220,6 +253,8 @@ EXCEPTION_HANDLERS = (
     _handler(errors.Conflict, Conflict, _plain(Conflict)),
     _handler(errors.NoSeat, NoSeat, _no_seat),
     _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
+    _handler(errors.SecondFactorRequired, SecondFactorRequired, _second_factor_required),
+    _handler(errors.StepUpRequired, StepUpRequired, _plain(StepUpRequired)),
     _handler(errors.RateLimited, RateLimited, _rate_limited),
 )
 """A handler converts a domain error where the union of the field has its type; elsewhere the error is one of

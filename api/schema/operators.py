@@ -8,7 +8,7 @@ from api.domain.accounts import operator_access
 from api.domain.accounts.operators import list_operators
 from api.schema.context import Info
 from api.schema.done import Done
-from api.schema.error_types import Conflict, NotFound, RateLimited
+from api.schema.error_types import Conflict, NotFound, RateLimited, StepUpRequired
 from api.schema.inputs import uuid_of
 from api.schema.one_time_codes import Accepted
 from api.schema.tenant_types import User
@@ -23,7 +23,7 @@ async def operators(info: Info) -> list[User]:
 
 
 RemoveOperatorResult = Annotated[
-    Done | NotFound | Conflict,
+    Done | NotFound | Conflict | StepUpRequired,
     strawberry.union(
         "RemoveOperatorResult",
         description="The removal, or the reason why the operator remains. `Conflict` for the viewer, for the "
@@ -42,7 +42,7 @@ async def remove_operator(info: Info, id: OperatorId) -> RemoveOperatorResult:
 
 
 ChangeOperatorResult = Annotated[
-    User | NotFound | Conflict,
+    User | NotFound | Conflict | StepUpRequired,
     strawberry.union(
         "ChangeOperatorResult",
         description="The changed operator, or the reason why nothing was changed. `Conflict` for the viewer, "
@@ -67,7 +67,7 @@ async def reactivate_operator(info: Info, id: OperatorId) -> ChangeOperatorResul
 
 
 ResetOperatorPasswordResult = Annotated[
-    Accepted | NotFound | Conflict | RateLimited,
+    Accepted | NotFound | Conflict | RateLimited | StepUpRequired,
     strawberry.union(
         "ResetOperatorPasswordResult",
         description="The acceptance, or the reason why the password is still valid. `Conflict` for the "

@@ -10,7 +10,15 @@ from api.domain import registration
 from api.schema.context import Info
 from api.schema.descriptions import ACCESS_TOKENS, PASSWORDS, PHONE_NUMBERS
 from api.schema.enums import BusinessType
-from api.schema.error_types import BetaKeyRejected, EmailTaken, InvalidInput, NitTaken, RateLimited, WrongCode
+from api.schema.error_types import (
+    BetaKeyRejected,
+    EmailTaken,
+    InvalidInput,
+    NitTaken,
+    RateLimited,
+    SecondFactorRequired,
+    WrongCode,
+)
 from api.schema.inputs import provided_fields
 from api.schema.tenant_types import Tenant, User
 
@@ -66,12 +74,19 @@ class Registration:
 
 
 RegisterResult = Annotated[
-    Registration | InvalidInput | BetaKeyRejected | EmailTaken | NitTaken | WrongCode | RateLimited,
+    Registration
+    | InvalidInput
+    | BetaKeyRejected
+    | EmailTaken
+    | NitTaken
+    | WrongCode
+    | RateLimited
+    | SecondFactorRequired,
     strawberry.union(
         "RegisterResult",
         description="The registration, or the reason why none was created. After an error nothing is stored "
         "and the key is unused. `WrongCode` for a missing or invalid `emailVerificationToken`, where one is "
-        "required.",
+        "required. `SecondFactorRequired` for an owner who has a second factor; the tenant exists then.",
     ),
 ]
 

@@ -5,6 +5,7 @@ from typing import NewType
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
 
 from api.domain import times
 
@@ -48,3 +49,6 @@ JSON = strawberry.scalar(
     specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
     serialize=lambda value: value,
 )
+
+SCALARS: dict[object, ScalarDefinition] = {datetime: DATE_TIME, TimeOrDay: DATE_TIME, Json: JSON}
+"""The scalar of each annotation, for Strawberry's configuration."""

@@ -1,7 +1,6 @@
 """The schema of the root types in `api.schema.roots`."""
 
 import sys
-from datetime import datetime
 from functools import cache
 from typing import cast
 
@@ -13,7 +12,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from api.schema.error_types import EXCEPTION_HANDLERS
 from api.schema.roots import Mutation, Query
-from api.schema.scalars import DATE_TIME, JSON, Json, TimeOrDay
+from api.schema.scalars import SCALARS
 
 
 class _Names(NameConverter):
@@ -43,9 +42,7 @@ schema = _Schema(
     query=Query,
     mutation=Mutation,
     exception_handlers=EXCEPTION_HANDLERS,
-    config=StrawberryConfig(
-        name_converter=_Names(), scalar_map={datetime: DATE_TIME, TimeOrDay: DATE_TIME, Json: JSON}
-    ),
+    config=StrawberryConfig(name_converter=_Names(), scalar_map=SCALARS),
 )
 
 

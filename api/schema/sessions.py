@@ -5,12 +5,21 @@ from typing import Annotated
 
 import strawberry
 
-from api.domain.accounts import password_change, sign_in
+from api.domain.accounts import identity_confirmation, password_change, sign_in
 from api.domain.accounts import sessions as domain_sessions
+from api.domain.second_factor_policy import must_set_up
 from api.schema.context import Info
 from api.schema.descriptions import ACCESS_TOKENS, PASSWORDS
 from api.schema.done import Done
-from api.schema.error_types import InvalidInput, NotFound, RateLimited, TenantSuspended, WrongCredentials
+from api.schema.error_types import (
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    SecondFactorRequired,
+    TenantSuspended,
+    WrongCode,
+    WrongCredentials,
+)
 from api.schema.inputs import uuid_of
 from api.schema.tenant_types import User
 
@@ -26,10 +35,23 @@ class SignedIn:
     access_token: str = strawberry.field(description=ACCESS_TOKENS)
     expires_at: datetime = strawberry.field(description="When the session ends, unless it is ended before.")
     user: User = strawberry.field(description="The user who signed in.")
+    must_set_up_second_factor: bool = strawberry.field(
+        description="Whether this session can only set up a second factor, with `startSecondFactor`: true "
+        "for an operator without one, where the deployment requires it."
+    )
+
+    @classmethod
+    def of(cls, opened: domain_sessions.OpenedSession) -> "SignedIn":
+        return cls(
+            access_token=opened.token,
+            expires_at=opened.expires_at,
+            user=User.of_rows(opened.user, opened.tenant),
+            must_set_up_second_factor=must_set_up(opened.user),
+        )
 
 
 LoginResult = Annotated[
-    SignedIn | WrongCredentials | TenantSuspended | RateLimited,
+    SignedIn | WrongCredentials | TenantSuspended | RateLimited | SecondFactorRequired,
     strawberry.union("LoginResult", description="The new session, or the reason why none was created."),
 ]
 
@@ -39,18 +61,14 @@ async def login(
     info: Info, input: Annotated[LoginInput, strawberry.argument("The credentials.")]
 ) -> LoginResult:
     opened = await sign_in.sign_in(input.email, input.password, info.context.client)
-    return SignedIn(
-        access_token=opened.token,
-        expires_at=opened.expires_at,
-        user=User.of_rows(opened.user, opened.tenant),
-    )
+    return SignedIn.of(opened)
 
 
 @strawberry.mutation(
     description="Ends the session of this request; its token is no longer valid. Requires a signed-in user."
 )
 async def logout(info: Info) -> Done:
-    viewer = await info.context.signed_in()
+    viewer = await info.context.signed_in(to_set_up=True)
     await domain_sessions.sign_out(viewer)
     return Done(message=info.context.message("SIGNED_OUT"))
 
@@ -118,9 +136,50 @@ async def revoke_session(
     description="Ends all sessions of the viewer, that of this request included. Requires a signed-in user."
 )
 async def sign_out_everywhere(info: Info) -> Done:
-    viewer = await info.context.signed_in()
+    viewer = await info.context.signed_in(to_set_up=True)
     await domain_sessions.sign_out_everywhere(viewer)
     return Done(message=info.context.message("SIGNED_OUT_EVERYWHERE"))
+
+
+@strawberry.input(
+    description="What confirms that it is the viewer: a code of the second factor, or the password. If both "
+    "are given, the code is checked."
+)
+class ConfirmIdentityInput:
+    password: str | None = strawberry.field(default=None, description="The password of the viewer.")
+    code: str | None = strawberry.field(
+        default=None,
+        description="The six digits that the authenticator app shows, or a recovery code. Each is accepted "
+        "once.",
+    )
+
+
+@strawberry.type(description="The identity of the viewer is confirmed, for this session.")
+class IdentityConfirmed:
+    message: str = strawberry.field(description="A sentence for people, in the language of the request.")
+    seconds: int = strawberry.field(description="For how many seconds it is confirmed: 600.")
+
+
+ConfirmIdentityResult = Annotated[
+    IdentityConfirmed | InvalidInput | WrongCredentials | WrongCode | RateLimited,
+    strawberry.union(
+        "ConfirmIdentityResult",
+        description="The confirmation, or the reason why there is none. `InvalidInput` for neither a code "
+        "nor a password.",
+    ),
+]
+
+
+@strawberry.mutation(
+    description="Confirms that it is the viewer who holds this session, for mutations that answer "
+    "`StepUpRequired`. A sign-in counts for 10 minutes too. Requires a signed-in user."
+)
+async def confirm_identity(
+    info: Info, input: Annotated[ConfirmIdentityInput, strawberry.argument("The password or a code.")]
+) -> ConfirmIdentityResult:
+    viewer = await info.context.signed_in(to_set_up=True)
+    seconds = await identity_confirmation.confirm_identity(viewer, input.password, input.code)
+    return IdentityConfirmed(message=info.context.message("IDENTITY_CONFIRMED"), seconds=seconds)
 
 
 @strawberry.input(description="The current and the new password of the viewer.")
@@ -146,6 +205,6 @@ ChangePasswordResult = Annotated[
 async def change_password(
     info: Info, input: Annotated[ChangePasswordInput, strawberry.argument("Both passwords.")]
 ) -> ChangePasswordResult:
-    viewer = await info.context.signed_in()
+    viewer = await info.context.signed_in(to_set_up=True)
     await password_change.change_password(viewer, input.current_password, input.new_password)
     return Done(message=info.context.message("PASSWORD_CHANGED"))

@@ -10,7 +10,7 @@ from api.domain.pagination import Page, Position
 from api.domain.tenants import deletion, listing, seats, suspension
 from api.schema.context import Info
 from api.schema.done import Done
-from api.schema.error_types import Conflict, InvalidInput, NotFound, WrongCode
+from api.schema.error_types import Conflict, InvalidInput, NotFound, StepUpRequired, WrongCode
 from api.schema.inputs import provided_fields, uuid_of
 from api.schema.one_time_codes import Accepted, RequestCodeResult
 from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
@@ -75,7 +75,7 @@ async def tenants(
 
 
 ChangeTenantResult = Annotated[
-    Tenant | NotFound | Conflict,
+    Tenant | NotFound | Conflict | StepUpRequired,
     strawberry.union(
         "ChangeTenantResult",
         description="The changed tenant, or the reason why nothing was changed. `Conflict` for a tenant "
@@ -126,7 +126,7 @@ class SetSeatsInput:
 
 
 SetSeatsResult = Annotated[
-    Tenant | InvalidInput | NotFound | Conflict,
+    Tenant | InvalidInput | NotFound | Conflict | StepUpRequired,
     strawberry.union(
         "SetSeatsResult",
         description="The changed tenant, or the reason why nothing was changed. `Conflict` if more users of "
@@ -159,7 +159,7 @@ async def request_tenant_deletion(info: Info, id: TenantId) -> RequestCodeResult
 
 
 DeleteTenantResult = Annotated[
-    Done | NotFound | WrongCode | Conflict,
+    Done | NotFound | WrongCode | Conflict | StepUpRequired,
     strawberry.union(
         "DeleteTenantResult",
         description="The deletion, or the reason why the tenant remains. `Conflict` for a deleted tenant.",

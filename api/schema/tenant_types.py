@@ -7,6 +7,7 @@ import strawberry
 import tables
 from api.domain import pagination
 from api.domain.pagination import Page, Position
+from api.domain.second_factor_policy import may_see_second_factor
 from api.domain.tenants.seats import max_seats
 from api.domain.tenants.staff import may_see_personal_data
 from api.domain.viewer import Viewer
@@ -131,6 +132,17 @@ class User:
     )
     created_at: datetime = strawberry.field(description="When the user was created.")
     tenant: Tenant | None = strawberry.field(description="The tenant of the user. Null for operators.")
+    row: strawberry.Private[tables.User]
+
+    @strawberry.field(
+        description="Whether the user signs in with a second factor. Null unless the viewer is this user or "
+        "an operator."
+    )
+    async def has_second_factor(self, info: Info) -> bool | None:
+        viewer = await info.context.viewer()
+        if viewer is None or not may_see_second_factor(viewer.user, self.row):
+            return None
+        return self.row.second_factor_at is not None
 
     @classmethod
     def of(cls, user: tables.User, tenant: Tenant | None) -> "User":
@@ -146,6 +158,7 @@ class User:
             phone_number=user.phone_number,
             created_at=user.created_at,
             tenant=tenant,
+            row=user,
         )
 
     @classmethod

@@ -24,6 +24,7 @@ from api.observability.logs import configure_logging, get_logger
 from api.server.listeners import open_listeners
 from api.server.worker_process import worker_process
 from api.settings import Settings, get_settings
+from api.terminal_language import in_terminal_language
 
 logger = get_logger()
 
@@ -118,6 +119,11 @@ async def _prepare(settings: Settings) -> None:
         # The server starts: /readyz reports the outage, and requests succeed when the database is back.
         logger.warning("the database is not available yet", error=describe_error(error))
     _warn_about_unset(settings)
+    if settings.operator_second_factor != "required":
+        logger.warning(
+            "operators can sign in with a password alone; set OPERATOR_SECOND_FACTOR=required",
+            see="docs/operating.md",
+        )
     logger.info("serving", url=base)
 
 
@@ -139,5 +145,5 @@ def _warn_about_unset(settings: Settings) -> None:
 def _print_ready(base: str, issued: list[NewKey]) -> None:
     """Print the address, and the key of a first start, set apart from the log lines around them."""
     lines = [f"Gatehouse is ready:  {base}/graphql", *(f"A beta key to try:   {new.key}" for new in issued)]
-    sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
+    sys.stdout.write("\n" + "\n".join(map(in_terminal_language, lines)) + "\n\n")
     sys.stdout.flush()

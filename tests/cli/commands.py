@@ -1,15 +1,26 @@
 """`gatehouse …`, typed as an operator types it."""
 
+import asyncio
+import io
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any
+from unittest.mock import patch
 
 import orjson
+from typer.main import get_command
 
+from api.cli import app
+from api.cli.help import run
+from api.command_error import CommandError
+from api.database.engine import get_engine
 from tests.commands import Ended, run_command
 
 
 def type_in(*words: str, typed: str = "", **environment: str) -> Ended:
     """Run `gatehouse words…` in a terminal of 200 columns, and type `typed`."""
-    done = run_command("gatehouse", *words, typed=typed, **{"COLUMNS": "200", **environment})
+    done = run_command(
+        "gatehouse", *words, typed=typed, COLUMNS=environment.pop("COLUMNS", "200"), **environment
+    )
     assert "Traceback" not in done.stdout + done.stderr
     return done
 
@@ -38,3 +49,14 @@ def wrong_usage(*words: str) -> str:
     done = type_in(*words)
     assert (done.returncode, done.stdout) == (2, "")
     return done.stderr
+
+
+async def run_here(*words: str) -> Ended:
+    """Run `gatehouse words…` in this process: starting one takes half a second. Errors are not printed."""
+    output, errors, code = io.TextIOWrapper(io.BytesIO()), io.StringIO(), 1
+    # The pool belongs to the event loop of the tests; a command has its own.
+    with redirect_stdout(output), redirect_stderr(errors), patch.object(get_engine(), "pool", None):
+        with suppress(CommandError):
+            code = await asyncio.to_thread(run, get_command(app), list(words))
+        output.flush()
+    return Ended(code, output.buffer.getvalue().decode(), errors.getvalue())

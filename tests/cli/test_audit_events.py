@@ -95,7 +95,7 @@ async def test_following_continues_after_an_outage(
 ) -> None:
     await database.execute("INSERT INTO audit_events (action) VALUES ('before')")
     async with followed() as process:
-        await lines(process, 1)
+        await lines(process, 2)
         await database.execute("ALTER ROLE gatehouse NOLOGIN")
         try:
             await database.execute(
@@ -109,7 +109,7 @@ async def test_following_continues_after_an_outage(
         (line,) = await lines(process, 1)
 
     assert b"the database cannot be reached" in warning
-    assert " meanwhile " in f"{line} "
+    assert "meanwhile" in line
 
 
 async def test_events_are_printed_one_a_line_with_the_latest_last(
@@ -119,17 +119,17 @@ async def test_events_are_printed_one_a_line_with_the_latest_last(
     await api.login(answer["user"]["email"], "Wr0ng!word")
 
     shown = printed("audit").splitlines()
-    assert len(shown) == 3
+    assert len(shown) == 1 + 3
     assert "session.refused" in shown[-1]
-    assert f"{answer['user']['email']} (127.0.0.1)" in shown[-1]
-    assert '{"reason":"wrong password"}' in shown[-1]
-    assert len(printed("audit", "--limit", "2").splitlines()) == 2
-    assert printed("audit", "--action", "session.refused").splitlines() == shown[-1:]
+    assert f"\t{answer['user']['email']}\t127.0.0.1\t" in shown[-1]
+    assert shown[-1].endswith('\t{"reason":"wrong password"}')
+    assert len(printed("audit", "--limit", "2").splitlines()) == 1 + 2
+    assert printed("audit", "--action", "session.refused").splitlines() == [shown[0], shown[-1]]
     assert (
         printed("audit", "--tenant", "900.123.456", "--actor", answer["user"]["email"]).splitlines() == shown
     )
-    assert printed("audit", "--since", "2099-01-01") == ""
-    assert printed("audit", "--until", "2026-01-01") == ""
+    assert printed("audit", "--since", "2099-01-01").splitlines() == shown[:1]
+    assert printed("audit", "--until", "2026-01-01").splitlines() == shown[:1]
     assert printed("audit", "--until", "2099-01-01").splitlines() == shown
     assert "not found" in failure("audit", "--tenant", "900999999")
     for never in ("soon", "0001-01-01T00:00+14:00"):
@@ -143,5 +143,5 @@ async def test_an_event_cannot_write_control_characters_to_a_terminal(database: 
 
     output = printed("audit")
 
-    assert len(output.splitlines()) == 1
+    assert len(output.splitlines()) == 1 + 1
     assert "\x1b" not in output

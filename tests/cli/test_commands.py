@@ -259,4 +259,5 @@ def test_a_value_that_the_database_rejects_is_reported_in_one_line() -> None:
 async def test_a_database_without_tables_is_reported_in_one_line(empty_database: str) -> None:
     line = failure("keys", "issue", DATABASE_URL=empty_database)
 
-    assert line == "the database lacks migrations; run: piccolo migrations forwards all"
+    assert line is not None
+    assert line.endswith("run: piccolo migrations forwards all && gatehouse db verify")

@@ -1,15 +1,9 @@
 """What commands print: in a terminal, into a pipe, and where only ASCII can be shown."""
 
-import io
 import json
 import os
-import re
 import subprocess
-from collections.abc import Callable
-from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from importlib.metadata import version as installed
-from typing import Any
 
 import asyncpg
 import pytest
@@ -18,42 +12,10 @@ from rich.cells import cell_len
 from api.cli.keys.output import print_keys
 from api.cli.terminal import print_table
 from tests.cli.commands import type_in
+from tests.cli.conftest import LONG, TIME, Terminal, key_row
 from tests.support import GATEHOUSE, hire, issue_key
 
 pytestmark = pytest.mark.anyio
-
-LONG = "Panadería y Cafetería Doña Peña del Barrio La Candelaria 東京 " * 2
-
-TIME = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
-
-
-class TerminalOutput(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-Terminal = Callable[..., list[str]]
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Calls a function, and returns the lines that it prints to a terminal of 80 columns."""
-
-    def call(function: Callable[..., None], *arguments: Any) -> list[str]:
-        output = TerminalOutput()
-        monkeypatch.setenv("COLUMNS", "80")
-        with redirect_stdout(output):
-            function(*arguments)
-        return [re.sub(r"\x1b\[\d*m", "", line) for line in output.getvalue().splitlines()]
-
-    return call
-
-
-def key_row(**changes: Any) -> dict[str, Any]:
-    return {
-        "key": "BETA-AAAAA-AAAAA", "status": "AVAILABLE", "batch": LONG, "recipientEmail": f"{'a' * 60}@b.co",
-        "expiresAt": TIME, "notes": LONG, "usedAt": TIME, "usedBy": {"businessName": LONG}, **changes,
-    }  # fmt: skip
 
 
 def test_a_key_is_one_line_of_80_columns(terminal: Terminal) -> None:

@@ -20,11 +20,26 @@ from tests.support import Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
-PLATFORM_ONLY = ["mails", "one_time_codes", "server_processes", "known_devices"]
-"""Mails contain codes, and the second table their digests; the others show hosts and where people are. No
-tenant may read them."""
+PLATFORM_ONLY = [
+    "mails",
+    "one_time_codes",
+    "server_processes",
+    "known_devices",
+    "authenticator_apps",
+    "recovery_codes",
+]
+"""Mails contain codes, and the second table their digests; the next two show hosts and where people are; the
+others are second factors. No tenant may read them."""
 
 PROTECTED = ["users", "tenants", "sessions", "audit_events", *PLATFORM_ONLY]
+
+
+_OWNER = """(SELECT id FROM users WHERE "tenantId" = $1 UNION ALL SELECT $1 LIMIT 1)"""
+
+SECOND_FACTORS = {
+    "authenticator_apps": f"""INSERT INTO authenticator_apps ("userId", secret) VALUES ({_OWNER}, 'x')""",
+    "recovery_codes": f"""INSERT INTO recovery_codes ("userId", "codeDigest") VALUES ({_OWNER}, 'x')""",
+}
 
 
 @pytest.fixture
@@ -36,6 +51,8 @@ async def two_tenants(api_with_plans: Api, database: asyncpg.Connection) -> list
             VALUES ('x', 'x', 'x', now() + interval '1 hour', $1)""",
             answer["tenant"]["id"],
         )
+        for insert in SECOND_FACTORS.values():
+            await database.execute(insert, UUID(answer["tenant"]["id"]))
     return [UUID(answer["tenant"]["id"]) for answer in answers]
 
 
@@ -75,6 +92,7 @@ INSERTS = {
         VALUES ('x', 'x', 'x', now(), $1)""",
     "server_processes": """INSERT INTO server_processes (kind, host, "processId", version, release)
         VALUES ('server', $1::uuid::text, 1, 'x', 'x')""",
+    **SECOND_FACTORS,
     "known_devices": """INSERT INTO known_devices ("userId", network, agent)
         VALUES ((SELECT $1::uuid), 'x', 'x')""",
 }

@@ -1,9 +1,6 @@
 """`gatehouse db verify`: reports every kind of difference, with SQL that repairs it."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import asyncpg
 import pytest
 
 from api.deploy.verify import verify
+from tests.commands import run_command
 from tests.support import copy_project, migrate, run_gatehouse
 
 pytestmark = pytest.mark.anyio
@@ -274,17 +272,10 @@ async def test_what_a_later_version_made_stops_neither_it_nor_the_one_before(
     """With its bookkeeping lost, wholly or in part; and the older version finds nothing to undo."""
     copy_project(tmp_path)
     (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(LATER)
-    newer = {"PYTHONPATH": str(tmp_path)}
 
     def forwards() -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "piccolo.main", "migrations", "forwards", "all"],
-            cwd=tmp_path,
-            env={**os.environ, **newer, "DATABASE_URL": empty_database},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ("migrations", "forwards", "all")
+        done = run_command("piccolo", *words, cwd=tmp_path, DATABASE_URL=empty_database)
         assert done.returncode == 0, done.stdout + done.stderr
 
     forwards()
@@ -295,7 +286,7 @@ async def test_what_a_later_version_made_stops_neither_it_nor_the_one_before(
     forwards()
     await owner.close()
 
-    assert run_gatehouse(empty_database, "db", "verify", cwd=tmp_path, **newer)[0] == 0
+    assert run_gatehouse(empty_database, "db", "verify", cwd=tmp_path)[0] == 0
     older = run_gatehouse(empty_database, "db", "verify")
     assert older[0] == 0, older[1]
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from api.domain import fields
+from api.domain.beta_keys.key_format import candidate_keys, canonical
 from api.domain.errors import Problem
 from api.domain.phone_numbers import phone
 from api.domain.tax_ids import lookup_forms
@@ -28,6 +29,8 @@ def pasted_keys(key: str) -> list[str]:
         *(f"{key}{one}" for one in FORMATS[:12]),
         *(key.replace("-", f"{one}-") for one in FORMATS[:12]),
         *(key.replace("-", dash) for dash in DASHES + MINUS_SIGNS),
+        f"*{key}*",
+        f"Clave: «{key}».",
         key.lower(),
         symbols,
         symbols[4:],
@@ -53,6 +56,61 @@ async def test_a_key_is_found_in_any_spelling(
         assert answer.json()["valid"], ascii(typed)
     for filler in FILLERS:
         assert (await api.validate(f"{key}{filler}"))["reason"] == "NOT_FOUND"
+
+
+AROUND = [
+    *("*{}*", "_{}_", "~{}~", "`{}`", "```{}```", "«{}»", "« {} »", "“{}”", "„{}“", "‘{}’", '"{}"', "'{}'"),
+    *(
+        "{}.",
+        "{},",
+        "{}:",
+        "{};",
+        "{}!",
+        "({})",
+        "[{}]",
+        "<{}>",
+        "\u2022 {}",
+        "{}\u202f",
+        "\u3000{}\r\n",
+        "“*{}*,”",
+    ),
+]
+
+
+def test_what_a_chat_or_a_sentence_puts_around_a_value_is_dropped() -> None:
+    for around in AROUND:
+        key = around.format("BETA-7QX4M-9TKP2")
+        assert canonical(key) == "BETA-7QX4M-9TKP2", key
+        assert "BETA-7QX4M-9TKP2" in candidate_keys(around.format("7qx4m9tkp2")), around
+        assert fields.tax_id(around.format("900.123.456-8")) == "9001234568", around
+        assert phone(around.format("300 123 4567")) == "+573001234567", around
+        if around not in ("{}!", "\u2022 {}", "```{}```"):
+            assert fields.user_email(around.format("ana@example.com")) == "ana@example.com", around
+
+
+def test_a_key_is_found_in_a_sentence_or_a_link_that_has_one() -> None:
+    key = "BETA-7QX4M-9TKP2"
+    for typed in (
+        f"Clave: {key}",
+        f"Tu clave beta es *{key}*. Vence el 30.",
+        f"key={key}",
+        f"https://shop.example.com/registro?key={key}",
+        f"https://shop.example.com/registro?key={key.lower()}&utm=1",
+        f"https://shop.example.com/r/{key}/",
+        f"https://nam.example.com/?url=https%3A%2F%2Fshop.example.com%3Fkey%3D{key}&data={'x' * 300}",
+        f"{key} {key}",
+    ):
+        assert canonical(typed) == key, typed
+    for typed in (
+        f"{key} BETA-7QX4M-9TKP3",
+        f"X-{key}",
+        f"{key}-A",
+        f"{key}A",
+        f"{key}\u0301",
+        f"\u041a{key}",
+        f"Clave: {key}\u3164",
+    ):
+        assert key not in candidate_keys(typed), ascii(typed)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +167,10 @@ async def test_a_pasted_field_is_stored_clean(
         "mi\u0307ke@example.com",
         "o\u2019brien@example.com",
         "ana\u2044b@example.com",
+        "ana@m\u0130ke.com",
+        "eva@example.com <ana@example.com>",
+        "ana@example.com, eva@example.com",
+        "mailto:ana%2Bb@example.com",
         "ana@ex\u0430mple.com",
         "ana@xn--exmple-4nf.com",
     ],
@@ -119,6 +181,29 @@ def test_an_email_that_looks_like_another_is_refused(typed: str) -> None:
         fields.user_email(typed)
 
     assert refused.value.code in ("AMBIGUOUS_EMAIL", "INVALID_EMAIL")
+
+
+def test_an_email_is_read_as_a_mail_program_copies_it() -> None:
+    for typed in (
+        "mailto:ana@example.com",
+        "MAILTO:ana@example.com?subject=Hola",
+        "Ana <ana@example.com>",
+        '"Ríos, Ana" <ana@example.com>;',
+        "'ana@example.com' <ana@example.com>",
+        "<mailto:ana@example.com>",
+        "Correo electrónico: ana@example.com",
+        "E-mail: *ana@example.com*",
+        "ana＠example.com",
+        "ana﹫EXAMPLE．com",
+    ):
+        assert fields.user_email(typed) == "ana@example.com", typed
+    assert fields.user_email("_ana_@example.com") == "_ana_@example.com"
+
+
+def test_line_breaks_and_tabs_of_one_line_are_spaces() -> None:
+    assert fields.text(60)("Cra. 7 # 12-34\r\nLocal\t2\u2028Bogotá\n") == "Cra. 7 # 12-34 Local 2 Bogotá"
+    with pytest.raises(Problem):
+        fields.text(60)("Ana\x0bRíos")
 
 
 async def test_a_code_may_be_pasted_with_spaces_dashes_and_other_digits(
@@ -132,6 +217,8 @@ async def test_a_code_may_be_pasted_with_spaces_dashes_and_other_digits(
         lambda code: "".join(chr(0xFF10 + int(digit)) for digit in code),
         lambda code: "".join(chr(0x660 + int(digit)) for digit in code),
         lambda code: f"\u200b{code}\ufeff",
+        lambda code: f"*{code[:3]} {code[3:]}*.",
+        lambda code: f"Tu código es «{code}». Vence en 10 minutos.",
     ):
         await api.data(REQUEST_VERIFICATION, e="ana@example.com")
         code = (await mailed(database, "verification_code"))[-1]["code"]
@@ -184,6 +271,15 @@ async def test_a_code_proves_only_the_address_that_was_mailed(
         ("601 555 1234 #12", "+576015551234;ext=12"),
         ("tel:+57-601-5551234;ext=12", "+576015551234;ext=12"),
         ("+576015551234;ext=12", "+576015551234;ext=12"),
+        ("wa.me/573001234567", "+573001234567"),
+        ("https://wa.me/573001234567?text=Hola", "+573001234567"),
+        ("https://api.whatsapp.com/send?phone=573001234567", "+573001234567"),
+        ("'+57 300 123 4567", "+573001234567"),
+        ("=+573001234567", "+573001234567"),
+        ("\u260e\ufe0f 601 555 1234 ext. 12.", "+576015551234;ext=12"),
+        ("\U0001f4f1 Tel./WhatsApp: 300·123·4567", "+573001234567"),
+        ("+57 (0) 300_123_4567", "+573001234567"),
+        ("+39 (0)6 698 12345", "+390669812345"),
     ],
 )
 def test_a_phone_is_read_in_any_notation(typed: str, stored: str) -> None:
@@ -204,7 +300,11 @@ def test_a_mexican_phone_is_read_as_it_was_dialled_before(settings: Settings) ->
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "ext. 12", "x12", "300 123 4567 ext", "+57 300 123 4567 ext. 12345678"]
+    "typed",
+    [
+        *("", "ext. 12", "x12", "300 123 4567 ext", "+57 300 123 4567 ext. 12345678"),
+        *("300\u3164123 4567", "300 123 4567 / 310 123 4567", "3.00123E+09", "300 123 4567 (Ana)"),
+    ],
 )
 def test_what_is_no_phone_is_refused(typed: str) -> None:
     with pytest.raises(Problem):

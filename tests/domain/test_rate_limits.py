@@ -12,6 +12,7 @@ from api.domain import rate_limits
 from api.domain.actors import Client
 from api.domain.errors import RateLimited
 from api.schema.schema import schema
+from tests import account_acts
 from tests.domain.conftest import Clock
 from tests.schema.root_fields import RESTRICTED
 from tests.support import LOGIN, PASSWORD, REGISTER, Api, Settings, issue_key, registration
@@ -87,14 +88,14 @@ LIMITED: dict[str, tuple[Callable[[Api], Awaitable[dict[str, Any]]], str]] = {
     "resetPassword": (_reset, "RATE_LIMIT_LOGIN"),
     "requestEmailVerification": (_request_verification, "RATE_LIMIT_CODES"),
     "verifyEmail": (_verify, "RATE_LIMIT_LOGIN"),
+    "verifySecondFactor": (account_acts.verify_unknown_challenge, "RATE_LIMIT_LOGIN"),
 }
 """A request for each limited field, and the setting that limits it for one address."""
 
 UNLIMITED = {
     "logout": "needs a session, and ends it",
     "revokeSession": "needs a session, and ends one",
-    "signOutEverywhere": "needs a session, and ends it",
-    "endStaffSessions": "needs the session of an admin or a manager",
+    **account_acts.UNLIMITED,
     "changePassword": "wrong passwords of its account count, wherever they are tried; see below",
     "updateTenant": "needs an admin's session",
     "createStaff": "needs the session of somebody who looks after staff, and a free seat",
@@ -299,6 +300,22 @@ async def test_existing_keys_are_not_counted_as_guesses(
 
     assert answers == [None, None, "RATE_LIMITED"]
     assert code_of(await api.post(VALIDATE, k=key)) == "RATE_LIMITED"
+
+
+async def test_a_key_that_is_being_typed_is_no_guess(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    """The old front end asks from the tenth letter on, and so again after each correction."""
+    settings(RATE_LIMIT_WRONG_KEYS="1/minute")
+    key = await issue_key(database, key="BETA-ABCDE-FGHJK")
+    beginnings = [key[:length] for length in range(5, len(key))]
+
+    answers = [await api.validate(typed) for typed in (*beginnings, *beginnings[-3:], key)]
+
+    assert [answer["reason"] for answer in answers] == [*["NOT_FOUND"] * (len(answers) - 1), None]
+    for guess in ("BETA-ABCDE-FGHJ2", "BETA-ABCDE-FGHJ3"):
+        last = await api.post(VALIDATE, k=guess)
+    assert code_of(last) == "RATE_LIMITED"
 
 
 async def test_concurrent_guesses_of_keys_get_no_more_answers_than_the_limit(

@@ -1,5 +1,6 @@
 """Times and days that people and clients give, at every door."""
 
+import csv
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -184,6 +185,26 @@ async def test_the_last_second_of_the_day_is_part_of_it(
     yesterday = today - timedelta(days=1)
     refused = await api.data(UPDATE, operator, id=key["id"], input={"expiresAt": f"{yesterday}"})
     assert refused["updateBetaKey"] == {"fields": [{"code": "IN_THE_PAST"}]}
+
+
+async def test_files_name_the_day_and_are_read_as_they_are_written(
+    database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    issued, exported = tmp_path / "issued.csv", tmp_path / "exported.csv"
+    printed("keys", "issue", "--expires", "2099-11-30", "--csv", str(issued))
+    printed("keys", "export", "--output", str(exported))
+    rows = [next(csv.DictReader(file.read_text().splitlines())) for file in (issued, exported)]
+
+    assert [row["expiresAt"] for row in rows] == [
+        "2099-11-30T23:59:59.999999-05:00",
+        "2099-11-30 23:59:59.999999-05",
+    ]
+    for row in rows:
+        await database.execute("DELETE FROM beta_keys")
+        issued.write_text(f"key,expiresAt\n{row['key']},{row['expiresAt']}\n")
+        printed("keys", "import", str(issued))
+        stored = await database.fetchval('SELECT "expiresAt" FROM beta_keys')
+        assert stored == datetime.fromisoformat(END_IN_BOGOTA)
 
 
 AUDIT = "query($filter: AuditEventFilter) { auditEvents(filter: $filter) { edges { node { action } } } }"

@@ -101,7 +101,22 @@ async def test_a_hash_of_another_form_gets_400(served: Served, value: Any) -> No
     assert_refused(await served.client.post("/graphql", json=body), 400, "64 hexadecimal digits")
 
 
-@pytest.mark.parametrize("persisted", [7, [], {}, {"version": 2, "sha256Hash": "x"}])
+@pytest.mark.parametrize("version", [2, 0, "1", None])
+async def test_a_hash_of_another_version_is_not_supported(served: Served, version: Any) -> None:
+    """Apollo Server answers 400 without a code; with this code, Apollo's clients and urql send the query."""
+    persisted = {"version": version, "sha256Hash": "x"}
+    error = {
+        "message": "PersistedQueryNotSupported",
+        "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"},
+    }
+    body: dict[str, Any] = {"extensions": {"persistedQuery": persisted}}
+
+    assert await post(served, PLAIN, **body) == {"errors": [error]}
+    assert await post(served, PLAIN, query="", **body) == {"errors": [error]}
+    assert await post(served, PLAIN, query=HELLO, **body) == WORLD
+
+
+@pytest.mark.parametrize("persisted", [7, [], {}])
 async def test_other_kinds_of_persisted_queries_need_the_query(served: Served, persisted: Any) -> None:
     body: dict[str, Any] = {"extensions": {"persistedQuery": persisted}}
 

@@ -36,6 +36,8 @@ VALUES: dict[Template, dict[str, Any]] = {
         "minutes": 10,
     },
     Template.PASSWORD_CHANGED: {"firstName": "Ana"},
+    Template.SECOND_FACTOR_ON: {"firstName": "Ana"},
+    Template.SECOND_FACTOR_OFF: {"firstName": "Ana"},
     Template.BETA_KEY_INVITATION: {
         "key": "BETA-ABCDE-FGHJK",
         "expiresAt": "2026-12-01T04:59:59.999999+00:00",

@@ -1,13 +1,13 @@
 """`gatehouse` and `piccolo` for a shell, without the second that Python takes to import them.
 
-The programs in the folder that `write_programs` fills request a fork of the process of `tests.commands`, with
+The programs in the folder that `write_programs` fills request a fork of a process of `tests.commands`, with
 their own arguments, working directory, environment and standard streams, and end with its exit code.
 """
 
 import sys
 from pathlib import Path
 
-from tests.commands import PROGRAMS, forking_process
+from tests.commands import PROGRAMS, forking_processes
 
 PROGRAM = """#!{python} -IS
 import json, os, signal, socket, sys
@@ -27,7 +27,7 @@ sys.exit(code if code >= 0 else 128 - code)
 
 def write_programs(folder: Path) -> int:
     """Write the programs; returns the file descriptor that processes which run them have to inherit."""
-    requests = forking_process().fileno()
+    requests = forking_processes()[True].fileno()
     folder.mkdir()
     for name in PROGRAMS:
         program = folder / name

@@ -77,3 +77,16 @@ def test_a_cycle_within_a_package_breaks_the_contract(output: str) -> None:
 
 def test_a_new_module_that_no_layer_names_breaks_the_contract(output: str) -> None:
     assert "not listed as layers:\n\n- api.new_module" in section(output, "Imports go one way")
+
+
+def test_help_loads_nothing_of_single_commands() -> None:
+    """Each of these modules takes longer to load than all that `gatehouse --help` needs."""
+    script = (
+        "import sys, api.cli; print(*{'api.settings', 'piccolo', 'babel', 'strawberry'} & sys.modules.keys())"
+    )
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert loaded.stdout.split() == []

@@ -108,7 +108,7 @@ def _expected(command: str) -> str:
 
 def test_every_audit_action_is_listed() -> None:
     listed = re.findall(r"`([a-z_]+\.[a-z_]+)`", DOCUMENT[DOCUMENT.index("| about | actions |") :])
-    features = "beta_key|tenant|staff|operator|user|session|password|email"
+    features = "beta_key|tenant|staff|operator|user|session|second_factor|password|email"
     recorded = {
         action
         for file in (ROOT / "api").rglob("*.py")

@@ -16,6 +16,7 @@ LATE_IMPORTS = {
     "api/http/metrics_port.py": "prometheus_client takes time and memory, and metrics are off by default",
     "api/observability/middleware.py": "the same holds for prometheus_client and OpenTelemetry",
     "api/setting_types.py": "phonenumbers and stdnum take longer to load than all settings together",
+    "api/terminal_language.py": "most commands run in English and need no Spanish",
     "api/written_times.py": "Babel takes longer to load than a command that prints no time in words",
 }
 """The modules outside of `api/cli`, whose docstring has the rule for commands, that import in functions."""

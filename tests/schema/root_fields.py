@@ -39,6 +39,10 @@ RESTRICTED = {
         OPERATOR,
         "mutation($id: ID!) { requestTenantDeletion(id: $id) { __typename } }",
     ),
+    "resetSecondFactor": (
+        OPERATOR,
+        "mutation($id: ID!) { resetSecondFactor(userId: $id) { __typename } }",
+    ),
     "operators": (OPERATOR, "{ operators { id } }"),
     "removeOperator": (OPERATOR, "mutation($id: ID!) { removeOperator(id: $id) { __typename } }"),
     "deactivateOperator": (OPERATOR, "mutation($id: ID!) { deactivateOperator(id: $id) { __typename } }"),

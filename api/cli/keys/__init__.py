@@ -2,7 +2,7 @@
 
 import typer
 
-from api.cli.keys import changes, files, issue, listing
+from api.cli.keys import changes, files, issue, listing, send
 
 keys = typer.Typer(help="Issue and manage beta keys.", no_args_is_help=True)
 
@@ -15,4 +15,4 @@ keys.command("invite")(changes.invite)
 keys.command("revoke")(changes.revoke)
 keys.command("export")(files.export)
 keys.command("import")(files.import_file)
-keys.command("send")(files.send)
+keys.command("send")(send.send)

@@ -1,6 +1,7 @@
 """`gatehouse keys update|invite|revoke`: changes of one beta key."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,9 +9,17 @@ from uuid import UUID
 import typer
 
 from api.cli.keys.listing import not_found
-from api.cli.keys.options import KeyArgument, Language, LanguageOption, actor_with_language, parse_expiry
+from api.cli.keys.options import (
+    KeyArgument,
+    Language,
+    LanguageOption,
+    YesOption,
+    actor_with_language,
+    describe_holder,
+    parse_expiry,
+)
 from api.cli.keys.output import key_fields, print_key
-from api.cli.terminal import Json
+from api.cli.terminal import Json, confirm, say
 from api.command_error import CommandError
 from api.domain.errors import Conflict, NotFound
 
@@ -46,18 +55,38 @@ def invite(
         str, typer.Argument(metavar="EMAIL", help="The recipient; only this address may use the key then.")
     ],
     language: LanguageOption = Language.en,
+    yes: YesOption = False,
     json: Json = False,
 ) -> None:
-    """Mail an invitation with a beta key to one address."""
+    """Mail an invitation with a beta key to one address; ask first if that has an account."""
     from api.domain.beta_keys.invitations import send_key
 
     actor = actor_with_language(language)
+
+    async def ask_and_send(key_id: UUID) -> None:
+        await _confirm_registered(email, yes)
+        await send_key(actor, key_id, email, even_if_registered=True)
+
     _change(
         key,
-        lambda key_id: send_key(actor, key_id, email),
+        ask_and_send,
         json,
         conflict="is not available or belongs to another recipient, so it cannot be sent",
     )
+
+
+async def _confirm_registered(email: str, yes: bool) -> None:
+    """Warn before a mail to an address that cannot register. Raises `CommandError` if it cannot ask."""
+    from api.domain.accounts.holders import find_holders
+    from api.domain.email_addresses import as_registered
+
+    for holder in (await find_holders([as_registered(email)])).values():
+        warning = f"{email} {describe_holder(holder)}, so this address cannot register with a key"
+        if not yes and not sys.stdin.isatty():
+            raise CommandError(f"nothing was sent: {warning}; to send it anyway, add --yes")
+        say(warning, err=True)
+        if not yes:
+            confirm("Send the key anyway?")
 
 
 def revoke(

@@ -1,32 +1,21 @@
-"""`gatehouse keys export|import|send`: beta keys and email addresses in files."""
+"""`gatehouse keys export|import`: beta keys in files."""
 
 import asyncio
-import csv
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api import written_times
-from api.cli.files import new_file
-from api.cli.keys.options import (
-    BatchOption,
-    Language,
-    LanguageOption,
-    SearchOption,
-    StatusOption,
-    actor_with_language,
-    build_filter,
-)
+from api.cli.files import new_file, seekable_file
+from api.cli.keys.options import BatchOption, SearchOption, StatusOption, build_filter
+from api.cli.terminal import say
 from api.command_error import CommandError
-from api.domain.errors import InvalidInput, NotFound, RateLimited
 from api.messages import message
+
+if TYPE_CHECKING:
+    from api.domain.csv_files import BadLines
 
 
 class Format(StrEnum):
@@ -55,107 +44,51 @@ def export(
     else:
         with new_file(output) as file:
             count = asyncio.run(write(key_filter, file.buffer))
-        typer.echo(f"{count} keys written to {output}")
+        say(f"{count} keys written to {output}")
 
 
 def import_file(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="CSV with a heading: key, notes, batch, expiresAt, recipientEmail."
+            metavar="FILE",
+            help="CSV with a heading: key, notes, batch, expiresAt, recipientEmail, status, in English or "
+            "Spanish; - is standard input.",
         ),
     ],
 ) -> None:
-    """Import beta keys that another system issued, all or none; print each bad line with its number."""
+    """Import the available beta keys of a file, all or none; print each doubtful line with its number."""
     from api.domain.actors import SYSTEM_ACTOR
-    from api.domain.beta_keys.file_import import BadLines, import_keys
+    from api.domain.beta_keys.file_import import import_keys
+    from api.domain.csv_files import BadLines
 
-    with _open_text(file) as text:
+    with seekable_file(file) as content:
         try:
-            count = asyncio.run(import_keys(SYSTEM_ACTOR, text, file.name))
+            imported = asyncio.run(import_keys(SYSTEM_ACTOR, content, file.name))
         except BadLines as bad:
-            for problem in bad.problems:
-                description = message(problem.code, "en", **problem.limits)
-                typer.echo(f"line {problem.line}, {problem.column}: {description}", err=True)
-            shown = f"; the first {len(bad.problems)} are shown" if bad.count > len(bad.problems) else ""
-            raise CommandError(f"nothing was imported: {bad.count} problems in {file}{shown}") from None
-    typer.echo(f"{count} keys imported")
+            raise refused_lines(bad, file, "nothing was imported") from None
+    for status, lines in imported.unavailable.items():
+        say(f"not imported, because they are {status.lower()}: {_lines(lines)}", err=True)
+    if imported.ignored:
+        say(f"columns that were not imported: {', '.join(imported.ignored)}", err=True)
+    if imported.keys:
+        say(f"{imported.keys} keys imported")
+    else:
+        say(f"there was nothing to import: {file} has no available keys")
 
 
-@contextmanager
-def _open_text(file: Path) -> Iterator[TextIO]:
-    """Raises `CommandError` for a file that cannot be opened or is not UTF-8."""
-    try:
-        # Spreadsheets write a byte order mark, which `utf-8-sig` skips.
-        text = file.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        # Only here: an OSError inside the block may come from the database connection.
-        raise CommandError(f"{file} cannot be read ({error.strerror})") from None
-    try:
-        with text:
-            yield text
-    except UnicodeDecodeError:
-        raise CommandError(f"{file} is not in UTF-8; save it as CSV in UTF-8") from None
+def _lines(numbers: list[int]) -> str:
+    """At most ten of the lines, and how many more there are."""
+    shown = ", ".join(map(str, numbers[:10]))
+    more = f" and {len(numbers) - 10} more" if len(numbers) > 10 else ""
+    return f"{'line' if len(numbers) == 1 else 'lines'} {shown}{more}"
 
 
-def send(
-    batch: Annotated[str, typer.Option(help="The batch whose keys are sent.")],
-    to: Annotated[
-        Path, typer.Option(help="A file of addresses: one a line, or CSV with a column named email.")
-    ],
-    language: LanguageOption = Language.en,
-) -> None:
-    """Mail each address one key of a batch; an address that has one gets no other. Safe to run again."""
-    with _open_text(to) as text:
-        try:
-            addresses = list(_read_addresses(text))
-        except csv.Error as error:
-            raise CommandError(f"{to} is not CSV ({error}); is a quotation mark missing?") from None
-    failed = asyncio.run(_send_all(batch, addresses, language))
-    if failed:
-        raise CommandError(
-            f"{failed} of {len(addresses)} addresses got no key; fix the cause above and run this again"
-        )
-
-
-def _read_addresses(text: TextIO) -> Iterator[str]:
-    from api.domain.beta_keys.file_import import delimiter_of
-
-    top = text.readline()
-    lines = csv.reader(chain([top], text), delimiter=delimiter_of(top))
-    rows = ([cell.strip() for cell in row] for row in lines if any(cell.strip() for cell in row))
-    first = next(rows, [])
-    heading = [cell.lower() for cell in first]
-    column = heading.index("email") if "email" in heading else 0
-    if first and "email" not in heading:
-        yield first[0]
-    for row in rows:
-        yield row[column] if column < len(row) else ""
-
-
-async def _send_all(batch: str, addresses: list[str], language: Language) -> int:
-    """Print a line for each address. Returns the number of addresses that got no key."""
-    from api.domain.beta_keys.invitations import invite
-
-    actor = actor_with_language(language)
-    failed = 0
-    for address in addresses:
-        while True:
-            try:
-                outcome = "sent" if await invite(actor, batch, address) else "already has a key"
-            except RateLimited as limited:
-                await _wait(limited.retry_after_seconds)
-                continue
-            except InvalidInput:
-                failed, outcome = failed + 1, "is not a valid email address"
-            except NotFound:
-                failed, outcome = failed + 1, f"batch {batch} has no keys left"
-            break
-        typer.echo(f"{address}: {outcome}")
-    return failed
-
-
-async def _wait(seconds: int) -> None:
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
-    typer.echo(f"hourly limit of invitations reached; continuing at {written_times.short(until)}", err=True)
-    await asyncio.sleep(seconds)
+def refused_lines(bad: "BadLines", file: Path, consequence: str) -> CommandError:
+    """Print each problem of a file, and return the error that says what did not happen."""
+    for problem in bad.problems:
+        place = f"line {problem.line}, {problem.column}" if problem.column else f"line {problem.line}"
+        say(f"{place}: {message(problem.code, 'en', **problem.limits)}", err=True)
+    shown = f"; the first {len(bad.problems)} are shown" if bad.count > len(bad.problems) else ""
+    problems = "1 problem" if bad.count == 1 else f"{bad.count} problems"
+    return CommandError(f"{consequence}: {problems} in {file}{shown}")

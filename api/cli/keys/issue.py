@@ -15,7 +15,7 @@ import typer
 from api.cli.files import flush_to_disk, new_file, progress_bar
 from api.cli.keys.options import parse_expiry
 from api.cli.keys.output import new_key_fields, print_keys
-from api.cli.terminal import Json, to_json
+from api.cli.terminal import Json, say, to_json
 from api.command_error import CommandError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def issue(
     issue_into = partial(issue_keys, SYSTEM_ACTOR, options)
     if csv_file is not None:
         _issue_csv(csv_file, options, issue_into)
-        typer.echo(f"{count} keys written to {csv_file}")
+        say(f"{count} keys written to {csv_file}")
     elif json:
         _issue_json(options, issue_into)
     else:
@@ -75,14 +75,15 @@ def _issue_csv(path: Path, options: "IssueOptions", issue_into: "IssueKeys") -> 
     All of them are on the disk before the transaction commits, so a full disk issues nothing. The file gets
     its name after the commit, so a file with a name never holds keys that were not issued.
     """
+    from api import written_times
     from api.domain.beta_keys.file_export import formula_safe
 
     common = [formula_safe(text or "") for text in (options.notes, options.batch, options.recipient_email)]
-    expires = options.expires_at.isoformat() if options.expires_at else ""
+    expires = written_times.iso(options.expires_at) if options.expires_at else ""
     missing, issued = options.count, False
     try:
         with new_file(path) as file, progress_bar(options.count) as advance:
-            rows = csv.writer(file)
+            rows = csv.writer(file, quoting=csv.QUOTE_ALL)
             rows.writerow(("key", "notes", "batch", "recipientEmail", "expiresAt"))
 
             def write(keys: "list[NewKey]") -> None:

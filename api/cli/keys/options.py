@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.terminal import format_value
+
 if TYPE_CHECKING:
+    from api.domain.accounts.holders import Holder
     from api.domain.actors import Actor
     from api.domain.beta_keys.listing import KeyFilter
 
@@ -38,6 +41,10 @@ SearchOption = Annotated[
     typer.Option("--search", help="Only keys with this text in the key, the notes or the recipient."),
 ]
 LanguageOption = Annotated[Language, typer.Option("--language", help="The language of the mail.")]
+
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Send without asking, also to an address that has an account.")
+]
 
 
 def build_filter(status: Status | None, batch: str | None, search: str | None) -> "KeyFilter":
@@ -74,3 +81,15 @@ def actor_with_language(language: Language) -> "Actor":
     from api.domain.actors import Actor, Client
 
     return Actor(None, None, Client(language=language.value))
+
+
+def describe_holder(holder: "Holder") -> str:
+    """What an operator needs to know of the account that holds an address."""
+    if holder.business_name is None:
+        return "has an account"
+    if holder.erased_at is None:
+        return f"has an account of {holder.business_name}, tax id {holder.nit}"
+    return (
+        f"has an account of {holder.business_name}, tax id {holder.nit}, which is deleted, and is erased "
+        f"{format_value(holder.erased_at)} (to restore it: gatehouse tenants restore {holder.nit})"
+    )

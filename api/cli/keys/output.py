@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from api.cli.terminal import format_value, print_json, print_table
+from api.cli.terminal import format_value, in_table, print_json, print_table
 
 if TYPE_CHECKING:
     from api.domain.beta_keys.issue import IssueOptions, NewKey
@@ -82,7 +82,8 @@ def _print(keys: list[dict[str, Any]], lines: int | None) -> None:
 def _history(key: dict[str, Any]) -> str | None:
     if key["usedAt"] is not None:
         tenant = key["usedBy"]["businessName"] if key["usedBy"] else "a deleted business"
-        return f"used by {tenant}, {format_value(key['usedAt'])}"
+        return in_table(f"used by {tenant}, {format_value(key['usedAt'])}")
     if key["revokedAt"] is not None:
-        return f"revoked {format_value(key['revokedAt'])}: {key['revokedReason'] or 'no reason given'}"
-    return None if key["sentAt"] is None else f"sent {format_value(key['sentAt'])}"
+        reason = key["revokedReason"] or "no reason given"
+        return in_table(f"revoked {format_value(key['revokedAt'])}: {reason}")
+    return None if key["sentAt"] is None else in_table(f"sent {format_value(key['sentAt'])}")

@@ -1,6 +1,6 @@
 """`gatehouse db adopt`: converts a database of the old system into one of Gatehouse, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
@@ -26,6 +26,7 @@ from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import all_migrations
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.privileges import require_privileges
+from api.deploy.migrations.retained_data import retained_tables
 from api.deploy.migrations.transactions import in_transaction
 from api.deploy.schema.catalog import Catalog, current_schema, read_catalog
 from api.deploy.schema.differences import VERIFY, differences, require_schema
@@ -65,7 +66,7 @@ async def _adopt(connection: Any, plan: Plan) -> None:
     pending = await pending_migrations()
     if not pending and not found:
         return
-    _require_tables(expected, actual)
+    _require_tables(expected, actual, await retained_tables(connection))
     await _require_ownership(connection, actual)
     for table, one in actual.items():
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -95,10 +96,10 @@ async def _adopt(connection: Any, plan: Plan) -> None:
         await _convert(connection, plan, steps, expected, columns)
 
 
-def _require_tables(expected: Catalog, actual: Catalog) -> None:
+def _require_tables(expected: Catalog, actual: Catalog, retained: Collection[str]) -> None:
     if not actual:
         raise CommandError(f"there is no table users to adopt; run: {FORWARDS}")
-    if problem := problem_of_other_tables(expected, actual):
+    if problem := problem_of_other_tables(expected, actual, retained=retained):
         raise CommandError(problem)
 
 

@@ -1,7 +1,7 @@
 """How Gatehouse writes values that the old system wrote in other ways: it would not find those."""
 
 from api.domain.errors import Problem
-from api.domain.tax_ids import letters_and_digits, tax_id
+from api.domain.tax_ids import MAX_LENGTH, tax_id, without_rules
 from api.key_shape import KEY_PATTERN
 
 # What Python's `str.strip` removes from a typed value, but for rare spaces.
@@ -36,6 +36,6 @@ def stored_tax_id(old: str | None) -> str:
     try:
         return tax_id(old or "")
     except Problem:
-        # No new registration has this id, and a lookup tries the letters and digits of what is typed.
-        compact = letters_and_digits(old or "")
-    return compact if 0 < len(compact) <= 50 else old or ""
+        # The rules of today refuse it. Lookups find it, and a registration of the same business compares it.
+        compact = without_rules(old or "")
+    return compact if 0 < len(compact) <= MAX_LENGTH else old or ""

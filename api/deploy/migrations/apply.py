@@ -7,8 +7,8 @@ import asyncpg
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
-from api.deploy.migrations import history, retained_data, retained_objects
-from api.deploy.migrations.backfill_run import Report
+from api.deploy.migrations import contracted_objects, history, retained_data, retained_objects
+from api.deploy.migrations.backfill_run import Lines, Report
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema, created_tables
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
@@ -68,16 +68,35 @@ async def apply_migrations(
     else:
         await _preflight(migrations, expected, allowed)
         await _create_schema_for_old_values(migrations)
+        await _announce_contracts(migrations, report)
     await in_transaction(
         lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
     )
+    printed = Lines(report)
     for migration in migrations:
-        report(f"  {migration.migration_id} forwards … ")
-        lines = await _apply(migration, expected, allowed, fake=fake, report=report)
-        report("faked\n" if fake else "ok\n")
+        printed(f"  {migration.migration_id} forwards … ")
+        lines = await _apply(migration, expected, allowed, fake=fake, report=printed)
+        printed.end_step("faked" if fake else "ok")
         for line in lines:
-            report(f"    {line}\n")
+            printed(f"    {line}\n")
     await put_back_objects(report=report)
+
+
+async def _announce_contracts(migrations: Sequence[SqlMigration], report: Report) -> None:
+    lines: list[str] = []
+
+    async def announce(connection: Any) -> None:
+        lines[:] = [
+            line
+            for migration in migrations
+            for contract in migration.contracts.values()
+            for line in await contracted_objects.announce(connection, contract.drop(migration.migration_id))
+        ]
+
+    if any(migration.contracts for migration in migrations):
+        await in_transaction(announce)
+    for line in lines:
+        report(f"  {line}\n")
 
 
 async def put_back_objects(*, report: Report) -> None:
@@ -112,7 +131,8 @@ async def _advice(expected: ExpectedSchema) -> str:
     async with get_engine().transaction() as transaction:
         connection = transaction.connection
         actual = await read_catalog(connection, await current_schema(connection), only=expected.final)
-    return advice(expected.final, actual, created)
+        retained = await retained_data.retained_tables(connection)
+    return advice(expected.final, actual, created, retained)
 
 
 async def _create_schema_for_old_values(migrations: Sequence[SqlMigration]) -> None:
@@ -128,7 +148,7 @@ async def _apply(
     allowed: Collection[str],
     *,
     fake: bool,
-    report: Report,
+    report: Lines,
 ) -> list[str]:
     """Apply and record one migration. The record is part of the last transaction of its steps."""
 

@@ -16,6 +16,7 @@ from api.deploy.migrations.backfill import Backfill
 Report = Callable[[str], object]
 """Prints a text; line breaks are part of it."""
 
+
 LINE_INTERVAL = 10.0
 """Seconds between two lines of progress, without a terminal."""
 
@@ -29,7 +30,23 @@ SESSION_SETTINGS = "SET client_min_messages = warning; SET statement_timeout = 0
 _OF_TOTAL = re.compile(r"(\S+): ([\d,]+) of ([\d,]+) rows")
 
 
-async def run_backfill(statement: str, report: Report) -> None:
+class Lines:
+    """A `Report` that knows whether the next text begins a line."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.at_start = True
+
+    def __call__(self, text: str) -> None:
+        self._report(text)
+        self.at_start = text.endswith(("\n", ERASE_LINE))
+
+    def end_step(self, text: str) -> None:
+        """Print `text` in the line of the step, or indented, if others have followed that."""
+        self(f"{'  ' * self.at_start}{text}\n")
+
+
+async def run_backfill(statement: str, report: Lines) -> None:
     """Run the statement of a `Backfill`, or the one that restores its old values.
 
     Raises `CommandError` if it refuses. When this process is killed, PostgreSQL ends the statement within a
@@ -54,11 +71,11 @@ async def run_backfill(statement: str, report: Report) -> None:
 class _Progress:
     """A bar at a terminal, a line every `LINE_INTERVAL` seconds elsewhere; and a line for other messages."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Lines) -> None:
         self._report = report
         self._draws = sys.stdout.isatty()
         self._next_line = time.monotonic() + LINE_INTERVAL
-        self._started = False
+        self._has_bar = False
 
     def show(self, message: str) -> None:
         found = _OF_TOTAL.fullmatch(message)
@@ -70,17 +87,16 @@ class _Progress:
             self._write(message)
 
     def _write(self, text: str, *, ends: bool = True) -> None:
-        if not self._started:
+        if self._has_bar:
+            self._report(ERASE_LINE)
+        elif not self._report.at_start:
             self._report("\n")
-            self._started = True
-        erase = ERASE_LINE if self._draws else ""
-        end = "\n" if ends else ""
-        self._report(f"{erase}    {text}{end}")
+        self._report(f"    {text}\n" if ends else f"    {text}")
+        self._has_bar = not ends
 
     def end(self) -> None:
-        """Indent what the caller prints next."""
-        if self._started:
-            self._report(f"{ERASE_LINE}  " if self._draws else "  ")
+        if self._has_bar:
+            self._report(ERASE_LINE)
 
 
 def _bar(done: int, total: int) -> str:

@@ -6,7 +6,7 @@ The first one is a `Retire` or a `Rename`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from api.deploy.migrations import backfill_sql, retained_columns, retained_data
+from api.deploy.migrations import backfill_sql, contracted_objects, retained_columns, retained_data
 from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.backfill_sql import PLATFORM
 from api.deploy.migrations.expand import ColumnPair, Loop, Part, require_values
@@ -55,14 +55,22 @@ class Contract:
 
     def parts(self, migration_id: str, number: int) -> list[Part]:
         copy = self.copy(migration_id, number)
-        drop = "\n".join(
+        drop = self.drop(migration_id)
+        return [drop] if copy is None else [Loop(self._keep(copy)), drop]
+
+    def drop(self, migration_id: str) -> str:
+        """Run it in a transaction."""
+        pair = [self.pair.name] if self.pair else []
+        created = [*(one.name for one in self.indexes), *self.constraints, *pair]
+        return "\n".join(
             [
                 self.refuse_if_used(migration_id, lock=True),
+                contracted_objects.BEFORE,
                 self.pair.drop_trigger if self.pair else "",
                 f'ALTER TABLE {self.table} DROP COLUMN IF EXISTS "{self.column}";',
+                contracted_objects.save_dropped(migration_id, created, self.table, self.column),
             ]
         )
-        return [drop] if copy is None else [Loop(self._keep(copy)), drop]
 
     def refuse_if_used(self, migration_id: str, *, unless: str = "false", lock: bool = False) -> str:
         """SQL that refuses while a server uses the column, or while an object depends on it.

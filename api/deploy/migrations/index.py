@@ -58,20 +58,29 @@ async def create_index(index: Index) -> None:
 
 async def _execute(connection: Any, sql: str, index: Index) -> None:
     statement = asyncio.ensure_future(connection.execute(sql))
-    watcher: Any = await get_engine().get_new_connection()
     try:
-        blocked = 0.0
-        while not (await asyncio.wait([statement], timeout=POLL_INTERVAL))[0]:
-            blockers = await watcher.fetchval("SELECT pg_blocking_pids($1)", connection.get_server_pid())
-            blocked = blocked + POLL_INTERVAL if blockers else 0.0
-            if blocked > BLOCKED_TIMEOUT:
-                raise CommandError(
-                    f"the index {index.name} waited {BLOCKED_TIMEOUT:g} s for an open transaction"
-                    f" (PostgreSQL process {blockers[0]}); wait for its end, or end it with:"
-                    f" SELECT pg_terminate_backend({blockers[0]}); then run the migrations again"
-                )
+        if not await _is_done(statement):
+            async with get_engine().separate_connection() as watcher:
+                await _refuse_if_blocked(watcher, statement, connection.get_server_pid(), index)
         await statement
     finally:
         if statement.cancel():
             await asyncio.wait([statement])
-        await watcher.close()
+
+
+async def _is_done(statement: asyncio.Future[Any]) -> bool:
+    done, _ = await asyncio.wait([statement], timeout=POLL_INTERVAL)
+    return bool(done)
+
+
+async def _refuse_if_blocked(watcher: Any, statement: asyncio.Future[Any], pid: int, index: Index) -> None:
+    blocked = 0.0
+    while not await _is_done(statement):
+        blockers = await watcher.fetchval("SELECT pg_blocking_pids($1)", pid)
+        blocked = blocked + POLL_INTERVAL if blockers else 0.0
+        if blocked > BLOCKED_TIMEOUT:
+            raise CommandError(
+                f"the index {index.name} waited {BLOCKED_TIMEOUT:g} s for an open transaction"
+                f" (PostgreSQL process {blockers[0]}); wait for its end, or end it with:"
+                f" SELECT pg_terminate_backend({blockers[0]}); then run the migrations again"
+            )

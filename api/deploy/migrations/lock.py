@@ -11,6 +11,7 @@ from api.command_error import CommandError
 from api.database.engine import get_engine
 from api.deploy.migrations.pooler import require_direct_connection
 from api.settings import get_settings
+from api.terminal_language import in_terminal_language
 
 # The key of the advisory lock: the letters "gate". No other program may lock it in this database.
 KEY = 0x67617465
@@ -50,7 +51,8 @@ async def migration_lock() -> AsyncIterator[None]:
 
                 connection.add_termination_listener(cancel_block)
                 try:
-                    yield
+                    async with get_engine().reuse_connections():
+                        yield
                 finally:
                     connection.remove_termination_listener(cancel_block)
         except TimeoutError:
@@ -74,7 +76,8 @@ async def _acquire(connection: Any) -> None:
                 f"wait for it, or end it with: SELECT pg_terminate_backend({holder})"
             )
         if not reported:
-            sys.stdout.write(f"waiting for another migration (PostgreSQL process {holder}) …\n")
+            waiting = f"waiting for another migration (PostgreSQL process {holder}) …"
+            sys.stdout.write(f"{in_terminal_language(waiting)}\n")
             sys.stdout.flush()
             reported = True
         await asyncio.sleep(POLL_INTERVAL)

@@ -9,7 +9,7 @@ from typing import Any
 from api.command_error import CommandError
 from api.deploy.migrations import retained_columns, retained_data, retained_objects
 from api.deploy.migrations.backfill import Backfill
-from api.deploy.migrations.backfill_run import Report, run_backfill
+from api.deploy.migrations.backfill_run import Lines, run_backfill
 from api.deploy.migrations.contract import Contract
 from api.deploy.migrations.expand import Part
 from api.deploy.migrations.index import Index, create_index
@@ -204,7 +204,7 @@ class SqlMigration:
         expected: Catalog,
         later: Catalog,
         allowed: Collection[str],
-        report: Report,
+        report: Lines,
     ) -> list[str]:
         """Run every step; `insert_record` is called in the last transaction.
 
@@ -231,7 +231,7 @@ class SqlMigration:
         await in_transaction(finish)
         return lines
 
-    async def _run_part(self, part: Part, report: Report) -> None:
+    async def _run_part(self, part: Part, report: Lines) -> None:
         if isinstance(part, Index):
             await create_index(part)
         elif isinstance(part, str):
@@ -242,7 +242,7 @@ class SqlMigration:
     async def _run_sql(self, connection: Any, sql: str) -> None:
         await retained_data.execute(connection, self.step_script(sql))
 
-    async def revert(self, delete_record: WriteHistory, report: Report) -> list[str]:
+    async def revert(self, delete_record: WriteHistory, report: Lines) -> list[str]:
         """Restore the values that backfills have changed, then revert the rest in one transaction.
 
         Returns a line for each table whose data is retained.

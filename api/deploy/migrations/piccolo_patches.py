@@ -39,6 +39,7 @@ from api.deploy.migrations.revert import (
     require_reversible,
     revert_migrations,
 )
+from api.terminal_language import in_terminal_language
 
 Run = Callable[..., Awaitable[MigrationResult]]
 
@@ -90,7 +91,7 @@ def _one_line_errors(run: Run) -> Run:
             if (message := failure_message(error)) is None:
                 raise
         sys.stdout.flush()
-        sys.stderr.write(f"\ngatehouse: {message}\n")
+        sys.stderr.write(f"\ngatehouse: {in_terminal_language(message)}\n")
         return MigrationResult(success=False, message=message)
 
     return run_and_report
@@ -108,7 +109,8 @@ async def _run_forwards(
             await get_engine().check_role()
         except UnsafeRole as warning:
             # A warning only, because some deployments have no other role. This one will own the tables.
-            sys.stderr.write(f"gatehouse: warning: {warning}\n")
+            line = in_terminal_language(f"warning: {warning}")
+            sys.stderr.write(f"gatehouse: {line}\n")
         return await _piccolos_run_forwards(app_name, migration_id, fake, preview)
 
 

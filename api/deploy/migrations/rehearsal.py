@@ -11,7 +11,11 @@ from api.deploy.migrations.expand import Rename
 from api.deploy.migrations.migration import SqlMigration
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.transactions import in_transaction
+from api.deploy.schema.differences import VERIFY
 from api.observability.error_descriptions import describe_error
+
+_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedObjectError)
+"""A person has dropped what the migrations have created."""
 
 
 async def rehearse_revert(migrations: Sequence[SqlMigration]) -> list[str]:
@@ -50,8 +54,10 @@ async def _execute(connection: Any, migration_id: str, sql: str) -> None:
     except asyncpg.PostgresError as error:
         detail = " ".join(str(getattr(error, "detail", None) or "").split())
         reason = f"{describe_error(error)}{f' ({detail})' * bool(detail)}"
+        is_missing = isinstance(error, _MISSING)
         raise CommandError(
-            f"nothing was reverted: {migration_id} would fail: {reason}; correct that and run it again"
+            f"nothing was reverted: {migration_id} would fail: {reason};"
+            f" {VERIFY if is_missing else 'correct that and run it again'}"
         ) from None
 
 

@@ -156,6 +156,12 @@ def already_retained(copy: str) -> str:
     )
 
 
+async def retained_tables(connection: Any) -> set[str]:
+    """The names of the tables in the schema."""
+    rows = await connection.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = $1", SCHEMA)
+    return {row[0] for row in rows}
+
+
 async def erase_retained_data() -> dict[str, int]:
     """Erase all retained data; returns how many rows each table had.
 

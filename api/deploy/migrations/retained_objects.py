@@ -20,6 +20,24 @@ DROP TABLE IF EXISTS pg_temp.gatehouse_before;
 CREATE TEMP TABLE gatehouse_before ON COMMIT DROP AS SELECT * FROM {FUNCTION}();"""
 """Run it in the transaction of the revert, before anything is dropped and after `CREATE_FUNCTION`."""
 
+
+def save_lost(table: str) -> str:
+    """Statements of PL/pgSQL that write the lost objects to `table`."""
+    return f"""\
+{CREATE_SCHEMA_BODY}
+    IF to_regclass('{table}') IS NULL THEN
+        CREATE TABLE {table} (
+            kind text, relation text, name text, position int, definition text, statements text[],
+            migration text, lost boolean, problem text, PRIMARY KEY (kind, relation, name)
+        );
+    END IF;
+    INSERT INTO {table} AS saved
+        SELECT kind, relation, name, position, definition, statements, @MIGRATION@, true FROM gatehouse_lost
+        ON CONFLICT (kind, relation, name) DO UPDATE SET position = excluded.position,
+            definition = excluded.definition, statements = excluded.statements,
+            migration = excluded.migration, lost = true WHERE NOT saved.lost;"""
+
+
 _SAVE = f"""\
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM gatehouse_lost) AND to_regnamespace('{SCHEMA}') IS NULL
@@ -27,18 +45,7 @@ DO $$ BEGIN
     THEN
         RETURN;
     END IF;
-{CREATE_SCHEMA_BODY}
-    IF to_regclass('{TABLE}') IS NULL THEN
-        CREATE TABLE {TABLE} (
-            kind text, relation text, name text, position int, definition text, statements text[],
-            migration text, lost boolean, problem text, PRIMARY KEY (kind, relation, name)
-        );
-    END IF;
-    INSERT INTO {TABLE}
-        SELECT kind, relation, name, position, definition, statements, @MIGRATION@, true FROM gatehouse_lost
-        ON CONFLICT (kind, relation, name) DO UPDATE SET position = excluded.position,
-            definition = excluded.definition, statements = excluded.statements,
-            migration = excluded.migration, lost = true WHERE NOT retained_objects.lost;
+{save_lost(TABLE)}
     -- What stays must not stop the run that applies the migrations again.
     INSERT INTO {TABLE}
         SELECT kind, relation, name, position, NULL, NULL, @MIGRATION@, false
@@ -46,7 +53,7 @@ DO $$ BEGIN
         ON CONFLICT DO NOTHING;
 END $$;"""
 
-_LOST = f"""\
+LOST = f"""\
 DROP TABLE IF EXISTS pg_temp.gatehouse_after, pg_temp.gatehouse_lost;
 CREATE TEMP TABLE gatehouse_after ON COMMIT DROP AS SELECT * FROM {FUNCTION}();
 CREATE TEMP TABLE gatehouse_lost ON COMMIT DROP AS
@@ -69,24 +76,30 @@ BEGIN
       INTO lost, advice FROM gatehouse_lost l WHERE l.statements IS NULL;
     IF lost IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
-            'a revert would drop what this role cannot create again: %s; first run, as the owner: %s',
+            'this would drop what this role cannot create again: %s; first run, as the owner: %s',
             lost, advice);
     END IF;
 END $$;"""
 
-_ANNOUNCE = f"""\
+ANNOUNCE_LOST = """\
 DO $$
 DECLARE
     lost text;
-    readers text;
-    callers text;
 BEGIN
     SELECT string_agg(trim(format('%s %s%s', kind, name, ' on ' || nullif(relation, ''))), '; '
                       ORDER BY position, relation, name)
       INTO lost FROM gatehouse_lost WHERE kind <> 'validation';
     IF lost IS NOT NULL THEN
-        RAISE INFO 'drops, and creates again when the migrations are applied again: %', lost;
+        RAISE INFO 'drops, and creates again when @WHEN@: %', lost;
     END IF;
+END $$;"""
+
+_ANNOUNCE_USERS = f"""\
+DO $$
+DECLARE
+    readers text;
+    callers text;
+BEGIN
     WITH dependents AS MATERIALIZED (
         SELECT * FROM pg_depend
          WHERE refclassid = 'pg_class'::regclass AND refobjid IN (
@@ -134,16 +147,17 @@ def save(migration_id: str, names: Sequence[str], columns: Mapping[str, Sequence
 
     Not `columns`, and not the objects with these `names`: the migration itself creates both again.
     """
-    sql = f"{_LOST}\n{_SAVE}"
-    return _fill(sql, names, columns, ()).replace("@MIGRATION@", literal(migration_id))
+    sql = f"{LOST}\n{_SAVE}"
+    return fill(sql, names, columns, ()).replace("@MIGRATION@", literal(migration_id))
 
 
 def announce(names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
     """Say which objects are gone since `READ_BEFORE`, and which use `tables`, without saving them."""
-    return _fill(f"{_LOST}\n{_ANNOUNCE}", names, columns, tables)
+    lost = ANNOUNCE_LOST.replace("@WHEN@", "the migrations are applied again")
+    return fill(f"{LOST}\n{lost}\n{_ANNOUNCE_USERS}", names, columns, tables)
 
 
-def _fill(sql: str, names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
+def fill(sql: str, names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
     qualified = [f"{table}.{column}" for table, listed in columns.items() for column in listed]
     return (
         sql.replace("@COLUMNS@", array(qualified))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.command_error import CommandError
-from api.deploy.migrations import history, retained_data
+from api.deploy.migrations import contracted_objects, history, retained_data
 from api.deploy.migrations.backfill import require_copies
-from api.deploy.migrations.backfill_run import Report
+from api.deploy.migrations.backfill_run import Lines, Report
 from api.deploy.migrations.migration import SqlMigration, migrations_by_id
 from api.deploy.migrations.pending import applied_ids
 from api.deploy.migrations.rehearsal import rehearse_revert
@@ -70,16 +70,21 @@ async def revert_migrations(migrations: Sequence[SqlMigration], *, report: Repor
         await in_transaction(
             lambda connection: retained_data.execute(connection, retained_data.CREATE_SCHEMA)
         )
+    printed = Lines(report)
     for migration in migrations:
-        report(f"  {migration.migration_id} backwards … ")
-        retained = await _revert(migration, report)
-        report("ok\n")
+        printed(f"  {migration.migration_id} backwards … ")
+        retained = await _revert(migration, printed)
+        printed.end_step("ok")
         for line in retained:
-            report(f"    {line}\n")
+            printed(f"    {line}\n")
 
 
-async def _revert(migration: SqlMigration, report: Report) -> list[str]:
+async def _revert(migration: SqlMigration, report: Lines) -> list[str]:
     async def delete_record(connection: Any) -> None:
         await connection.execute(history.delete_records(migration.records))
 
-    return await migration.revert(delete_record, report)
+    lines = await migration.revert(delete_record, report)
+    return [
+        *lines,
+        *(await contracted_objects.put_back(migration.migration_id) if migration.contracts else []),
+    ]

@@ -33,18 +33,26 @@ class Difference:
 def require_schema(
     expected: Catalog, actual: Catalog, *, later: Catalog, allowed: Collection[str] = ()
 ) -> None:
-    """Raise `UnexpectedSchema` if a part of `actual` is neither as `expected` nor as in `later`.
+    """Raise `UnexpectedSchema` for `differences_from_both`.
+
+    `allowed` are the names of unexpected parts that `actual` may have.
+    """
+    found = differences_from_both(expected, later, actual)
+    if descriptions := [one.description for one in found if one.unexpected not in allowed]:
+        raise UnexpectedSchema(descriptions)
+
+
+def differences_from_both(expected: Catalog, later: Catalog, actual: Catalog) -> list[Difference]:
+    """The parts of `actual` that are neither as `expected` nor as in `later`.
 
     `later` is the catalog after all migrations: a migration meets the changes of later ones if the table
-    `migration` lost its rows. They may have dropped columns and triggers. `allowed` are the names of
-    unexpected parts that `actual` may have.
+    `migration` lost its rows. They may have dropped columns and triggers.
     """
     target = {
         name: _expected_or_later(table, later[name], actual[name]) if name in actual else table
         for name, table in expected.items()
     }
-    if found := [one.description for one in differences(target, actual) if one.unexpected not in allowed]:
-        raise UnexpectedSchema(found)
+    return differences(target, actual)
 
 
 def _expected_or_later(expected: Table, later: Table, actual: Table) -> Table:

@@ -7,12 +7,16 @@ from api.deploy.schema.differences import VERIFY, Difference, differences
 
 FORWARDS = "piccolo migrations forwards all"
 ADOPT = "gatehouse db adopt"
+RESTORE_USERS = "piccolo migrations forwards gatehouse 1"
 
 
-def problem_of_other_tables(expected: Catalog, actual: Catalog) -> str | None:
+def problem_of_other_tables(
+    expected: Catalog, actual: Catalog, *, retained: Collection[str] = ()
+) -> str | None:
     """What to do about tables that are neither Gatehouse's nor the old system's; None if all are.
 
-    Such a table lacks a column that existing rows cannot get: NOT NULL and without a default.
+    Such a table lacks a column that existing rows cannot get: NOT NULL and without a default. `retained` are
+    the tables that a revert has moved away.
     """
     for table, old in actual.items():
         new = expected[table]
@@ -30,6 +34,10 @@ def problem_of_other_tables(expected: Catalog, actual: Catalog) -> str | None:
             )
     if actual and "users" not in actual:
         names = ", ".join(actual)
+        if "users" in retained:
+            return (
+                f"the table users, to which {names} belong, was reverted; to restore it, run: {RESTORE_USERS}"
+            )
         return f"there is no table users, to which {names} belong; restore it, or rename {names}"
     return None
 
@@ -44,10 +52,11 @@ def are_ours(found: Sequence[Difference], actual: Catalog, *, is_recorded: bool)
     return (is_recorded or has_first_migration) and all(one.missing for one in found)
 
 
-def advice(expected: Catalog, actual: Catalog, created: Collection[str]) -> str:
+def advice(expected: Catalog, actual: Catalog, created: Collection[str], retained: Collection[str]) -> str:
     """What to do where migrations do not fit the tables of `actual`.
 
-    `created` are the tables that the recorded migrations create.
+    `created` are the tables that the recorded migrations create; `retained` those that a revert has moved
+    away.
     """
     if (created and set(actual) <= set(created)) or are_ours(
         differences(expected, actual), actual, is_recorded=False
@@ -56,5 +65,6 @@ def advice(expected: Catalog, actual: Catalog, created: Collection[str]) -> str:
     if not actual:
         return f"run: {FORWARDS}"
     return (
-        problem_of_other_tables(expected, actual) or f"if the old system created these tables, run: {ADOPT}"
+        problem_of_other_tables(expected, actual, retained=retained)
+        or f"if the old system created these tables, run: {ADOPT}"
     )

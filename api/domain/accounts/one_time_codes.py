@@ -39,6 +39,8 @@ class Purpose(Enum):
 
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
+    SECOND_FACTOR = "SECOND_FACTOR"
+    """Not mailed: the challenge of a sign-in that waits for the second factor."""
     TENANT_DELETION = "TENANT_DELETION"
     TENANT_SUSPENSION = "TENANT_SUSPENSION"
     VERIFIED_EMAIL = "VERIFIED_EMAIL"
@@ -117,11 +119,24 @@ class ProvenCode:
     user_id: UUID | None
 
 
-_DIGITS = re.compile(r"[0-9]{6}|[0-9]{8}")
+_CODE = re.compile(r"(?<![0-9])(?:[0-9]{6}|[0-9]{8})(?![0-9])")
+_CODE_IN_GROUPS = re.compile(r"[^0-9]*([0-9](?:[\s.-]*[0-9]){5}(?:(?:[\s.-]*[0-9]){2})?)[^0-9]*")
+
+
+def _read_code(typed: str) -> str | None:
+    """The six or eight digits of a code, which may stand in a sentence: `Código: *123 456*`.
+
+    None if there are no such digits together, or several times: one try is for one code.
+    """
+    folded = typed_text.fold(typed[:MAX_TYPED_CODE])
+    if (grouped := _CODE_IN_GROUPS.fullmatch(folded)) is not None:
+        return re.sub("[^0-9]", "", grouped[1])
+    codes = set(_CODE.findall(folded))
+    return codes.pop() if len(codes) == 1 else None
 
 
 async def prove_code(
-    code: str,
+    typed: str,
     purpose: Purpose,
     email: str,
     client: Client,
@@ -132,12 +147,12 @@ async def prove_code(
     """Check a typed code, in a transaction of its own, so that no rollback of the caller undoes the try.
 
     With `is_known`, from a network of the account or a session, the wrong codes of strangers do not matter.
-    Raises `WrongCode`, after the same work whether a code exists or not, and `RateLimited`. A text that
-    cannot be a code costs no try.
+    Raises `WrongCode`, after the same work whether a code exists or not, and `RateLimited`. A text without a
+    code costs no try.
     """
-    code = typed_text.compact(code[:MAX_TYPED_CODE])
+    code = _read_code(typed)
     # No address contains control characters, and PostgreSQL rejects NUL.
-    if not (_DIGITS.fullmatch(code) and email.isprintable()):
+    if code is None or not email.isprintable():
         raise WrongCode
     mailbox = await account_of(email)
     if not is_known:

@@ -14,7 +14,7 @@ from api.domain.accounts.one_time_codes import DIGITS_OF_OPERATORS, make_code
 from api.domain.accounts.password_reset import mail_reset_code
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions
-from api.domain.actors import Actor
+from api.domain.actors import Actor, require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, LastOperator, NotFound, OwnAccount, Unauthenticated
 from api.domain.mails import Template, queue_mail
@@ -117,9 +117,10 @@ SELECT {select_list(User, "u", leave_out=(User.password,))}
 async def _lock_other(actor: Actor, operator_id: UUID, *, ends_access: bool = False) -> User:
     """Lock the operators in the open transaction; returns the one with this id, as stored now.
 
-    Raises `Unauthenticated` if the acting operator is gone or inactive by now, `NotFound`, `OwnAccount`, and
-    with `ends_access` `LastOperator` for the only active operator.
+    Raises `StepUpRequired`, `Unauthenticated` if the acting operator is gone or inactive by now, `NotFound`,
+    `OwnAccount`, and with `ends_access` `LastOperator` for the only active operator.
     """
+    require_confirmed(actor)
     operators = {row["u.id"]: read_row(User, "u", row) for row in await User.raw(_LOCK_ALL)}
     active = {operator.id for operator in operators.values() if operator.is_active}
     if actor.id is not None and actor.id not in active:

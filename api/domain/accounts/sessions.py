@@ -9,9 +9,11 @@ from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import session_lifetimes
 from api.domain.accounts.devices import agent_of, network_of
+from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import NotFound
+from api.domain.errors import NotFound, SecondFactorRequired
+from api.domain.second_factor_policy import is_asked
 from api.domain.viewer import Viewer, read_in_scope, scope_of, token_digest
 from tables import Session, Tenant, User
 
@@ -28,37 +30,68 @@ class OpenedSession:
 
 async def open_session(
     user: User, tenant: Tenant | None, client: Client, *, rehashed: str | None = None
-) -> OpenedSession | None:
+) -> OpenedSession | Challenge | None:
     """Open and record a session of `user`, whose password was verified, in the open transaction.
 
-    None if meanwhile the user was removed, was deactivated or got another password, or if the tenant was
-    suspended or deleted: those acts end all sessions, and one that is opened beside them would outlive them.
-    The lock on the row of the user makes them wait. `rehashed` replaces an outdated hash.
+    A challenge if the second factor is still to be verified. None if meanwhile the user was removed, was
+    deactivated or got another password, or if the tenant was suspended or deleted: those acts end all
+    sessions, and one that is opened beside them would outlive them. The lock on the row of the user makes
+    them wait. `rehashed` replaces an outdated hash.
     """
     if rehashed is None:
-        is_unchanged = await User.raw(_LOCK_UNCHANGED, user.id, user.password)
+        unchanged = await User.raw(_LOCK_UNCHANGED, user.id, user.password)
     else:
-        is_unchanged = await (
+        unchanged = await (
             User.update({User.password: rehashed})
             .where(User.id == user.id, User.password == user.password, User.is_active.eq(True))
-            .returning(User.id)
+            .returning(User.second_factor_at)
         )
-    if not is_unchanged:
-        return None
     # After the lock on the user: the deletion of a tenant locks its users before it ends their sessions.
-    if tenant is not None and not await _is_open(tenant):
+    if not unchanged or (tenant is not None and not await _is_open(tenant)):
         return None
-    await record_event("session.opened", Actor.of(user, client), tenant_id=user.tenant_id, subject_id=user.id)
+    if is_asked(user.role, unchanged[0]["secondFactorAt"]):
+        await _record_sign_in("session.challenged", user, client)
+        return await store_challenge(user, rehashed or user.password)
+    await _record_sign_in("session.opened", user, client)
     return await insert_session(user, tenant, client)
 
 
-_LOCK_UNCHANGED = 'SELECT id FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
+async def open_session_with_second_factor(
+    user: User, tenant: Tenant | None, client: Client, method: str
+) -> OpenedSession | None:
+    """As `open_session`, after `method` has proved the second factor of `user` too."""
+    unchanged = await User.raw(_LOCK_UNCHANGED, user.id, user.password)
+    if not unchanged or (tenant is not None and not await _is_open(tenant)):
+        return None
+    await _record_sign_in("session.opened", user, client, secondFactor=method)
+    return await insert_session(user, tenant, client)
+
+
+_LOCK_UNCHANGED = (
+    'SELECT "secondFactorAt" FROM users WHERE id = {} AND password = {} AND "isActive" FOR SHARE'
+)
+
+
+def require_session(opened: OpenedSession | Challenge) -> OpenedSession:
+    """Raises `SecondFactorRequired` for a challenge.
+
+    Called after the transaction, which the error would roll back.
+    """
+    if isinstance(opened, Challenge):
+        raise SecondFactorRequired(opened.token, opened.expires_at)
+    return opened
 
 
 async def _is_open(tenant: Tenant) -> bool:
     """Whether the tenant is neither suspended nor deleted now."""
     return await Tenant.exists().where(
         Tenant.id == tenant.id, Tenant.is_active.eq(True), Tenant.deleted_at.is_null()
+    )
+
+
+async def _record_sign_in(action: str, user: User, client: Client, **detail: str) -> None:
+    await record_event(
+        action, Actor.of(user, client), tenant_id=user.tenant_id, subject_id=user.id, detail=detail
     )
 
 

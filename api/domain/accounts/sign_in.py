@@ -8,7 +8,7 @@ from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.devices import network_of
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import hash_password
-from api.domain.accounts.sessions import OpenedSession, open_session
+from api.domain.accounts.sessions import OpenedSession, open_session, require_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Problem, TenantSuspended, WrongCredentials
@@ -33,7 +33,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
 
     Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after the
     same work, so that neither the answer nor its time reveals an account; `TenantSuspended` only with the
-    right password; and `RateLimited`.
+    right password, as `SecondFactorRequired`; and `RateLimited`.
     """
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     while True:
@@ -52,7 +52,7 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
         async with platform_scope():
             opened = await open_session(user, tenant, client, rehashed=rehashed)
         if opened is not None:
-            return opened
+            return require_session(opened)
         # The user or the tenant changed while the password was verified: decide again by their new state.
 
 

@@ -1,11 +1,13 @@
 """Exporting beta keys as CSV or JSON: streamed by COPY, in constant memory."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import IO
 
 from api.database.scopes import copy_query, platform_scope
 from api.domain.beta_keys.listing import KeyFilter, can_match, conditions_of
 from api.domain.beta_keys.status import STATUS
+from api.settings import get_settings
 from tables import BetaKey
 
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -13,27 +15,46 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\
 full-width forms of =, +, - and @, which Japanese spreadsheets read as the ASCII ones."""
 
 
+_FORMULA = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+
+_INNER = re.compile(f"([;\t\r\n]\"*)(?='*{_FORMULA})")
+"""A place in a text where a cell begins for a spreadsheet that separates cells by semicolons or tabs."""
+
+_INNER_ESCAPED = re.compile(f"([;\t\r\n]\"*)'(?='*{_FORMULA})")
+
+
 def formula_safe(cell: str) -> str:
-    """The cell with formulas escaped by an apostrophe; `from_formula_safe` is the inverse."""
-    return f"'{cell}" if _looks_like_formula(cell) else cell
+    """The cell with formulas escaped by an apostrophe; `from_formula_safe` is the inverse.
+
+    An apostrophe at the beginning is escaped as well, because spreadsheets take it for such a mark.
+    """
+    cell = _INNER.sub(r"\1'", cell)
+    return f"'{cell}" if cell.startswith(("'", *FORMULA_PREFIXES)) else cell
 
 
 def from_formula_safe(cell: str) -> str:
     """The cell as it was before `formula_safe`."""
-    return cell[1:] if cell.startswith("'") and _looks_like_formula(cell) else cell
+    if cell.startswith("'") and cell[1:].startswith(("'", *FORMULA_PREFIXES)):
+        cell = cell[1:]
+    return _INNER_ESCAPED.sub(r"\1", cell)
 
 
-def _looks_like_formula(cell: str) -> bool:
-    # A cell that already has apostrophes gets one more, so that the inverse removes exactly that one.
-    return cell.lstrip("'").startswith(FORMULA_PREFIXES)
+def without_text_mark(cell: str) -> str:
+    """The cell without an apostrophe that `formula_safe` did not add: it says that a number is a text."""
+    restored = from_formula_safe(cell)
+    return restored.removeprefix("'") if restored == cell else restored
 
 
 async def export_csv(key_filter: KeyFilter, output: IO[bytes]) -> int:
-    """Write keys as CSV with a heading, in no particular order; returns how many."""
+    """Write keys as CSV with a heading, in no particular order; returns how many.
+
+    Times are in the zone of `TIME_ZONE`, with the offset, for people who open the file in a spreadsheet.
+    """
     query, values = _with_conditions(_CSV, key_filter)
     async with platform_scope():
         await BetaKey.raw(_SETTINGS)
-        return await copy_query(query, *values, output=output, format="csv", header=True)
+        await BetaKey.raw(_USE_ZONE, get_settings().time_zone)
+        return await copy_query(query, *values, output=output, format="csv", header=True, force_quote=True)
 
 
 async def export_json(key_filter: KeyFilter, output: IO[bytes]) -> int:
@@ -52,6 +73,10 @@ async def export_json(key_filter: KeyFilter, output: IO[bytes]) -> int:
 
 # row_to_json costs CPU for each row. With parallel_tuple_cost 0 PostgreSQL shares that work among processes.
 _SETTINGS = "SELECT set_config('TimeZone', 'UTC', true), set_config('parallel_tuple_cost', '0', true)"
+
+
+# A server whose zones are older than ours may lack this one.
+_USE_ZONE = "SELECT set_config('TimeZone', name, true) FROM pg_timezone_names WHERE name = {}"
 
 
 def _with_conditions(query: str, key_filter: KeyFilter) -> tuple[str, list[str]]:
@@ -82,9 +107,18 @@ def _with_commas(output: IO[bytes]) -> Callable[[bytes], Awaitable[None]]:
 
 def _escaped(column: str) -> str:
     """`formula_safe` in SQL."""
-    prefixes = ", ".join(str(ord(character)) for character in FORMULA_PREFIXES)
-    formula = f"ascii(ltrim({column}, '''')) IN ({prefixes})"
-    return f"CASE WHEN {formula} THEN '''' || {column} ELSE {column} END"
+    prefixes = ", ".join(str(ord(character)) for character in ("'", *FORMULA_PREFIXES))
+    return (
+        f"CASE WHEN ascii({column}) IN ({prefixes}) THEN '{_QUOTED}' ELSE '' END"
+        f" || regexp_replace({column}, '{_sql(_INNER.pattern)}', '\\1{_QUOTED}', 'g')"
+    )
+
+
+_QUOTED = "''"
+
+
+def _sql(text: str) -> str:
+    return text.replace("'", _QUOTED)
 
 
 _FROM = """

@@ -7,11 +7,12 @@ from uuid import UUID
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain import fields
+from api.domain.accounts.holders import find_holders
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
 from api.domain.email_addresses import user_email
-from api.domain.errors import Conflict, NotFound, RateLimited
+from api.domain.errors import Conflict, EmailTaken, NotFound, RateLimited
 from api.domain.mails import Template, queue_mail
 from api.settings import get_settings
 from tables import AuditEvent, BetaKey
@@ -25,24 +26,28 @@ MAX_PER_HOUR = 200
 """Invitations. Mail servers take larger bursts for spam."""
 
 
-async def send_key(actor: Actor, key_id: UUID, email: str) -> None:
+async def send_key(actor: Actor, key_id: UUID, email: str, *, even_if_registered: bool = False) -> None:
     """Mail an invitation with a key, and make the address its recipient.
 
     The mail is in the language of the actor, because the recipient's is unknown. Raises `InvalidInput`,
-    `NotFound`, `Conflict` for a key that is not available or has another recipient, and `RateLimited` within
+    `NotFound`, `Conflict` for a key that is not available or has another recipient, `EmailTaken` for an
+    address with an account, which cannot register, unless `even_if_registered`, and `RateLimited` within
     `RESEND_INTERVAL` of the last invitation with this key, or after `MAX_PER_HOUR` invitations in an hour.
     """
     address = fields.input_field("email", user_email, email)
+    if not even_if_registered and await find_holders([address]):
+        raise EmailTaken
     async with platform_scope():
         await _lock_invitations()
         await _send(actor, key_id, address)
 
 
-async def invite(actor: Actor, batch: str, email: str) -> bool:
+async def invite(actor: Actor, batch: str, email: str, key: str | None = None) -> bool:
     """Mail an address a key of a batch, unless it was sent one before; returns whether a key was sent now.
 
-    Raises `InvalidInput`, `NotFound` when the batch has no key left, and `RateLimited` after `MAX_PER_HOUR`
-    invitations in an hour.
+    It is `key`, or the key that was issued for the address, or a free one. Raises `InvalidInput`, `NotFound`
+    when the batch has no key left, `Conflict` for a `key` that is not available or has another recipient, and
+    `RateLimited` after `MAX_PER_HOUR` invitations in an hour.
     """
     address = fields.input_field("email", user_email, email)
     batch = fields.batch_as_stored(batch)
@@ -50,7 +55,10 @@ async def invite(actor: Actor, batch: str, email: str) -> bool:
         await _lock_invitations()
         if await BetaKey.raw(_SENT, address, batch):
             return False
-        rows = await BetaKey.raw(_ASSIGNED, address, batch) or await BetaKey.raw(_UNASSIGNED, batch)
+        if key is not None:
+            rows = await BetaKey.raw(_PAIRED, key, batch)
+        else:
+            rows = await BetaKey.raw(_ASSIGNED, address, batch) or await BetaKey.raw(_UNASSIGNED, batch)
         if not rows:
             raise NotFound
         await _send(actor, rows[0]["id"], address)
@@ -62,20 +70,22 @@ SELECT id FROM beta_keys
  WHERE lower("recipientEmail") = lower({}) AND batch = {} AND "sentAt" IS NOT NULL LIMIT 1
 """
 
-_IS_AVAILABLE = f"{STATUS} = 'AVAILABLE'"
+IS_AVAILABLE = f"{STATUS} = 'AVAILABLE'"
+
+# The conditions on columns repeat what the status says, so that the partial index of open keys serves.
+IS_FREE = f"""batch = {{}} AND NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL
+   AND "recipientEmail" IS NULL AND {IS_AVAILABLE}"""
+
+_PAIRED = "SELECT id FROM beta_keys WHERE key = {} AND batch = {} FOR NO KEY UPDATE"
 
 _ASSIGNED = f"""
 SELECT id FROM beta_keys
- WHERE lower("recipientEmail") = lower({{}}) AND batch = {{}} AND {_IS_AVAILABLE} LIMIT 1 FOR NO KEY UPDATE
+ WHERE lower("recipientEmail") = lower({{}}) AND batch = {{}} AND {IS_AVAILABLE} LIMIT 1 FOR NO KEY UPDATE
 """
 
-# SKIP LOCKED, because a key that a registration has locked is about to be used. The conditions on columns
-# repeat what the status says, so that the partial index of open keys serves.
+# SKIP LOCKED, because a key that a registration has locked is about to be used.
 _UNASSIGNED = f"""
-SELECT id FROM beta_keys
- WHERE batch = {{}} AND NOT "isUsed" AND "revokedAt" IS NULL AND "expiredAt" IS NULL
-   AND "recipientEmail" IS NULL AND {_IS_AVAILABLE}
- ORDER BY "createdAt", id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+SELECT id FROM beta_keys WHERE {IS_FREE} ORDER BY "createdAt", id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
 
 

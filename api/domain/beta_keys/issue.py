@@ -10,7 +10,7 @@ from asyncpg import UniqueViolationError
 from pydantic import AfterValidator, ValidationInfo
 
 from api.database.scopes import copy_rows, platform_scope
-from api.domain.actors import Actor
+from api.domain.actors import Actor, require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Problem
 from api.domain.fields import Batch, FutureTime, KeyNotes, NoneIfBlank, UserEmail, whole_number
@@ -30,6 +30,10 @@ def _require_single_key(address: str, info: ValidationInfo[Mapping[str, Any]]) -
     if info.context["count"] > 1:
         raise Problem("ONE_KEY_EACH")
     return address
+
+
+MAX_UNCONFIRMED = 100
+"""Keys that an operator may issue at once without having confirmed lately who they are."""
 
 
 class IssueOptions(Form):
@@ -59,8 +63,10 @@ async def issue_keys(actor: Actor, options: IssueOptions, receive: Callable[[lis
     """Issue the keys, all or none.
 
     `receive` is called with at most `CHUNK` keys at a time, before the commit. An error that it raises rolls
-    all keys back.
+    all keys back. Raises `StepUpRequired` for more than `MAX_UNCONFIRMED` keys.
     """
+    if options.count > MAX_UNCONFIRMED:
+        require_confirmed(actor)
     count, issued, new = options.count, 0, []
     async with platform_scope() as transaction:
         (clock,) = await BetaKey.raw("SELECT now()")

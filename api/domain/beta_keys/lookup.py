@@ -7,7 +7,7 @@ from uuid import UUID
 from api.database.shared_lookup import SharedLookup
 from api.domain import rate_limits
 from api.domain.actors import Client
-from api.domain.beta_keys.key_format import candidate_keys
+from api.domain.beta_keys.key_format import candidate_keys, is_beginning
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
 from api.domain.errors import BetaKeyRejected, BetaKeyRejection
 from tables import BetaKey
@@ -30,7 +30,8 @@ async def validate_key(typed: str, client: Client) -> BetaKeyRejection | None:
     await rate_limits.count(rate_limits.VALIDATE, *networks)
     reason = rejection(await find_key(typed))
     # Only an unknown key counts as a wrong guess: a used or expired one was issued to the person who asks.
-    wrong = reason is BetaKeyRejection.NOT_FOUND
+    # The beginning of a key does not count: the old front end asks at each letter that a person types.
+    wrong = reason is BetaKeyRejection.NOT_FOUND and not is_beginning(typed)
     await rate_limits.settle_guess(rate_limits.WRONG_KEYS, *networks, wrong=wrong)
     return reason
 

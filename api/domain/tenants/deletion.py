@@ -11,7 +11,7 @@ from piccolo.querystring import QueryString
 from api.database.clock import NOW
 from api.database.scopes import platform_scope, read_platform
 from api.domain.accounts.one_time_codes import Purpose, consume_code
-from api.domain.actors import SYSTEM_ACTOR, Actor
+from api.domain.actors import SYSTEM_ACTOR, Actor, require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from api.domain.mails import Template
@@ -49,8 +49,9 @@ async def request_tenant_deletion(actor: Actor, tenant_id: UUID) -> datetime:
 async def delete_tenant_with_code(actor: Actor, tenant_id: UUID, code: str) -> datetime:
     """Delete a tenant with the code of `request_tenant_deletion`; returns when it was deleted.
 
-    Raises `NotFound`, `WrongCode`, and `Conflict` for a deleted tenant.
+    Raises `StepUpRequired`, `NotFound`, `WrongCode`, and `Conflict` for a deleted tenant.
     """
+    require_confirmed(actor)
     await _require_undeleted(tenant_id)
     proven = await prove_operator_code(actor, tenant_id, Purpose.TENANT_DELETION, code)
     async with platform_scope():

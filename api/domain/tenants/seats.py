@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from api.database.row_writes import update_row
 from api.database.scopes import platform_scope, read_tenants
 from api.domain import fields
-from api.domain.actors import Actor
+from api.domain.actors import Actor, require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, NoSeat
 from api.domain.forms import Changes
@@ -76,8 +76,10 @@ class SeatChanges(Changes):
 async def set_seats(actor: Actor, tenant_id: UUID, values: Mapping[str, object]) -> Tenant:
     """Change how many seats a tenant has; `values` are the fields of `SeatChanges`.
 
-    Raises `InvalidInput`, `NotFound`, and `Conflict` if a role has more active staff than its new seats.
+    Raises `StepUpRequired`, `InvalidInput`, `NotFound`, and `Conflict` if a role has more active staff than
+    its new seats.
     """
+    require_confirmed(actor)
     changes = SeatChanges.read(values)
     async with platform_scope():
         # Acts that take a seat lock the tenant too: they run before and are counted, or after and see this.

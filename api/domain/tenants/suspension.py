@@ -11,7 +11,7 @@ from api.database.row_writes import update_row
 from api.database.scopes import platform_scope
 from api.domain import fields
 from api.domain.accounts.one_time_codes import Purpose, consume_code
-from api.domain.actors import Actor
+from api.domain.actors import Actor, require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, NotFound
 from api.domain.mails import Template
@@ -24,8 +24,9 @@ from tables import Tenant
 async def suspend_tenant(actor: Actor, tenant_id: UUID, reason: str) -> Tenant:
     """Refuse access to all users of a tenant; they see the reason.
 
-    Raises `InvalidArgument`, `NotFound`, and `Conflict` for a suspended tenant.
+    Raises `StepUpRequired`, `InvalidArgument`, `NotFound`, and `Conflict` for a suspended tenant.
     """
+    require_confirmed(actor)
     reason = fields.argument("reason", fields.reason, reason)
     async with platform_scope():
         return await _suspend(actor, tenant_id, reason)
@@ -54,8 +55,9 @@ async def request_tenant_suspension(actor: Actor, tenant_id: UUID) -> datetime:
 async def suspend_tenant_with_code(actor: Actor, tenant_id: UUID, code: str) -> Tenant:
     """Suspend a tenant without a reason, with the code of `request_tenant_suspension`.
 
-    Raises `WrongCode`, also for an unknown tenant, and `Conflict` for a suspended tenant.
+    Raises `StepUpRequired`, `WrongCode`, also for an unknown tenant, and `Conflict` for a suspended tenant.
     """
+    require_confirmed(actor)
     proven = await prove_operator_code(actor, tenant_id, Purpose.TENANT_SUSPENSION, code)
     async with platform_scope():
         tenant = await _suspend(actor, tenant_id, None)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from api.observability.error_descriptions import describe_error, terminal_message
 from api.settings import Settings
 
-Status = Literal["ok", "warning", "failure"]
+Status = Literal["ok", "warning", "failure", "skipped"]
 
 
 class Outcome(NamedTuple):

@@ -36,16 +36,17 @@ async def _run(settings: Settings, mail_to: str | None, timeout: float, show: Sh
 
     database, others = _checks(settings, mail_to)
     (name, connect), *about_database = database.items()
-    is_reachable = (await run(name, connect)).status != "failure"
-    for name, check in about_database:
-        await run(name, check if is_reachable else _not_reached)
+    if (await run(name, connect)).status == "failure":
+        names = ", ".join(name for name, _ in about_database)
+        skipped = Finding("others", "skipped", f"not checked without the database: {names}")
+        findings.append(skipped)
+        show(skipped)
+    else:
+        for name, check in about_database:
+            await run(name, check)
     for name, check in others.items():
         await run(name, check)
     return findings
-
-
-async def _not_reached() -> Outcome:
-    return Outcome("failure", "not checked, because the database cannot be reached")
 
 
 def _checks(settings: Settings, mail_to: str | None) -> tuple[dict[str, Check], dict[str, Check]]:

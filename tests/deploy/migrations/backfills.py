@@ -44,7 +44,7 @@ async def add_users(connection: asyncpg.Connection, count: int) -> None:
     await in_platform(
         connection,
         f"""INSERT INTO users (email, password, "firstName", "lastName")
-            SELECT 'u' || n || '@example.com', 'x', 'Ana', 'Ríos' || n FROM generate_series(1, {count}) n""",
+            SELECT 'u' || n || '@example.com', 'x', 'Ana', 'Rios' || n FROM generate_series(1, {count}) n""",
     )
 
 

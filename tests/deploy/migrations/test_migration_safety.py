@@ -64,6 +64,9 @@ EXCEPTIONS = {
     ("2026-11-29T07:32:41:618230", "ban-drop-function"): (
         "The function is the one that its own triggers run, and they are dropped before it."
     ),
+    ("2026-11-29T09:40:17:283064", "ban-drop-function"): (
+        "The function is the one that its own trigger runs, and it is dropped before it."
+    ),
 }
 """What one migration may do, and why."""
 
@@ -277,12 +280,10 @@ MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=POLICY)
 
 
 async def test_a_migration_that_does_not_undo_what_it_did_is_found(
-    empty_database: str, tmp_path: Path
+    migrated_database: str, tmp_path: Path
 ) -> None:
     """By the walk that every migration takes."""
     copy_project(tmp_path)
     (tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py").write_text(FORGETFUL)
 
-    changed = changed_by_walking(empty_database, len(ALL) + 1, tmp_path)
-
-    assert f"{len(ALL)} migrations, going down" in changed
+    assert "down to 0" in changed_by_walking(migrated_database, 1, tmp_path)

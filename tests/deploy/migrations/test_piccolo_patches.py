@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Callable
 
 import asyncpg
@@ -14,6 +13,7 @@ from api.database.embedded import EmbeddedServer
 from api.deploy.migrations import index
 from api.deploy.migrations.index import Index, create_index
 from api.deploy.migrations.lock import KEY
+from tests.commands import PipedCommand
 from tests.deploy.migrations.piccolo_command import (
     COUNT,
     TENANTS,
@@ -194,11 +194,10 @@ async def test_without_a_terminal_backwards_says_what_to_add(migrated_database: 
     assert "Traceback" not in output
 
 
-async def asked(process: subprocess.Popen[str]) -> str:
+async def asked(process: PipedCommand) -> str:
     """The question that the process waits with."""
 
     def read() -> str:
-        assert process.stdout is not None
         question = ""
         while not question.endswith("[y/N] "):
             character = process.stdout.read(1)

@@ -1,9 +1,6 @@
 """Up and down the migrations, and the catalog at each step."""
 
 import itertools
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +8,7 @@ import asyncpg
 import orjson
 
 from api.deploy.schema.catalog import Catalog, read_catalog
+from tests.commands import run_command
 from tests.support import ROOT
 
 
@@ -50,30 +48,25 @@ asyncio.run(walk(sys.argv[1:]))
 
 def walk(dsn: str, *steps: str, project: Path = ROOT) -> list[Any]:
     """The catalog before the first step and after each, with the migrations of `project`."""
-    done = subprocess.run(
-        [sys.executable, "-c", WALK, *steps],
-        cwd=project,
-        env={**os.environ, "DATABASE_URL": dsn, "PYTHONPATH": f"{project}:{ROOT}"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    environment = {"DATABASE_URL": dsn, "PYTHONPATH": str(ROOT)}
+    done = run_command("python", "-c", WALK, *steps, cwd=project, **environment)
+    assert done.returncode == 0, done.stderr
     return [orjson.loads(line) for line in done.stdout.splitlines()]
 
 
 def changed_by_walking(dsn: str, count: int, project: Path = ROOT) -> list[str]:
-    """Go up, down and up, one migration at a time: where the catalog is not what it was at the same place.
+    """Apply the next `count` migrations, revert and apply them again, one at a time.
 
-    A migration that cannot be undone leaves the database as it is; then the way down differs, too.
+    Returns the places, as numbers of applied migrations, where the catalog is not what it was before. A
+    migration that cannot be reverted leaves the database as it is; then the way down differs, too.
     """
     catalogs = walk(
         dsn, *["forwards"] * count, *["backwards"] * count, *["forwards"] * count, project=project
     )
     up, down, again = catalogs[: count + 1], catalogs[count : 2 * count + 1], catalogs[2 * count :]
-    assert up[0] == {}
     assert all(before != after for before, after in itertools.pairwise(up))
     places = range(count + 1)
     return [
-        *[f"{place} migrations, going down" for place in places if down[count - place] != up[place]],
-        *[f"{place} migrations, going up again" for place in places if again[place] != up[place]],
+        *[f"down to {place}" for place in places if down[count - place] != up[place]],
+        *[f"up again to {place}" for place in places if again[place] != up[place]],
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.domain.cleanup import clean_up
+from tests import account_acts
 from tests.acts import ACTS, COMMANDS, SECRETS, all_rows, open_business, ready, rows_refused, run, words_of
 from tests.support import Api, issue_key, one_row, registration
 
@@ -40,6 +41,7 @@ EVENTS: dict[str, set[str]] = {
     "setSeats": {"tenant.seats_set"},
     "requestTenantDeletion": {"tenant.deletion_requested"},
     "deleteTenant": {"tenant.deleted"},
+    **account_acts.EVENTS,
     "POST /api/auth/register": {"tenant.registered", "beta_key.used"},
     "POST /api/auth/login": {"session.opened"},
     "POST /api/auth/verify-email/request-otp": {"email.verification_requested"},
@@ -82,6 +84,7 @@ COMMAND_EVENTS = {
     "keys import": "beta_key.imported",
     "keys send": "beta_key.sent",
     "operators add": "operator.added",
+    **account_acts.COMMAND_EVENTS,
     "tenants suspend": "tenant.suspended",
     "tenants reactivate": "tenant.reactivated",
     "tenants seats": "tenant.seats_set",
@@ -119,7 +122,8 @@ async def test_an_act_records_its_actor_and_address_and_no_secret(
         # The operator who was just created performs the acts of operators.
         actor = await one_row(
             database,
-            'SELECT id, email FROM users WHERE "isOwner" OR "tenantId" IS NULL ORDER BY "isOwner" LIMIT 1',
+            'SELECT id, email FROM users WHERE "isOwner" OR "tenantId" IS NULL'
+            ' ORDER BY "isOwner", "createdAt" LIMIT 1',
         )
         await api.http.send(request)
 

@@ -149,3 +149,18 @@ async def test_a_key_sent_to_two_addresses_concurrently_is_sent_to_one(
 
     assert sorted(answer["__typename"] for answer in answers) == ["BetaKey"] + ["Conflict"] * 4
     assert await count_mails(database) == 1
+
+
+async def test_an_address_with_an_account_gets_a_key_only_if_the_operator_insists(
+    api: Api, operator: str, database: asyncpg.Connection
+) -> None:
+    await api.register(registration(await issue_key(database), email="eva@example.com"))
+    key_id = await make_key(database)
+    insist = """mutation($id: ID!, $e: String!) {
+        sendBetaKey(id: $id, email: $e, evenIfRegistered: true) { __typename }
+    }"""
+
+    assert (await send(api, operator, key_id, "Eva@example.com"))["__typename"] == "EmailTaken"
+    assert (await one_row(database, f"SELECT \"sentAt\" FROM beta_keys WHERE id = '{key_id}'"))[0] is None
+    sent = await api.data(insist, operator, id=key_id, e="eva@example.com")
+    assert sent["sendBetaKey"]["__typename"] == "BetaKey"

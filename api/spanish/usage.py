@@ -1,0 +1,46 @@
+"""The sentences of Typer and Pydantic about wrong usage, and their headings in the help."""
+
+USAGE = {
+    "Arguments": "Argumentos",
+    "Options": "Opciones",
+    "Commands": "Comandos",
+    "Error": "Error",
+    "Aborted.": "Cancelado.",
+    "[default: {}]": "[por defecto: {}]",
+    "[required]": "[obligatorio]",
+    "Usage: {}": "Uso: {}",
+    "Try [blue]'{command_path} {help_option}'[/] for help.": (
+        "Para obtener ayuda: [blue]{command_path} {help_option}[/]"
+    ),
+    "[OPTIONS]": "[OPCIONES]",
+    "COMMAND [ARGS]...": "COMANDO [ARGUMENTOS]...",
+    "ADDRESS": "DIRECCIÓN",
+    "EMAIL": "CORREO",
+    "FILE": "ARCHIVO",
+    "KEY": "CLAVE",
+    "TENANT": "NEGOCIO",
+    "USER": "USUARIO",
+    "Show this message and exit.": "Muestra este mensaje y termina.",
+    "Install completion for the current shell.": "Instala el autocompletado en esta terminal.",
+    "Show completion for the current shell, to copy it or customize the installation.": (
+        "Muestra el autocompletado de esta terminal, para copiarlo o adaptar la instalación."
+    ),
+    "Missing command.": "Falta un comando.",
+    "Missing argument {}.": "Falta el argumento {}.",
+    "Missing option {}.": "Falta la opción {}.",
+    "No such command {}.": "No existe el comando {}.",
+    "No such command {}. Did you mean {}?": "No existe el comando {}. ¿Quiso decir {}?",
+    "No such option: {}": "No existe la opción {}",
+    "No such option: {} (Possible options: {})": "No existe la opción {} (opciones posibles: {})",
+    "Option {} requires an argument.": "La opción {} necesita un valor.",
+    "Option {} does not take a value.": "La opción {} no lleva valor.",
+    "Got unexpected extra argument(s) ({})": "Sobran argumentos ({})",
+    "Invalid value: {}": "Valor no válido: {0:es}",
+    "Invalid value for {}: {}": "Valor no válido para {0}: {1:es}",
+    "Value error, {} is not one of {}.": "{} no es una de las opciones: {}.",
+    "Input should be greater than or equal to {}": "Debe ser mayor o igual que {}",
+    "Input should be a valid integer, unable to parse string as an integer": "Debe ser un número entero",
+    "Input should be a valid number, unable to parse string as a number": "Debe ser un número",
+    "Input should be a finite number": "Debe ser un número finito",
+    "Unable to parse input string as an integer, exceeded maximum size": "El número es demasiado grande",
+}
