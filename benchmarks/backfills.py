@@ -11,7 +11,7 @@ import sys
 import time
 
 from api.deploy.migrations.backfill import Backfill
-from api.deploy.migrations.backfill_run import run_backfill
+from api.deploy.migrations.backfill_run import Lines, run_backfill
 from benchmarks.migrations import Runs, expected, longest_of, print_row
 from benchmarks.servers import Database, postgres
 from benchmarks.traffic import IN_SCOPE, KINDS, fill
@@ -59,7 +59,7 @@ def main() -> None:
 def _backfill(database: Database) -> list[tuple[float, str]]:
     os.environ["DATABASE_URL"] = database.dsn
     started = time.perf_counter()
-    asyncio.run(run_backfill(STEP.statement("benchmark", 0), _print))
+    asyncio.run(run_backfill(STEP.statement("benchmark", 0), Lines(_print)))
     return [(started, "backfill")]
 
 

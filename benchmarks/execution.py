@@ -104,6 +104,7 @@ def _cases() -> dict[str, Case]:
     user = User(
         id=ID(_ID), email="ana@example.com", first_name="Ana", last_name="Ríos", role=Role.ADMIN,
         is_owner=True, is_active=True, document_id=None, phone_number=None, created_at=_NOW, tenant=tenant,
+        row=row,
     )  # fmt: skip
     key = BetaKey(
         id=ID(_ID), key="BETA-AAAAA-AAAAA", status=BetaKeyStatus.AVAILABLE, notes="feria", batch="launch",

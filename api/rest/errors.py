@@ -30,7 +30,6 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.SecondFactorRequired: HTTPStatus.FORBIDDEN,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.StepUpRequired: HTTPStatus.FORBIDDEN,
-    errors.SecondFactorMissing: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.EmailTaken: HTTPStatus.CONFLICT,
     errors.NitTaken: HTTPStatus.CONFLICT,
@@ -38,7 +37,7 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
 }
-"""The status of the response to each error of the domain."""
+"""The status of the response to each error of the domain, and to those that derive from it."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -72,7 +71,7 @@ def with_error_responses(endpoint: Endpoint, max_seconds: float) -> Endpoint:
 def _domain_error(error: DomainError, language: str) -> Response:
     if isinstance(error, InvalidInput):
         return _invalid_input(error, language)
-    status = HTTP_STATUS_OF_ERROR[type(error)]
+    status = next(HTTP_STATUS_OF_ERROR[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS_OF_ERROR)
     response = refuse(status, error.code, message(error.message_code, language, **error.values))
     if isinstance(error, errors.RateLimited):
         response.headers["retry-after"] = str(error.retry_after_seconds)

@@ -49,14 +49,14 @@ async def test_times_are_printed_in_the_zone_of_the_settings(database: asyncpg.C
     )
 
     for zone, expires, at in [
-        ("", "2099-11-30 23:59 UTC-5", "2026-01-30 23:30:00 UTC-5 x -"),
-        ("asia/kathmandu", "2099-12-01 10:44 UTC+5:45", "2026-01-31 10:15:00 UTC+5:45 x -"),
-        ("Africa/Abidjan", "2099-12-01 04:59 UTC", "2026-01-31 04:30:00 UTC x -"),
+        ("", "2099-11-30 23:59 UTC-5", "2026-01-30 23:30:00 UTC-5"),
+        ("asia/kathmandu", "2099-12-01 10:44 UTC+5:45", "2026-01-31 10:15:00 UTC+5:45"),
+        ("Africa/Abidjan", "2099-12-01 04:59 UTC", "2026-01-31 04:30:00 UTC"),
     ]:
         shown = type_in("keys", "show", key, TIME_ZONE=zone, TZ="Asia/Tokyo").stdout
         assert shown.splitlines()[1].split("\t")[4] == expires
         event = type_in("audit", TIME_ZONE=zone, TZ="Asia/Tokyo").stdout
-        assert event.split() == at.split()
+        assert event.splitlines()[1].split("\t")[:2] == [at, "x"]
     assert json_of("keys", "show", key)["expiresAt"] == "2099-12-01T04:59:59.999999Z"
 
 
