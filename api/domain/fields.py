@@ -43,14 +43,19 @@ _LINE_BREAKS = re.compile("[\t\n\r\u0085\u2028\u2029]+")
 """An address of two lines and the cells of a spreadsheet are pasted with them."""
 
 
-def text(max_length: int, min_length: int = 1) -> Callable[[str], str]:
-    """One line of `min_length` to `max_length` characters, cleaned, with white space collapsed."""
+def text(max_length: int, min_length: int = 1, *, joins_lines: bool = True) -> Callable[[str], str]:
+    """One line of `min_length` to `max_length` characters, cleaned, with white space collapsed.
+
+    Without `joins_lines`, a text of several lines is refused.
+    """
 
     def clean(value: str) -> str:
         # Checked first, so that a huge text is not normalised before it is refused.
         if len(value) > 4 * max_length:
             raise Problem("TOO_LONG", max=max_length)
-        value = _LINE_BREAKS.sub(" ", typed_text.clean(value))
+        value = typed_text.clean(value)
+        if joins_lines:
+            value = _LINE_BREAKS.sub(" ", value)
         if not typed_text.is_readable(value):
             raise Problem("INVALID_CHARACTERS")
         value = " ".join(value.split())
@@ -164,12 +169,12 @@ def batch_as_stored(typed: str) -> str:
         return typed
 
 
-BusinessName = Annotated[str, AfterValidator(text(200))]
+BusinessName = Annotated[str, AfterValidator(text(200, joins_lines=False))]
 BusinessTypeName = Annotated[str, AfterValidator(business_type)]
 TaxId = Annotated[str, AfterValidator(tax_id)]
 Address = Annotated[str, AfterValidator(text(500))]
 BusinessEmail = Annotated[str, AfterValidator(email(100))]
-PersonName = Annotated[str, AfterValidator(text(60))]
+PersonName = Annotated[str, AfterValidator(text(60, joins_lines=False))]
 DocumentId = Annotated[str, AfterValidator(document_id)]
 UserEmail = Annotated[str, AfterValidator(user_email)]
 KeyNotes = Annotated[str, AfterValidator(key_notes)]

@@ -13,13 +13,13 @@ MAX_TYPED_LENGTH = 100
 # `phonenumbers` finds a number in almost any text.
 _PHONE = re.compile(
     # A symbol of a telephone, marks of bold, quotes, or the sign that Excel puts before a text.
-    r"(?:[^\w+(]|_)*"
+    r"(?:[^\w+(\x00-\x08\x0e-\x1f\x7f]|_)*"
     r"(?:(?:TEL(?:[EÉ]FONO|EPHONE)?|CEL(?:ULAR)?|M[OÓ]VIL|MOBILE|PHONE|WHATSAPP|FAX|FIJO|OFIC(?:INA)?)"
     r"[.:/\s*]*(?:N(?:[O°]|RO)[.:]*)?){0,3}\s*"
     r"(?P<number>[+(]{0,2}\s*\d[\d\s().\-/_\u00b7\u2022]*)"
     r"(?:[,;]?\s*(?:EXT(?:ENSI[OÓ]N|N)?|INT(?:ERNO)?|ANEXO|X|#)\s*[.:=\-]*\s*(?P<extension>\d{1,7})\)?)?"
     r"(?:\s*\(?WHATSAPP\)?)?"
-    r"[^\w)]*_?",
+    r"[^\w)\x00-\x08\x0e-\x1f\x7f]*_?",
     re.IGNORECASE,
 )
 

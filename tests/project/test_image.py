@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from setuptools import find_packages
 
 from api.settings import Settings
 from tests.postgres_servers import PostgresServer
@@ -65,8 +66,11 @@ def test_the_image_contains_every_package() -> None:
     copied = [word for line in arguments(BUILD, "COPY") for word in line.split()[:-1]]
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    needed = {name.split(".")[0] for name in tool["packages"]} | {f"{name}.py" for name in tool["py-modules"]}
+    packages = find_packages(str(ROOT), include=tool["packages"]["find"]["include"])
+    needed = {name.split(".")[0] for name in packages} | {f"{name}.py" for name in tool["py-modules"]}
+    every = {str(file.parent.relative_to(ROOT)).replace("/", ".") for file in (ROOT / "api").rglob("*.py")}
 
+    assert every <= set(packages)
     assert needed | {"predeploy.sh", "requirements-server.lock"} <= set(copied)
     assert all((ROOT / name).exists() for name in copied)
     assert "*" in ignored
