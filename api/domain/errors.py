@@ -161,7 +161,7 @@ class Conflict(DomainError):
 
 
 class LastOperator(Conflict):
-    """Without the last active operator, nobody could manage keys and tenants over the API."""
+    """Without the last active operator, keys and tenants could not be managed over the API."""
 
     @property
     def message_code(self) -> str:

@@ -1,4 +1,4 @@
-"""Accounts that hold an email address, so that nobody can register with it."""
+"""Accounts that hold an email address, which cannot register again."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -22,7 +22,7 @@ MAX_WAIT = 5.0
 async def guess_password(
     password: str, email: str, user: User | None, client: Client, *, is_known: bool
 ) -> PasswordCheck:
-    """Check the password of a user, or of nobody if the address is unknown; an inactive user has none.
+    """Check the password of a user, or a decoy if the address is unknown; an inactive user has none.
 
     `is_known` says whether the user has signed in from the client's network. Raises `RateLimited` over the
     limit of the account and the network. An unknown address takes the same time and the same counts.

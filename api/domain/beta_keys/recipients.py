@@ -1,7 +1,7 @@
 """The recipients of invitations in a file: one address a line, a list of a mail program, or CSV.
 
 The whole file is read and judged before a mail is sent. What can be read in two ways is a problem: a key that
-went to the wrong person admits a business that nobody has invited.
+went to the wrong person admits a business that no operator has invited.
 """
 
 import io
