@@ -164,8 +164,8 @@ ConfirmIdentityResult = Annotated[
     IdentityConfirmed | InvalidInput | WrongCredentials | WrongCode | RateLimited,
     strawberry.union(
         "ConfirmIdentityResult",
-        description="The confirmation, or the reason why there is none. `InvalidInput` for neither a code "
-        "nor a password.",
+        description="The confirmation, or the reason why the session is not confirmed. `InvalidInput` if the "
+        "input has neither a code nor a password.",
     ),
 ]
 

@@ -205,9 +205,10 @@ ADMINISTRATION = {
     "lines with a key and no address, which are left out: {}": (
         "líneas con una clave y sin dirección, que se omiten: {}"
     ),
-    "nothing was sent: {} addresses have an account; take them out of {}, or add --yes to send to them too": (
-        "no se envió nada: {} direcciones tienen una cuenta; quítelas de {}, o agregue --yes para enviarles"
-        " también"
+    "nothing was sent: addresses that have an account: {}; take them out of {}, or add --yes to send to them"
+    " too": (
+        "no se envió nada: direcciones que tienen una cuenta: {}; quítelas de {}, o agregue --yes para"
+        " enviarles también"
     ),
     "nothing was sent; to send, run this again with --yes": (
         "no se envió nada; para enviar, ejecute esto de nuevo con --yes"

@@ -2,7 +2,11 @@
 
 import asyncio
 import io
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -14,6 +18,7 @@ from api.cli.help import run
 from api.command_error import CommandError
 from api.database.engine import get_engine
 from tests.commands import Ended, run_command
+from tests.support import GATEHOUSE, ROOT
 
 
 def type_in(*words: str, typed: str = "", **environment: str) -> Ended:
@@ -60,3 +65,16 @@ async def run_here(*words: str) -> Ended:
             code = await asyncio.to_thread(run, get_command(app), list(words))
         output.flush()
     return Ended(code, output.buffer.getvalue().decode(), errors.getvalue())
+
+
+def start(*words: str | Path) -> subprocess.Popen[bytes]:
+    """Start `gatehouse words…` as a program of its own, which a test can kill."""
+    return subprocess.Popen([GATEHOUSE, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Wait until a condition holds, 30 s at most."""
+    deadline = time.monotonic() + 30
+    while not await condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)

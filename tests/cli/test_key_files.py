@@ -1,14 +1,11 @@
 """Beta keys and files: issuing into a file, export, import, and sending to the addresses in a file."""
 
-import asyncio
 import csv
 import io
 import os
 import pty
 import re
 import subprocess
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +15,7 @@ import asyncpg
 import orjson
 import pytest
 
-from tests.cli.commands import failure, json_of, printed, wrong_usage
+from tests.cli.commands import failure, json_of, printed, start, until, wrong_usage
 from tests.support import GATEHOUSE, ROOT, Api, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
@@ -106,17 +103,6 @@ async def test_a_full_disk_issues_nothing(database: asyncpg.Connection, tmp_path
 
 def files(folder: Path) -> list[Path]:
     return list(folder.iterdir())
-
-
-def start(*words: str | Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([GATEHOUSE, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    deadline = time.monotonic() + 30
-    while not await condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
 
 
 async def test_a_killed_run_leaves_no_keys_and_no_file(database: asyncpg.Connection, tmp_path: Path) -> None:

@@ -1,20 +1,16 @@
 """Sending the keys of a batch to the addresses in a file."""
 
-import asyncio
 import os
 import pty
-import subprocess
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.cli.commands import failure, printed, type_in
+from tests.cli.commands import failure, printed, start, type_in, until
 from tests.commands import Command, Ended
-from tests.support import GATEHOUSE, ROOT, Person, issue_key, one_row
+from tests.support import Person, issue_key, one_row
 
 pytestmark = pytest.mark.anyio
 
@@ -201,17 +197,6 @@ async def test_a_key_for_an_address_with_an_account_is_mailed_only_after_a_warni
     code, seen = send_at_a_terminal("--batch", "launch", "--to", str(file), typed="n\n")
     assert (code, business in seen) == (1, True)
     assert send(file, owner.email, "--yes").stdout == f"{owner.email}: sent\n"
-
-
-def start(*words: str | Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([GATEHOUSE, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    deadline = time.monotonic() + 30
-    while not await condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
 
 
 async def test_a_killed_run_repeated_beside_another_leaves_no_address_out(

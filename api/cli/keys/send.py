@@ -110,8 +110,8 @@ def _confirm(
     is_terminal = sys.stdin.isatty() or sys.stdout.isatty()
     if not is_terminal and plan.holders:
         raise CommandError(
-            f"nothing was sent: {len(plan.holders)} addresses have an account; take them out of {file}, or "
-            "add --yes to send to them too"
+            f"nothing was sent: addresses that have an account: {len(plan.holders)}; take them out of "
+            f"{file}, or add --yes to send to them too"
         )
     if not is_terminal or (len(plan.to_send) < 2 and not plan.holders):
         return

@@ -33,31 +33,30 @@ async def plan_invitations(batch: str, recipients: Sequence[Recipient]) -> Invit
     first: dict[str, Recipient] = {}
     for recipient in recipients:
         first.setdefault(recipient.address.lower(), recipient)
-    states = {
-        row["address"]: row
-        for row in await read_platform(_STATES, batch, batch, [each.address for each in first.values()])
-    }
+    addresses = [each.address for each in first.values()]
+    keys = [each.key for each in first.values() if each.key]
+    rows = await read_platform(_STATES, batch, batch, batch, keys, addresses)
+    states = {row["address"]: row for row in rows}
     have_key = {address for address, state in states.items() if state["isSent"]}
     have_key |= await _judge_keys(batch, [each for each in first.values() if each.key], have_key)
     to_send = [each for each in first.values() if each.address not in have_key]
     unpaired = [each for each in to_send if each.key is None and not states[each.address]["isAssigned"]]
-    ((free,),) = [
-        row.values() for row in await read_platform(_FREE, batch, [each.key for each in to_send if each.key])
-    ]
+    free = rows[0]["free"] if rows else 0
     holders = await find_holders([each.address for each in to_send])
     return InvitationPlan(to_send, have_key, holders, max(0, len(unpaired) - free))
 
 
 _OF_ADDRESS = """lower("recipientEmail") = lower(typed.address) AND batch = {}"""
 
+# One statement sees one moment. If the free keys were counted later, another run that had sent some of them
+# would make the batch look too small.
 _STATES = f"""
 SELECT typed.address,
        EXISTS (SELECT FROM beta_keys WHERE {_OF_ADDRESS} AND "sentAt" IS NOT NULL) AS "isSent",
-       EXISTS (SELECT FROM beta_keys WHERE {_OF_ADDRESS} AND {IS_AVAILABLE}) AS "isAssigned"
+       EXISTS (SELECT FROM beta_keys WHERE {_OF_ADDRESS} AND {IS_AVAILABLE}) AS "isAssigned",
+       (SELECT count(*) FROM beta_keys WHERE {IS_FREE} AND key <> ALL({{}}::text[])) AS free
   FROM unnest({{}}::text[]) AS typed (address)
 """
-
-_FREE = f"SELECT count(*) FROM beta_keys WHERE {IS_FREE} AND key <> ALL({{}}::text[])"
 
 _KEYS = f"""
 SELECT key, {STATUS} AS status, batch, "recipientEmail" FROM beta_keys WHERE key = ANY({{}}::text[])
