@@ -158,7 +158,7 @@ async def _require_objects(connection: asyncpg.Connection) -> None:
     assert await connection.fetchval("SELECT count(*) FROM admins_since") == 7
     assert await connection.fetchval("SELECT admins()") == 5
     assert await connection.fetchval("SELECT obj_description('staff'::regclass)") == "for the accountant"
-    assert "=r/" in await connection.fetchval("SELECT relacl::text FROM pg_class WHERE relname = 'staff'")
+    assert await connection.fetchval("SELECT has_table_privilege('pg_monitor', 'staff', 'SELECT')")
     enums = await connection.fetch("SELECT typname FROM pg_type WHERE typtype = 'e'")
     assert [name for (name,) in enums] == ["tenants_businesstype_enum"]
 
