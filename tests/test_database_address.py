@@ -61,7 +61,7 @@ def test_an_address_names_one_database(url: str, monkeypatch: pytest.MonkeyPatch
 
 
 def _engine_config() -> dict[str, Any]:
-    return create_engine(Settings()).config
+    return create_engine(Settings()).role.arguments
 
 
 DRIVER: dict[str, dict[str, list[str]]] = {
