@@ -136,7 +136,7 @@ def test_a_parameter_without_effect_is_ignored_with_a_debug_line(
     config = _engine_config()
 
     assert config == {**PLAIN, "dsn": "postgresql://?"}
-    assert [line.getMessage() for line in caplog.records if line.name == "api.database.engine"] == [
+    assert [line.getMessage() for line in caplog.records if line.name == "api.database.roles"] == [
         f"DATABASE_URL: {query.split('=')[0]} has no effect"
     ]
 
