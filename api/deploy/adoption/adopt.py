@@ -10,10 +10,9 @@ from api.deploy.adoption.dependents import (
     ChangedColumn,
     changed_columns,
     disable_triggers,
+    drop_dependents,
     drop_unused_enums,
-    find_dependents,
     put_back,
-    view_questions,
 )
 from api.deploy.adoption.people import people_questions, without_tenant
 from api.deploy.adoption.plan import Change, Plan, Question
@@ -87,10 +86,7 @@ async def _adopt(connection: Any, plan: Plan) -> None:
             )
         return
     columns = changed_columns(expected, actual)
-    plan.questions += [
-        *[one async for one in people_questions(connection, actual)],
-        *[one async for one in view_questions(connection, columns)],
-    ]
+    plan.questions += [one async for one in people_questions(connection, actual)]
     plan.without_tenant += await without_tenant(connection)
     plan.migrations += all_migrations()
     steps = await plan_steps(connection, expected, actual, applied)
@@ -129,9 +125,7 @@ async def _convert(
     enable_triggers = await disable_triggers(connection, expected)
     for change in steps.before:
         await _execute(connection, change)
-    dependents = await find_dependents(connection, columns, expected)
-    for dependent in dependents:
-        await connection.execute(dependent.drop)
+    await drop_dependents(connection, columns)
     for change in steps.repairs:
         await _execute(connection, change)
     for migration in plan.migrations:
@@ -146,12 +140,13 @@ async def _convert(
             await connection.execute(statement)
     for change in steps.after:
         await _execute(connection, change)
-    for dependent in dependents:
-        result = await put_back(connection, dependent, columns)
+    async for result in put_back(connection, columns):
         if isinstance(result, Question):
             plan.questions.append(result)
         else:
             plan.changes.append(result)
+    if plan.questions:
+        return
     for statement in enable_triggers:
         await connection.execute(statement)
     plan.changes += [one async for one in drop_unused_enums(connection, columns)]
