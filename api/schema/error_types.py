@@ -36,6 +36,7 @@ FIELD_CODES = {
     "TOO_SMALL": "the number is too small.",
     "TOO_LARGE": "the number is too large.",
     "INVALID_CHARACTERS": "the text has control characters or emoji.",
+    "WEB_ADDRESS": "the name contains a web or an email address.",
     "INVALID_EMAIL": "not an email address.",
     "AMBIGUOUS_EMAIL": "an email address that can be mistaken for another: its local part mixes scripts, or "
     "has letters outside ASCII in upper case or in another width.",

@@ -163,6 +163,14 @@ def test_a_value_adds_neither_a_header_nor_a_line() -> None:
     assert not any(line.startswith(("Bcc", "Your")) for line in bodies(message)[0].splitlines())
 
 
+def test_a_name_of_an_adopted_database_is_no_link() -> None:
+    hostile = "http://evil.example/login is your new sign-in page"
+    for body in bodies(received(mail(Template.WELCOME, firstName=hostile, businessName="Amazon.com S.A."))):
+        assert "://" not in body
+        assert "evil.example" not in body
+        assert "Amazon.\u200bcom S.A." in body
+
+
 @pytest.mark.parametrize(
     "to", ["ana@example.com\r\nBcc: eva@example.com", "ana@example.com, eva@example.com", "ana"]
 )
