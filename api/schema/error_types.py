@@ -23,6 +23,7 @@ ERROR_CODES = {
     "NOT_FOUND": "`NotFound`",
     "CONFLICT": "`Conflict`",
     "NO_SEAT": "`NoSeat`",
+    "INVITATION_REQUIRED": "`InvitationRequired`",
     "WRONG_CODE": "`WrongCode`",
     "RATE_LIMITED": "`RateLimited`",
     "SECOND_FACTOR_REQUIRED": "`SecondFactorRequired`",
@@ -139,6 +140,13 @@ class NoSeat(Error):
     max: int = strawberry.field(description="The number of seats that the tenant has for this role.")
 
 
+@strawberry.type(
+    description="This deployment verifies addresses, so each person makes the own account: use `inviteStaff`."
+)
+class InvitationRequired(Error):
+    code: str = strawberry.field(description="Always `INVITATION_REQUIRED`.")
+
+
 @strawberry.type(description="The one-time code is wrong, used, expired, or tried too often.")
 class WrongCode(Error):
     code: str = strawberry.field(description="Always `WRONG_CODE`.")
@@ -253,6 +261,7 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NotFound, NotFound, _plain(NotFound)),
     _handler(errors.Conflict, Conflict, _plain(Conflict)),
     _handler(errors.NoSeat, NoSeat, _no_seat),
+    _handler(errors.InvitationRequired, InvitationRequired, _plain(InvitationRequired)),
     _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.SecondFactorRequired, SecondFactorRequired, _second_factor_required),
     _handler(errors.StepUpRequired, StepUpRequired, _plain(StepUpRequired)),

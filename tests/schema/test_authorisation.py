@@ -39,11 +39,16 @@ OWN = {
     "requestEmailVerification",
     "verifyEmail",
     "updateTenant",
+    "inviteStaff",
+    "resendInvitation",
+    "cancelInvitation",
+    "acceptInvitation",
     "createStaff",
     "updateStaff",
     "removeStaff",
 }
-"""Fields that are public, or limited to the viewer's own data; see `test_isolation` and `test_staff`."""
+"""Fields that are public, or limited to the viewer's own data; see `test_isolation`, `test_staff`
+and `test_staff_invitations`."""
 
 
 def test_every_field_is_in_one_table() -> None:
