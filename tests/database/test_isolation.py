@@ -55,7 +55,7 @@ async def open_business(api: Api, database: asyncpg.Connection, name: str) -> Bu
         tenant_id,
         f"{name}@example.com",
     )
-    return Business(tenant_id, people, session["id"], invitation)
+    return Business(tenant_id, people, session["id"], str(invitation))
 
 
 # Fields that take an id
