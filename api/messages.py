@@ -19,10 +19,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Esta clave beta fue emitida para otro correo electrónico.",
     ),
     "EMAIL_TAKEN": (
-        "This email address is already registered.",
-        "Este correo electrónico ya está registrado.",
+        "This email address is already registered. Its owner can sign in, or reset the password.",
+        "Este correo electrónico ya está registrado. Su titular puede iniciar sesión o restablecer la "
+        "contraseña.",
     ),
-    "NIT_TAKEN": ("This tax id is already registered.", "Este NIT ya está registrado."),
+    "NIT_TAKEN": (
+        "This tax id is already registered. If the business is yours, please sign in.",
+        "Este NIT ya está registrado. Si el negocio es suyo, inicie sesión.",
+    ),
     "WRONG_CREDENTIALS": (
         "The email address or the password is incorrect.",
         "El correo electrónico o la contraseña no son correctos.",
@@ -53,6 +57,12 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "dónde ingresarlo, inicie sesión de nuevo.",
     ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
+    "TENANT_DELETED.SIGN_IN": (
+        "This business was deleted. Until {erased_at}, support can restore it; then its data is erased, and "
+        "you can register again with this email address.",
+        "Este negocio fue eliminado. Puede pedir a soporte que lo restaure hasta el {erased_at}; después se "
+        "borran sus datos y usted puede registrarse de nuevo con este correo electrónico.",
+    ),
     "RATE_LIMITED": (
         "Too many attempts. Please wait {seconds} s and try again.",
         "Demasiados intentos. Espere {seconds} s e intente de nuevo.",

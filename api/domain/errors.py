@@ -20,7 +20,7 @@ class DomainError(Exception):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values that the message contains, by placeholder."""
+        """The values that the message contains, by placeholder. The message has times in words."""
         return {}
 
 
@@ -103,6 +103,24 @@ class TenantSuspended(DomainError):
     def __init__(self, reason: str | None) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class TenantDeleted(DomainError):
+    """The tenant of the user is deleted. `erased_at` is when its data is erased and its address is free."""
+
+    code = "TENANT_DELETED"
+
+    def __init__(self, erased_at: datetime) -> None:
+        super().__init__(erased_at)
+        self.erased_at = erased_at
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.SIGN_IN"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"erased_at": self.erased_at}
 
 
 class WrongCode(DomainError):

@@ -12,6 +12,7 @@ from api.observability.request_outcome import record_outcome
 from api.schema.context import Context, Info
 from api.schema.descriptions import list_codes
 from api.schema.enums import BetaKeyRejection, Role
+from api.written_times import in_words
 
 ERROR_CODES = {
     "INVALID_INPUT": "`InvalidInput`",
@@ -20,6 +21,7 @@ ERROR_CODES = {
     "NIT_TAKEN": "`NitTaken`",
     "WRONG_CREDENTIALS": "`WrongCredentials`",
     "TENANT_SUSPENDED": "`TenantSuspended`",
+    "TENANT_DELETED": "`TenantDeleted`",
     "NOT_FOUND": "`NotFound`",
     "CONFLICT": "`Conflict`",
     "NO_SEAT": "`NoSeat`",
@@ -120,6 +122,16 @@ class TenantSuspended(Error):
     )
 
 
+@strawberry.type(
+    description="An operator deleted the tenant of this user, and can restore it until `erasedAt`."
+)
+class TenantDeleted(Error):
+    code: str = strawberry.field(description="Always `TENANT_DELETED`.")
+    erased_at: datetime = strawberry.field(
+        description="When the data of the tenant is erased; its email addresses are free again then."
+    )
+
+
 @strawberry.type(description="No object that the viewer may change has this id.")
 class NotFound(Error):
     code: str = strawberry.field(description="Always `NOT_FOUND`.")
@@ -204,6 +216,16 @@ def _tenant_suspended(error: errors.TenantSuspended, context: Context) -> Tenant
     return TenantSuspended(code=error.code, message=context.message(error.code), reason=error.reason)
 
 
+def _tenant_deleted(error: errors.TenantDeleted, context: Context) -> TenantDeleted:
+    return TenantDeleted(
+        code=error.code,
+        message=context.message(
+            error.message_code, erased_at=in_words(error.erased_at, context.client.language)
+        ),
+        erased_at=error.erased_at,
+    )
+
+
 def _no_seat(error: errors.NoSeat, context: Context) -> NoSeat:
     return NoSeat(
         code=error.code,
@@ -258,6 +280,7 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NitTaken, NitTaken, _plain(NitTaken)),
     _handler(errors.WrongCredentials, WrongCredentials, _plain(WrongCredentials)),
     _handler(errors.TenantSuspended, TenantSuspended, _tenant_suspended),
+    _handler(errors.TenantDeleted, TenantDeleted, _tenant_deleted),
     _handler(errors.NotFound, NotFound, _plain(NotFound)),
     _handler(errors.Conflict, Conflict, _plain(Conflict)),
     _handler(errors.NoSeat, NoSeat, _no_seat),
