@@ -158,6 +158,9 @@ class Settings(BaseSettings):
     register_url: PageUrl | None = None
     """The page where a business registers. Invitations link to it, with `?key=` and the beta key. Unset,
     invitations have no link."""
+    invitation_url: PageUrl | None = None
+    """The page where an invited person chooses a password. Invitations of staff link to it, with `?token=`
+    and the token for `acceptInvitation`. Unset, they have a code alone."""
     worker: bool = True
     """Start a worker together with `gatehouse serve`: it sends mails and erases expired data. Off, run
     `gatehouse worker` yourself."""
@@ -191,6 +194,10 @@ class Settings(BaseSettings):
     rate_limit_wrong_codes: Rate = "100/day"
     """How many wrong one-time codes may be tried for one mailbox, over all codes and from all addresses
     together. Those from which the account has signed in are not counted."""
+    rate_limit_new_staff: Rate = "30/hour"
+    """How many people one user may invite, or create an account for; sending an invitation again counts."""
+    rate_limit_mailbox_invitations: Rate = "10/day"
+    """How many invitations of staff are sent to one mailbox, for all businesses together."""
 
     @model_validator(mode="before")
     @classmethod

@@ -193,6 +193,7 @@ async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
 
 EMPTIED = (
     "users",
+    "staff_invitations",
     "tenants",
     "beta_keys",
     "sessions",

@@ -42,11 +42,13 @@ ACCOUNT_PASSWORDS = Limit("rate_limit_account_passwords")
 CODES = Limit("rate_limit_codes")
 MAILBOX_CODES = Limit("rate_limit_mailbox_codes")
 WRONG_CODES = Limit("rate_limit_wrong_codes")
+NEW_STAFF = Limit("rate_limit_new_staff")
+MAILBOX_INVITATIONS = Limit("rate_limit_mailbox_invitations")
 
 
 class Subject(NamedTuple):
-    """What an act is counted for: a network, an account, or both. `factor` multiplies the setting's
-    amount."""
+    """What an act is counted for: a network, an account, a user, or a combination. `factor` multiplies the
+    amount of the setting."""
 
     name: str
     factor: int = 1

@@ -22,14 +22,16 @@ _FIELDS = {
     # A person needs them before signing in; `viewer` is null then.
     EVERYONE: """
         validateBetaKey register login verifySecondFactor requestPasswordReset resetPassword
-        requestEmailVerification verifyEmail viewer query
+        requestEmailVerification verifyEmail acceptInvitation viewer query
     """,
     # About the viewer's own account, or about a tenant or session that only its people see.
     SIGNED_IN: """
         sessions tenant logout revokeSession signOutEverywhere confirmIdentity changePassword secondFactor
         startSecondFactor confirmSecondFactor renewRecoveryCodes turnOffSecondFactor
     """,
-    MANAGERS: "createStaff updateStaff removeStaff endStaffSessions",
+    MANAGERS: """
+        inviteStaff resendInvitation cancelInvitation createStaff updateStaff removeStaff endStaffSessions
+    """,
     ADMINS: "updateTenant",
     ADMINS | OPERATORS: "auditEvents",
     OPERATORS: """

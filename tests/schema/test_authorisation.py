@@ -138,7 +138,7 @@ NARROW = {
     OPERATORS: """
         BetaKeyConnection BetaKeyEdge BetaKeyStats IssuedBetaKeys BetaKey TenantConnection TenantEdge
     """,
-    MANAGERS: "NoSeat",
+    MANAGERS: "NoSeat InvitationRequired",
     ADMINS | OPERATORS: "AuditEventConnection AuditEventEdge AuditEvent",
 }
 """The types that not every signed-in person can reach."""
