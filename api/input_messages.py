@@ -82,6 +82,10 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "Control characters and emoji are not allowed here.",
         "Aquí no se permiten caracteres de control ni emojis.",
     ),
+    "WEB_ADDRESS": (
+        "Web and email addresses are not allowed here.",
+        "Aquí no se permiten direcciones web ni correos electrónicos.",
+    ),
     "INVALID_EMAIL": ("This is not a valid email address.", "No es un correo electrónico válido."),
     "AMBIGUOUS_EMAIL": (
         "This email address can be mistaken for another one. Write it with the letters of one script, and in "

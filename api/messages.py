@@ -19,10 +19,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Esta clave beta fue emitida para otro correo electrónico.",
     ),
     "EMAIL_TAKEN": (
-        "This email address is already registered.",
-        "Este correo electrónico ya está registrado.",
+        "This email address is already registered. Its owner can sign in, or reset the password.",
+        "Este correo electrónico ya está registrado. Su titular puede iniciar sesión o restablecer la "
+        "contraseña.",
     ),
-    "NIT_TAKEN": ("This tax id is already registered.", "Este NIT ya está registrado."),
+    "NIT_TAKEN": (
+        "This tax id is already registered. If the business is yours, please sign in.",
+        "Este NIT ya está registrado. Si el negocio es suyo, inicie sesión.",
+    ),
     "WRONG_CREDENTIALS": (
         "The email address or the password is incorrect.",
         "El correo electrónico o la contraseña no son correctos.",
@@ -53,6 +57,12 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "dónde ingresarlo, inicie sesión de nuevo.",
     ),
     "TENANT_SUSPENDED": ("This business is suspended.", "Este negocio está suspendido."),
+    "TENANT_DELETED.SIGN_IN": (
+        "This business was deleted. Until {erased_at}, support can restore it; then its data is erased, and "
+        "you can register again with this email address.",
+        "Este negocio fue eliminado. Puede pedir a soporte que lo restaure hasta el {erased_at}; después se "
+        "borran sus datos y usted puede registrarse de nuevo con este correo electrónico.",
+    ),
     "RATE_LIMITED": (
         "Too many attempts. Please wait {seconds} s and try again.",
         "Demasiados intentos. Espere {seconds} s e intente de nuevo.",
@@ -69,10 +79,20 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "All cashier seats are taken (maximum: {max}).",
         "Todos los puestos de cajero están ocupados (máximo: {max}).",
     ),
+    "INVITATION_REQUIRED": (
+        "Here people choose their own passwords: invite this person (inviteStaff) instead of creating the "
+        "account.",
+        "Aquí cada persona elige su propia contraseña: en lugar de crear la cuenta, invite a la persona "
+        "(inviteStaff).",
+    ),
     "NOT_FOUND": ("Not found.", "No encontrado."),
     "CONFLICT": (
         "This action is not possible in the current state.",
         "Esta acción no es posible en el estado actual.",
+    ),
+    "CONFLICT.ALREADY_INVITED": (
+        "This person is already invited. Send the invitation again, or cancel it first.",
+        "Esta persona ya está invitada. Reenvíe la invitación o cancélela primero.",
     ),
     "CONFLICT.LAST_OPERATOR": (
         "This is the last active operator. Add or reactivate another one first.",
@@ -163,6 +183,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "STAFF_SIGNED_OUT": (
         "This person has been signed out on all devices.",
         "Se cerró la sesión de esta persona en todos sus dispositivos.",
+    ),
+    "INVITATION_CANCELLED": (
+        "The invitation has been cancelled: its link and its code are no longer valid.",
+        "La invitación fue cancelada: su enlace y su código ya no son válidos.",
     ),
     "STAFF_REMOVED": ("This person no longer has access.", "Esta persona ya no tiene acceso."),
     "SUSPENDED": (

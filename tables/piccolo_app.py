@@ -12,6 +12,7 @@ from tables import (
     RecoveryCode,
     ServerProcess,
     Session,
+    StaffInvitation,
     Tenant,
     User,
 )
@@ -32,5 +33,6 @@ APP_CONFIG = AppConfig(
         KnownDevice,
         AuthenticatorApp,
         RecoveryCode,
+        StaffInvitation,
     ],
 )

@@ -20,7 +20,7 @@ class DomainError(Exception):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values that the message contains, by placeholder."""
+        """The values that the message contains, by placeholder. The message has times in words."""
         return {}
 
 
@@ -105,6 +105,24 @@ class TenantSuspended(DomainError):
         self.reason = reason
 
 
+class TenantDeleted(DomainError):
+    """The tenant of the user is deleted. `erased_at` is when its data is erased and its address is free."""
+
+    code = "TENANT_DELETED"
+
+    def __init__(self, erased_at: datetime) -> None:
+        super().__init__(erased_at)
+        self.erased_at = erased_at
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.SIGN_IN"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"erased_at": self.erased_at}
+
+
 class WrongCode(DomainError):
     """A one-time code or token is wrong, used, expired, or was tried too often."""
 
@@ -182,6 +200,20 @@ class RequiredSecondFactor(Conflict):
     @property
     def message_code(self) -> str:
         return f"{self.code}.REQUIRED_SECOND_FACTOR"
+
+
+class AlreadyInvited(Conflict):
+    """The tenant has an open invitation for this address."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.ALREADY_INVITED"
+
+
+class InvitationRequired(DomainError):
+    """Addresses have to be verified here, so staff is invited and chooses its own passwords."""
+
+    code = "INVITATION_REQUIRED"
 
 
 class NoSeat(DomainError):

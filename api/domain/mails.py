@@ -39,6 +39,13 @@ class Template(Enum):
     """firstName"""
     SECOND_FACTOR_OFF = "second_factor_off"
     """firstName"""
+    STAFF_INVITATION = "staff_invitation"
+    """firstName, businessName, inviterName, code, expiresAt: a time in ISO 8601, link: the page that accepts
+    it or None"""
+    STAFF_INVITATION_OF_HOLDER = "staff_invitation_of_holder"
+    """The same, for an address that has an account."""
+    STAFF_CREATED = "staff_created"
+    """firstName, businessName, inviterName"""
     BETA_KEY_INVITATION = "beta_key_invitation"
     """key, expiresAt: a time in ISO 8601 or None, link: the registration page or None"""
 

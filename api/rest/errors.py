@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +17,7 @@ from api.observability.error_reporting import report_error
 from api.observability.logs import get_logger
 from api.observability.request_outcome import record_outcome
 from api.rest.responses import json_response
+from api.written_times import in_words
 
 logger = get_logger()
 
@@ -27,6 +29,7 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.WrongCredentials: HTTPStatus.UNAUTHORIZED,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.TenantSuspended: HTTPStatus.FORBIDDEN,
+    errors.TenantDeleted: HTTPStatus.FORBIDDEN,
     errors.SecondFactorRequired: HTTPStatus.FORBIDDEN,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.StepUpRequired: HTTPStatus.FORBIDDEN,
@@ -34,6 +37,7 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.EmailTaken: HTTPStatus.CONFLICT,
     errors.NitTaken: HTTPStatus.CONFLICT,
     errors.NoSeat: HTTPStatus.CONFLICT,
+    errors.InvitationRequired: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
 }
@@ -72,7 +76,11 @@ def _domain_error(error: DomainError, language: str) -> Response:
     if isinstance(error, InvalidInput):
         return _invalid_input(error, language)
     status = next(HTTP_STATUS_OF_ERROR[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS_OF_ERROR)
-    response = refuse(status, error.code, message(error.message_code, language, **error.values))
+    values = {
+        name: in_words(value, language) if isinstance(value, datetime) else value
+        for name, value in error.values.items()
+    }
+    response = refuse(status, error.code, message(error.message_code, language, **values))
     if isinstance(error, errors.RateLimited):
         response.headers["retry-after"] = str(error.retry_after_seconds)
     return response

@@ -12,6 +12,7 @@ from api.observability.request_outcome import record_outcome
 from api.schema.context import Context, Info
 from api.schema.descriptions import list_codes
 from api.schema.enums import BetaKeyRejection, Role
+from api.written_times import in_words
 
 ERROR_CODES = {
     "INVALID_INPUT": "`InvalidInput`",
@@ -20,9 +21,11 @@ ERROR_CODES = {
     "NIT_TAKEN": "`NitTaken`",
     "WRONG_CREDENTIALS": "`WrongCredentials`",
     "TENANT_SUSPENDED": "`TenantSuspended`",
+    "TENANT_DELETED": "`TenantDeleted`",
     "NOT_FOUND": "`NotFound`",
     "CONFLICT": "`Conflict`",
     "NO_SEAT": "`NoSeat`",
+    "INVITATION_REQUIRED": "`InvitationRequired`",
     "WRONG_CODE": "`WrongCode`",
     "RATE_LIMITED": "`RateLimited`",
     "SECOND_FACTOR_REQUIRED": "`SecondFactorRequired`",
@@ -36,6 +39,7 @@ FIELD_CODES = {
     "TOO_SMALL": "the number is too small.",
     "TOO_LARGE": "the number is too large.",
     "INVALID_CHARACTERS": "the text has control characters or emoji.",
+    "WEB_ADDRESS": "the name contains a web or an email address.",
     "INVALID_EMAIL": "not an email address.",
     "AMBIGUOUS_EMAIL": "an email address that can be mistaken for another: its local part mixes scripts, or "
     "has letters outside ASCII in upper case or in another width.",
@@ -118,6 +122,16 @@ class TenantSuspended(Error):
     )
 
 
+@strawberry.type(
+    description="An operator deleted the tenant of this user, and can restore it until `erasedAt`."
+)
+class TenantDeleted(Error):
+    code: str = strawberry.field(description="Always `TENANT_DELETED`.")
+    erased_at: datetime = strawberry.field(
+        description="When the data of the tenant is erased; its email addresses are free again then."
+    )
+
+
 @strawberry.type(description="No object that the viewer may change has this id.")
 class NotFound(Error):
     code: str = strawberry.field(description="Always `NOT_FOUND`.")
@@ -136,6 +150,13 @@ class NoSeat(Error):
     code: str = strawberry.field(description="Always `NO_SEAT`.")
     role: Role = strawberry.field(description="The role whose seats are all taken.")
     max: int = strawberry.field(description="The number of seats that the tenant has for this role.")
+
+
+@strawberry.type(
+    description="This deployment verifies addresses, so each person makes the own account: use `inviteStaff`."
+)
+class InvitationRequired(Error):
+    code: str = strawberry.field(description="Always `INVITATION_REQUIRED`.")
 
 
 @strawberry.type(description="The one-time code is wrong, used, expired, or tried too often.")
@@ -195,6 +216,16 @@ def _tenant_suspended(error: errors.TenantSuspended, context: Context) -> Tenant
     return TenantSuspended(code=error.code, message=context.message(error.code), reason=error.reason)
 
 
+def _tenant_deleted(error: errors.TenantDeleted, context: Context) -> TenantDeleted:
+    return TenantDeleted(
+        code=error.code,
+        message=context.message(
+            error.message_code, erased_at=in_words(error.erased_at, context.client.language)
+        ),
+        erased_at=error.erased_at,
+    )
+
+
 def _no_seat(error: errors.NoSeat, context: Context) -> NoSeat:
     return NoSeat(
         code=error.code,
@@ -249,9 +280,11 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NitTaken, NitTaken, _plain(NitTaken)),
     _handler(errors.WrongCredentials, WrongCredentials, _plain(WrongCredentials)),
     _handler(errors.TenantSuspended, TenantSuspended, _tenant_suspended),
+    _handler(errors.TenantDeleted, TenantDeleted, _tenant_deleted),
     _handler(errors.NotFound, NotFound, _plain(NotFound)),
     _handler(errors.Conflict, Conflict, _plain(Conflict)),
     _handler(errors.NoSeat, NoSeat, _no_seat),
+    _handler(errors.InvitationRequired, InvitationRequired, _plain(InvitationRequired)),
     _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.SecondFactorRequired, SecondFactorRequired, _second_factor_required),
     _handler(errors.StepUpRequired, StepUpRequired, _plain(StepUpRequired)),

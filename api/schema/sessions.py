@@ -16,6 +16,7 @@ from api.schema.error_types import (
     NotFound,
     RateLimited,
     SecondFactorRequired,
+    TenantDeleted,
     TenantSuspended,
     WrongCode,
     WrongCredentials,
@@ -51,7 +52,7 @@ class SignedIn:
 
 
 LoginResult = Annotated[
-    SignedIn | WrongCredentials | TenantSuspended | RateLimited | SecondFactorRequired,
+    SignedIn | WrongCredentials | TenantSuspended | TenantDeleted | RateLimited | SecondFactorRequired,
     strawberry.union("LoginResult", description="The new session, or the reason why none was created."),
 ]
 

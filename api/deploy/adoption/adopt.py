@@ -19,6 +19,7 @@ from api.deploy.adoption.plan import Change, Plan, Question
 from api.deploy.adoption.questions import find_questions
 from api.deploy.adoption.steps import Steps, plan_steps, transactional
 from api.deploy.migrations import history
+from api.deploy.migrations.application_role import grant_rows
 from api.deploy.migrations.expected_schema import build_expected_schema
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
@@ -54,6 +55,8 @@ async def adopt(*, dry_run: bool) -> Plan:
             await in_transaction(perform)
         except asyncpg.PostgresError as error:
             raise CommandError(f"nothing was changed: {failure_message(error)}") from error
+        if not (dry_run or plan.questions):
+            await grant_rows()
     return plan
 
 

@@ -8,6 +8,7 @@ import asyncpg
 from api.command_error import CommandError
 from api.database.engine import get_engine
 from api.deploy.migrations import history, retained_data, retained_objects
+from api.deploy.migrations.application_role import grant_rows
 from api.deploy.migrations.backfill_run import Lines, Report
 from api.deploy.migrations.contract import Contract
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema, created_tables
@@ -85,6 +86,7 @@ async def apply_migrations(
         for line in lines:
             printed(f"    {line}\n")
     await put_back_objects(report=report)
+    await grant_rows(report=report)
 
 
 async def _announce_contracts(migrations: Sequence[SqlMigration], report: Report) -> None:

@@ -1,5 +1,6 @@
 """Signing in with an email address and a password."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from api.database.rows import read_optional_row, read_row, select_list
@@ -11,7 +12,8 @@ from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import OpenedSession, open_session, require_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import Problem, TenantSuspended, WrongCredentials
+from api.domain.errors import Problem, TenantDeleted, TenantSuspended, WrongCredentials
+from api.settings import get_settings
 from tables import Tenant, User
 
 MAX_IDENTIFIER = 120
@@ -32,8 +34,8 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
     """Open a session for the user of an address and a password.
 
     Raises `WrongCredentials` for an unknown address, a wrong password and an inactive user alike, after the
-    same work, so that neither the answer nor its time reveals an account; `TenantSuspended` only with the
-    right password, as `SecondFactorRequired`; and `RateLimited`.
+    same work, so that neither the answer nor its time reveals an account; `TenantSuspended`, `TenantDeleted`
+    and `SecondFactorRequired` only with the right password; and `RateLimited`.
     """
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     while True:
@@ -45,6 +47,9 @@ async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
             )
             await _record_refusal(reason, email, user, client)
             raise WrongCredentials
+        if tenant is not None and tenant.deleted_at is not None:
+            await _record_refusal("tenant deleted", email, user, client)
+            raise TenantDeleted(tenant.deleted_at + timedelta(days=get_settings().deletion_grace_days))
         if tenant is not None and not tenant.is_active:
             await _record_refusal("tenant suspended", email, user, client)
             raise TenantSuspended(tenant.suspended_reason)
@@ -68,12 +73,12 @@ _BY_EMAIL = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")},
        EXISTS (SELECT FROM known_devices d WHERE d."userId" = u.id AND d.network = {{}}) AS is_known
   FROM users u LEFT JOIN tenants t ON t.id = u."tenantId"
- WHERE u."emailLower" IN (lower({{}}), lower({{}})) AND t."deletedAt" IS NULL
+ WHERE u."emailLower" IN (lower({{}}), lower({{}}))
 """
 
 
 async def find_by_email(email: str, client: Client) -> Account | None:
-    """The account of an address in any spelling; None if its tenant is deleted."""
+    """The account of an address in any spelling, also of a deleted tenant."""
     spellings = email_addresses.spellings(email)
     if not spellings:
         return None

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from api import written_times
 from api.domain.cleanup import clean_up
 from tests.cli.commands import failure, printed
 from tests.domain.tenants.documents import DELETE, REQUEST, TENANT, events, names, register_business
-from tests.support import Api, Person, everything, hire, issue_key, one_row, registration
+from tests.support import PASSWORD, Api, Person, everything, hire, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +46,7 @@ async def test_a_deleted_tenant_is_hidden_and_signed_out_at_once(
     assert await delete(api, operator, owner.id, code) == "Done"
 
     assert await api.viewer(owner.token) is None
-    assert (await api.login(owner.email))["__typename"] == "WrongCredentials"
+    assert (await api.login(owner.email))["__typename"] == "TenantDeleted"
     assert (await api.data(TENANT, operator, id=owner.id))["tenant"] is None
     assert await names(api, operator) == []
     assert await database.fetchval('SELECT count(*) FROM sessions WHERE "revokedAt" IS NULL') == 1
@@ -55,6 +57,42 @@ async def test_a_deleted_tenant_is_hidden_and_signed_out_at_once(
     taken = await api.register(registration(await issue_key(database), email=owner.email))
     assert taken["__typename"] == "EmailTaken"
     assert await events(database) == ["tenant.registered", "tenant.deletion_requested", "tenant.deleted"]
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "This business was deleted. Until"), ("es", "Este negocio fue eliminado.")],
+)
+async def test_only_people_of_a_deleted_tenant_read_until_when_it_can_be_restored(
+    api: Api, operator: str, database: asyncpg.Connection, owner: Person, language: str, sentence: str
+) -> None:
+    code = await code_for(api, operator, database, owner.id)
+    await delete(api, operator, owner.id, code)
+    (erased_at,) = await one_row(database, """SELECT "deletedAt" + interval '30 days' FROM tenants""")
+    login = """mutation ($email: String!, $password: String!) {
+        login(input: {email: $email, password: $password}) {
+          __typename ... on Error { code message } ... on TenantDeleted { erasedAt } } }"""
+    values = {"email": owner.email, "password": PASSWORD}
+
+    answer = (await api.data(login, language=language, **values))["login"]
+    stranger = (await api.data(login, language=language, **{**values, "password": "Wr0ng!password"}))["login"]
+    form = registration(await issue_key(database), email=owner.email)
+    taken = await api.register(form)
+    reset = "mutation ($email: String!) { requestPasswordReset(email: $email) { __typename } }"
+    await api.data(reset, email=owner.email)
+    old_client = await api.http.post("/api/auth/login", json=values, headers={"accept-language": language})
+
+    assert (answer["__typename"], answer["code"]) == ("TenantDeleted", "TENANT_DELETED")
+    assert datetime.fromisoformat(answer["erasedAt"]) == erased_at
+    assert answer["message"].startswith(sentence)
+    assert written_times.in_words(erased_at, language) in answer["message"]
+    assert old_client.json()["message"] == answer["message"]
+    assert (old_client.status_code, old_client.json()["code"]) == (403, "TENANT_DELETED")
+    assert stranger["__typename"] == "WrongCredentials"
+    # For a person who has forgotten the password too.
+    await one_row(database, "SELECT id FROM mails WHERE template = 'password_reset_code'")
+    # Says what the person can do, and the same for every address that is taken.
+    assert (taken["__typename"], "can sign in" in taken["message"]) == ("EmailTaken", True)
 
 
 async def test_a_code_deletes_one_tenant_for_one_operator(
