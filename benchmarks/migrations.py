@@ -5,11 +5,11 @@ migration only. While clients use it (see `benchmarks.traffic`), `piccolo migrat
 other migrations. Then, on a copy with the same clients, the same statements run as most tools run them: in
 one transaction, without CONCURRENTLY, NOT VALID and lock_timeout.
 
-No request may fail or take half a second; its time counts from the moment at which it is due. The longest pause
-is printed with the migration that was running when the request was due. The line "without a migration" is the
-noise of the machine and its disk: if it is near the longest pause, repeat the run on a quieter machine. The
-time that a migration waits depends on the report that it meets, so each round starts at another moment of the
-report, and the worst of all rounds counts.
+No request may fail or take half a second; its time counts from the moment at which it is due. The longest
+pause is printed with the migration that was running when the request was due. The line "without a migration"
+is the noise of the machine and its disk: if it is near the longest pause, repeat the run on a quieter
+machine. The time that a migration waits depends on the report that it meets, so each round starts at another
+moment of the report, and the worst of all rounds counts.
 """
 
 import asyncio
