@@ -5,11 +5,11 @@ migration only. While clients use it (see `benchmarks.traffic`), `piccolo migrat
 other migrations. Then, on a copy with the same clients, the same statements run as most tools run them: in
 one transaction, without CONCURRENTLY, NOT VALID and lock_timeout.
 
-No request may fail or take a second; its time counts from the moment at which it is due. The longest pause is
-printed with the migration that was running when the request was due. The line "without a migration" is the
-noise of the machine and its disk: if it is near the longest pause, repeat the run on a quieter machine. The
-time that a migration waits depends on the report that it meets, so each round starts at another moment of the
-report, and the worst of all rounds counts.
+No request may fail or take half a second; its time counts from the moment at which it is due. The longest
+pause is printed with the migration that was running when the request was due. The line "without a migration"
+is the noise of the machine and its disk: if it is near the longest pause, repeat the run on a quieter
+machine. The time that a migration waits depends on the report that it meets, so each round starts at another
+moment of the report, and the worst of all rounds counts.
 """
 
 import asyncio
@@ -73,6 +73,8 @@ class Runs:
         self.requests: list[Request] = []
         self.undisturbed: list[Request] = []
         """The requests that were finished before the first migration or due after the last."""
+        self.repeated = 0
+        """Transactions that were rejected, because the type of a column had changed."""
         self.longest_description = ""
 
     def measure(
@@ -85,7 +87,7 @@ class Runs:
             starts = apply(database)
             ended = time.perf_counter()
             time.sleep(AFTER)
-            requests = traffic.stop()
+            requests, repeated = traffic.stop()
         for kind in KINDS:
             if not any(request.kind == kind for request in requests):
                 raise RuntimeError(f"no client did {kind}")
@@ -98,6 +100,7 @@ class Runs:
             )
         self.seconds.append(ended - started)
         self.requests += requests
+        self.repeated += repeated
         self.undisturbed += [
             each for each in requests if each.due > ended or each.due + each.seconds < started
         ]
@@ -194,6 +197,7 @@ def print_results(guarded: Runs, plain: Runs) -> None:
     print_row("  of all, ratio", [f"{ours / theirs:.2f}", "1"])
     slow = [sum(request.seconds > MAX_SECONDS for request in way.requests) for way in ways]
     print_row(f"requests that took over {MAX_SECONDS:g} s", [f"{count:,}" for count in slow])
+    print_row("repeated after a change of type", [f"{way.repeated:,}" for way in ways])
     failed = [way.failures().total() for way in ways]
     print_row("requests failed", [f"{count:,}" for count in failed], expected("0", not failed[0]))
     for way in ways:

@@ -100,8 +100,8 @@ class Traffic:
         self._process.kill()
         self._process.join()
 
-    def stop(self) -> list[Request]:
-        """Stop the clients. Returns all their requests."""
+    def stop(self) -> tuple[list[Request], int]:
+        """Stop the clients. Returns all their requests, and how many transactions were repeated."""
         self._pipe.send("stop")
         return self._receive()
 
@@ -133,7 +133,7 @@ async def _run_clients(pipe: Connection, dsn: str, users: int, port: int, column
         # A message means stop, and so does the end of the parent.
         await asyncio.to_thread(pipe.poll, None)
         session.stopped = True
-    pipe.send(session.requests)
+    pipe.send((session.requests, session.repeated))
 
 
 class _Session:
@@ -145,6 +145,8 @@ class _Session:
         self.number = random.randrange(99_999)
         """Part of what the clients add: other clients may have used the database before."""
         self.stopped = False
+        self.repeated = 0
+        """How many transactions PostgreSQL rejected because the type of a column had changed."""
         self.requests: list[Request] = []
 
     async def connect(self) -> asyncpg.Connection:
@@ -178,7 +180,8 @@ class _Application:
 
     Its statements are prepared once and used during all changes of the schema, like those of Gatehouse. Like
     those they name their columns: PostgreSQL rejects a prepared `SELECT *` whose columns have changed, and
-    asyncpg cannot prepare it again inside a transaction.
+    asyncpg cannot prepare it again inside a transaction. A column whose type has changed does the same to a
+    statement that names it: the transaction is repeated once, and counted.
     """
 
     def __init__(
@@ -241,12 +244,19 @@ class _Application:
 
     async def _one(self, query: str, *values: Any) -> asyncpg.Record:
         """The one row that `query` must return, in a transaction of its own."""
-        async with self._connection.transaction():
-            await self._connection.execute(IN_SCOPE)
-            rows = await self._connection.fetch(query, *values)
+        try:
+            rows = await self._fetch(query, *values)
+        except asyncpg.InvalidCachedStatementError:
+            self._session.repeated += 1
+            rows = await self._fetch(query, *values)
         if len(rows) != 1:
             raise WrongResponse(f"{len(rows)} rows: {query}")
         return rows[0]
+
+    async def _fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        async with self._connection.transaction():
+            await self._connection.execute(IN_SCOPE)
+            return await self._connection.fetch(query, *values)
 
 
 async def _report(session: _Session) -> None:

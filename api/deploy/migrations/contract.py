@@ -60,19 +60,33 @@ class Contract:
         return [drop] if copy is None else [Loop(self._keep(copy)), drop]
 
     def drop(self, migration_id: str) -> str:
-        """Run it in a transaction. Before the first migration it is rehearsed without the table."""
-        pair = [self.pair.name] if self.pair else []
-        created = [*(one.name for one in self.indexes), *self.constraints, *pair]
+        """Run it in a transaction."""
         return "\n".join(
             [
                 self.refuse_if_used(migration_id, lock=True),
                 CREATE_FUNCTION,
                 retained_objects.READ_BEFORE,
-                self.pair.drop_trigger if self.pair else "",
-                f'ALTER TABLE IF EXISTS {self.table} DROP COLUMN IF EXISTS "{self.column}";',
-                retained_objects.save_contracted(migration_id, created, {self.table: [self.column]}),
+                self.drop_column,
+                retained_objects.save_contracted(
+                    migration_id, self.created_names, {self.table: [self.column]}
+                ),
             ]
         )
+
+    @property
+    def drop_column(self) -> str:
+        """It is rehearsed before the first migration, perhaps without the table."""
+        trigger = f"{self.pair.drop_trigger}\n" if self.pair else ""
+        return f'{trigger}ALTER TABLE IF EXISTS {self.table} DROP COLUMN IF EXISTS "{self.column}";'
+
+    @property
+    def created_names(self) -> list[str]:
+        """The names of what a revert creates beside the column."""
+        return [
+            *(one.name for one in self.indexes),
+            *self.constraints,
+            *([self.pair.name] if self.pair else []),
+        ]
 
     def refuse_if_used(self, migration_id: str, *, unless: str = "false", lock: bool = False) -> str:
         """SQL that refuses while a server uses the column, or while an object depends on it.

@@ -12,6 +12,7 @@ from api.database.engine import get_engine
 from api.deploy.migrations.history import APP, array, literal
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION, FUNCTION
 from api.deploy.migrations.retained_data import CREATE_SCHEMA_BODY, REFUSED, SCHEMA, execute, info_messages
+from api.deploy.migrations.transactions import LOCK_TIMEOUT_MS
 
 TABLE = f"{SCHEMA}.retained_objects"
 
@@ -100,6 +101,9 @@ BEGIN
     END IF;
 END $$;"""
 
+_ANNOUNCE_REVERTED = _ANNOUNCE_LOST.replace("@WHEN@", "the migrations are applied again")
+_ANNOUNCE_CONTRACTED = _ANNOUNCE_LOST.replace("@WHEN@", "the migration is reverted")
+
 _ANNOUNCE_USERS = f"""\
 DO $$
 DECLARE
@@ -162,15 +166,22 @@ def save_contracted(migration_id: str, names: Sequence[str], columns: Mapping[st
 
     Not `columns`, and not the objects with these `names`: a revert of the `Contract` creates both again.
     """
-    announce = _ANNOUNCE_LOST.replace("@WHEN@", "the migration is reverted")
-    sql = _filled(f"{_LOST}\n{_SAVE_CONTRACTED}\n{announce}", names, columns)
+    sql = _filled(f"{_LOST}\n{_SAVE_CONTRACTED}\n{_ANNOUNCE_CONTRACTED}", names, columns)
     return sql.replace("@MIGRATION@", literal(migration_id)).replace("@APPLIED@", "false")
 
 
-def announce(names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
+def announce_contracted(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
+    """Say what `save_contracted` would save."""
+    return _filled(f"{_LOST}\n{_ANNOUNCE_CONTRACTED}", names, columns)
+
+
+def announce_reverted(
+    names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]
+) -> str:
     """Say which objects are gone since `READ_BEFORE`, and which use `tables`, without saving them."""
-    lost = _ANNOUNCE_LOST.replace("@WHEN@", "the migrations are applied again")
-    return _filled(f"{_LOST}\n{lost}\n{_ANNOUNCE_USERS}", names, columns).replace("@TABLES@", array(tables))
+    return _filled(f"{_LOST}\n{_ANNOUNCE_REVERTED}\n{_ANNOUNCE_USERS}", names, columns).replace(
+        "@TABLES@", array(tables)
+    )
 
 
 def _filled(sql: str, names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
@@ -216,7 +227,7 @@ BEGIN
         progress := false;
         FOR one IN SELECT * FROM {TABLE} AS o WHERE lost AND {_IS_DUE} ORDER BY position, relation, name LOOP
             COMMIT;
-            PERFORM set_config('lock_timeout', '400ms', true),
+            PERFORM set_config('lock_timeout', '{LOCK_TIMEOUT_MS}ms', true),
                     set_config('gatehouse.scope', 'platform', true),
                     set_config('client_min_messages', 'warning', true);
             BEGIN
