@@ -39,6 +39,7 @@ bench: $(INSTALLED)
 bench-migrations: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.migrations
 	@$(BIN)/python -m benchmarks.backfills
+	@$(BIN)/python -m benchmarks.contracts
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql

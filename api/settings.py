@@ -54,9 +54,13 @@ class Settings(BaseSettings):
     )
 
     database_url: Annotated[DatabaseUrl | None, Heading("Database")] = None
-    """The PostgreSQL database. Its role must own the database and must be neither a superuser nor BYPASSRLS.
-    Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start. Its parameters,
-    and poolers: docs/deploy.md."""
+    """The PostgreSQL database. Its role must be neither a superuser nor BYPASSRLS, and must own the database
+    unless `MIGRATION_DATABASE_URL` is set. Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and
+    migrated at each start. Its parameters, and poolers: docs/deploy.md."""
+    migration_database_url: DatabaseUrl | None = None
+    """The same database with the role that owns it, for `piccolo migrations`, `gatehouse db` and `DB_SYNC`.
+    The role of `DATABASE_URL` then only reads and writes rows: migrations grant it that. Unset, the role of
+    `DATABASE_URL` does both."""
     gatehouse_home: Path = Path(".gatehouse")
     """The folder of the embedded PostgreSQL, and of mails as files: without `SMTP_URL`, mails are written
     there if `DATABASE_URL` is unset or if this variable is set."""
@@ -222,6 +226,13 @@ class Settings(BaseSettings):
     def _is_set_with_smtp_url(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("smtp_url") is not None:
             raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
+        return value
+
+    @field_validator("migration_database_url")
+    @classmethod
+    def _is_set_with_database_url(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("database_url") is None:
+            raise ValueError("must be set with DATABASE_URL, whose role reads and writes the rows")
         return value
 
     @property

@@ -36,6 +36,7 @@ def main() -> None:
             database.execute(f"SET gatehouse.scope = 'platform'; {fill(count)}", "VACUUM (ANALYZE) users")
             print(f"{count:,} users after {time.monotonic() - started:.0f} s", flush=True)
             runs.measure(database, count, 3.0, apply)
+            database.drop()
     print(f"\n  {'':32}{'Backfill':>12}{'UPDATE':>12}  expected")
     print_row("users", [f"{users:,}", f"{updated:,}"])
     print_row("seconds", [f"{runs.seconds[0]:.1f}" for runs in (backfill, update)])

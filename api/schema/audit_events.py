@@ -59,6 +59,8 @@ ACTIONS = {
     "second_factor.codes_renewed": "a user replaced the recovery codes.",
     "second_factor.reset": "the second factor of a user was deleted by an operator or a command.",
     "second_factor.refused": "a code of a second factor was wrong, or used before.",
+    "guesses.refused": "a network tried many beta keys that do not exist, or many wrong one-time codes were "
+    "tried for a mailbox (`detail.of` is `keys` or `codes`); recorded at most once an hour.",
     "email.verification_requested": "a code to verify an email address was requested.",
     "email.verified": "an email address was verified.",
     "operator.added": "an operator was created.",

@@ -104,10 +104,12 @@ async def _prepare(settings: Settings) -> None:
         return
     if settings.db_sync:
         logger.warning("DB_SYNC is on: pending migrations are applied at start; unset it after the deploy")
+    engine = get_engine()
     try:
-        await get_engine().check_role()
+        await engine.check_role()
         if settings.db_sync:
-            await apply_pending()
+            with engine.connected_as(engine.roles.owner):
+                await apply_pending()
         elif pending := await pending_migrations():
             logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
     except UnsafeRole:

@@ -7,7 +7,8 @@ import asyncpg
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
-from api.deploy.migrations import contracted_objects, history, retained_data, retained_objects
+from api.deploy.migrations import history, retained_data, retained_objects
+from api.deploy.migrations.application_role import grant_rows
 from api.deploy.migrations.backfill_run import Lines, Report
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema, created_tables
 from api.deploy.migrations.failures import failure_message
@@ -74,33 +75,43 @@ async def apply_migrations(
     )
     printed = Lines(report)
     for migration in migrations:
+        if migration.contracts:
+            # What a revert has dropped with a column must be there again, to be saved with it.
+            await put_back_objects(report=report)
         printed(f"  {migration.migration_id} forwards … ")
         lines = await _apply(migration, expected, allowed, fake=fake, report=printed)
         printed.end_step("faked" if fake else "ok")
         for line in lines:
             printed(f"    {line}\n")
     await put_back_objects(report=report)
+    await grant_rows(report=report)
 
 
 async def _announce_contracts(migrations: Sequence[SqlMigration], report: Report) -> None:
+    """Drop the columns and roll it back: say what the owner loses until a revert."""
     lines: list[str] = []
+    drops = [
+        contract.drop(migration.migration_id)
+        for migration in migrations
+        for contract in migration.contracts.values()
+    ]
 
     async def announce(connection: Any) -> None:
-        lines[:] = [
-            line
-            for migration in migrations
-            for contract in migration.contracts.values()
-            for line in await contracted_objects.announce(connection, contract.drop(migration.migration_id))
-        ]
+        await connection.execute("SAVEPOINT contracts")
+        with retained_data.info_messages(connection) as messages:
+            for drop in drops:
+                await retained_data.execute(connection, drop)
+        lines[:] = messages
+        await connection.execute("ROLLBACK TO SAVEPOINT contracts")
 
-    if any(migration.contracts for migration in migrations):
+    if drops:
         await in_transaction(announce)
     for line in lines:
         report(f"  {line}\n")
 
 
 async def put_back_objects(*, report: Report) -> None:
-    """Create again what a revert has dropped of the owner's, where its migration is applied again."""
+    """Create again what was dropped of the owner's, where that is due."""
     for line in await retained_objects.put_back(list(migrations_by_id())):
         report(f"  {line}\n")
 

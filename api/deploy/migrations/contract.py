@@ -6,12 +6,13 @@ The first one is a `Retire` or a `Rename`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from api.deploy.migrations import backfill_sql, contracted_objects, retained_columns, retained_data
+from api.deploy.migrations import backfill_sql, retained_columns, retained_data, retained_objects
 from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.backfill_sql import PLATFORM
 from api.deploy.migrations.expand import ColumnPair, Loop, Part, require_values
 from api.deploy.migrations.history import literal
 from api.deploy.migrations.index import Index
+from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.retained_data import REFUSED, column_exists
 from api.deploy.migrations.server_processes import EXPIRY_SECONDS, older_servers
 
@@ -59,16 +60,17 @@ class Contract:
         return [drop] if copy is None else [Loop(self._keep(copy)), drop]
 
     def drop(self, migration_id: str) -> str:
-        """Run it in a transaction."""
+        """Run it in a transaction. Before the first migration it is rehearsed without the table."""
         pair = [self.pair.name] if self.pair else []
         created = [*(one.name for one in self.indexes), *self.constraints, *pair]
         return "\n".join(
             [
                 self.refuse_if_used(migration_id, lock=True),
-                contracted_objects.BEFORE,
+                CREATE_FUNCTION,
+                retained_objects.READ_BEFORE,
                 self.pair.drop_trigger if self.pair else "",
-                f'ALTER TABLE {self.table} DROP COLUMN IF EXISTS "{self.column}";',
-                contracted_objects.save_dropped(migration_id, created, self.table, self.column),
+                f'ALTER TABLE IF EXISTS {self.table} DROP COLUMN IF EXISTS "{self.column}";',
+                retained_objects.save_contracted(migration_id, created, {self.table: [self.column]}),
             ]
         )
 
