@@ -93,6 +93,10 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "Este correo electrónico se puede confundir con otro. Escríbalo con letras de un solo alfabeto y en "
         "minúsculas.",
     ),
+    "SAME_EMAIL": (
+        "This is your email address already.",
+        "Este ya es su correo electrónico.",
+    ),
     "INVALID_PHONE": ("This is not a valid phone number.", "No es un número de teléfono válido."),
     "INVALID_TAX_ID": ("This is not a valid tax id.", "No es un NIT válido."),
     "INVALID_CHOICE": ("This is not one of the allowed values.", "No es una de las opciones permitidas."),
