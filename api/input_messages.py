@@ -25,6 +25,10 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "The query string is longer than {max} bytes.",
         "Los parámetros de la URL tienen más de {max} bytes.",
     ),
+    "HTTP.TOO_MANY_PARAMETERS": (
+        "The query string has more than {max} parameters.",
+        "La cadena de consulta tiene más de {max} parámetros.",
+    ),
     "HTTP.QUERY_STRING_NOT_UTF8": (
         "The query string is not UTF-8.",
         "Los parámetros de la URL no están en UTF-8.",
