@@ -25,6 +25,10 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "The query string is longer than {max} bytes.",
         "Los parámetros de la URL tienen más de {max} bytes.",
     ),
+    "HTTP.TOO_MANY_PARAMETERS": (
+        "The query string has more than {max} parameters.",
+        "La cadena de consulta tiene más de {max} parámetros.",
+    ),
     "HTTP.QUERY_STRING_NOT_UTF8": (
         "The query string is not UTF-8.",
         "Los parámetros de la URL no están en UTF-8.",
@@ -92,6 +96,10 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "lower case.",
         "Este correo electrónico se puede confundir con otro. Escríbalo con letras de un solo alfabeto y en "
         "minúsculas.",
+    ),
+    "SAME_EMAIL": (
+        "This is your email address already.",
+        "Este ya es su correo electrónico.",
     ),
     "INVALID_PHONE": ("This is not a valid phone number.", "No es un número de teléfono válido."),
     "INVALID_TAX_ID": ("This is not a valid tax id.", "No es un NIT válido."),

@@ -134,6 +134,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "The request took longer than {seconds} s and was cancelled.",
         "La solicitud tardó más de {seconds} s y se canceló.",
     ),
+    "INTROSPECTION_DISABLED": (
+        "This server does not show its schema to this client.",
+        "Este servidor no muestra su esquema a este cliente.",
+    ),
     "UNAVAILABLE": (
         "The service is temporarily unavailable. Please try again in a few minutes.",
         "El servicio no está disponible en este momento. Por favor, intente de nuevo en unos minutos.",

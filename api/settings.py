@@ -90,7 +90,13 @@ class Settings(BaseSettings):
     """Headers that these pages may send, besides those that the API reads and those of tracing and of
     Apollo's clients."""
 
-    execution_plans: Annotated[bool, Heading("GraphQL execution")] = True
+    introspection: Annotated[Literal["on", "operators", "off"] | None, Heading("GraphQL")] = None
+    """Who may read the schema, by introspection and at `/graphql/schema.graphql`. `on`: every client.
+    `operators`: signed-in operators. `off`: no client. Unset, `on` without `DATABASE_URL`, and `operators`
+    with it."""
+    graphiql: bool | None = None
+    """Serve GraphiQL to browsers at `/graphql`. Unset, `on` without `DATABASE_URL`, and `off` with it."""
+    execution_plans: bool = True
     """Compile GraphQL documents that are sent again. Off, graphql-core interprets each document."""
     document_cache_entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """How many parsed GraphQL documents each server process caches."""
@@ -209,7 +215,7 @@ class Settings(BaseSettings):
         read = {name: _unquote(value) if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in read.items() if value != ""}
 
-    @field_validator("log_format", mode="before")
+    @field_validator("log_format", "introspection", mode="before")
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
@@ -244,6 +250,16 @@ class Settings(BaseSettings):
     def metrics(self) -> bool:
         """Whether /metrics is served, and anything is measured."""
         return self.metrics_port is not None or self.metrics_token is not None
+
+    @property
+    def introspects(self) -> Literal["on", "operators", "off"]:
+        """`introspection` or its default."""
+        return self.introspection or ("on" if self.database_url is None else "operators")
+
+    @property
+    def serves_graphiql(self) -> bool:
+        """`graphiql` or its default."""
+        return self.database_url is None if self.graphiql is None else self.graphiql
 
     @property
     def outbox(self) -> Path | None:

@@ -62,6 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["LOG_FORMAT"] = "text"
     # Most tests read mails in the queue.
     os.environ["WORKER"] = "off"
+    # Many tests read the schema, and some a page of GraphiQL.
+    os.environ["INTROSPECTION"] = "on"
+    os.environ["GRAPHIQL"] = "on"
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")
     config.add_cleanup(home.cleanup)
     version = os.environ.get("POSTGRES_VERSION")

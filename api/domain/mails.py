@@ -35,6 +35,12 @@ class Template(Enum):
     """businessName, nit, code, minutes"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
+    EMAIL_CHANGE_CODE = "email_change_code"
+    """firstName, code, minutes"""
+    EMAIL_CHANGE_OF_HOLDER = "email_change_of_holder"
+    """firstName: of the account that has the address already"""
+    EMAIL_CHANGED = "email_changed"
+    """firstName; to the old address"""
     SECOND_FACTOR_ON = "second_factor_on"
     """firstName"""
     SECOND_FACTOR_OFF = "second_factor_off"

@@ -43,6 +43,7 @@ FIELD_CODES = {
     "INVALID_EMAIL": "not an email address.",
     "AMBIGUOUS_EMAIL": "an email address that can be mistaken for another: its local part mixes scripts, or "
     "has letters outside ASCII in upper case or in another width.",
+    "SAME_EMAIL": "the new email address is the current one.",
     "INVALID_PHONE": "not a phone number.",
     "INVALID_TAX_ID": "not a tax id of the country of this deployment.",
     "INVALID_CHOICE": "the value is not allowed here, such as the role `SUPER_ADMIN` for staff.",

@@ -11,6 +11,7 @@ from api.domain.second_factor_policy import may_see_second_factor
 from api.domain.tenants.seats import SeatUse, max_seats
 from api.domain.tenants.staff_roles import may_see_personal_data, require_may_see_invitations
 from api.domain.viewer import Viewer
+from api.execution.answer_costs import ITEMS
 from api.schema.context import Info
 from api.schema.enums import BusinessType, Role
 from api.schema.loaders import StaffPage
@@ -84,7 +85,8 @@ class Tenant:
         return User.seen_by(await info.context.viewer(), owner, self) if owner is not None else None
 
     @strawberry.field(
-        description="The seats of the tenant: one entry each for admins, managers and cashiers."
+        description="The seats of the tenant: one entry each for admins, managers and cashiers.",
+        metadata={ITEMS: 3},
     )
     async def seats(self, info: Info) -> list[Seats]:
         seats = await info.context.loaders.seats.load(self.row.id)

@@ -3,6 +3,9 @@
 DOCTOR = {
     # `gatehouse serve`
     "Gatehouse is ready:  {}": "Gatehouse está listo:  {}",
+    "For its clients:     introspection {}, GraphiQL {}": (
+        "Para sus clientes:    introspección {}, GraphiQL {}"
+    ),
     "A beta key to try:   {}": "Una clave de prueba:   {}",
     "cannot find an address of {}; set {}": "no se encuentra una dirección de {}; defina {}",
     "cannot listen on {} ({}); set {}, or stop the program that listens there": (

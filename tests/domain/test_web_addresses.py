@@ -7,7 +7,9 @@ import asyncpg
 import pytest
 
 from api.domain.web_addresses import has_address, unlinked
+from tests.domain.accounts.test_personal_details import UPDATE_VIEWER
 from tests.domain.tenants.business import CREATE, UPDATE, Business, open_business, somebody
+from tests.domain.tenants.invitations import INVITE, guest
 from tests.support import REGISTER, Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
@@ -146,6 +148,20 @@ def _update_staff(field: str) -> Door:
     return send
 
 
+def _invite_staff(field: str) -> Door:
+    async def send(api: Api, _database: asyncpg.Connection, business: Business, name: str) -> Any:
+        return _problems(await api.post(INVITE, business.people["owner"].token, i=guest(**{field: name})))
+
+    return send
+
+
+def _update_viewer(field: str) -> Door:
+    async def send(api: Api, _database: asyncpg.Connection, business: Business, name: str) -> Any:
+        return _problems(await api.post(UPDATE_VIEWER, business.people["operator"].token, i={field: name}))
+
+    return send
+
+
 async def _update_tenant(api: Api, _database: asyncpg.Connection, business: Business, name: str) -> Any:
     document = """mutation($i: UpdateTenantInput!) { updateTenant(input: $i) { __typename
         ... on InvalidInput { fields { field code } } } }"""
@@ -160,6 +176,10 @@ DOORS: dict[str, tuple[Door, str]] = {
     "createStaff lastName": (_create_staff("lastName"), "lastName"),
     "updateStaff firstName": (_update_staff("firstName"), "firstName"),
     "updateStaff lastName": (_update_staff("lastName"), "lastName"),
+    "inviteStaff firstName": (_invite_staff("firstName"), "firstName"),
+    "inviteStaff lastName": (_invite_staff("lastName"), "lastName"),
+    "updateViewer firstName": (_update_viewer("firstName"), "firstName"),
+    "updateViewer lastName": (_update_viewer("lastName"), "lastName"),
     "updateTenant businessName": (_update_tenant, "businessName"),
 }
 

@@ -76,6 +76,13 @@ class Place(NamedTuple):
     outer: str
     field: str
 
+    @property
+    def at_once(self) -> int:
+        """How many times the limits of a document let it select the field."""
+        if "__type" in f"{self.outer}{self.field}":
+            return 1
+        return 5 if self.operation == "mutation" else 15
+
     def with_literals(self, literals: Sequence[str]) -> str:
         """A document that selects the field once with each literal."""
         return self._write("", literals)

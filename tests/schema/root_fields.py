@@ -27,7 +27,8 @@ _FIELDS = {
     # About the viewer's own account, or about a tenant or session that only its people see.
     SIGNED_IN: """
         sessions tenant logout revokeSession signOutEverywhere confirmIdentity changePassword secondFactor
-        startSecondFactor confirmSecondFactor renewRecoveryCodes turnOffSecondFactor
+        startSecondFactor confirmSecondFactor renewRecoveryCodes turnOffSecondFactor updateViewer
+        requestEmailChange confirmEmailChange
     """,
     MANAGERS: """
         inviteStaff resendInvitation cancelInvitation createStaff updateStaff removeStaff endStaffSessions

@@ -38,6 +38,7 @@ MAX_TYPED_TOKEN = 500
 class Purpose(Enum):
     """The only act that a code is accepted for."""
 
+    EMAIL_CHANGE = "EMAIL_CHANGE"
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
     SECOND_FACTOR = "SECOND_FACTOR"

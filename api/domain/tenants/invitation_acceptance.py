@@ -15,6 +15,7 @@ from api.domain.accounts.sessions import OpenedSession, insert_session
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import EmailTaken, FieldProblem, InvalidInput, NotFound, TenantSuspended, WrongCode
+from api.domain.guesses import check_guess, settle_guess
 from api.domain.password_rules import texts_about
 from api.domain.tenants.invitation_secrets import digest_of_code, digest_of_token
 from api.domain.tenants.locks import lock_any_tenant
@@ -41,7 +42,7 @@ async def accept_invitation(acceptance: Acceptance, client: Client) -> OpenedSes
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(client))
     password = acceptance.password
     fields.input_field("password", fields.password_for(acceptance.email), password)
-    invitation, tenant = await _find(acceptance)
+    invitation, tenant = await _find(acceptance, client)
     if not tenant.is_active:
         raise TenantSuspended(None)
     if await is_taken(invitation.email):
@@ -54,29 +55,31 @@ async def accept_invitation(acceptance: Acceptance, client: Client) -> OpenedSes
         raise EmailTaken from None
 
 
-async def _find(acceptance: Acceptance) -> tuple[StaffInvitation, Tenant]:
+async def _find(acceptance: Acceptance, client: Client) -> tuple[StaffInvitation, Tenant]:
     """The open invitation, and its tenant. Raises as `accept_invitation`."""
     if acceptance.token:
         found = await _look_up('i."tokenDigest"', digest_of_token(acceptance.token))
     else:
-        found = await _find_by_code(acceptance.email or "", acceptance.code or "")
+        found = await _find_by_code(acceptance.email or "", acceptance.code or "", client)
     if found is None:
         raise WrongCode
     return found
 
 
-async def _find_by_code(email: str, code: str) -> tuple[StaffInvitation, Tenant] | None:
+async def _find_by_code(email: str, code: str, client: Client) -> tuple[StaffInvitation, Tenant] | None:
     missing = [name for name, value in (("email", email), ("code", code)) if not value.strip()]
     if missing:
         raise InvalidInput([FieldProblem(name, "REQUIRED") for name in missing])
     address = email_addresses.as_registered(email)
-    mailbox = await rate_limits.account_of(address)
-    await rate_limits.check(rate_limits.WRONG_CODES, mailbox)
     digest = digest_of_code(address, code)
-    # A text without a code costs no try.
-    found = await _look_up('i."codeDigest"', digest) if digest is not None else None
-    if digest is not None:
-        await rate_limits.settle_guess(rate_limits.WRONG_CODES, mailbox, wrong=found is None)
+    # A text without a code costs no try. No address contains control characters.
+    if digest is None or not address.isprintable():
+        return None
+    mailbox = await rate_limits.account_of(address)
+    actor = Actor(None, email_addresses.mailbox_of(address), client)
+    await check_guess(rate_limits.WRONG_CODES, actor, mailbox)
+    found = await _look_up('i."codeDigest"', digest)
+    await settle_guess(rate_limits.WRONG_CODES, actor, mailbox, wrong=found is None)
     return found
 
 

@@ -256,6 +256,8 @@ async def test_guessed_codes_are_counted_for_the_mailbox_and_a_day(
             for number in range(6)
         ]
         assert kinds == ["WrongCode"] * 4 + ["RateLimited"] * 2
+    recorded = """SELECT "actorEmail" FROM audit_events WHERE action = 'guesses.refused' ORDER BY at"""
+    assert [row[0] for row in await database.fetch(recorded)] == [EVA, "nobody@example.com"]
     right = await accept(api.at("203.0.113.5"), email=EVA, code=mail["code"])
     assert right["__typename"] == "RateLimited"
     linked = await accept(api.at("203.0.113.5"), token=token_of(mail))
