@@ -3,12 +3,15 @@
 A command that needs a process of its own, such as one that is killed, is run by `tests.commands`.
 """
 
+import asyncio
 import importlib
 import io
 import json
 import os
 import socket
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
@@ -80,6 +83,28 @@ def _return(self: uvicorn.Server, sockets: list[socket.socket] | None = None) ->
 
 
 def _run(words: list[str]) -> Done:
+    if "URL" not in words:
+        return _run_command(words)
+    with _served() as url:
+        return _run_command([url if word == "URL" else word for word in words])
+
+
+@contextmanager
+def _served() -> Iterator[str]:
+    """A server in a thread, for a command that asks one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config("api.app:create_app", factory=True, log_config=None, ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+def _run_command(words: list[str]) -> Done:
     buffer = io.BytesIO()
     output = io.TextIOWrapper(buffer, encoding="utf-8", write_through=True)
     sys.argv = words

@@ -180,5 +180,7 @@ def smoke(
     else:
         for line in failures or ["all is well"]:
             say(line)
+        if failures:
+            say("for the cause, on the machine of the server, run: gatehouse doctor")
     if failures:
         raise typer.Exit(1)

@@ -24,6 +24,9 @@ DOCTOR = {
         "{} no es una URL de HTTP; escríbala como https://beta.example.com"
     ),
     "all is well": "todo está bien",
+    "for the cause, on the machine of the server, run: gatehouse doctor": (
+        "para conocer la causa, en la máquina del servidor, ejecute: gatehouse doctor"
+    ),
     "{} does not answer {}: {}": "{} no responde {}: {}",
     "{} does not answer {}": "{} no responde {}",
     # `gatehouse doctor`: statuses and checks

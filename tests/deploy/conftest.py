@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from api.database.engine import get_engine
+from api.database.roles import Role
 from api.database_address import read_database_address
 
 
@@ -13,7 +14,8 @@ def use_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """`use_database(dsn)` makes `get_engine()` connect there until the test ends, without a pool."""
 
     def use(dsn: str) -> None:
-        monkeypatch.setattr(get_engine(), "config", read_database_address(dsn).arguments)
+        role = Role("DATABASE_URL", read_database_address(dsn).arguments)
+        monkeypatch.setattr(get_engine(), "role", role)
         monkeypatch.setattr(get_engine(), "pool", None)
 
     return use

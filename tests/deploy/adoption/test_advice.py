@@ -12,6 +12,7 @@ from api.database.embedded import EmbeddedServer
 from tests.command_series import Done, Series, command_series
 from tests.conftest import TEMPLATE
 from tests.deploy.adoption.old_databases import old
+from tests.deploy.migrations.psql import start_psql
 
 pytestmark = pytest.mark.anyio
 
@@ -82,11 +83,21 @@ RARE = [
     "gatehouse mail failed",
     "gatehouse db dump FILE",
     "gatehouse db forget --yes",
+    "gatehouse db contract",
+    "gatehouse smoke URL",
 ]
-RARE_STATES = ("users only", "another system's bookkeeping", "behind, and changed", "all reverted")
+PSQL, RESTORE = "gatehouse db sql | psql", "gatehouse db restore DUMP"
+RARELY_WRITING = [PSQL, RESTORE]
+RARE_STATES = (
+    "an empty database",
+    "users only",
+    "another system's bookkeeping",
+    "behind, and changed",
+    "all reverted",
+)
 """In the other states these commands do the same as in one of them."""
 
-WORK = ["gatehouse keys list", "gatehouse tenants list", "gatehouse serve"]
+WORK = ["gatehouse keys list", "gatehouse tenants list", "gatehouse serve", "gatehouse smoke URL"]
 """They work in a state without advice."""
 
 MAX_STEPS = 6
@@ -94,6 +105,8 @@ MAX_STEPS = 6
 _ADVICE = re.compile(
     r"(?:run|see): ((?:gatehouse|piccolo|\./predeploy\.sh|&&)(?: (?:[a-z-]+|1|&&)(?![=\w]))*)"
 )
+
+_FINAL = r"restore (its file|it$|them first)|has no tables to dump|restore into a new database"
 
 _FINGERPRINT = """
 SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
@@ -118,9 +131,13 @@ async def test_advice_ends(server: EmbeddedServer, empty_database: str, tmp_path
     name = empty_database.split("?")[0].rsplit("/", 1)[1]
     with command_series(DATABASE_URL=empty_database, WORKER="off") as series:
         walk = Walk(server, name, series, tmp_path)
+        await walk.make_dump()
         for state, steps in STATES.items():
             try:
-                await walk.walk(steps, [*READING, *(RARE if state in RARE_STATES else [])])
+                if state in RARE_STATES:
+                    await walk.walk(steps, [*READING, *RARE], [*WRITING, *RARELY_WRITING])
+                else:
+                    await walk.walk(steps, READING, WRITING)
             except AssertionError as error:
                 error.add_note(f"in the state: {state}")
                 raise
@@ -135,13 +152,20 @@ class Walk:
         self.done: set[tuple[str, str]] = set()
         """Fingerprints of the database, each with a command that ends well from there."""
 
-    async def walk(self, steps: Sequence[str], reading: Sequence[str]) -> None:
+    async def make_dump(self) -> None:
+        """The file DUMP: the tables of a database with all migrations."""
+        await self.create(self.name, TEMPLATE)
+        done = self.run("gatehouse db dump FILE")
+        assert done.code == 0, done
+        (self.folder / "FILE").rename(self.folder / "DUMP")
+
+    async def walk(self, steps: Sequence[str], reading: Sequence[str], writing: Sequence[str]) -> None:
         """Run each command in the state that the steps make, and follow all advice."""
         await self.make_state(steps)
         await self.create(f"{self.name}_state", self.name)
         state = await self.fingerprint()
         advised = [one for command in reading for one in self.advice_of(command)]
-        for command in (*WRITING, *(one for commands in advised for one in commands.split(" && "))):
+        for command in (*writing, *(one for commands in advised for one in commands.split(" && "))):
             if (state, command) in self.done:
                 continue
             if await self.fingerprint() != state:
@@ -211,9 +235,15 @@ class Walk:
                 self.done.add((fingerprint, command))
 
     def run(self, command: str) -> Done:
-        file = self.folder / "dump"
-        file.unlink(missing_ok=True)
-        done = self.series.run(*(str(file) if word == "FILE" else word for word in command.split()))
+        (self.folder / "FILE").unlink(missing_ok=True)
+        words = command.removesuffix(" | psql").split()
+        done = self.series.run(
+            *(str(self.folder / word) if word in ("FILE", "DUMP") else word for word in words)
+        )
+        if command == PSQL:
+            psql = start_psql(self.server.dsn(database=self.name), done.output, self.folder)
+            output, _ = psql.communicate()
+            done = Done(psql.returncode, output)
         assert "Traceback" not in done.output
         return done
 
@@ -245,15 +275,15 @@ class Walk:
 
 
 def advice(command: str, done: Done) -> list[str]:
-    """The commands that the output asks for; a preview prints SQL with messages of its own."""
-    if done.code == 0 and command.endswith("--preview"):
+    """The commands that the output asks for; SQL has messages of its own, and ends by naming verify."""
+    if done.code == 0 and command.endswith(("--preview", PSQL)):
         return []
     advised = (DEPLOY_COMMANDS if one == DEPLOY else one for one in _ADVICE.findall(done.output))
     return list(dict.fromkeys(advised))
 
 
 def is_final(command: str, done: Done) -> bool:
-    """Whether a failure is none of the database, or one that a missing file causes."""
+    """Whether a failure is none of the database, or one that a missing or an empty one causes."""
     if command == "gatehouse doctor":
         return done.code == 3
-    return bool(re.search(r"restore (its file|it$|them first)|has no tables to dump", done.output, re.M))
+    return bool(re.search(_FINAL, done.output, re.M))

@@ -260,3 +260,20 @@ async def test_at_a_terminal_there_is_a_bar(
 
     assert "    users [########......................] 500 of 2,000 rows" in output
     assert output.endswith("\r\x1b[K    users: 2,000 rows changed\n")
+
+
+async def test_no_batch_reads_another_index_that_has_the_ids(
+    migrated_database: str, connection: asyncpg.Connection, use_database: Callable[[str], None]
+) -> None:
+    """Row security lets PostgreSQL expect that few rows are visible, so it would read and sort all of it."""
+    use_database(migrated_database)
+    await add_users(connection, 30_000)
+    await connection.execute("VACUUM ANALYZE users")
+    read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'users_tenant_joined'"
+    before = await connection.fetchval(read)
+
+    await apply(Backfill("users", {"lastName": "'A'"}, """ "lastName" = 'B' """))
+    # A session reports its statistics when it ends.
+    await until(connection, f"NOT {WORKS}")
+    await asyncio.sleep(1)
+    assert await connection.fetchval(read) == before
