@@ -7,6 +7,7 @@ rejects None.
 from tables.audit_event import AuditEvent
 from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
+from tables.beta_key_word import BetaKeyWord
 from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.one_time_code import OneTimeCode
@@ -14,12 +15,14 @@ from tables.recovery_code import RecoveryCode
 from tables.server_process import ServerProcess
 from tables.session import Session
 from tables.tenant import Tenant
+from tables.tenant_word import TenantWord
 from tables.user import User
 
 __all__ = [
     "AuditEvent",
     "AuthenticatorApp",
     "BetaKey",
+    "BetaKeyWord",
     "KnownDevice",
     "Mail",
     "OneTimeCode",
@@ -27,5 +30,6 @@ __all__ = [
     "ServerProcess",
     "Session",
     "Tenant",
+    "TenantWord",
     "User",
 ]

@@ -6,6 +6,7 @@ from tables import (
     AuditEvent,
     AuthenticatorApp,
     BetaKey,
+    BetaKeyWord,
     KnownDevice,
     Mail,
     OneTimeCode,
@@ -13,6 +14,7 @@ from tables import (
     ServerProcess,
     Session,
     Tenant,
+    TenantWord,
     User,
 )
 
@@ -32,5 +34,7 @@ APP_CONFIG = AppConfig(
         KnownDevice,
         AuthenticatorApp,
         RecoveryCode,
+        BetaKeyWord,
+        TenantWord,
     ],
 )
