@@ -37,7 +37,8 @@ _ADD_KEYS = """
 INSERT INTO beta_keys (key, notes, "recipientEmail", batch, "createdAt", "revokedAt")
 SELECT 'BETA-' || substr(digest, 1, 5) || '-' || substr(digest, 6, 5),
        CASE WHEN n > $3 * 0.9 THEN 'Navidad 2024'
-            ELSE (ARRAY['Feria de Bogotá 2026', 'Panadería Peña', 'cliente ' || n % 1000, NULL])[n % 4 + 1] END,
+            ELSE (ARRAY['Feria de Bogotá 2026', 'Panadería Peña', 'cliente ' || n % 1000, NULL])[n % 4 + 1]
+       END,
        CASE WHEN n % 3 = 0 THEN 'ana.perez' || n || '@example.com' END,
        'batch ' || n % 10, now() - n * interval '1 s', CASE WHEN n % 1000 = 0 THEN now() END
   FROM generate_series($1::int, $2::int) n,
@@ -50,7 +51,8 @@ WITH tenant AS (
     INSERT INTO tenants (nit, "businessName", "businessType", address, email, "createdAt")
     SELECT (800000000 + n)::text,
            (ARRAY['Panadería', 'Farmacia', 'Tienda', 'Café', 'Ferretería'])[n % 5 + 1] || ' '
-           || (ARRAY['Peña', 'Muñoz', 'del Río', 'Gómez', 'El Sol', 'La Luna', 'Ibáñez'])[n % 7 + 1] || ' ' || n,
+           || (ARRAY['Peña', 'Muñoz', 'del Río', 'Gómez', 'El Sol', 'La Luna', 'Ibáñez'])[n % 7 + 1]
+           || ' ' || n,
            'TIENDA', 'Calle 10', 'hola' || n || '@example.com', now() - n * interval '1 s'
       FROM generate_series($1::int, $2::int) n WHERE n <= $3
     RETURNING id, nit
@@ -171,13 +173,18 @@ async def _measure() -> dict[str, tuple[float, float]]:
     }
 
 
+def _spent(schedule: Path) -> int:
+    """Nanoseconds of CPU of a process."""
+    return int(schedule.read_text().split()[0])
+
+
 async def _cpu(schedule: Path, work: Callable[[], Awaitable[Any]]) -> float:
     """The median of milliseconds of CPU. The first rounds prepare statements, and do not count."""
     spent: list[float] = []
     for _ in range(ROUNDS + 2):
-        before = int(schedule.read_text().split()[0])
+        before = _spent(schedule)
         await work()
-        spent.append((int(schedule.read_text().split()[0]) - before) / 1e6)
+        spent.append((_spent(schedule) - before) / 1e6)
     return median(spent[2:])
 
 
@@ -209,13 +216,13 @@ async def _set_triggers(connection: asyncpg.Connection, change: str) -> None:
 async def _issue(connection: asyncpg.Connection) -> float:
     """Milliseconds of CPU of the COPY of so many keys."""
     schedule = Path(f"/proc/{connection.get_server_pid()}/schedstat")
-    before = int(schedule.read_text().split()[0])
+    before = _spent(schedule)
     await connection.copy_records_to_table(
         "beta_keys",
         columns=["id", "key", "notes", "batch"],
         records=((uuid4(), key, "Feria de Bogotá 2026", "feria") for key in generate_keys(ISSUED)),
     )
-    return (int(schedule.read_text().split()[0]) - before) / 1e6
+    return (_spent(schedule) - before) / 1e6
 
 
 if __name__ == "__main__":

@@ -238,7 +238,7 @@ async def test_a_business_changes_its_words_and_sees_none(
 
 WAYS = {
     "look up": {},
-    "newest": {"FEW": 0},
+    "newest": {"FEW": 0, "NEWEST": 1000},
     "word by word": {"FEW": 0, "NEWEST": 2},
     "many spellings": {"FEW": 0, "NEWEST": 2, "FEW_SPELLINGS": 0},
 }
