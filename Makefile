@@ -39,6 +39,7 @@ bench: $(INSTALLED)
 bench-migrations: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.migrations
 	@$(BIN)/python -m benchmarks.backfills
+	@$(BIN)/python -m benchmarks.contracts
 
 bench-searches: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.searches

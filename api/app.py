@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable
-from functools import cache
 
 import orjson
 from starlette.applications import Starlette
@@ -33,6 +32,7 @@ from api.observability.logs import configure_logging, get_logger
 from api.observability.middleware import instrument_schema, observability_lifespan, observe_route
 from api.rest.routes import http_error, routes
 from api.schema.context import Context
+from api.schema.definition import may_read_schema, schema_definition
 from api.schema.error_formatting import format_errors
 from api.schema.schema import schema
 from api.settings import get_settings
@@ -83,7 +83,8 @@ def _create_view(max_seconds: float, *, plan_first_request: bool) -> GraphQLView
         schema,
         get_context=Context,
         on_errors=format_errors,
-        graphiql=True,
+        may_introspect=None if settings.introspects == "on" else may_read_schema,
+        graphiql=settings.serves_graphiql,
         max_seconds=max_seconds,
         plans=settings.execution_plans,
         plan_first_request=plan_first_request,
@@ -107,16 +108,6 @@ class _DirectRoute:
             scope["route"] = self._route
             return self._route.app(scope, receive, send)
         return self._app(scope, receive, send)
-
-
-async def schema_definition(_request: Request) -> Response:
-    """The schema in GraphQL's schema definition language. It is public, as introspection is."""
-    return PlainTextResponse(_print_schema(), headers={"cache-control": "no-cache"})
-
-
-@cache
-def _print_schema() -> str:
-    return f"{schema.as_str()}\n"
 
 
 async def healthz(_request: Request) -> Response:

@@ -25,6 +25,10 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "The query string is longer than {max} bytes.",
         "Los parámetros de la URL tienen más de {max} bytes.",
     ),
+    "HTTP.TOO_MANY_PARAMETERS": (
+        "The query string has more than {max} parameters.",
+        "La cadena de consulta tiene más de {max} parámetros.",
+    ),
     "HTTP.QUERY_STRING_NOT_UTF8": (
         "The query string is not UTF-8.",
         "Los parámetros de la URL no están en UTF-8.",
@@ -82,12 +86,20 @@ INPUT_MESSAGES: dict[str, tuple[str, str]] = {
         "Control characters and emoji are not allowed here.",
         "Aquí no se permiten caracteres de control ni emojis.",
     ),
+    "WEB_ADDRESS": (
+        "Web and email addresses are not allowed here.",
+        "Aquí no se permiten direcciones web ni correos electrónicos.",
+    ),
     "INVALID_EMAIL": ("This is not a valid email address.", "No es un correo electrónico válido."),
     "AMBIGUOUS_EMAIL": (
         "This email address can be mistaken for another one. Write it with the letters of one script, and in "
         "lower case.",
         "Este correo electrónico se puede confundir con otro. Escríbalo con letras de un solo alfabeto y en "
         "minúsculas.",
+    ),
+    "SAME_EMAIL": (
+        "This is your email address already.",
+        "Este ya es su correo electrónico.",
     ),
     "INVALID_PHONE": ("This is not a valid phone number.", "No es un número de teléfono válido."),
     "INVALID_TAX_ID": ("This is not a valid tax id.", "No es un NIT válido."),

@@ -79,10 +79,20 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "All cashier seats are taken (maximum: {max}).",
         "Todos los puestos de cajero están ocupados (máximo: {max}).",
     ),
+    "INVITATION_REQUIRED": (
+        "Here people choose their own passwords: invite this person (inviteStaff) instead of creating the "
+        "account.",
+        "Aquí cada persona elige su propia contraseña: en lugar de crear la cuenta, invite a la persona "
+        "(inviteStaff).",
+    ),
     "NOT_FOUND": ("Not found.", "No encontrado."),
     "CONFLICT": (
         "This action is not possible in the current state.",
         "Esta acción no es posible en el estado actual.",
+    ),
+    "CONFLICT.ALREADY_INVITED": (
+        "This person is already invited. Send the invitation again, or cancel it first.",
+        "Esta persona ya está invitada. Reenvíe la invitación o cancélela primero.",
     ),
     "CONFLICT.LAST_OPERATOR": (
         "This is the last active operator. Add or reactivate another one first.",
@@ -123,6 +133,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "TIMEOUT": (
         "The request took longer than {seconds} s and was cancelled.",
         "La solicitud tardó más de {seconds} s y se canceló.",
+    ),
+    "INTROSPECTION_DISABLED": (
+        "This server does not show its schema to this client.",
+        "Este servidor no muestra su esquema a este cliente.",
     ),
     "UNAVAILABLE": (
         "The service is temporarily unavailable. Please try again in a few minutes.",
@@ -173,6 +187,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "STAFF_SIGNED_OUT": (
         "This person has been signed out on all devices.",
         "Se cerró la sesión de esta persona en todos sus dispositivos.",
+    ),
+    "INVITATION_CANCELLED": (
+        "The invitation has been cancelled: its link and its code are no longer valid.",
+        "La invitación fue cancelada: su enlace y su código ya no son válidos.",
     ),
     "STAFF_REMOVED": ("This person no longer has access.", "Esta persona ya no tiene acceso."),
     "SUSPENDED": (

@@ -273,7 +273,9 @@ def format_of(field: FieldInfo) -> str:
     most = next((part.le for part in parts if isinstance(part, Le)), None)
     if least is not None and most is not None:
         return f"{'a whole number' if int in parts else 'a number'} from {least} to {most}"
-    return {bool: "`on` or `off`", Path: "a folder", str: "a name or an IP address"}[parts[-1]]
+    return {bool: "`on` or `off`", Path: "a folder", str: "a name or an IP address"}[
+        next(part for part in reversed(parts) if part is not type(None))
+    ]
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

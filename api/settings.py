@@ -54,9 +54,13 @@ class Settings(BaseSettings):
     )
 
     database_url: Annotated[DatabaseUrl | None, Heading("Database")] = None
-    """The PostgreSQL database. Its role must own the database and must be neither a superuser nor BYPASSRLS.
-    Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and migrated at each start. Its parameters,
-    and poolers: docs/deploy.md."""
+    """The PostgreSQL database. Its role must be neither a superuser nor BYPASSRLS, and must own the database
+    unless `MIGRATION_DATABASE_URL` is set. Unset, an embedded PostgreSQL is started in `GATEHOUSE_HOME` and
+    migrated at each start. Its parameters, and poolers: docs/deploy.md."""
+    migration_database_url: DatabaseUrl | None = None
+    """The same database with the role that owns it, for `piccolo migrations`, `gatehouse db` and `DB_SYNC`.
+    The role of `DATABASE_URL` then only reads and writes rows: migrations grant it that. Unset, the role of
+    `DATABASE_URL` does both."""
     gatehouse_home: Path = Path(".gatehouse")
     """The folder of the embedded PostgreSQL, and of mails as files: without `SMTP_URL`, mails are written
     there if `DATABASE_URL` is unset or if this variable is set."""
@@ -86,7 +90,13 @@ class Settings(BaseSettings):
     """Headers that these pages may send, besides those that the API reads and those of tracing and of
     Apollo's clients."""
 
-    execution_plans: Annotated[bool, Heading("GraphQL execution")] = True
+    introspection: Annotated[Literal["on", "operators", "off"] | None, Heading("GraphQL")] = None
+    """Who may read the schema, by introspection and at `/graphql/schema.graphql`. `on`: every client.
+    `operators`: signed-in operators. `off`: no client. Unset, `on` without `DATABASE_URL`, and `operators`
+    with it."""
+    graphiql: bool | None = None
+    """Serve GraphiQL to browsers at `/graphql`. Unset, `on` without `DATABASE_URL`, and `off` with it."""
+    execution_plans: bool = True
     """Compile GraphQL documents that are sent again. Off, graphql-core interprets each document."""
     document_cache_entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """How many parsed GraphQL documents each server process caches."""
@@ -154,6 +164,9 @@ class Settings(BaseSettings):
     register_url: PageUrl | None = None
     """The page where a business registers. Invitations link to it, with `?key=` and the beta key. Unset,
     invitations have no link."""
+    invitation_url: PageUrl | None = None
+    """The page where an invited person chooses a password. Invitations of staff link to it, with `?token=`
+    and the token for `acceptInvitation`. Unset, they have a code alone."""
     worker: bool = True
     """Start a worker together with `gatehouse serve`: it sends mails and erases expired data. Off, run
     `gatehouse worker` yourself."""
@@ -187,6 +200,10 @@ class Settings(BaseSettings):
     rate_limit_wrong_codes: Rate = "100/day"
     """How many wrong one-time codes may be tried for one mailbox, over all codes and from all addresses
     together. Those from which the account has signed in are not counted."""
+    rate_limit_new_staff: Rate = "30/hour"
+    """How many people one user may invite, or create an account for; sending an invitation again counts."""
+    rate_limit_mailbox_invitations: Rate = "10/day"
+    """How many invitations of staff are sent to one mailbox, for all businesses together."""
 
     @model_validator(mode="before")
     @classmethod
@@ -198,7 +215,7 @@ class Settings(BaseSettings):
         read = {name: _unquote(value) if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in read.items() if value != ""}
 
-    @field_validator("log_format", mode="before")
+    @field_validator("log_format", "introspection", mode="before")
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
@@ -217,6 +234,13 @@ class Settings(BaseSettings):
             raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
         return value
 
+    @field_validator("migration_database_url")
+    @classmethod
+    def _is_set_with_database_url(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("database_url") is None:
+            raise ValueError("must be set with DATABASE_URL, whose role reads and writes the rows")
+        return value
+
     @property
     def zone(self) -> ZoneInfo:
         """The zone of `time_zone`."""
@@ -226,6 +250,16 @@ class Settings(BaseSettings):
     def metrics(self) -> bool:
         """Whether /metrics is served, and anything is measured."""
         return self.metrics_port is not None or self.metrics_token is not None
+
+    @property
+    def introspects(self) -> Literal["on", "operators", "off"]:
+        """`introspection` or its default."""
+        return self.introspection or ("on" if self.database_url is None else "operators")
+
+    @property
+    def serves_graphiql(self) -> bool:
+        """`graphiql` or its default."""
+        return self.database_url is None if self.graphiql is None else self.graphiql
 
     @property
     def outbox(self) -> Path | None:

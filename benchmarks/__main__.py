@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from api.database.embedded import EmbeddedServer
+from benchmarks.document_costs import measure_document_costs
 from benchmarks.execution import measure_documents, measure_execution
 from benchmarks.hashes import measure_hashes
 from benchmarks.keys import measure_key_files, measure_key_listing
@@ -62,6 +63,7 @@ def main() -> None:
         measure_latency(clients, register, validations(keys[:FEW]))
         measure_key_listing(server)
         measure_key_files(server)
+        measure_document_costs(server)
     print(f"\ndone after {time.monotonic() - started:.0f} s")
 
 

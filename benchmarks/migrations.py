@@ -5,11 +5,11 @@ migration only. While clients use it (see `benchmarks.traffic`), `piccolo migrat
 other migrations. Then, on a copy with the same clients, the same statements run as most tools run them: in
 one transaction, without CONCURRENTLY, NOT VALID and lock_timeout.
 
-No request may fail or take a second; its time counts from the moment at which it is due. The longest pause is
-printed with the migration that was running when the request was due. The line "without a migration" is the
-noise of the machine and its disk: if it is near the longest pause, repeat the run on a quieter machine. The
-time that a migration waits depends on the report that it meets, so each round starts at another moment of the
-report, and the worst of all rounds counts.
+No request may fail or take half a second; its time counts from the moment at which it is due. The longest
+pause is printed with the migration that was running when the request was due. The line "without a migration"
+is the noise of the machine and its disk: if it is near the longest pause, repeat the run on a quieter
+machine. The time that a migration waits depends on the report that it meets, so each round starts at another
+moment of the report, and the worst of all rounds counts.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ MIN_USERS = 10_000
 
 ROUNDS = 3
 
-MAX_SECONDS = 1.0
+MAX_SECONDS = 0.5
 """No request may take as long."""
 
 BEFORE, AFTER = 3.0, 10.0
@@ -56,10 +56,10 @@ def main() -> None:
         guarded, plain = Runs("Gatehouse"), Runs("plain")
         for round_number in range(ROUNDS):
             before = BEFORE + REPORT_INTERVAL * round_number / ROUNDS
-            guarded.measure(
-                Database(server, f"guarded{round_number}", filled.name), users, before, apply_guarded
-            )
-            plain.measure(Database(server, f"plain{round_number}", filled.name), users, before, apply_plain)
+            for runs, apply in ((guarded, apply_guarded), (plain, apply_plain)):
+                database = Database(server, f"{runs.name.lower()}{round_number}", filled.name)
+                runs.measure(database, users, before, apply)
+                database.drop()
     print_results(guarded, plain)
     print(f"\ndone after {time.monotonic() - started:.0f} s")
 
@@ -73,18 +73,21 @@ class Runs:
         self.requests: list[Request] = []
         self.undisturbed: list[Request] = []
         """The requests that were finished before the first migration or due after the last."""
+        self.repeated = 0
+        """Transactions that were rejected, because the type of a column had changed."""
         self.longest_description = ""
 
-    def measure(self, database: Database, users: int, before: float, apply: Apply) -> None:
+    def measure(
+        self, database: Database, users: int, before: float, apply: Apply, column: str = "firstName"
+    ) -> None:
         database.flush()
-        with gatehouse(database) as api, Traffic(database.dsn, users, api.port) as traffic:
+        with gatehouse(database) as api, Traffic(database.dsn, users, api.port, column) as traffic:
             time.sleep(before)
             started = time.perf_counter()
             starts = apply(database)
             ended = time.perf_counter()
             time.sleep(AFTER)
-            requests = traffic.stop()
-        database.drop()
+            requests, repeated = traffic.stop()
         for kind in KINDS:
             if not any(request.kind == kind for request in requests):
                 raise RuntimeError(f"no client did {kind}")
@@ -97,6 +100,7 @@ class Runs:
             )
         self.seconds.append(ended - started)
         self.requests += requests
+        self.repeated += repeated
         self.undisturbed += [
             each for each in requests if each.due > ended or each.due + each.seconds < started
         ]
@@ -113,14 +117,18 @@ def longest_of(requests: Iterable[Request]) -> float:
 
 
 def apply_guarded(database: Database) -> Starts:
+    return run_piccolo(database, "forwards", "all")
+
+
+def run_piccolo(database: Database, direction: str, *arguments: str) -> Starts:
     starts: Starts = []
-    with database.start_migrating("all") as process:
+    with database.start_migrating(direction, *arguments) as process:
         assert process.stdout
         output = ""
         # Read by character: the line of a migration ends when the migration does.
         while character := process.stdout.read(1):
             output += character
-            if output.endswith(" forwards …"):
+            if output.endswith(f" {direction} …"):
                 starts.append((time.perf_counter(), output.split()[-3]))
     if process.returncode:
         raise RuntimeError(f"the migrations failed: {output}")
@@ -189,6 +197,7 @@ def print_results(guarded: Runs, plain: Runs) -> None:
     print_row("  of all, ratio", [f"{ours / theirs:.2f}", "1"])
     slow = [sum(request.seconds > MAX_SECONDS for request in way.requests) for way in ways]
     print_row(f"requests that took over {MAX_SECONDS:g} s", [f"{count:,}" for count in slow])
+    print_row("repeated after a change of type", [f"{way.repeated:,}" for way in ways])
     failed = [way.failures().total() for way in ways]
     print_row("requests failed", [f"{count:,}" for count in failed], expected("0", not failed[0]))
     for way in ways:

@@ -43,11 +43,17 @@ def postgres() -> Iterator[EmbeddedServer]:
 
 
 class Database:
-    """A new database of the application's role on `server`: empty, or a copy of `template`."""
+    """A new database of the application's role on `server`: empty, or a copy of `template`.
 
-    def __init__(self, server: EmbeddedServer, name: str, template: str = "template1") -> None:
+    `folder` has the code that migrates it and serves it: the project, or a copy with other migrations.
+    """
+
+    def __init__(
+        self, server: EmbeddedServer, name: str, template: str = "template1", folder: Path = ROOT
+    ) -> None:
         self.server = server
         self.name = name
+        self.folder = folder
         self.dsn = server.dsn(database=name)
         self._as_superuser(
             f'CREATE DATABASE "{name}" OWNER {APPLICATION} TEMPLATE "{template}" STRATEGY file_copy'
@@ -61,17 +67,17 @@ class Database:
 
     def migrate(self, *arguments: str) -> "Database":
         """Run `piccolo migrations forwards` with these arguments. Returns the database."""
-        with self.start_migrating(*arguments) as process:
+        with self.start_migrating("forwards", *arguments) as process:
             output, _ = process.communicate()
         if process.returncode:
             raise RuntimeError(f"{process.args} failed: {output}")
         return self
 
     def start_migrating(self, *arguments: str) -> subprocess.Popen[str]:
-        """`piccolo migrations forwards` as a process whose output can be read while it runs."""
+        """`piccolo migrations …` as a process whose output can be read while it runs."""
         return subprocess.Popen(
-            [PROGRAMS / "piccolo", "migrations", "forwards", *arguments],
-            cwd=ROOT,
+            [PROGRAMS / "piccolo", "migrations", *arguments],
+            cwd=self.folder,
             env=environment(self),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -195,7 +201,7 @@ def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as home:
         ours = {"HOST": "127.0.0.1", "PORT": str(port), "GATEHOUSE_HOME": home, "RATE_LIMITS": "off"}
         command = [PROGRAMS / "gatehouse", "serve"]
-        with _serving(command, port, environment(database) | ours | settings) as server:
+        with _serving(command, port, environment(database) | ours | settings, database.folder) as server:
             yield server
 
 
@@ -217,7 +223,8 @@ def environment(database: Database) -> dict[str, str]:
     removed = {"GATEHOUSE_HOME", "DB_SYNC", "DB_POOL_SIZE", "WORKERS", "TAX_ID_COUNTRY", "PHONE_REGION"}
     removed_prefixes = ("RATE_LIMIT", "METRICS", "OTEL", "LOG")
     names = (name for name in os.environ if name not in removed and not name.startswith(removed_prefixes))
-    return {name: os.environ[name] for name in names} | {"DATABASE_URL": database.dsn}
+    ours = {"DATABASE_URL": database.dsn, "PYTHONPATH": str(database.folder)}
+    return {name: os.environ[name] for name in names} | ours
 
 
 def _free_port() -> int:
@@ -226,9 +233,11 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _serving(command: Sequence[str | Path], port: int, environment: dict[str, str]) -> Iterator[Server]:
+def _serving(
+    command: Sequence[str | Path], port: int, environment: dict[str, str], folder: Path = ROOT
+) -> Iterator[Server]:
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             _wait_for_response(process, port)
             yield Server(port, process.pid)

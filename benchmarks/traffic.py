@@ -34,6 +34,9 @@ LOOK_UP_CLIENTS, LOOK_UP_PACE = 4, 100
 REGISTRATION_CLIENTS, REGISTRATION_PACE = 8, 5
 REPORT_INTERVAL, REPORT_SECONDS = 4.0, 2.0
 
+KEYS = 10_000
+"""Enough for half an hour of registrations."""
+
 KINDS = ("sign in", "rename", "read", "add", "report", "look up", "register")
 
 TIMEOUT = 60.0
@@ -43,11 +46,15 @@ IN_SCOPE = "SET LOCAL gatehouse.scope = 'platform'"
 """Row security shows users in this scope. The statement is valid before row security exists, too."""
 
 
-def fill(users: int) -> str:
-    """SQL that adds users with rows of realistic size. Their ids are derived from their numbers."""
+def fill(users: int, **columns: str) -> str:
+    """SQL that adds users with rows of realistic size. Their ids are derived from their numbers, `n`.
+
+    `columns` have SQL expressions for further columns.
+    """
+    names, values = "".join(f", {name}" for name in columns), "".join(f", {one}" for one in columns.values())
     return f"""
-        INSERT INTO users (id, email, password, "firstName", "lastName")
-        SELECT md5(n::text)::uuid, 'User-' || n || '@example.com', repeat('x', 97), 'María', 'Gómez'
+        INSERT INTO users (id, email, password, "firstName", "lastName"{names})
+        SELECT md5(n::text)::uuid, 'User-' || n || '@example.com', repeat('x', 97), 'María', 'Gómez'{values}
           FROM generate_series(0, {users - 1}) n
     """
 
@@ -67,13 +74,18 @@ class Request:
 
 
 class Traffic:
-    """Runs the clients of the database `dsn`, which has `users` users, and of the API at `port`."""
+    """Runs the clients of the database `dsn`, which has `users` users, and of the API at `port`.
 
-    def __init__(self, dsn: str, users: int, port: int) -> None:
+    SQL applications write and read the name of a user in `column`.
+    """
+
+    def __init__(self, dsn: str, users: int, port: int, column: str = "firstName") -> None:
         # Spawned, because a forked process inherits the open connections of its parent.
         context = multiprocessing.get_context("spawn")
         self._pipe, self._child_pipe = context.Pipe()
-        self._process = context.Process(target=_run, args=(self._child_pipe, dsn, users, port), daemon=True)
+        self._process = context.Process(
+            target=_run, args=(self._child_pipe, dsn, users, port, column), daemon=True
+        )
 
     def __enter__(self) -> "Traffic":
         self._process.start()
@@ -88,8 +100,8 @@ class Traffic:
         self._process.kill()
         self._process.join()
 
-    def stop(self) -> list[Request]:
-        """Stop the clients. Returns all their requests."""
+    def stop(self) -> tuple[list[Request], int]:
+        """Stop the clients. Returns all their requests, and how many transactions were repeated."""
         self._pipe.send("stop")
         return self._receive()
 
@@ -102,14 +114,15 @@ class Traffic:
             raise RuntimeError("the clients have ended; the reason is above") from None
 
 
-def _run(pipe: Connection, dsn: str, users: int, port: int) -> None:
-    uvloop.run(_run_clients(pipe, dsn, users, port))
+def _run(pipe: Connection, dsn: str, users: int, port: int, column: str) -> None:
+    uvloop.run(_run_clients(pipe, dsn, users, port, column))
 
 
-async def _run_clients(pipe: Connection, dsn: str, users: int, port: int) -> None:
+async def _run_clients(pipe: Connection, dsn: str, users: int, port: int, column: str) -> None:
     session = _Session(dsn, port)
     applications = [
-        _Application(session, number, users, await session.connect()) for number in range(APPLICATIONS)
+        _Application(session, number, users, column, await session.connect())
+        for number in range(APPLICATIONS)
     ]
     async with asyncio.TaskGroup() as tasks:
         for application in applications:
@@ -120,7 +133,7 @@ async def _run_clients(pipe: Connection, dsn: str, users: int, port: int) -> Non
         # A message means stop, and so does the end of the parent.
         await asyncio.to_thread(pipe.poll, None)
         session.stopped = True
-    pipe.send(session.requests)
+    pipe.send((session.requests, session.repeated))
 
 
 class _Session:
@@ -129,7 +142,11 @@ class _Session:
     def __init__(self, dsn: str, port: int) -> None:
         self.dsn = dsn
         self.port = port
+        self.number = random.randrange(99_999)
+        """Part of what the clients add: other clients may have used the database before."""
         self.stopped = False
+        self.repeated = 0
+        """How many transactions PostgreSQL rejected because the type of a column had changed."""
         self.requests: list[Request] = []
 
     async def connect(self) -> asyncpg.Connection:
@@ -163,13 +180,17 @@ class _Application:
 
     Its statements are prepared once and used during all changes of the schema, like those of Gatehouse. Like
     those they name their columns: PostgreSQL rejects a prepared `SELECT *` whose columns have changed, and
-    asyncpg cannot prepare it again inside a transaction.
+    asyncpg cannot prepare it again inside a transaction. A column whose type has changed does the same to a
+    statement that names it: the transaction is repeated once, and counted.
     """
 
-    def __init__(self, session: _Session, number: int, users: int, connection: asyncpg.Connection) -> None:
+    def __init__(
+        self, session: _Session, number: int, users: int, column: str, connection: asyncpg.Connection
+    ) -> None:
         self._session = session
         self._number = number
         self._users = users
+        self._column = column
         self._connection = connection
         self._user = self._added = 0
         self._name = ""
@@ -196,14 +217,14 @@ class _Application:
     async def _rename(self) -> None:
         self._name = f"Name {random.randrange(10**6)}"
         await self._one(
-            'UPDATE users SET "firstName" = $2, "updatedAt" = now() WHERE id = $1 RETURNING id',
+            f'UPDATE users SET "{self._column}" = $2, "updatedAt" = now() WHERE id = $1 RETURNING id',
             self._id,
             self._name,
         )
 
     async def _read(self) -> None:
-        found = await self._one('SELECT email, "firstName", "lastName" FROM users WHERE id = $1', self._id)
-        if found["firstName"] != self._name:
+        found = await self._one(f'SELECT email, "{self._column}" AS name FROM users WHERE id = $1', self._id)
+        if found["name"] != self._name:
             raise WrongResponse("a user does not have its new name")
 
     async def _add(self) -> None:
@@ -211,7 +232,7 @@ class _Application:
         await self._one(
             'INSERT INTO users (email, password, "firstName", "lastName")'
             " VALUES ($1, $2, $3, $4) RETURNING id",
-            f"new-{self._number}-{self._added}@example.com",
+            f"new-{self._session.number}-{self._number}-{self._added}@example.com",
             "x" * 97,
             "Nueva",
             "Usuaria",
@@ -223,12 +244,19 @@ class _Application:
 
     async def _one(self, query: str, *values: Any) -> asyncpg.Record:
         """The one row that `query` must return, in a transaction of its own."""
-        async with self._connection.transaction():
-            await self._connection.execute(IN_SCOPE)
-            rows = await self._connection.fetch(query, *values)
+        try:
+            rows = await self._fetch(query, *values)
+        except asyncpg.InvalidCachedStatementError:
+            self._session.repeated += 1
+            rows = await self._fetch(query, *values)
         if len(rows) != 1:
             raise WrongResponse(f"{len(rows)} rows: {query}")
         return rows[0]
+
+    async def _fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        async with self._connection.transaction():
+            await self._connection.execute(IN_SCOPE)
+            return await self._connection.fetch(query, *values)
 
 
 async def _report(session: _Session) -> None:
@@ -258,12 +286,11 @@ async def _use_api(session: _Session) -> None:
         if session.stopped:
             return
         await asyncio.sleep(0.02)
-    # Enough for half an hour of registrations.
-    keys = make_keys(10_000, seed=3)
+    keys = make_keys(KEYS, seed=session.number)
     await connection.copy_records_to_table("beta_keys", columns=["key"], records=[(key,) for key in keys])
     await connection.close()
     look_ups = itertools.cycle(validations(keys[:1000]))
-    new = iter(registrations(keys[1000:], first=0))
+    new = iter(registrations(keys[1000:], first=session.number * KEYS))
     async with asyncio.TaskGroup() as tasks:
         for _ in range(LOOK_UP_CLIENTS):
             tasks.create_task(

@@ -14,6 +14,7 @@ from tables.one_time_code import OneTimeCode
 from tables.recovery_code import RecoveryCode
 from tables.server_process import ServerProcess
 from tables.session import Session
+from tables.staff_invitation import StaffInvitation
 from tables.tenant import Tenant
 from tables.tenant_word import TenantWord
 from tables.user import User
@@ -29,6 +30,7 @@ __all__ = [
     "RecoveryCode",
     "ServerProcess",
     "Session",
+    "StaffInvitation",
     "Tenant",
     "TenantWord",
     "User",

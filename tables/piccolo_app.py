@@ -13,6 +13,7 @@ from tables import (
     RecoveryCode,
     ServerProcess,
     Session,
+    StaffInvitation,
     Tenant,
     TenantWord,
     User,
@@ -36,5 +37,6 @@ APP_CONFIG = AppConfig(
         RecoveryCode,
         BetaKeyWord,
         TenantWord,
+        StaffInvitation,
     ],
 )

@@ -110,7 +110,30 @@ async def reset_second_factor(business: "Business") -> tuple[str, dict[str, Any]
     return "mutation($id: ID!) { resetSecondFactor(userId: $id) { __typename } }", {"id": user}
 
 
+async def update_viewer(_business: "Business") -> tuple[str, dict[str, Any]]:
+    return 'mutation { updateViewer(input: {firstName: "Zoe"}) { __typename } }', {}
+
+
+REQUEST_EMAIL_CHANGE = """
+mutation($e: String!) { requestEmailChange(email: $e) { __typename ... on Error { code } } }
+"""
+
+
+async def request_email_change(_business: "Business") -> tuple[str, dict[str, Any]]:
+    return REQUEST_EMAIL_CHANGE, {"e": "new@example.com"}
+
+
+async def confirm_email_change(business: "Business") -> tuple[str, dict[str, Any]]:
+    await business.api.data(REQUEST_EMAIL_CHANGE, business.token, e="new@example.com")
+    document = """mutation($i: ConfirmEmailChangeInput!) { confirmEmailChange(input: $i) { __typename
+        ... on Error { code } } }"""
+    return document, {"i": {"email": "new@example.com", "code": await business.mailed_code()}}
+
+
 MUTATIONS = {
+    "updateViewer": update_viewer,
+    "requestEmailChange": request_email_change,
+    "confirmEmailChange": confirm_email_change,
     "confirmIdentity": confirm_identity,
     "verifySecondFactor": verify_second_factor,
     "startSecondFactor": start_second_factor,
@@ -136,6 +159,9 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
 }
 
 EVENTS: dict[str, set[str]] = {
+    "updateViewer": {"account.updated"},
+    "requestEmailChange": {"account.email_change_requested"},
+    "confirmEmailChange": {"account.email_changed"},
     "confirmIdentity": {"session.confirmed"},
     "verifySecondFactor": {"session.opened"},
     "startSecondFactor": {"second_factor.started"},

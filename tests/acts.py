@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 
 from api.domain.beta_keys.issue import generate_keys
-from tests import account_acts
+from tests import account_acts, invitation_acts
 from tests.commands import run_command
 from tests.domain.accounts.codes import REQUEST_RESET, REQUEST_VERIFICATION, RESET, VERIFY
 from tests.support import LOGIN, PASSWORD, REGISTER, Api, hire, issue_key, registration
@@ -25,8 +25,8 @@ SECRETS = re.compile(
     r"|(?<![\w-])[\w-]{43}(?![\w-])"
     # A one-time code.
     r"|(?<![\w.:-])\d{6}(?![\w:-]|\.\d)"
-    # The secret of an authenticator app, and a recovery code.
-    r"|(?-i:\b[A-Z2-7]{32}\b|\b[2-9A-Z]{4}(?:-[2-9A-Z]{4}){3}\b)"
+    # The secret of an authenticator app, a recovery code, and the code of an invitation.
+    r"|(?-i:\b[A-Z2-7]{32}\b|\b[2-9A-Z]{4}(?:-[2-9A-Z]{4}){2,3}\b)"
     r"|\$argon2|Sup3r|0ther!|Wr0ng",
     re.IGNORECASE,
 )
@@ -239,6 +239,7 @@ MUTATIONS: dict[str, Graphql] = {
     "requestTenantDeletion": request_tenant_deletion,
     "deleteTenant": delete_tenant,
     **account_acts.MUTATIONS,
+    **invitation_acts.MUTATIONS,
 }
 
 

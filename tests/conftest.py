@@ -21,6 +21,9 @@ from tests.support import Api, Execution, GatehouseProcess, hire, make_app, migr
 
 _SERVER = pytest.StashKey[EmbeddedServer | PostgresServer]()
 
+APPLICATION_ROLE = "application"
+"""Reads and writes the rows of the database of the tests, whose tables belong to the role `gatehouse`."""
+
 TEMPLATE = "migrated"
 """A database with all migrations, as a template; nothing connects to it."""
 
@@ -59,6 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["LOG_FORMAT"] = "text"
     # Most tests read mails in the queue.
     os.environ["WORKER"] = "off"
+    # Many tests read the schema, and some a page of GraphiQL.
+    os.environ["INTROSPECTION"] = "on"
+    os.environ["GRAPHIQL"] = "on"
     home = tempfile.TemporaryDirectory(prefix="gatehouse-tests-")
     config.add_cleanup(home.cleanup)
     version = os.environ.get("POSTGRES_VERSION")
@@ -66,7 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     server.start()
     config.add_cleanup(server.stop)
     config.stash[_SERVER] = server
-    os.environ["DATABASE_URL"] = server.dsn()
+    # The application in the process of the tests owns no table, so that no act of it can need to.
+    os.environ["DATABASE_URL"] = server.dsn(user=APPLICATION_ROLE)
     asyncio.run(_prepare(server))
     use_lowest_cost()
 
@@ -78,7 +85,8 @@ async def _prepare(server: EmbeddedServer | PostgresServer) -> None:
     for setting in ("fsync", "full_page_writes"):
         await connection.execute(f"ALTER SYSTEM SET {setting} = off")
     await connection.execute("SELECT pg_reload_conf()")
-    migrate(server.dsn())
+    await connection.execute(f"CREATE ROLE {APPLICATION_ROLE} LOGIN")
+    migrate(server.dsn(user=APPLICATION_ROLE), MIGRATION_DATABASE_URL=server.dsn())
     await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER gatehouse TEMPLATE gatehouse")
     await connection.close()
 
@@ -188,6 +196,7 @@ async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
 
 EMPTIED = (
     "users",
+    "staff_invitations",
     "tenants",
     "beta_keys",
     "sessions",

@@ -143,13 +143,15 @@ class PostgresServer:
         return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
+        ended = subprocess.run(
             [self._programs / program, *arguments],
             cwd=self.home,
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             **self._as_user(),
         )
+        assert ended.returncode == 0, f"{program}: {ended.stderr}"
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 60

@@ -63,10 +63,10 @@ def copy_project(to: Path) -> None:
         shutil.copy(ROOT / file, to)
 
 
-def migrate(dsn: str, *arguments: str) -> str:
+def migrate(dsn: str, *arguments: str, **environment: str) -> str:
     """Run `piccolo migrations …` from the root, by default `forwards all`; returns its output."""
     arguments = ("migrations", *(arguments or ("forwards", "all")))
-    ended = run_command("piccolo", *arguments, DATABASE_URL=dsn)
+    ended = run_command("piccolo", *arguments, DATABASE_URL=dsn, **environment)
     if ended.returncode != 0:
         raise subprocess.CalledProcessError(ended.returncode, arguments, ended.stdout, ended.stderr)
     return ended.stdout

@@ -61,7 +61,7 @@ def test_an_address_names_one_database(url: str, monkeypatch: pytest.MonkeyPatch
 
 
 def _engine_config() -> dict[str, Any]:
-    return create_engine(Settings()).config
+    return create_engine(Settings()).role.arguments
 
 
 DRIVER: dict[str, dict[str, list[str]]] = {
@@ -136,7 +136,7 @@ def test_a_parameter_without_effect_is_ignored_with_a_debug_line(
     config = _engine_config()
 
     assert config == {**PLAIN, "dsn": "postgresql://?"}
-    assert [line.getMessage() for line in caplog.records if line.name == "api.database.engine"] == [
+    assert [line.getMessage() for line in caplog.records if line.name == "api.database.roles"] == [
         f"DATABASE_URL: {query.split('=')[0]} has no effect"
     ]
 

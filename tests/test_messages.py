@@ -38,6 +38,7 @@ def test_both_languages_are_filled_from_the_same_values(code: str) -> None:
     values = {"min": 3, "max": 9, "seconds": 7, "line": 5, "argument": "first"} | {
         "email": "x@example.com",
         "name": "El Sol",
+        "erased_at": "a time",
     }
     english, spanish = (message(code, language, **values) for language in LANGUAGES)
 

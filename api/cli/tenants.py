@@ -170,11 +170,11 @@ async def _change_and_read(typed: str, change: "Change | None") -> dict[str, Any
 
 async def _tenant_fields(rows: "list[Tenant]") -> list[dict[str, Any]]:
     """Tenants with the field names of the API, and `deletedAt`."""
-    from api.domain.tenants.seats import count_seats, max_seats
+    from api.domain.tenants.seats import SeatUse, count_seats, max_seats
     from api.domain.tenants.staff import find_owners
 
     ids = [tenant.id for tenant in rows]
-    used, owners = await count_seats(ids), await find_owners(ids)
+    seats, owners = await count_seats(ids), await find_owners(ids)
     return [
         {
             "id": tenant.id,
@@ -190,7 +190,7 @@ async def _tenant_fields(rows: "list[Tenant]") -> list[dict[str, Any]]:
             "deletedAt": tenant.deleted_at,
             "owner": None if (owner := owners[tenant.id]) is None else {"id": owner.id, "email": owner.email},
             "seats": [
-                {"role": role.value, "used": used[tenant.id].get(role, 0), "max": maximum}
+                {"role": role.value, **seats[tenant.id].get(role, SeatUse())._asdict(), "max": maximum}
                 for role, maximum in max_seats(tenant).items()
             ],
         }

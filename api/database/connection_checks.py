@@ -13,17 +13,20 @@ async def is_direct(connection: Any) -> bool:
     return await connection.execute(f"SELECT 1 WHERE pg_backend_pid() = {pid}") == "SELECT 1"
 
 
-async def require_safe_role(connection: Any) -> None:
-    """Raise `UnsafeRole` or `SettingsError`. Each new connection is checked: the database may start later."""
+async def require_safe_role(connection: Any, setting: str) -> None:
+    """Raise `UnsafeRole` or `SettingsError`; `setting` has the address of the database.
+
+    Each new connection is checked: the database may start later.
+    """
     role = await connection.fetchrow(
         "SELECT rolname, rolsuper, rolbypassrls, current_setting('server_encoding') AS encoding"
         " FROM pg_roles WHERE rolname = current_user"
     )
     if role["encoding"] != "UTF8":
-        raise SettingsError(f"DATABASE_URL: the database is in {role['encoding']}; make one in UTF8")
+        raise SettingsError(f"{setting}: the database is in {role['encoding']}; make one in UTF8")
     if role["rolsuper"] or role["rolbypassrls"]:
         raise UnsafeRole(
-            f"the role {role['rolname']} of DATABASE_URL bypasses row security; use another: "
+            f"the role {role['rolname']} of {setting} bypasses row security; use another: "
             "CREATE ROLE gatehouse LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS; "
             "ALTER DATABASE … OWNER TO gatehouse"
         )

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -15,9 +15,9 @@ from api.database.connection_checks import is_direct, require_safe_role
 from api.database.driver_errors import DISCONNECTED, UNUSABLE_CONNECTION, WRONG_ADDRESS, DatabaseUnavailable
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import EmbeddedServerError, programs_folder
+from api.database.roles import Role, Roles
 from api.database.timestamps import read_every_timestamp
 from api.database.transaction import Transaction
-from api.database_address import DatabaseAddress, read_database_address
 from api.settings import Settings, SettingsError, get_settings
 
 logger = logging.getLogger(__name__)
@@ -39,18 +39,21 @@ class Engine(PostgresEngine):
     """
 
     __slots__ = (
-        "_connect_timeout",
         "_embedded",
         "_idle",
         "_pool_size",
         "creates_embedded",
         "on_query",
+        "role",
+        "roles",
         "waiting",
     )
 
-    def __init__(self, address: DatabaseAddress, *, embedded: EmbeddedServer | None, pool_size: int) -> None:
+    def __init__(self, roles: Roles, *, embedded: EmbeddedServer | None, pool_size: int) -> None:
+        self.roles = roles
+        self.role = roles.application
+        """Whose connections are opened. A command that changes tables sets it to `roles.owner`."""
         self._embedded = embedded
-        self._connect_timeout = address.connect_timeout
         self._pool_size = pool_size
         self._idle: list[asyncpg.Connection] | None = None
         """The connections to use again; None if each is closed after its use."""
@@ -60,10 +63,20 @@ class Engine(PostgresEngine):
         """How many callers wait for a connection of the pool."""
         self.on_query: Callable[[LoggedQuery], None] | None = None
         """Called after each statement on a connection of the pool."""
-        super().__init__(config=address.arguments)
+        super().__init__(config=roles.application.arguments)
 
     async def check_version(self) -> None:
         """Do nothing: Piccolo calls this on import of `piccolo_conf`, which must not need a database."""
+
+    @contextmanager
+    def connected_as(self, role: Role) -> Iterator[None]:
+        """Open connections of another role in the block, in a process without a pool."""
+        previous, idle = self.role, self._idle
+        self.role, self._idle = role, None
+        try:
+            yield
+        finally:
+            self.role, self._idle = previous, idle
 
     async def start_connection_pool(self, **kwargs: Any) -> None:
         """Create the pool. It connects on first use, so the server can start while the database is down.
@@ -75,7 +88,7 @@ class Engine(PostgresEngine):
             connect=self._connect,
             min_size=0,
             max_size=self._pool_size,
-            timeout=min(ACQUIRE_TIMEOUT, self._connect_timeout or ACQUIRE_TIMEOUT),
+            timeout=min(ACQUIRE_TIMEOUT, self.role.connect_timeout or ACQUIRE_TIMEOUT),
             command_timeout=STATEMENT_TIMEOUT,
             init=self._prepare_connection,
             reset=_skip_reset,
@@ -83,15 +96,15 @@ class Engine(PostgresEngine):
         )
 
     async def _prepare_connection(self, connection: asyncpg.Connection) -> None:
-        await require_safe_role(connection)
+        await require_safe_role(connection, self.role.setting)
         await read_every_timestamp(connection)
         if self.on_query is not None:
             connection.add_query_logger(self.on_query)
 
     async def check_role(self) -> None:
-        """Raise `UnsafeRole` if row security does not apply to the role of DATABASE_URL."""
+        """Raise `UnsafeRole` if row security does not apply to the role."""
         async with self.separate_connection() as connection:
-            await require_safe_role(connection)
+            await require_safe_role(connection, self.role.setting)
 
     @asynccontextmanager
     async def separate_connection(self) -> AsyncIterator[Any]:
@@ -140,11 +153,11 @@ class Engine(PostgresEngine):
     async def get_new_connection(self) -> asyncpg.Connection:
         await self._start_embedded()
         try:
-            return await self._connect(timeout=self._connect_timeout or COMMAND_CONNECT_TIMEOUT)
+            return await self._connect(timeout=self.role.connect_timeout or COMMAND_CONNECT_TIMEOUT)
         except (OSError, asyncpg.exceptions.TargetServerAttributeNotMatched) as error:
             raise DatabaseUnavailable(error) from error
         except WRONG_ADDRESS as error:
-            raise SettingsError(f"DATABASE_URL: {' '.join(str(error).split())}") from None
+            raise SettingsError(f"{self.role.setting}: {' '.join(str(error).split())}") from None
         except DISCONNECTED as error:
             raise DatabaseUnavailable(error) from error
 
@@ -154,9 +167,10 @@ class Engine(PostgresEngine):
         A pooler in transaction mode gives each transaction another connection of PostgreSQL, on which a
         statement of that name does not exist, or is that of another client.
         """
-        options |= self.config
+        arguments = self.role.arguments
+        options |= arguments
         connection = await asyncpg.connect(**options)
-        if "statement_cache_size" in self.config:
+        if "statement_cache_size" in arguments:
             return connection
         try:
             if await is_direct(connection):
@@ -165,9 +179,9 @@ class Engine(PostgresEngine):
             connection.terminate()
             raise
         await connection.close()
-        logger.info("DATABASE_URL leads through a pooler: prepared statements are not named")
+        logger.info("%s leads through a pooler: prepared statements are not named", self.role.setting)
         # Unnamed, a statement is prepared and run before the pooler can take the connection away.
-        self.config["statement_cache_size"] = options["statement_cache_size"] = 0
+        arguments["statement_cache_size"] = options["statement_cache_size"] = 0
         return await asyncpg.connect(**options)
 
     async def acquire(self) -> Any:
@@ -235,7 +249,7 @@ class Engine(PostgresEngine):
         return Transaction(self, scope, allow_nested)
 
     async def _start_embedded(self) -> None:
-        if self._embedded is not None and "dsn" not in self.config:
+        if self._embedded is not None and "dsn" not in self.role.arguments:
             # First: in a container, which does not have them, the folder cannot be written either.
             programs_folder()
             if not (self.creates_embedded or self._embedded.exists()):
@@ -247,7 +261,7 @@ class Engine(PostgresEngine):
                 await asyncio.to_thread(self._embedded.start)
             except EmbeddedServerError as error:
                 raise EmbeddedServerError(f"DATABASE_URL is not set: {error}") from None
-            self.config["dsn"] = self._embedded.dsn()
+            self.role.arguments["dsn"] = self._embedded.dsn()
 
 
 async def _skip_reset(_connection: Any) -> None:
@@ -262,10 +276,5 @@ def get_engine() -> Engine:
 
 def create_engine(settings: Settings) -> Engine:
     """An engine for `DATABASE_URL`, or for the embedded server if that is unset."""
-    if settings.database_url is None:
-        embedded = EmbeddedServer(settings.gatehouse_home)
-        return Engine(DatabaseAddress(), embedded=embedded, pool_size=settings.db_pool_size)
-    address = read_database_address(settings.database_url.get_secret_value())
-    for name in address.ignored:
-        logger.debug("DATABASE_URL: %s has no effect", name)
-    return Engine(address, embedded=None, pool_size=settings.db_pool_size)
+    embedded = EmbeddedServer(settings.gatehouse_home) if settings.database_url is None else None
+    return Engine(Roles.of(settings), embedded=embedded, pool_size=settings.db_pool_size)

@@ -1,11 +1,12 @@
-"""The hourly clean-up: expired sessions and codes, old devices, failed mails and events, deleted tenants."""
+"""The hourly clean-up: expired sessions, codes and invitations, old devices, failed mails and events, deleted
+tenants."""
 
 from api.database.scopes import platform_scope
 from api.domain.beta_keys.expiry import mark_expired
 from api.domain.tenants.deletion import erase_deleted_tenants
 from api.observability.logs import get_logger
 from api.settings import get_settings
-from tables import AuditEvent, KnownDevice, Mail, OneTimeCode, Session
+from tables import AuditEvent, KnownDevice, Mail, OneTimeCode, Session, StaffInvitation
 
 logger = get_logger()
 
@@ -15,6 +16,9 @@ BATCH = 1000
 FAILED_MAIL_RETENTION = "90 days"
 
 KNOWN_DEVICE_RETENTION = "400 days"
+
+EXPIRED_INVITATION_RETENTION = "30 days"
+"""Until then an invitation is listed as expired, and can be sent again."""
 
 AUDIT_RETENTION = "gatehouse.audit_retention_days"
 """The PostgreSQL setting by which the trigger on `audit_events` allows the deletion of old events."""
@@ -31,6 +35,11 @@ _DELETABLE = (
     (Session, "sessions", '"expiresAt" <= now()'),
     (OneTimeCode, "one_time_codes", '"expiresAt" <= now()'),
     (KnownDevice, "known_devices", _IS_OLD_DEVICE),
+    (
+        StaffInvitation,
+        "staff_invitations",
+        f"\"expiresAt\" <= now() - interval '{EXPIRED_INVITATION_RETENTION}'",
+    ),
     (Mail, "mails", f"\"failedAt\" <= now() - interval '{FAILED_MAIL_RETENTION}'"),
     (
         AuditEvent,

@@ -202,6 +202,20 @@ class RequiredSecondFactor(Conflict):
         return f"{self.code}.REQUIRED_SECOND_FACTOR"
 
 
+class AlreadyInvited(Conflict):
+    """The tenant has an open invitation for this address."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.ALREADY_INVITED"
+
+
+class InvitationRequired(DomainError):
+    """Addresses have to be verified here, so staff is invited and chooses its own passwords."""
+
+    code = "INVITATION_REQUIRED"
+
+
 class NoSeat(DomainError):
     """The tenant has `max` seats for the role, and none is free."""
 

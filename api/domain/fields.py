@@ -19,6 +19,7 @@ from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Probl
 from api.domain.password_rules import new_password, require_impersonal
 from api.domain.phone_numbers import phone
 from api.domain.tax_ids import tax_id
+from api.domain.web_addresses import has_address
 
 T = TypeVar("T")
 
@@ -65,6 +66,19 @@ def text(max_length: int, min_length: int = 1, *, joins_lines: bool = True) -> C
             raise Problem("TOO_SHORT", min=min_length)
         if len(value) > max_length:
             raise Problem("TOO_LONG", max=max_length)
+        return value
+
+    return clean
+
+
+def name(max_length: int) -> Callable[[str], str]:
+    """The name of a person or a business: one line without web addresses, because mails repeat it."""
+    read = text(max_length, joins_lines=False)
+
+    def clean(value: str) -> str:
+        value = read(value)
+        if has_address(value):
+            raise Problem("WEB_ADDRESS")
         return value
 
     return clean
@@ -169,12 +183,12 @@ def batch_as_stored(typed: str) -> str:
         return typed
 
 
-BusinessName = Annotated[str, AfterValidator(text(200, joins_lines=False))]
+BusinessName = Annotated[str, AfterValidator(name(200))]
 BusinessTypeName = Annotated[str, AfterValidator(business_type)]
 TaxId = Annotated[str, AfterValidator(tax_id)]
 Address = Annotated[str, AfterValidator(text(500))]
 BusinessEmail = Annotated[str, AfterValidator(email(100))]
-PersonName = Annotated[str, AfterValidator(text(60, joins_lines=False))]
+PersonName = Annotated[str, AfterValidator(name(60))]
 DocumentId = Annotated[str, AfterValidator(document_id)]
 UserEmail = Annotated[str, AfterValidator(user_email)]
 KeyNotes = Annotated[str, AfterValidator(key_notes)]

@@ -35,10 +35,23 @@ class Template(Enum):
     """businessName, nit, code, minutes"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
+    EMAIL_CHANGE_CODE = "email_change_code"
+    """firstName, code, minutes"""
+    EMAIL_CHANGE_OF_HOLDER = "email_change_of_holder"
+    """firstName: of the account that has the address already"""
+    EMAIL_CHANGED = "email_changed"
+    """firstName; to the old address"""
     SECOND_FACTOR_ON = "second_factor_on"
     """firstName"""
     SECOND_FACTOR_OFF = "second_factor_off"
     """firstName"""
+    STAFF_INVITATION = "staff_invitation"
+    """firstName, businessName, inviterName, code, expiresAt: a time in ISO 8601, link: the page that accepts
+    it or None"""
+    STAFF_INVITATION_OF_HOLDER = "staff_invitation_of_holder"
+    """The same, for an address that has an account."""
+    STAFF_CREATED = "staff_created"
+    """firstName, businessName, inviterName"""
     BETA_KEY_INVITATION = "beta_key_invitation"
     """key, expiresAt: a time in ISO 8601 or None, link: the registration page or None"""
 

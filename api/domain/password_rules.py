@@ -12,7 +12,7 @@ from api.domain import opaque_strings
 from api.domain.common_passwords import MIN_LENGTH, is_common
 from api.domain.errors import Problem
 from api.settings import get_settings
-from tables import Tenant, User
+from tables import StaffInvitation, Tenant, User
 
 OLD_MIN_LENGTH = 8
 
@@ -156,10 +156,11 @@ def _run_length(text: str, place: int, sequence: str) -> int:
     return length
 
 
-def texts_about(user: User, tenant: Tenant | None) -> tuple[str | None, ...]:
-    """What strangers may know about a user: the texts of `require_impersonal`."""
+def texts_about(person: User | StaffInvitation, tenant: Tenant | None) -> tuple[str | None, ...]:
+    """What strangers may know about a person: the texts of `require_impersonal`."""
     business = (tenant.business_name, tenant.phone) if tenant else ()
-    return user.email, user.first_name, user.last_name, user.document_id, user.phone_number, *business
+    names = person.first_name, person.last_name
+    return person.email, *names, person.document_id, person.phone_number, *business
 
 
 LONG_WORD = 6

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from api.domain import email_addresses
 from api.domain.actors import Client
 from api.domain.errors import RateLimited
+from api.observability.request_outcome import record_wrong_guess
 from api.rate_limit_store import Counter, MemoryCounter, Rate, RedisCounter, rate
 from api.settings import get_settings
 
@@ -24,6 +25,11 @@ class Limit:
     """An act that is counted. Its rate is the setting of the name `setting`."""
 
     setting: str
+
+    @property
+    def guessed(self) -> str:
+        """What a limit of wrong guesses is about: keys, codes, passwords or second_factors."""
+        return self.setting.removeprefix("rate_limit_wrong_")
 
 
 VALIDATE = Limit("rate_limit_validate")
@@ -36,11 +42,13 @@ ACCOUNT_PASSWORDS = Limit("rate_limit_account_passwords")
 CODES = Limit("rate_limit_codes")
 MAILBOX_CODES = Limit("rate_limit_mailbox_codes")
 WRONG_CODES = Limit("rate_limit_wrong_codes")
+NEW_STAFF = Limit("rate_limit_new_staff")
+MAILBOX_INVITATIONS = Limit("rate_limit_mailbox_invitations")
 
 
 class Subject(NamedTuple):
-    """What an act is counted for: a network, an account, or both. `factor` multiplies the setting's
-    amount."""
+    """What an act is counted for: a network, an account, a user, or a combination. `factor` multiplies the
+    amount of the setting."""
 
     name: str
     factor: int = 1
@@ -69,7 +77,17 @@ def settle_guess(limit: Limit, *subjects: Subject, wrong: bool) -> Awaitable[Non
     When wrong guesses have exhausted the limit, right ones raise `RateLimited` too, also those that began
     before: the answer reveals nothing more. A `check` before the guess saves its work.
     """
+    if wrong:
+        record_wrong_guess(limit.guessed)
     return (count if wrong else check)(limit, *subjects)
+
+
+async def is_first_refusal(limit: Limit, subject: Subject) -> bool:
+    """Whether this was not called for the limit and the subject in the last hour."""
+    return await _counter().tally(_REFUSALS, f"{limit.setting} {subject.name}") == 1
+
+
+_REFUSALS = rate("refusals", "1/hour")
 
 
 async def tally(limit: Limit, subject: Subject) -> tuple[int, int]:

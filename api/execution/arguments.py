@@ -50,7 +50,7 @@ def compile_arguments(field: GraphQLField, node: FieldNode, *, hide_suggestions:
             non_null=isinstance(definition.type, GraphQLNonNull),
             coerce=coerce,
         )
-        if not _has_variables(value):
+        if not has_variables(value):
             constants = _coerce_constant(coerce)
             if constants == {}:
                 continue
@@ -79,11 +79,11 @@ def _get_arguments(arguments: list[_Argument], run: Run) -> dict[str, Any]:
     return values
 
 
-def _has_variables(value: ValueNode | None) -> bool:
+def has_variables(value: ValueNode | None) -> bool:
     if isinstance(value, ListValueNode):
-        return any(map(_has_variables, value.values))
+        return any(map(has_variables, value.values))
     if isinstance(value, ObjectValueNode):
-        return any(_has_variables(field.value) for field in value.fields)
+        return any(has_variables(field.value) for field in value.fields)
     return isinstance(value, VariableNode)
 
 

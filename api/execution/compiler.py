@@ -26,12 +26,14 @@ from graphql.execution.collect_fields import (
 from graphql.execution.executor import SELECTIONS_NESTED_TOO_DEEPLY
 from graphql.execution.values import VariableValues
 from graphql.type import GraphQLTypeResolver
-from graphql.type.introspection import TypeNameMetaFieldDef
+from graphql.type.introspection import SchemaMetaFieldDef, TypeMetaFieldDef, TypeNameMetaFieldDef
 from strawberry.types.field import StrawberryField
 
 from api.execution.arguments import compile_arguments
 from api.execution.completion import PASSTHROUGH_TYPES, compile_completion, needs_resolve_info
-from api.execution.fields import Field, SelectionSet
+from api.execution.fields import CompleteValue, Field, SelectionSet
+from api.execution.introspection import Introspection, IntrospectionSource
+from api.execution.run import KeyPath, Run
 
 MAX_FIELDS = 2_000
 """Compiled fields that one document may have in memory.
@@ -79,10 +81,13 @@ class Compiler:
         fragments: dict[str, FragmentDefinitionNode],
         condition_values: VariableValues,
         cache: SelectionCache,
+        introspection: IntrospectionSource,
         *,
         hide_suggestions: bool,
     ) -> None:
         self._schema = schema
+        self._fragment_definitions = fragments
+        self._introspection = introspection
         self._operation = operation
         self._fragments = {name: FragmentDetails(fragment) for name, fragment in fragments.items()}
         self._condition_values = condition_values
@@ -149,10 +154,23 @@ class Compiler:
             read_attribute=_attribute_reader(definition),
             resolve=definition.resolve or default_field_resolver,
             get_arguments=compile_arguments(definition, nodes[0], hide_suggestions=self._hide_suggestions),
-            complete=compile_completion(type_, details, info_head, self),
+            complete=self._compile_introspection(nullable_type, details)
+            if definition in (SchemaMetaFieldDef, TypeMetaFieldDef)
+            else compile_completion(type_, details, info_head, self),
             needs_info=needs_resolve_info(type_),
             passthrough_type=PASSTHROUGH_TYPES.get(nullable_type),
         )
+
+    def _compile_introspection(self, type_: Any, details: FieldDetailsList) -> CompleteValue:
+        def complete(run: Run, _info: Any, _path: KeyPath, value: Any) -> dict[str, Any] | None:
+            if value is None:
+                return None
+            introspection = Introspection(
+                self._introspection, self._fragment_definitions, run.variables, self._operation
+            )
+            return introspection.answer(type_, value, details)
+
+        return complete
 
 
 def _attribute_reader(field: GraphQLField) -> Callable[[Any], Any] | None:

@@ -1,26 +1,27 @@
 """The document cache: each document is parsed, checked, validated and planned once."""
 
-from collections import OrderedDict
-
 import strawberry
 from graphql import (
-    DocumentNode,
     GraphQLError,
-    OperationDefinitionNode,
     ValuesOfCorrectTypeRule,
     parse,
     specified_rules,
-    validate,
 )
+from graphql.validation import validation_context
 from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping_fields
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from api.execution.compiler import SelectionCache
-from api.execution.document_limits import DocumentLimits, check_limits
+from api.execution.answer_costs import AnswerCost
+from api.execution.cached_documents import Document, OperationChecks, Refusals, Segment
+from api.execution.definitions import fragments_of, operations_of
+from api.execution.document_limits import DocumentLimits, LimitExceeded, check_limits, exceeds
 from api.execution.input_errors import ValuesOfCorrectType
+from api.execution.introspection import IntrospectionSource
 from api.execution.places import place_error
+from api.execution.plan_support import reads_only_schema, reads_schema
 from api.execution.plans import Plan, make_plan
+from api.execution.validation import validate
 
 RULES = (
     *(ValuesOfCorrectType if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules),
@@ -29,60 +30,22 @@ RULES = (
     OneOfInputValidationRule,
 )
 
-# This rule compares all fields of one response key in pairs. With graphql-core's default budget, 2,000 tokens
-# that repeat one field block the process for 1.4 s; with a tenth of it for 0.2 s, and a field may still be
-# repeated 150 times.
-overlapping_fields.MAX_COMPLEXITY_BUDGET = 50_000
+# This rule compares all fields of one response key in pairs. With graphql-core's default budget, documents
+# that repeat one field block the process for a second; with a hundredth of it for 5 ms, and a field may still
+# be repeated 50 times.
+overlapping_fields.MAX_COMPLEXITY_BUDGET = 8_000
+
+# The fragments that operations share are followed for each of them.
+validation_context.MAX_FRAGMENT_WORK = 5_000
 
 VALIDATION_ABORTED = "Validation aborted."
-"""graphql-core's message when that budget, or its limit on nested fragments, is exhausted."""
+"""graphql-core's message when one of these budgets, or its limit on nested fragments, is exhausted."""
 
+MAX_ERRORS = 10
+"""Errors of one document. Each may compare a name with all names of the schema."""
 
-TOKEN_BYTES = 600
-"""Memory of one token with its part of the syntax tree, at most."""
-
-PLAN_BYTES = 6_000
-"""Memory of a plan without its fields, at most."""
-
-FIELD_BYTES = 4_000
-"""Memory of one field of a plan, at most."""
-
-HASH_BYTES = 500
-"""Memory of the hash of a document with its entry in a dictionary, at most."""
-
-
-class Document:
-    """A valid document, and the plans of its operations once it is requested a second time."""
-
-    __slots__ = ("_fixed_size", "ast", "counted_size", "plans", "query_hash", "selections", "text")
-
-    def __init__(self, text: str, ast: DocumentNode) -> None:
-        self.text = text
-        self.ast = ast
-        self.query_hash: str | None = None
-        """The hash by which the cache finds it, too."""
-        self.plans: dict[str | None, Plan | None] = {}
-        """By operation name. The plan of a single operation stands under None, too."""
-        self.selections = SelectionCache()
-        self.counted_size = 0
-        """The size in bytes that its segment has counted."""
-        self._fixed_size = 4 * len(text) + TOKEN_BYTES * _count_tokens(ast)
-
-    @property
-    def size(self) -> int:
-        """Estimated memory in bytes. It grows as requests reach further selection sets."""
-        hash_bytes = HASH_BYTES if self.query_hash is not None else 0
-        plan_bytes = PLAN_BYTES * len(self.plans) + FIELD_BYTES * self.selections.fields
-        return self._fixed_size + hash_bytes + plan_bytes
-
-
-def _count_tokens(ast: DocumentNode) -> int:
-    count = 0
-    token = ast.loc.start_token if ast.loc is not None else None
-    while token is not None:
-        count += 1
-        token = token.next
-    return count
+EXPENSIVE = 500
+"""Points of an answer from which on graphql-core takes longer than a plan with its compilation."""
 
 
 class DocumentCache:
@@ -94,6 +57,8 @@ class DocumentCache:
 
     Eviction takes from probation as long as that holds more than a quarter of the capacity. So a client that
     writes values into its documents, and never sends one twice, evicts no document in use and costs no plan.
+
+    A quarter as many refused documents are cached with their errors, in an eighth as much memory.
     """
 
     def __init__(
@@ -105,17 +70,20 @@ class DocumentCache:
         max_bytes: int = 32_000_000,
         plans: bool = True,
         plan_first_request: bool = False,
+        hide_suggestions: bool = False,
     ) -> None:
         self._schema = schema._schema
+        self._introspection = IntrospectionSource(self._schema)
         self._executor_class = schema.execution_context_class
-        self._hide_suggestions = schema.config.disable_field_suggestions
+        self._hide_suggestions = hide_suggestions or schema.config.disable_field_suggestions
         self._limits = limits or DocumentLimits()
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._plans = plans
         self._plan_first_request = plan_first_request
-        self._probation = _Segment()
-        self._protected = _Segment()
+        self._refusals = Refusals(max_entries // 4, max_bytes // 8)
+        self._probation = Segment()
+        self._protected = Segment()
         self._texts: dict[str, str] = {}
         """The texts of documents by their hashes. Eviction of the document ends both."""
 
@@ -146,50 +114,83 @@ class DocumentCache:
                 self._evict()
             return document
         document = self._probation.pop(text)
+        is_new = document is None
         if document is None:
-            document = self._prepare(text)
-            if isinstance(document, list):
-                return document
-            if not self._plan_first_request:
-                self._probation.put(text, document)
-                self._evict()
-                return document
-        if self._plans:
+            prepared = self._refusals.get(text) or self._prepare(text)
+            if isinstance(prepared, list):
+                return prepared
+            document = prepared
+        is_first = is_new and not self._plan_first_request
+        if not document.plans and (document.needs_plan or (self._plans and not is_first)):
             document.plans = self._make_plans(document)
-        self._protected.put(text, document)
+        (self._probation if is_first else self._protected).put(text, document)
         self._evict()
         return document
 
     def _prepare(self, text: str) -> Document | list[GraphQLError]:
+        prepared = self._check(text)
+        if isinstance(prepared, list):
+            self._refusals.put(text, prepared)
+        return prepared
+
+    def _check(self, text: str) -> Document | list[GraphQLError]:
+        limits = self._limits
+        if len(text) > limits.characters:
+            return [exceeds("characters", limits.characters, "characters")]
         try:
             # Comments need a limit of their own: they are no lexical tokens, and the parser stores each one.
-            ast = parse(text, max_lexical_tokens=self._limits.tokens, max_comments=self._limits.tokens)
+            ast = parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
         except GraphQLError as error:
-            return [error]
+            return [place_error(_explain_syntax(error, limits))]
         # Checked before validation, because some rules take quadratic time.
-        if errors := check_limits(ast, self._limits):
+        if errors := check_limits(ast, limits):
             return errors
-        # Invalid documents are not cached: a client can vary them without end, at no cost.
-        if errors := validate(self._schema, ast, RULES, hide_suggestions=self._hide_suggestions):
+        if errors := validate(
+            self._schema, ast, RULES, max_errors=MAX_ERRORS, hide_suggestions=self._hide_suggestions
+        ):
             return [place_error(_explain_abort(error), ast) for error in errors]
-        return Document(text, ast)
+        return self._reckon(Document(text, ast))
+
+    def _reckon(self, document: Document) -> Document:
+        """Find what each request of the document needs, and whether it needs a plan at once."""
+        limit = self._limits.points
+        cost = AnswerCost(self._schema, document.ast, limit)
+        fragments = fragments_of(document.ast)
+        for name, operation in operations_of(document.ast).items():
+            points = cost.points(operation, None)
+            introspects = reads_schema(operation, fragments)
+            if introspects or points > limit:
+                document.checks[name] = OperationChecks(
+                    introspects,
+                    is_constant=introspects and reads_only_schema(operation, fragments),
+                    cost=cost if points > limit else None,
+                    node=operation,
+                )
+            document.needs_plan = document.needs_plan or introspects or (self._plans and points > EXPENSIVE)
+        return document
 
     def _make_plans(self, document: Document) -> dict[str | None, Plan | None]:
-        plans: dict[str | None, Plan | None] = {
-            (operation.name.value if operation.name is not None else None): make_plan(
+        return {
+            name: make_plan(
                 self._schema,
                 document.ast,
                 operation.name.value if operation.name is not None else None,
                 executor_class=self._executor_class,
                 hide_suggestions=self._hide_suggestions,
                 cache=document.selections,
+                introspection=self._introspection,
             )
-            for operation in document.ast.definitions
-            if isinstance(operation, OperationDefinitionNode)
+            for name, operation in operations_of(document.ast).items()
+            if self._plans or ((checks := document.checks.get(name)) is not None and checks.introspects)
         }
-        if len(plans) == 1:
-            (plans[None],) = plans.values()
-        return plans
+
+    def store_answer(self, document: Document, operation_name: str | None, answer: bytes) -> None:
+        """Store the answer of an operation whose answer is constant, with its document."""
+        document.answers[operation_name] = answer
+        for segment in (self._probation, self._protected):
+            if document.text in segment:
+                segment.update_size(document)
+        self._evict()
 
     def _evict(self) -> None:
         probation, protected = self._probation, self._protected
@@ -211,55 +212,19 @@ class DocumentCache:
         return len(self._probation) + len(self._protected)
 
 
+def _explain_syntax(error: GraphQLError, limits: DocumentLimits) -> GraphQLError:
+    for limit in ("tokens", "comments"):
+        if f"more than {limits.tokens} {limit}" in error.message:
+            return exceeds(limit, limits.tokens, limit)
+    return error
+
+
 def _explain_abort(error: GraphQLError) -> GraphQLError:
     if error.message != VALIDATION_ABORTED:
         return error
-    return GraphQLError("The document repeats its fields, or nests its fragments, too often to be checked.")
-
-
-class _Segment:
-    """A part of the cache: documents in the order of their last use, and their size in bytes."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._documents: OrderedDict[str, Document] = OrderedDict()
-
-    def get(self, text: str) -> Document | None:
-        document = self._documents.get(text)
-        if document is not None:
-            self._documents.move_to_end(text)
-        return document
-
-    def update_size(self, document: Document) -> bool:
-        """Count the present size of a document of this segment. Returns whether it has changed."""
-        size = document.size
-        if size == document.counted_size:
-            return False
-        self.size += size - document.counted_size
-        document.counted_size = size
-        return True
-
-    def pop(self, text: str) -> Document | None:
-        document = self._documents.pop(text, None)
-        if document is not None:
-            self._uncount(document)
-        return document
-
-    def _uncount(self, document: Document) -> None:
-        self.size -= document.counted_size
-        document.counted_size = 0
-
-    def put(self, text: str, document: Document) -> None:
-        self._documents[text] = document
-        self.update_size(document)
-
-    def drop_oldest(self) -> Document:
-        _, document = self._documents.popitem(last=False)
-        self._uncount(document)
-        return document
-
-    def __contains__(self, text: str) -> bool:
-        return text in self._documents
-
-    def __len__(self) -> int:
-        return len(self._documents)
+    most = overlapping_fields.MAX_COMPLEXITY_BUDGET
+    message = (
+        "The document repeats its fields, or nests its fragments, too often to be checked: this takes more "
+        f"than {most} comparisons."
+    )
+    return LimitExceeded("comparisons", most, message)

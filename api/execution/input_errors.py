@@ -45,7 +45,7 @@ from graphql.utilities.validate_input_value import validate_input_literal, valid
 from api.execution.places import PlacedError
 
 MAX_PROBLEMS = 20
-"""Errors that one value may have in a response."""
+"""Errors of one literal, or of the values of all variables, in a response."""
 
 MAX_SHOWN = 60
 """Characters of a value, or of an unknown name, that a message repeats."""
@@ -79,7 +79,8 @@ def explain_variables(
         signature = get_variable_signature(schema, definition)
         if isinstance(signature, GraphQLError):
             return errors
-        explained += islice(_explain_variable(explainer, definition, signature, inputs), MAX_PROBLEMS)
+        problems = _explain_variable(explainer, definition, signature, inputs)
+        explained += islice(problems, MAX_PROBLEMS - len(explained))
     return explained or errors
 
 

@@ -1,6 +1,7 @@
 """Where in a document an error is, by names: the log may show these, but not messages, which quote values."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from graphql import DocumentNode, GraphQLError
 from graphql.language import (
@@ -16,6 +17,12 @@ from graphql.language import (
 MAX_PLACE = 200
 """Characters of a place; names in documents may be longer."""
 
+MAX_MESSAGE = 500
+"""Characters of a message. Some of graphql-core's quote the document, or list all fragments of a cycle."""
+
+MAX_LOCATIONS = 10
+"""Locations of one error."""
+
 
 class PlacedError(GraphQLError):
     """An error in a document or in the values of its variables, at the `place` with these names.
@@ -23,15 +30,30 @@ class PlacedError(GraphQLError):
     Examples are `betaKeys.filter.search`, `$input.email`, and the empty text for a whole document.
     """
 
-    def __init__(self, message: str, place: str, nodes: list[Node] | None = None) -> None:
-        super().__init__(message, nodes)
+    def __init__(self, message: str, place: str, nodes: list[Node] | None = None, **options: Any) -> None:
+        super().__init__(message, nodes, **options)
         self.place = place[:MAX_PLACE]
 
 
-def place_error(error: GraphQLError, document: DocumentNode) -> PlacedError:
-    """The error of a validation rule, with the place of its first node."""
+def shorten_message(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
+
+
+def place_error(error: GraphQLError, document: DocumentNode | None = None) -> PlacedError:
+    """The error of the parser or of a validation rule, with the place of its first node in `document`.
+
+    It has limited memory, and no reference to the document or to the frames of the parser.
+    """
     nodes = error.nodes or []
-    return PlacedError(error.message, ".".join(_names(document, nodes[0])) if nodes else "", nodes)
+    place = ".".join(_names(document, nodes[0])) if document is not None and nodes else ""
+    positions = [*error.positions][:MAX_LOCATIONS] if error.positions is not None else None
+    return PlacedError(
+        shorten_message(error.message),
+        place,
+        source=error.source,
+        positions=positions,
+        extensions=error.extensions,
+    )
 
 
 def _names(node: Node, target: Node) -> Iterator[str]:

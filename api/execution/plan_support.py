@@ -11,13 +11,15 @@ from graphql import (
 )
 from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode, VariableNode
 
+from api.execution.document_limits import INTROSPECTION_FIELDS
+
 
 def condition_variables(
     operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]
 ) -> tuple[str, ...] | None:
     """The variables of `@skip` and `@include`; None if a plan cannot run the operation.
 
-    A plan supports neither introspection nor subscriptions, other directives or variables of fragments.
+    A plan supports neither subscriptions nor other directives or variables of fragments.
     """
     definitions = operation.variable_definitions or ()
     if operation.operation is OperationType.SUBSCRIPTION or operation.directives:
@@ -26,10 +28,7 @@ def condition_variables(
         return None
     names: dict[str, None] = {}
     for node in _walk(operation.selection_set, fragments, set()):
-        if isinstance(node, FieldNode):
-            if node.name.value in ("__schema", "__type"):
-                return None
-        elif isinstance(node, FragmentDefinitionNode):
+        if isinstance(node, FragmentDefinitionNode):
             if node.directives or node.variable_definitions:
                 return None
         elif isinstance(node, FragmentSpreadNode):
@@ -42,6 +41,36 @@ def condition_variables(
                 if isinstance(condition.value, VariableNode):
                     names[condition.value.name.value] = None
     return tuple(names)
+
+
+def reads_schema(operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]) -> bool:
+    return any(
+        isinstance(node, FieldNode) and node.name.value in INTROSPECTION_FIELDS
+        for node in _walk(operation.selection_set, fragments, set())
+    )
+
+
+def reads_only_schema(
+    operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]
+) -> bool:
+    """Whether all requests of the operation have the same answer."""
+    return not operation.variable_definitions and all(
+        name in (*INTROSPECTION_FIELDS, "__typename")
+        for name in _root_fields(operation.selection_set, fragments, set())
+    )
+
+
+def _root_fields(
+    selection_set: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode], seen: set[str]
+) -> Iterator[str]:
+    for selection in selection_set.selections:
+        if isinstance(selection, FieldNode):
+            yield selection.name.value
+        elif isinstance(selection, InlineFragmentNode):
+            yield from _root_fields(selection.selection_set, fragments, seen)
+        elif isinstance(selection, FragmentSpreadNode) and (name := selection.name.value) not in seen:
+            seen.add(name)
+            yield from _root_fields(fragments[name].selection_set, fragments, seen)
 
 
 def _walk(

@@ -25,7 +25,9 @@ from strawberry.schema.schema import (
 )
 
 from api.execution.compiler import Compiler, SelectionCache
+from api.execution.definitions import fragments_of
 from api.execution.fields import SelectionSet
+from api.execution.introspection import IntrospectionSource
 from api.execution.plan_support import condition_variables
 from api.execution.run import HELPERS, Run, is_awaitable
 from api.execution.variables import VariableCoercer
@@ -39,6 +41,7 @@ def make_plan(
     executor_class: type[Executor[Any]] = Executor,
     hide_suggestions: bool = False,
     cache: SelectionCache | None = None,
+    introspection: IntrospectionSource | None = None,
 ) -> "Plan | None":
     """The plan of an operation of a valid document; None if graphql-core has to execute the operation.
 
@@ -49,11 +52,7 @@ def make_plan(
     if operation is None or executor_class not in _EXECUTOR_CLASSES:
         return None
     root_type = schema.get_root_type(operation.operation)
-    fragments = {
-        definition.name.value: definition
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
+    fragments = fragments_of(document)
     try:
         conditions = condition_variables(operation, fragments)
     except RecursionError:
@@ -69,6 +68,7 @@ def make_plan(
         executor_class,
         hide_suggestions,
         cache or SelectionCache(),
+        introspection or IntrospectionSource(schema),
     )
 
 
@@ -88,6 +88,7 @@ class Plan:
         executor_class: type[Executor[Any]],
         hide_suggestions: bool,
         cache: SelectionCache,
+        introspection: IntrospectionSource,
     ) -> None:
         self._schema = schema
         self._operation = operation
@@ -99,6 +100,7 @@ class Plan:
         self._variables = VariableCoercer(schema, operation, hide_suggestions=hide_suggestions)
         self._is_mutation = operation.operation is OperationType.MUTATION
         self._cache = cache
+        self._introspection = introspection
         self._roots = cache.add_operation()
 
     def run(
@@ -159,6 +161,7 @@ class Plan:
                 self._fragments,
                 condition_values,
                 self._cache,
+                self._introspection,
                 hide_suggestions=self._hide_suggestions,
             )
             root = compiler.compile_root_fields(self._root_type)

@@ -43,6 +43,13 @@ class PersistedQueryNotSupported(PersistedQueryError):
         super().__init__("PersistedQueryNotSupported", extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})
 
 
+class IntrospectionRefused(GraphQLError):
+    """A document that reads the schema, which this client may not."""
+
+    def __init__(self) -> None:
+        super().__init__("The schema cannot be read.", extensions={"code": "INTROSPECTION_DISABLED"})
+
+
 def not_acceptable(accept: bytes | None) -> HttpError:
     is_event_stream = accept is not None and b"text/event-stream" in accept.lower()
     return HttpError(406, "HTTP.EVENT_STREAM" if is_event_stream else "HTTP.NOT_ACCEPTABLE")

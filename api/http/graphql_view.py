@@ -8,38 +8,31 @@ as the execution of a small document.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import strawberry
-from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationType, get_operation_ast
+from graphql import GraphQLError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
-from strawberry.execution import optimized_is_awaitable
 from strawberry.http.ides import get_graphql_ide_html
 
 from api.execution.document_limits import DocumentLimits
-from api.execution.documents import Document, DocumentCache
-from api.execution.input_errors import explain_variables, name_null
+from api.execution.input_errors import name_null
+from api.execution.places import shorten_message
 from api.http.body import Headers, HttpError, read_body, refuse_compression, require_json
 from api.http.deadlines import Deadlines
 from api.http.graphql_errors import (
     PersistedQueryError,
-    PersistedQueryNotFound,
-    PersistedQueryNotSupported,
     RequestError,
     RequestTimeout,
     not_acceptable,
 )
+from api.http.graphql_operations import NOT_AWAITABLE, Operations
 from api.http.graphql_parameters import Parameters, has_request, parse_body, parse_query_string
 from api.http.limits import MAX_BODY_BYTES, MAX_REQUEST_SECONDS
 from api.http.media_types import GRAPHQL_RESPONSE, HTML, JSON, accepts_html, choose_media_type
 from api.http.request_headers import RequestHeaders, read_headers
-
-_NOT_AWAITABLE = (ExecutionResult, list)
-"""Results that are not awaited. A tuple, because `isinstance` takes longer for a union."""
-
 
 _ALLOW = (b"allow", b"GET, OPTIONS, POST")
 
@@ -60,6 +53,9 @@ class GraphQLView:
     If it raises for the errors of a document, it is called once more with that exception. The view does not
     catch a second exception, nor one for a malformed request.
 
+    `may_introspect(context)` decides whether a request may read the schema with `__schema` and `__type`. By
+    default each may; if not, the errors of documents do not suggest names of the schema either.
+
     `graphiql` serves GraphiQL to browsers. `max_body_bytes` limits the body and the query string, `limits`
     the document. A request that takes longer than `max_seconds`, from reading its body to its response, is
     cancelled. The other arguments are those of `DocumentCache`.
@@ -73,6 +69,7 @@ class GraphQLView:
         *,
         get_context: Callable[[Scope], Any],
         on_errors: Callable[[Any, list[GraphQLError]], Iterable[GraphQLError]],
+        may_introspect: Callable[[Any], Awaitable[bool]] | None = None,
         graphiql: bool = False,
         max_body_bytes: int = MAX_BODY_BYTES,
         limits: DocumentLimits | None = None,
@@ -83,12 +80,10 @@ class GraphQLView:
         max_document_bytes: int = 32_000_000,
     ) -> None:
         _reject_unsupported(schema)
-        self._schema = schema._schema
-        self._executor_class = schema.execution_context_class
-        self._hide_suggestions = schema.config.disable_field_suggestions
-        self._documents = DocumentCache(
+        self._operations = Operations(
             schema,
             limits,
+            may_introspect=may_introspect,
             max_entries=max_documents,
             max_bytes=max_document_bytes,
             plans=plans,
@@ -154,9 +149,11 @@ class GraphQLView:
     ) -> tuple[int, bytes]:
         """The status and the body of the response."""
         try:
-            result = self._execute(parameters, context, may_mutate=may_mutate)
-            if not isinstance(result, _NOT_AWAITABLE):
+            result = self._operations.execute(parameters, context, may_mutate=may_mutate)
+            if not isinstance(result, NOT_AWAITABLE):
                 result = await result
+            if isinstance(result, bytes):
+                return 200, result
             if isinstance(result, list):
                 # With plain JSON a client could not distinguish our 400 from that of a proxy. Some clients do
                 # not read the body of a 400, and would not repeat the request with its query.
@@ -176,70 +173,16 @@ class GraphQLView:
             error = GraphQLError("Internal server error.", original_error=exception)
             return 500, self._format_request_errors(context, [error])
 
-    def _execute(
-        self, parameters: Parameters, context: Any, *, may_mutate: bool
-    ) -> Awaitable[ExecutionResult] | ExecutionResult | list[GraphQLError]:
-        """The result of the operation, or the request errors because of which it is not executed."""
-        query, operation_name, variables, extensions, query_hash = parameters
-        document = (
-            self._documents.get(cast(str, query))
-            if query_hash is None
-            else self._find_persisted(query, query_hash)
-        )
-        if isinstance(document, list):
-            return document
-        if not may_mutate:
-            _require_query(document.ast, operation_name)
-        plan = document.plans.get(operation_name)
-        result = (
-            plan.run(context, variables, extensions=extensions)
-            if plan is not None
-            else self._interpret(document.ast, parameters, context)
-        )
-        if isinstance(result, list):
-            operation = get_operation_ast(document.ast, operation_name)
-            return explain_variables(
-                result, self._schema, operation, variables or {}, hide_suggestions=self._hide_suggestions
-            )
-        return result
-
-    def _find_persisted(self, query: str | None, query_hash: str) -> Document | list[GraphQLError]:
-        """The document with this hash. A request with both the query and its hash stores it."""
-        if not query_hash:
-            return [PersistedQueryNotSupported()]
-        if query is None:
-            return self._documents.get_by_hash(query_hash) or [PersistedQueryNotFound()]
-        # Without this check a client could store its own document under the hash of another one.
-        if sha256(query.encode()).hexdigest() != query_hash:
-            raise HttpError(400, "HTTP.OTHER_HASH")
-        return self._documents.get(query, query_hash)
-
-    def _interpret(
-        self, document: DocumentNode, parameters: Parameters, context: Any
-    ) -> Awaitable[ExecutionResult] | ExecutionResult | list[GraphQLError]:
-        """The same by graphql-core, for an operation without a plan."""
-        _, operation_name, variables, extensions, _ = parameters
-        # graphql-core's `execute` does these two steps, but returns the same for request errors, which have a
-        # status of their own and no `data`, as for field errors that make `data` null.
-        executor = self._executor_class.build(
-            self._schema,
-            document,
-            context_value=context,
-            raw_variable_values=variables,
-            operation_name=operation_name,
-            is_awaitable=cast(Any, optimized_is_awaitable),
-            hide_suggestions=self._hide_suggestions,
-            operation_extensions=extensions,
-        )
-        if isinstance(executor, list):
-            return executor
-        return cast(Any, executor.execute_operation())
-
     def _format_request_errors(self, context: Any, errors: list[GraphQLError]) -> bytes:
         return b'{"errors":%b}' % self._format_errors(context, errors)
 
     def _format_errors(self, context: Any, errors: list[GraphQLError]) -> bytes:
-        return orjson.dumps([error.formatted for error in self._on_errors(context, errors)])
+        return orjson.dumps(
+            [
+                {**error.formatted, "message": shorten_message(error.message)}
+                for error in self._on_errors(context, errors)
+            ]
+        )
 
 
 def _reject_unsupported(schema: strawberry.Schema) -> None:
@@ -253,13 +196,6 @@ def _reject_unsupported(schema: strawberry.Schema) -> None:
     unsupported = [name for name, used in features.items() if used]
     if unsupported:
         raise ValueError(f"GraphQLView does not support {', '.join(unsupported)}.")
-
-
-def _require_query(document: DocumentNode, operation_name: str | None) -> None:
-    """Links and images of any page make a browser send a GET, so a GET must not change anything."""
-    operation = get_operation_ast(document, operation_name)
-    if operation is not None and operation.operation is not OperationType.QUERY:
-        raise HttpError(405, "HTTP.MUTATION_BY_GET", [(b"allow", b"POST")])
 
 
 async def _send(send: Send, status: int, media_type: bytes, body: bytes, headers: Headers = ()) -> None:

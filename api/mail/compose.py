@@ -11,6 +11,7 @@ from email_validator import validate_email
 
 from api import written_times
 from api.domain.mails import ClaimedMail
+from api.domain.web_addresses import unlinked
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("api.mail"),
@@ -36,7 +37,7 @@ def compose(mail: ClaimedMail, sender: Address) -> EmailMessage:
 
     The first line of the plain-text template is the subject. It contains no values.
     """
-    values = {name: _one_line(value) for name, value in mail.values.items()}
+    values = {name: _for_people(name, value) for name, value in mail.values.items()}
     subject, _, text = _render(mail, "txt", values).partition("\n")
     message = EmailMessage(SMTPUTF8)
     message["From"] = sender
@@ -58,9 +59,19 @@ def _render(mail: ClaimedMail, kind: str, values: dict[str, Any]) -> str:
     return template.render(values)
 
 
-def _one_line(value: Any) -> Any:
-    """Adopted databases may hold names with line breaks, which could add a paragraph to the plain text."""
-    return " ".join(value.split()) if isinstance(value, str) else value
+_NAMES = ("firstName", "businessName", "inviterName")
+
+
+def _for_people(name: str, value: Any) -> Any:
+    """The value in one line; a name has no links either.
+
+    Adopted databases may hold names with line breaks, which could add a paragraph to the plain text, and with
+    web addresses.
+    """
+    if not isinstance(value, str):
+        return value
+    line = " ".join(value.split())
+    return unlinked(line) if name in _NAMES else line
 
 
 def read_recipient(text: str) -> Address:

@@ -36,6 +36,12 @@ _seconds = Histogram(
     buckets=_BUCKETS,
     registry=None,
 )
+_wrong_guesses = Counter(
+    "gatehouse_wrong_guesses",
+    "Wrong beta keys, one-time codes, passwords and second factors that clients tried.",
+    ["of"],
+    registry=None,
+)
 _connections = Gauge(
     "gatehouse_pool_connections",
     "Open database connections of this instance.",
@@ -73,6 +79,8 @@ def record_request(outcome: RequestOutcome, seconds: float) -> None:
         duration = _durations[operation] = _seconds.labels(operation)
     count.inc()
     duration.observe(seconds)
+    for guessed in outcome.wrong_guesses:
+        _wrong_guesses.labels(guessed).inc()
 
 
 async def keep_pool_gauges_current() -> None:
@@ -104,7 +112,7 @@ def render_metrics(accept: str, collector: Collector) -> tuple[bytes, str]:
         _drop_gauges_of_dead_processes(folder)
         multiprocess.MultiProcessCollector(registry, folder)
     else:
-        for metric in (_requests, _seconds, _connections, _pool_size, _waiting):
+        for metric in (_requests, _seconds, _wrong_guesses, _connections, _pool_size, _waiting):
             registry.register(metric)
     return encode(registry), content_type
 

@@ -13,11 +13,13 @@ class RequestOutcome:
     is not used.
     """
 
-    __slots__ = ("operation", "outcome")
+    __slots__ = ("operation", "outcome", "wrong_guesses")
 
     def __init__(self, operation: str | None) -> None:
         self.operation = operation
         self.outcome = "ok"
+        self.wrong_guesses: list[str] = []
+        """What was guessed wrongly, such as `keys`: once for each guess of the request."""
 
 
 current_outcome: ContextVar[RequestOutcome | None] = ContextVar("current_outcome", default=None)
@@ -36,3 +38,10 @@ def record_outcome(code: str) -> None:
     outcome = current_outcome.get()
     if outcome is not None:
         outcome.outcome = code
+
+
+def record_wrong_guess(guessed: str) -> None:
+    """Record a wrong guess of a key, code, password or second factor."""
+    outcome = current_outcome.get()
+    if outcome is not None:
+        outcome.wrong_guesses.append(guessed)

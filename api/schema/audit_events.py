@@ -32,6 +32,10 @@ ACTIONS = {
     "tenant.deleted": "a tenant was deleted; it can be restored until it is erased.",
     "tenant.restored": "a deleted tenant was restored.",
     "tenant.erased": "the data of a deleted tenant was erased.",
+    "staff.invited": "a person was invited to a tenant.",
+    "staff.invitation_resent": "an invitation was mailed again, with a new link and code.",
+    "staff.invitation_cancelled": "an invitation was cancelled.",
+    "staff.invitation_accepted": "an invited person made the account; the subject is the new user.",
     "staff.created": "a user of a tenant was created.",
     "staff.updated": "a user of a tenant was changed.",
     "staff.removed": "a user of a tenant was deleted.",
@@ -43,6 +47,9 @@ ACTIONS = {
     "session.closed": "a user signed out.",
     "session.all_closed": "a user ended all of their sessions.",
     "session.revoked": "a user ended another of their sessions.",
+    "account.updated": "a user changed their own names, document or phone.",
+    "account.email_change_requested": "a user requested a code to change their email address.",
+    "account.email_changed": "a user changed their email address; the actor is shown by the old one.",
     "password.changed": "a user changed their password.",
     "password.reset_requested": "a code for a new password was requested.",
     "password.reset": "a user set a new password with a code.",
@@ -52,6 +59,8 @@ ACTIONS = {
     "second_factor.codes_renewed": "a user replaced the recovery codes.",
     "second_factor.reset": "the second factor of a user was deleted by an operator or a command.",
     "second_factor.refused": "a code of a second factor was wrong, or used before.",
+    "guesses.refused": "a network tried many beta keys that do not exist, or many wrong one-time codes were "
+    "tried for a mailbox (`detail.of` is `keys` or `codes`); recorded at most once an hour.",
     "email.verification_requested": "a code to verify an email address was requested.",
     "email.verified": "an email address was verified.",
     "operator.added": "an operator was created.",
@@ -84,8 +93,8 @@ class AuditEvent:
         "Null if it belongs to none."
     )
     subject_id: strawberry.ID | None = strawberry.field(
-        description="The `id` of the key, tenant, user or session that the act concerns. Null if there is "
-        "none, or several."
+        description="The `id` of the key, tenant, user, invitation or session that the act concerns. Null "
+        "if there is none, or several."
     )
     detail: Json = strawberry.field(
         description="An object with more about the act, such as `changes`: the old and the new value of each "

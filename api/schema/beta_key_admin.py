@@ -7,6 +7,7 @@ import strawberry
 from api.domain.beta_keys import editing, invitations, issue, listing
 from api.domain.beta_keys.issue import ApiIssueOptions, NewKey
 from api.domain.errors import NotFound as DomainNotFound
+from api.execution.answer_costs import ITEMS
 from api.schema.beta_keys import BetaKey, KeyId
 from api.schema.context import Info
 from api.schema.error_types import (
@@ -55,7 +56,9 @@ IssueBetaKeysResult = Annotated[
 ]
 
 
-@strawberry.mutation(description="Issues beta keys, all or none. Operators only.")
+@strawberry.mutation(
+    description="Issues beta keys, all or none. Operators only.", metadata={ITEMS: ("input", "count")}
+)
 async def issue_beta_keys(
     info: Info, input: Annotated[IssueBetaKeysInput, strawberry.argument("The keys to issue.")]
 ) -> IssueBetaKeysResult:

@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from graphql import GraphQLError
 
 from api.domain.errors import DomainError, RateLimited
+from api.execution.document_limits import LimitExceeded
 from api.execution.places import PlacedError
-from api.http.graphql_errors import PersistedQueryError, RequestError, RequestTimeout
+from api.http.graphql_errors import (
+    IntrospectionRefused,
+    PersistedQueryError,
+    RequestError,
+    RequestTimeout,
+)
 from api.observability.error_reporting import error_code, report_error
 from api.observability.logs import get_logger
 from api.observability.request_outcome import record_outcome
@@ -23,6 +29,9 @@ ERRORS_DESCRIPTION = list_codes(
         "the request has no token, or one that is no longer valid.",
         "FORBIDDEN": "the signed-in user may not use this field.",
         "INVALID_ARGUMENT": "an argument is not valid; the message names it.",
+        "LIMIT_EXCEEDED": "the document or its answer would be too large; `extensions.limit` names the "
+        "limit, and `extensions.max` is its value.",
+        "INTROSPECTION_DISABLED": "this client may not read the schema.",
         "PERSISTED_QUERY_NOT_FOUND": "the request has the hash of a query that is not in the cache; send "
         "it again with the query.",
         "RATE_LIMITED": "too many requests; `extensions.retryAfterSeconds` says when to try again.",
@@ -63,7 +72,7 @@ def _summary(error: GraphQLError) -> str:
         return f"{error.status} {error.message}"
     if isinstance(error.original_error, DomainError):
         return error.original_error.code
-    if isinstance(error, PersistedQueryError):
+    if isinstance(error, PersistedQueryError | IntrospectionRefused | LimitExceeded):
         return error.message
     lines = " ".join(f"{location.line}:{location.column}" for location in error.locations or ())
     place = error.place if isinstance(error, PlacedError) else ".".join(map(str, error.path or ()))
@@ -80,6 +89,8 @@ def _format(context: Context, error: GraphQLError) -> GraphQLError:
         return formatted
     if isinstance(error, RequestTimeout):
         return _with_code(error, context.message("TIMEOUT", seconds=f"{error.seconds:g}"), "TIMEOUT")
+    if isinstance(error, IntrospectionRefused):
+        return _with_code(error, context.message("INTROSPECTION_DISABLED"), "INTROSPECTION_DISABLED")
     if isinstance(error, RequestError):
         return GraphQLError(error.message_in(context.client.language))
     if (failure := _failure(error)) is not None:

@@ -25,6 +25,7 @@ ERROR_CODES = {
     "NOT_FOUND": "`NotFound`",
     "CONFLICT": "`Conflict`",
     "NO_SEAT": "`NoSeat`",
+    "INVITATION_REQUIRED": "`InvitationRequired`",
     "WRONG_CODE": "`WrongCode`",
     "RATE_LIMITED": "`RateLimited`",
     "SECOND_FACTOR_REQUIRED": "`SecondFactorRequired`",
@@ -38,9 +39,11 @@ FIELD_CODES = {
     "TOO_SMALL": "the number is too small.",
     "TOO_LARGE": "the number is too large.",
     "INVALID_CHARACTERS": "the text has control characters or emoji.",
+    "WEB_ADDRESS": "the name contains a web or an email address.",
     "INVALID_EMAIL": "not an email address.",
     "AMBIGUOUS_EMAIL": "an email address that can be mistaken for another: its local part mixes scripts, or "
     "has letters outside ASCII in upper case or in another width.",
+    "SAME_EMAIL": "the new email address is the current one.",
     "INVALID_PHONE": "not a phone number.",
     "INVALID_TAX_ID": "not a tax id of the country of this deployment.",
     "INVALID_CHOICE": "the value is not allowed here, such as the role `SUPER_ADMIN` for staff.",
@@ -148,6 +151,13 @@ class NoSeat(Error):
     code: str = strawberry.field(description="Always `NO_SEAT`.")
     role: Role = strawberry.field(description="The role whose seats are all taken.")
     max: int = strawberry.field(description="The number of seats that the tenant has for this role.")
+
+
+@strawberry.type(
+    description="This deployment verifies addresses, so each person makes the own account: use `inviteStaff`."
+)
+class InvitationRequired(Error):
+    code: str = strawberry.field(description="Always `INVITATION_REQUIRED`.")
 
 
 @strawberry.type(description="The one-time code is wrong, used, expired, or tried too often.")
@@ -275,6 +285,7 @@ EXCEPTION_HANDLERS = (
     _handler(errors.NotFound, NotFound, _plain(NotFound)),
     _handler(errors.Conflict, Conflict, _plain(Conflict)),
     _handler(errors.NoSeat, NoSeat, _no_seat),
+    _handler(errors.InvitationRequired, InvitationRequired, _plain(InvitationRequired)),
     _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.SecondFactorRequired, SecondFactorRequired, _second_factor_required),
     _handler(errors.StepUpRequired, StepUpRequired, _plain(StepUpRequired)),

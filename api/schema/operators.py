@@ -6,6 +6,7 @@ import strawberry
 
 from api.domain.accounts import operator_access
 from api.domain.accounts.operators import list_operators
+from api.execution.answer_costs import ITEMS
 from api.schema.context import Info
 from api.schema.done import Done
 from api.schema.error_types import Conflict, NotFound, RateLimited, StepUpRequired
@@ -13,10 +14,16 @@ from api.schema.inputs import uuid_of
 from api.schema.one_time_codes import Accepted
 from api.schema.tenant_types import User
 
+USUAL_OPERATORS = 25
+"""More than a closed beta needs. Their number has no limit."""
+
 OperatorId = Annotated[strawberry.ID, strawberry.argument("The `id` of a `User` who is an operator.")]
 
 
-@strawberry.field(description="All operators, in the order in which they were added. Operators only.")
+@strawberry.field(
+    description="All operators, in the order in which they were added. Operators only.",
+    metadata={ITEMS: USUAL_OPERATORS},
+)
 async def operators(info: Info) -> list[User]:
     await info.context.operator()
     return [User.of_rows(user, None) for user in await list_operators()]

@@ -8,6 +8,7 @@ import strawberry
 from api.domain.accounts import identity_confirmation, password_change, sign_in
 from api.domain.accounts import sessions as domain_sessions
 from api.domain.second_factor_policy import must_set_up
+from api.execution.answer_costs import ITEMS
 from api.schema.context import Info
 from api.schema.descriptions import ACCESS_TOKENS, PASSWORDS
 from api.schema.done import Done
@@ -96,7 +97,8 @@ class Session:
 
 @strawberry.field(
     description="The viewer's devices: the current session first, then the others by `lastSeenAt`, the "
-    "latest first; at most 100. Requires a signed-in user."
+    "latest first; at most 100. Requires a signed-in user.",
+    metadata={ITEMS: domain_sessions.MAX_LISTED},
 )
 async def sessions(info: Info) -> list[Session]:
     viewer = await info.context.signed_in()

@@ -9,7 +9,15 @@ from api.schema.context import Info
 from api.schema.descriptions import PASSWORDS, PHONE_NUMBERS
 from api.schema.done import Done
 from api.schema.enums import Role
-from api.schema.error_types import Conflict, EmailTaken, InvalidInput, NoSeat, NotFound
+from api.schema.error_types import (
+    Conflict,
+    EmailTaken,
+    InvalidInput,
+    InvitationRequired,
+    NoSeat,
+    NotFound,
+    RateLimited,
+)
 from api.schema.inputs import provided_fields, uuid_of
 from api.schema.tenant_types import User
 
@@ -36,13 +44,20 @@ class CreateStaffInput:
 
 
 CreateStaffResult = Annotated[
-    User | InvalidInput | EmailTaken | NoSeat,
-    strawberry.union("CreateStaffResult", description="The new user, or the reason why none was created."),
+    User | InvalidInput | EmailTaken | NoSeat | InvitationRequired | RateLimited,
+    strawberry.union(
+        "CreateStaffResult",
+        description="The new user, or the reason why none was created. `InvitationRequired` where addresses "
+        "have to be verified.",
+    ),
 ]
 
 
 @strawberry.mutation(
-    description="Creates a user in the viewer's tenant. Admins, for all roles; managers, for cashiers only."
+    description="Creates a user in the viewer's tenant, with a password that the viewer knows too, and mails "
+    "the person. Admins, for all roles; managers, for cashiers only.",
+    deprecation_reason="Use `inviteStaff`: only the invited person knows the password, and the address is "
+    "verified.",
 )
 async def create_staff(
     info: Info, input: Annotated[CreateStaffInput, strawberry.argument("The new user.")]

@@ -8,21 +8,26 @@ import tables
 from api.domain import pagination
 from api.domain.pagination import Page, Position
 from api.domain.second_factor_policy import may_see_second_factor
-from api.domain.tenants.seats import max_seats
-from api.domain.tenants.staff import may_see_personal_data
+from api.domain.tenants.seats import SeatUse, max_seats
+from api.domain.tenants.staff_roles import may_see_personal_data, require_may_see_invitations
 from api.domain.viewer import Viewer
+from api.execution.answer_costs import ITEMS
 from api.schema.context import Info
 from api.schema.enums import BusinessType, Role
 from api.schema.loaders import StaffPage
 from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
+from api.schema.staff_invitation_types import StaffInvitationConnection
 
 
 @strawberry.type(description="The seats of a tenant for one role.")
 class Seats:
     role: Role = strawberry.field(description="`ADMIN`, `MANAGER` or `CASHIER`.")
     used: int = strawberry.field(description="The number of active users with this role.")
+    reserved: int = strawberry.field(
+        description="The number of open invitations for this role. Each takes a seat until it expires."
+    )
     max: int = strawberry.field(
-        description="The number of active users with this role that the tenant may have."
+        description="The number of active users and open invitations with this role that the tenant may have."
     )
 
 
@@ -80,12 +85,13 @@ class Tenant:
         return User.seen_by(await info.context.viewer(), owner, self) if owner is not None else None
 
     @strawberry.field(
-        description="The seats of the tenant: one entry each for admins, managers and cashiers."
+        description="The seats of the tenant: one entry each for admins, managers and cashiers.",
+        metadata={ITEMS: 3},
     )
     async def seats(self, info: Info) -> list[Seats]:
-        used = await info.context.loaders.seats.load(self.row.id)
+        seats = await info.context.loaders.seats.load(self.row.id)
         return [
-            Seats(role=role, used=used.get(role, 0), max=maximum)
+            Seats(role=role, max=maximum, **seats.get(role, SeatUse())._asdict())
             for role, maximum in max_seats(self.row).items()
         ]
 
@@ -99,6 +105,23 @@ class Tenant:
         position = read_cursor("after", after)
         page = await info.context.loaders.staff.load(StaffPage(self.row.id, first, position))
         return UserConnection.of(page, after, self, await info.context.viewer())
+
+    @strawberry.field(
+        description="The people who were invited and have not accepted yet, in the order in which they were "
+        "invited; expired invitations stay for 30 days. For those who manage staff, and operators; others "
+        "get null, and the error `FORBIDDEN`."
+    )
+    async def invitations(
+        self, info: Info, first: First = 20, after: After = strawberry.UNSET
+    ) -> StaffInvitationConnection | None:
+        viewer = await info.context.viewer()
+        # Before the arguments, which are explained to those who may list invitations only.
+        require_may_see_invitations(viewer)
+        pagination.check_page_size(first)
+        after = None if after is strawberry.UNSET else after
+        position = read_cursor("after", after)
+        page = await info.context.loaders.invitations.load(StaffPage(self.row.id, first, position))
+        return StaffInvitationConnection.of(page, after, self.row.id, viewer)
 
 
 @strawberry.type(

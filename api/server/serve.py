@@ -100,14 +100,16 @@ async def _prepare(settings: Settings) -> None:
             if not await any_key():
                 options = IssueOptions.read({"count": 1, "notes": "the first start"})
                 await issue_keys(SYSTEM_ACTOR, options, issued.extend)
-        _print_ready(base, issued)
+        _print_ready(base, settings, issued)
         return
     if settings.db_sync:
         logger.warning("DB_SYNC is on: pending migrations are applied at start; unset it after the deploy")
+    engine = get_engine()
     try:
-        await get_engine().check_role()
+        await engine.check_role()
         if settings.db_sync:
-            await apply_pending()
+            with engine.connected_as(engine.roles.owner):
+                await apply_pending()
         elif pending := await pending_migrations():
             logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
     except UnsafeRole:
@@ -124,7 +126,8 @@ async def _prepare(settings: Settings) -> None:
             "operators can sign in with a password alone; set OPERATOR_SECOND_FACTOR=required",
             see="docs/operating.md",
         )
-    logger.info("serving", url=base)
+    shown = {"introspection": settings.introspects, "graphiql": settings.serves_graphiql}
+    logger.info("serving", url=base, **shown)
 
 
 def _warn_about_unset(settings: Settings) -> None:
@@ -142,8 +145,13 @@ def _warn_about_unset(settings: Settings) -> None:
         logger.warning("; ".join([f"not set: {', '.join(unset)}", *effects, "see docs/deploy.md"]))
 
 
-def _print_ready(base: str, issued: list[NewKey]) -> None:
+def _print_ready(base: str, settings: Settings, issued: list[NewKey]) -> None:
     """Print the address, and the key of a first start, set apart from the log lines around them."""
-    lines = [f"Gatehouse is ready:  {base}/graphql", *(f"A beta key to try:   {new.key}" for new in issued)]
+    graphiql = "on" if settings.serves_graphiql else "off"
+    lines = [
+        f"Gatehouse is ready:  {base}/graphql",
+        f"For its clients:     introspection {settings.introspects}, GraphiQL {graphiql}",
+        *(f"A beta key to try:   {new.key}" for new in issued),
+    ]
     sys.stdout.write("\n" + "\n".join(map(in_terminal_language, lines)) + "\n\n")
     sys.stdout.flush()

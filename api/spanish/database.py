@@ -27,9 +27,9 @@ DATABASE = {
     "the database rejects a value ({})": "la base de datos rechaza un valor ({})",
     "duplicate value: {} ({})": "valor duplicado: {} ({})",
     "input or output failed: {}": "falló la entrada o la salida: {}",
-    "the role {} of DATABASE_URL bypasses row security; use another: CREATE ROLE gatehouse LOGIN PASSWORD"
+    "the role {} of {} bypasses row security; use another: CREATE ROLE gatehouse LOGIN PASSWORD"
     " '…' NOSUPERUSER NOBYPASSRLS; ALTER DATABASE … OWNER TO gatehouse": (
-        "el rol {} de DATABASE_URL se salta la seguridad por filas; use otro: CREATE ROLE gatehouse LOGIN"
+        "el rol {} de {} se salta la seguridad por filas; use otro: CREATE ROLE gatehouse LOGIN"
         " PASSWORD '…' NOSUPERUSER NOBYPASSRLS; ALTER DATABASE … OWNER TO gatehouse"
     ),
     # Settings
@@ -51,8 +51,15 @@ DATABASE = {
         " cree una base de datos con: gatehouse serve"
     ),
     "DATABASE_URL is not set: {}": "DATABASE_URL no está definida: {0:es}",
-    "DATABASE_URL: the database is in {}; make one in UTF8": (
-        "DATABASE_URL: la base de datos está en {}; cree una en UTF8"
+    "{}: the database is in {}; make one in UTF8": "{}: la base de datos está en {}; cree una en UTF8",
+    "DATABASE_URL and MIGRATION_DATABASE_URL lead to different databases or schemas; correct one": (
+        "DATABASE_URL y MIGRATION_DATABASE_URL llevan a bases de datos o esquemas distintos; corrija una"
+    ),
+    "must be set with DATABASE_URL, whose role reads and writes the rows": (
+        "se necesita con DATABASE_URL, cuyo rol lee y escribe las filas"
+    ),
+    "the role {} may read and write rows of {} more tables": (
+        "el rol {} puede leer y escribir filas de {} tablas más"
     ),
     # Formats of settings
     "like {}, with special characters percent-encoded": (

@@ -3,6 +3,9 @@
 DOCTOR = {
     # `gatehouse serve`
     "Gatehouse is ready:  {}": "Gatehouse está listo:  {}",
+    "For its clients:     introspection {}, GraphiQL {}": (
+        "Para sus clientes:    introspección {}, GraphiQL {}"
+    ),
     "A beta key to try:   {}": "Una clave de prueba:   {}",
     "cannot find an address of {}; set {}": "no se encuentra una dirección de {}; defina {}",
     "cannot listen on {} ({}); set {}, or stop the program that listens there": (
@@ -67,6 +70,14 @@ DOCTOR = {
         "faltan permisos; pídale al dueño de las tablas que ejecute: {}"
     ),
     "may create tables, read and write": "puede crear tablas, leer y escribir",
+    "the role of migrations may create tables, that of the application read and write": (
+        "el rol de las migraciones puede crear tablas; el de la aplicación, leer y escribir"
+    ),
+    "the role {} of DATABASE_URL may change tables too; use one that neither owns them nor is a member of the"
+    " role that does": (
+        "el rol {} de DATABASE_URL también puede modificar las tablas; use uno que no sea su propietario ni"
+        " miembro del rol propietario"
+    ),
     "a standby, which takes no writes; use the address of the primary": (
         "una réplica, que no acepta escrituras; use la dirección del primario"
     ),

@@ -86,6 +86,16 @@ MIGRATIONS = {
     "not in the dump: {}": "no está en la copia: {}",
     "dumped to {}": "copia escrita en {}",
     "{} rows of {}.{}": "filas de {1}.{2}: {0}",
+    "the standby cancelled the dump, because the primary removed rows that it reads; dump again when"
+    " traffic is low, or set hot_standby_feedback = on on the standby": (
+        "el servidor en espera canceló la copia, porque el primario eliminó filas que esta lee; haga la"
+        " copia de nuevo cuando haya poco tráfico, o ponga hot_standby_feedback = on en el servidor en espera"
+    ),
+    "DATABASE_URL leads to a pooler that has no two connections for this command, or to a database"
+    " that does not respond; set DATABASE_URL to the address of PostgreSQL itself": (
+        "DATABASE_URL lleva a un pooler que no tiene dos conexiones para este comando, o a una base de"
+        " datos que no responde; ponga en DATABASE_URL la dirección del propio PostgreSQL"
+    ),
     "a migration changed the tables while the dump started; run it again": (
         "una migración cambió las tablas al comenzar la copia; ejecútelo de nuevo"
     ),

@@ -96,16 +96,16 @@ async def test_following_continues_after_an_outage(
     await database.execute("INSERT INTO audit_events (action) VALUES ('before')")
     async with followed() as process:
         await lines(process, 2)
-        await database.execute("ALTER ROLE gatehouse NOLOGIN")
+        await database.execute("ALTER ROLE application NOLOGIN")
         try:
             await database.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gatehouse'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'application'"
             )
             await database.execute("INSERT INTO audit_events (action) VALUES ('meanwhile')")
             assert process.stderr is not None
             warning = await asyncio.wait_for(process.stderr.readline(), 30)
         finally:
-            await database.execute("ALTER ROLE gatehouse LOGIN")
+            await database.execute("ALTER ROLE application LOGIN")
         (line,) = await lines(process, 1)
 
     assert b"the database cannot be reached" in warning

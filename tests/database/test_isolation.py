@@ -19,11 +19,21 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(frozen=True)
 class Business:
-    """The id of a tenant, its users by role, and the id of a session."""
+    """The id of a tenant, its users by role, and the ids of a session and of an invitation."""
 
     id: str
     people: dict[str, Person]
     session_id: str
+    invitation_id: str
+
+    def id_of(self, kind: str) -> str:
+        """The id for a document of `WITH_IDS`."""
+        return {
+            "tenant": self.id,
+            "session": self.session_id,
+            "cashier": self.people["cashier"].id,
+            "invitation": self.invitation_id,
+        }[kind]
 
 
 async def open_business(api: Api, database: asyncpg.Connection, name: str) -> Business:
@@ -37,7 +47,15 @@ async def open_business(api: Api, database: asyncpg.Connection, name: str) -> Bu
     session = await one_row(
         database, f"""SELECT id::text FROM sessions WHERE "userId" = '{people["cashier"].id}'"""
     )
-    return Business(tenant_id, people, session["id"])
+    invitation = await database.fetchval(
+        """INSERT INTO staff_invitations ("tenantId", email, "firstName", "lastName", role, "tokenDigest",
+                "codeDigest", "sentAt", "expiresAt")
+        VALUES ($1, $2::text, 'Eva', $2, 'CASHIER', convert_to($2, 'UTF8'), convert_to($2, 'UTF8'),
+                now() - interval '1 hour', now() + interval '1 day') RETURNING id::text""",
+        tenant_id,
+        f"{name}@example.com",
+    )
+    return Business(tenant_id, people, session["id"], str(invitation))
 
 
 # Fields that take an id
@@ -60,6 +78,14 @@ WITH_IDS = {
     "endStaffSessions": (
         "mutation($id: ID!) { endStaffSessions(id: $id) { __typename ... on Error { code message } } }",
         "cashier",
+    ),
+    "resendInvitation": (
+        "mutation($id: ID!) { resendInvitation(id: $id) { __typename ... on Error { code message } } }",
+        "invitation",
+    ),
+    "cancelInvitation": (
+        "mutation($id: ID!) { cancelInvitation(id: $id) { __typename ... on Error { code message } } }",
+        "invitation",
     ),
     "removeStaff": (
         "mutation($id: ID!) { removeStaff(id: $id) { __typename ... on Error { code message } } }",
@@ -90,6 +116,11 @@ WITHOUT_IDS = {
     "requestEmailVerification": "is public, and takes an address",
     "verifyEmail": "is public, and takes a code that was mailed",
     "updateTenant": "changes the viewer's own, and takes no id",
+    "updateViewer": "changes the viewer's own, and takes no id",
+    "requestEmailChange": "changes the viewer's own, and takes an address",
+    "confirmEmailChange": "changes the viewer's own, and takes a code that was mailed",
+    "inviteStaff": "invites people to the viewer's own, and takes no id",
+    "acceptInvitation": "is public, and takes a token or a code that was mailed",
     "createStaff": "makes people of the viewer's own, and takes no id",
 }
 """Fields that cannot address another tenant, and why."""
@@ -146,6 +177,7 @@ async def rows(database: asyncpg.Connection) -> list[Any]:
             "SELECT * FROM users ORDER BY id",
             'SELECT id, "userId", "revokedAt" FROM sessions ORDER BY id',
             "SELECT * FROM audit_events ORDER BY id",
+            "SELECT * FROM staff_invitations ORDER BY id",
         )
     ]
 
@@ -158,9 +190,7 @@ async def test_an_id_of_another_tenant_gets_the_answer_of_an_unknown_id(
     """The responses are equal, and nothing is changed."""
     ours, theirs = [await open_business(api, database, name) for name in ("Ours", "Theirs")]
     document, kind = WITH_IDS[field]
-    foreign = {"tenant": theirs.id, "session": theirs.session_id, "cashier": theirs.people["cashier"].id}[
-        kind
-    ]
+    foreign = theirs.id_of(kind)
     token = ours.people[actor].token
     before = await rows(database)
 
@@ -181,7 +211,7 @@ async def test_the_same_id_is_found_by_its_own_tenant(
     """The documents of the table find what exists."""
     theirs = await open_business(api, database, "Theirs")
     document, kind = WITH_IDS[field]
-    own = {"tenant": theirs.id, "session": theirs.session_id, "cashier": theirs.people["cashier"].id}[kind]
+    own = theirs.id_of(kind)
     actor = "cashier" if kind == "session" else "owner"
 
     (result,) = (await api.data(document, theirs.people[actor].token, id=own)).values()
@@ -207,8 +237,11 @@ async def test_the_session_of_a_colleague_cannot_be_revoked(api: Api, database: 
 
 PERSON = "id email lastName"
 
-TENANT = f"""id businessName owner {{ {PERSON} }} seats {{ used }}
+TENANT = f"""id businessName owner {{ {PERSON} }} seats {{ used reserved }}
+  INVITATIONS
   staff(first: 100, after: $after) {{ totalCount edges {{ node {{ {PERSON} tenant {{ id }} }} }} }}"""
+
+INVITATIONS = "invitations(first: 100, after: $after) { totalCount edges { node { id email lastName } } }"
 
 EVERYTHING = f"""
 query($after: String) {{ viewer {{ {PERSON} tenant {{ {TENANT} }} }} sessions {{ id ipAddress userAgent }} }}
@@ -224,7 +257,9 @@ async def test_no_query_shows_another_tenant(api: Api, database: asyncpg.Connect
 
     for actor in ours.people.values():
         for after in (None, edge["cursor"]):
-            shown = await api.data(EVERYTHING, actor.token, after=after)
+            may_see_invitations = actor is not ours.people["cashier"]
+            document = EVERYTHING.replace("INVITATIONS", INVITATIONS if may_see_invitations else "")
+            shown = await api.data(document, actor.token, after=after)
             staff = shown["viewer"]["tenant"]["staff"]
             assert {person["node"]["email"] for person in staff["edges"]} == {
                 person.email for person in ours.people.values()

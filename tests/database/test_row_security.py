@@ -33,7 +33,7 @@ PLATFORM_ONLY = [
 """Mails contain codes, and the second table their digests; the next two show hosts and where people are; the
 next two are second factors; the last two are words of all keys and tenants. No tenant may read them."""
 
-PROTECTED = ["users", "tenants", "sessions", "audit_events", *PLATFORM_ONLY]
+PROTECTED = ["users", "tenants", "sessions", "audit_events", "staff_invitations", *PLATFORM_ONLY]
 
 
 _OWNER = """(SELECT id FROM users WHERE "tenantId" = $1 UNION ALL SELECT $1 LIMIT 1)"""
@@ -42,6 +42,12 @@ SECOND_FACTORS = {
     "authenticator_apps": f"""INSERT INTO authenticator_apps ("userId", secret) VALUES ({_OWNER}, 'x')""",
     "recovery_codes": f"""INSERT INTO recovery_codes ("userId", "codeDigest") VALUES ({_OWNER}, 'x')""",
 }
+
+
+INVITATION = """INSERT INTO staff_invitations ("tenantId", email, "firstName", "lastName", role,
+        "tokenDigest", "codeDigest", "expiresAt")
+    VALUES ($1, 'eva@example.com', 'x', 'x', 'CASHIER', gen_random_uuid()::text::bytea,
+            gen_random_uuid()::text::bytea, now() + interval '1 hour')"""
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ async def two_tenants(api_with_plans: Api, database: asyncpg.Connection) -> list
             VALUES ('x', 'x', 'x', now() + interval '1 hour', $1)""",
             answer["tenant"]["id"],
         )
-        for insert in SECOND_FACTORS.values():
+        for insert in (*SECOND_FACTORS.values(), INVITATION):
             await database.execute(insert, UUID(answer["tenant"]["id"]))
     return [UUID(answer["tenant"]["id"]) for answer in answers]
 
@@ -97,6 +103,7 @@ INSERTS = {
     **SECOND_FACTORS,
     "beta_key_words": """INSERT INTO beta_key_words VALUES ('x', now(), $1)""",
     "tenant_words": """INSERT INTO tenant_words VALUES ('x', now(), $1)""",
+    "staff_invitations": INVITATION,
     "known_devices": """INSERT INTO known_devices ("userId", network, agent)
         VALUES ((SELECT $1::uuid), 'x', 'x')""",
 }
@@ -110,7 +117,7 @@ async def test_without_a_scope_inserts_are_refused(
         await application.execute(INSERTS[table], two_tenants[0])
 
 
-@pytest.mark.parametrize("table", ["users", "tenants", "audit_events", "one_time_codes"])
+@pytest.mark.parametrize("table", ["users", "tenants", "audit_events", "one_time_codes", "staff_invitations"])
 async def test_a_tenant_scope_refuses_inserts_for_another_tenant(
     application: asyncpg.Connection, two_tenants: list[UUID], table: str
 ) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from api.execution.documents import HASH_BYTES, DocumentCache
+from api.execution.cached_documents import HASH_BYTES
+from api.execution.documents import DocumentCache
 from tests.http.served import GRAPHQL_RESPONSE, PLAIN, SCHEMA, WORLD, Served, assert_refused
 
 pytestmark = pytest.mark.anyio

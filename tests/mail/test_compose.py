@@ -18,6 +18,15 @@ from tests.support import ROOT, Settings
 
 SENDER = Address("Gatehouse", "beta", "example.com")
 
+INVITATION = {
+    "firstName": "Eva",
+    "businessName": "El Ahorro",
+    "inviterName": "Ana Ríos",
+    "code": "ABCD-EFGH-JKMN",
+    "link": "https://shop.example.com/join?token=abc",
+    "expiresAt": "2026-12-01T04:59:59.999999+00:00",
+}
+
 VALUES: dict[Template, dict[str, Any]] = {
     Template.WELCOME: {"firstName": "Ana", "businessName": "El Ahorro"},
     Template.VERIFICATION_CODE: {"code": "012345", "minutes": 10},
@@ -36,8 +45,14 @@ VALUES: dict[Template, dict[str, Any]] = {
         "minutes": 10,
     },
     Template.PASSWORD_CHANGED: {"firstName": "Ana"},
+    Template.EMAIL_CHANGE_CODE: {"firstName": "Ana", "code": "012345", "minutes": 10},
+    Template.EMAIL_CHANGE_OF_HOLDER: {"firstName": "Ana"},
+    Template.EMAIL_CHANGED: {"firstName": "Ana"},
     Template.SECOND_FACTOR_ON: {"firstName": "Ana"},
     Template.SECOND_FACTOR_OFF: {"firstName": "Ana"},
+    Template.STAFF_INVITATION: INVITATION,
+    Template.STAFF_INVITATION_OF_HOLDER: INVITATION,
+    Template.STAFF_CREATED: {"firstName": "Eva", "businessName": "El Ahorro", "inviterName": "Ana Ríos"},
     Template.BETA_KEY_INVITATION: {
         "key": "BETA-ABCDE-FGHJK",
         "expiresAt": "2026-12-01T04:59:59.999999+00:00",
@@ -161,6 +176,14 @@ def test_a_value_adds_neither_a_header_nor_a_line() -> None:
         "MIME-Version", "Content-Type",
     }  # fmt: skip
     assert not any(line.startswith(("Bcc", "Your")) for line in bodies(message)[0].splitlines())
+
+
+def test_a_name_of_an_adopted_database_is_no_link() -> None:
+    hostile = "http://evil.example/login is your new sign-in page"
+    for body in bodies(received(mail(Template.WELCOME, firstName=hostile, businessName="Amazon.com S.A."))):
+        assert "://" not in body
+        assert "evil.example" not in body
+        assert "Amazon.\u200bcom S.A." in body
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,11 @@ async def test_an_unexpected_failure_is_masked_and_logged_with_its_id(
     key = await issue_key(database)
     form = registration(key)
     body = {"query": REGISTER, "variables": {"i": form}} if path == "/graphql" else form
-    await database.execute("REVOKE INSERT ON audit_events FROM gatehouse")
+    await database.execute("REVOKE INSERT ON audit_events FROM application")
     try:
         response = await api.http.post(path, json=body, headers={"x-request-id": "night-7"})
     finally:
-        await database.execute("GRANT INSERT ON audit_events TO gatehouse")
+        await database.execute("GRANT INSERT ON audit_events TO application")
 
     answer = response.json()
     error = answer["errors"][0] if path == "/graphql" else answer
@@ -105,11 +105,11 @@ async def test_an_unexpected_failure_is_masked_and_logged_with_its_id(
 async def test_the_failures_of_one_request_are_one_line(
     api: Api, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await database.execute("REVOKE SELECT ON sessions FROM gatehouse")
+    await database.execute("REVOKE SELECT ON sessions FROM application")
     try:
         answer = await api.post("{ a: viewer { id } b: viewer { id } c: viewer { id } }", "x" * 43)
     finally:
-        await database.execute("GRANT SELECT ON sessions TO gatehouse")
+        await database.execute("GRANT SELECT ON sessions TO application")
 
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["INTERNAL"] * 3
     (record,) = [record for record in caplog.records if record.name == "gatehouse"]

@@ -80,7 +80,7 @@ async def values_refused(database: asyncpg.Connection, table: str, column: str) 
         await database.execute(f'ALTER TABLE {table} RENAME COLUMN away TO "{column}"')
         # Connections cache the type of the column, which would affect the next test.
         await database.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'gatehouse'"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'application'"
         )
         # The pool notices this before the next request.
         await asyncio.sleep(0.1)

@@ -104,11 +104,11 @@ async def test_requests_are_counted_by_operation_and_outcome(
             await api.post("{ viewer { id } }", "x" * 43)
         finally:
             await database.execute("ALTER TABLE sessions_away RENAME TO sessions")
-        await database.execute("REVOKE SELECT ON sessions FROM gatehouse")
+        await database.execute("REVOKE SELECT ON sessions FROM application")
         try:
             await api.post("{ viewer { id } }", "x" * 43)
         finally:
-            await database.execute("GRANT SELECT ON sessions TO gatehouse")
+            await database.execute("GRANT SELECT ON sessions TO application")
 
     samples = await scrape(process.url)
 
@@ -117,6 +117,7 @@ async def test_requests_are_counted_by_operation_and_outcome(
         for (name, labels), number in samples.items()
         if name == "gatehouse_requests_total"
     }
+    assert value(samples, "wrong_guesses_total", of="passwords") == 2
     assert counted == {
         ("validateBetaKey", "ok"): 3,
         ("several", "ok"): 1,

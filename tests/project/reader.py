@@ -71,7 +71,7 @@ class Reader:
     def fill_in(self, command: str) -> str:
         """The command, with the addresses of this test instead of those of the document."""
         for database in ("beta", "postgres", "restored", "rehearsal"):
-            for user in ("beta", "postgres"):
+            for user in ("beta", "beta_app", "postgres"):
                 dsn = self.server.dsn(user=user, database=database)
                 command = command.replace(
                     f"postgresql://{user}:…@db.example.com/{database}", shlex.quote(dsn)
@@ -140,7 +140,7 @@ class Reader:
             self.blocker.kill()
             self.blocker.communicate()
         self.psql("-c", "DROP DATABASE IF EXISTS beta WITH (FORCE)", database="postgres")
-        for role in ROLES:
+        for role in (*ROLES, "beta_app"):
             self.psql("-c", f"DROP ROLE IF EXISTS {role}", database="postgres")
 
 

@@ -141,6 +141,14 @@ STEPS = {
         Step("gatehouse smoke", "all is well"),
         Step("DB_SYNC=true gatehouse serve", before=_new_database),
     ],
+    "Two roles": [
+        Step("export ADMIN_URL=", before=_up_to_date),
+        Step('psql "$ADMIN_URL" -c "CREATE ROLE', "CREATE ROLE"),
+        Step("export MIGRATION_DATABASE_URL="),
+        Step("export DATABASE_URL="),
+        Step("./predeploy.sh", "the role beta_app may read and write rows"),
+        Step("gatehouse doctor", "that of the application read and write"),
+    ],
     "Checking a deployed server": [
         Step("gatehouse doctor --mail-to", "accepted a test mail", before=_deployed),
         Step("gatehouse doctor --json", before=_test_mail_arrived),

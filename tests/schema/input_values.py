@@ -7,6 +7,7 @@ from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
     GraphQLEnumType,
+    GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInputType,
@@ -74,6 +75,13 @@ class Place(NamedTuple):
     operation: str
     outer: str
     field: str
+
+    @property
+    def at_once(self) -> int:
+        """How many times the limits of a document let it select the field."""
+        if "__type" in f"{self.outer}{self.field}":
+            return 1
+        return 5 if self.operation == "mutation" else 15
 
     def with_literals(self, literals: Sequence[str]) -> str:
         """A document that selects the field once with each literal."""
@@ -162,3 +170,10 @@ def _sample(type_: GraphQLInputType) -> str:
 
 def _write_values(values: dict[str, str]) -> str:
     return ", ".join(f"{name}: {literal}" for name, literal in values.items())
+
+
+def call(name: str, field: GraphQLField) -> str:
+    """A selection of a field with a valid value for each required argument."""
+    required = _required_values(field.args)
+    arguments = f"({_write_values(required)})" if required else ""
+    return f"{name}{arguments}{'' if is_leaf_type(get_named_type(field.type)) else ' { __typename }'}"

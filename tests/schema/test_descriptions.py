@@ -92,7 +92,8 @@ def test_the_codes_of_errors_are_listed() -> None:
 def test_the_codes_of_a_response_are_listed() -> None:
     """`RATE_LIMITED` is both in unions and, for `validateBetaKey`, one of the `errors` of a response."""
     own = {error.code for error in DomainError.__subclasses__()} - HANDLED.keys()
-    expected = own | {"PERSISTED_QUERY_NOT_FOUND", "RATE_LIMITED", "TIMEOUT", "UNAVAILABLE", "INTERNAL"}
+    expected = own | {"LIMIT_EXCEEDED", "INTROSPECTION_DISABLED", "PERSISTED_QUERY_NOT_FOUND"}
+    expected |= {"RATE_LIMITED", "TIMEOUT", "UNAVAILABLE", "INTERNAL"}
 
     assert _codes("Query") == expected
     assert _codes("Mutation") == expected
@@ -105,7 +106,7 @@ SUCCESSES = {"BETA_KEY_VALID"} | {
     for code in re.findall(r'\bmessage\("([A-Z_]+)"(?:\)|, (?:seconds|client\.|actor\.))', path.read_text())
 }
 
-ELSEWHERE = {"BAD_REQUEST", "INTERNAL", "NOT_NUMBER", "NOT_TEXT", "UNAVAILABLE"} | {
+ELSEWHERE = {"BAD_REQUEST", "INTERNAL", "INTROSPECTION_DISABLED", "NOT_NUMBER", "NOT_TEXT", "UNAVAILABLE"} | {
     "INVALID_KEY",
     "INVALID_TIME",
     "REPEATED",

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import asyncpg
@@ -29,12 +29,18 @@ def documents() -> Iterator[tuple[str, str, dict[str, Any]]]:
         seen.add(str(place.type))
         # Every place gets one value of each kind; the first place of a type all of them, which takes longer.
         count = None if is_new else 1
-        for literals in LITERALS.values():
-            yield place.name, place.with_literals(literals[:count]), {}
+        for literals in parts(LITERALS, count, place.at_once):
+            yield place.name, place.with_literals(literals), {}
             if is_new:
                 yield place.name, place.with_defaults(literals), {}
-        for values in JSON.values():
-            yield place.name, *place.with_variables(values[:count])
+        for values in parts(JSON, count, place.at_once):
+            yield place.name, *place.with_variables(values)
+
+
+def parts(values: Mapping[str, list[Any]], count: int | None, at_once: int) -> Iterator[list[Any]]:
+    """The first `count` values of each kind, at most so many at once."""
+    for chosen in (kind[:count] for kind in values.values()):
+        yield from (chosen[start : start + at_once] for start in range(0, len(chosen), at_once))
 
 
 @pytest.fixture
@@ -67,7 +73,10 @@ async def assert_client_errors(
             # A name that is too long belongs to the whole document.
             places_in_log = (field, "$v", "no place")
             assert not logged.startswith("invalid") or any(name in logged for name in places_in_log), logged
-    return [error.get("extensions", {}).get("code", "INVALID_REQUEST") for error in errors]
+    codes = [error.get("extensions", {}).get("code", "INVALID_REQUEST") for error in errors]
+    # Only names are too long here. Any other limit would hide the answer to the values.
+    assert all(error["extensions"]["limit"] == "name" for error in errors if "LIMIT_EXCEEDED" in codes), shown
+    return codes
 
 
 async def test_signed_out_no_value_is_a_failure(
@@ -77,7 +86,7 @@ async def test_signed_out_no_value_is_a_failure(
     for place, document, variables in documents():
         codes.update(await assert_client_errors(api_with_plans, refusals, place, document, variables, None))
 
-    assert codes == {"INVALID_REQUEST", "UNAUTHENTICATED"}
+    assert codes == {"INVALID_REQUEST", "LIMIT_EXCEEDED", "UNAUTHENTICATED"}
 
 
 async def test_signed_in_no_value_is_a_failure(
@@ -90,8 +99,11 @@ async def test_signed_in_no_value_is_a_failure(
     for token in (operator, registered["accessToken"]):
         for place in places(schema._schema):
             for kind in ("null", "Int", "text", "time"):
-                document, variables = place.with_variables(JSON[kind])
-                await assert_client_errors(api_with_plans, refusals, place.name, document, variables, token)
+                for values in parts({kind: JSON[kind]}, None, place.at_once):
+                    document, variables = place.with_variables(values)
+                    await assert_client_errors(
+                        api_with_plans, refusals, place.name, document, variables, token
+                    )
 
 
 DOCUMENTS = [
@@ -129,18 +141,18 @@ async def test_an_invalid_document_is_the_clients_error(
 ) -> None:
     codes = await assert_client_errors(api_with_plans, refusals, "", document, {}, None)
 
-    assert set(codes) == {"INVALID_REQUEST"}
+    assert codes == ["LIMIT_EXCEEDED" if f"a{NINES}" in document else "INVALID_REQUEST"] * len(codes)
 
 
 async def test_introspection_says_which_types_are_one_of(api_with_plans: Api) -> None:
     # Strawberry replaces this resolver in the whole process, when a test makes a schema of its own.
     schema._extend_introspection()
 
-    data = await api_with_plans.data(
-        """{ query: __type(name: "Query") { isOneOf fields { type { isOneOf ofType { isOneOf } } } }
-            input: __type(name: "LoginInput") { isOneOf } }"""
+    query = await api_with_plans.data(
+        """{ __type(name: "Query") { isOneOf fields { type { isOneOf ofType { isOneOf } } } } }"""
     )
+    login_input = await api_with_plans.data("""{ __type(name: "LoginInput") { isOneOf } }""")
 
-    assert data["query"]["isOneOf"] is None
-    assert {field["type"]["isOneOf"] for field in data["query"]["fields"]} == {None}
-    assert data["input"]["isOneOf"] is False
+    assert query["__type"]["isOneOf"] is None
+    assert {field["type"]["isOneOf"] for field in query["__type"]["fields"]} == {None}
+    assert login_input["__type"]["isOneOf"] is False

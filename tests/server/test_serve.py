@@ -44,6 +44,7 @@ pytestmark = pytest.mark.anyio
 def test_the_first_start_prints_the_address_and_one_key_set_apart(registered: Registered) -> None:
     addresses = re.findall(
         r"\n\nGatehouse is ready:  http://127\.0\.0\.1:\d+/graphql\n"
+        r"For its clients:     introspection on, GraphiQL on\n"
         r"A beta key to try:   BETA-\S+\n\n",
         registered.output,
     )
@@ -80,7 +81,22 @@ async def test_a_later_start_serves_the_same_data_and_ends_quietly(
     assert code == 0
     assert not is_running(registered.home)
     lines = [line for line in process.log.read_text().splitlines() if not line.endswith("[-] stopped")]
-    assert lines == ["", f"Gatehouse is ready:  {process.url}/graphql", ""]
+    clients = "For its clients:     introspection on, GraphiQL on"
+    assert lines == ["", f"Gatehouse is ready:  {process.url}/graphql", clients, ""]
+
+
+@pytest.mark.parametrize(
+    ("introspection", "graphiql", "expected"),
+    [("", "", "introspection=operators graphiql=False"), ("off", "on", "introspection=off graphiql=True")],
+)
+async def test_a_deployed_server_says_what_it_shows_to_clients(
+    gatehouse: GatehouseProcess, introspection: str, graphiql: str, expected: str
+) -> None:
+    gatehouse.environment |= {"INTROSPECTION": introspection, "GRAPHIQL": graphiql}
+
+    gatehouse.start()
+
+    assert f"serving url={gatehouse.url} {expected}" in gatehouse.log.read_text()
 
 
 async def test_a_second_server_on_the_same_port_does_not_disturb_the_first(

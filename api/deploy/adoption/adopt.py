@@ -10,16 +10,16 @@ from api.deploy.adoption.dependents import (
     ChangedColumn,
     changed_columns,
     disable_triggers,
+    drop_dependents,
     drop_unused_enums,
-    find_dependents,
     put_back,
-    view_questions,
 )
 from api.deploy.adoption.people import people_questions, without_tenant
 from api.deploy.adoption.plan import Change, Plan, Question
 from api.deploy.adoption.questions import find_questions
 from api.deploy.adoption.steps import Steps, plan_steps, transactional
 from api.deploy.migrations import history
+from api.deploy.migrations.application_role import grant_rows
 from api.deploy.migrations.expected_schema import build_expected_schema
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
@@ -55,6 +55,8 @@ async def adopt(*, dry_run: bool) -> Plan:
             await in_transaction(perform)
         except asyncpg.PostgresError as error:
             raise CommandError(f"nothing was changed: {failure_message(error)}") from error
+        if not (dry_run or plan.questions):
+            await grant_rows()
     return plan
 
 
@@ -84,10 +86,7 @@ async def _adopt(connection: Any, plan: Plan) -> None:
             )
         return
     columns = changed_columns(expected, actual)
-    plan.questions += [
-        *[one async for one in people_questions(connection, actual)],
-        *[one async for one in view_questions(connection, columns)],
-    ]
+    plan.questions += [one async for one in people_questions(connection, actual)]
     plan.without_tenant += await without_tenant(connection)
     plan.migrations += all_migrations()
     steps = await plan_steps(connection, expected, actual, applied)
@@ -126,9 +125,7 @@ async def _convert(
     enable_triggers = await disable_triggers(connection, expected)
     for change in steps.before:
         await _execute(connection, change)
-    dependents = await find_dependents(connection, columns, expected)
-    for dependent in dependents:
-        await connection.execute(dependent.drop)
+    await drop_dependents(connection, columns)
     for change in steps.repairs:
         await _execute(connection, change)
     for migration in plan.migrations:
@@ -143,12 +140,13 @@ async def _convert(
             await connection.execute(statement)
     for change in steps.after:
         await _execute(connection, change)
-    for dependent in dependents:
-        result = await put_back(connection, dependent, columns)
+    async for result in put_back(connection, columns):
         if isinstance(result, Question):
             plan.questions.append(result)
         else:
             plan.changes.append(result)
+    if plan.questions:
+        return
     for statement in enable_triggers:
         await connection.execute(statement)
     plan.changes += [one async for one in drop_unused_enums(connection, columns)]

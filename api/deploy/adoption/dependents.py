@@ -1,4 +1,4 @@
-"""What the old system attached to a column whose type changes: views, indexes, triggers, types."""
+"""What the old system attached to a column whose type changes: views, indexes, triggers, types and more."""
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -8,20 +8,10 @@ from typing import Any
 import asyncpg
 
 from api.deploy.adoption.plan import Change, Choice, Question
+from api.deploy.migrations import retained_data
+from api.deploy.migrations.object_definitions import CREATE_FUNCTION
+from api.deploy.migrations.type_changes import FORGET_PRESENT, drop_users
 from api.deploy.schema.catalog import Catalog, Column
-
-
-@dataclass(frozen=True)
-class Dependent:
-    """An index or a trigger that PostgreSQL does not convert itself, or refuses to."""
-
-    kind: str
-    name: str
-    drop: str
-    definition: str
-    """The statement that creates it."""
-    enable: str = ""
-    """The statement that gives a trigger its state."""
 
 
 @dataclass(frozen=True)
@@ -42,89 +32,7 @@ def changed_columns(expected: Catalog, actual: Catalog) -> list[ChangedColumn]:
     ]
 
 
-_VIEWS = """
-WITH RECURSIVE found AS (
-    SELECT DISTINCT rewrite.ev_class AS view, 1 AS depth
-      FROM pg_depend
-      JOIN pg_rewrite AS rewrite ON rewrite.oid = objid AND classid = 'pg_rewrite'::regclass
-      JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
-     WHERE refobjid = $1::text::regclass AND attname = $2 AND rewrite.rulename = '_RETURN'
-    UNION
-    SELECT rewrite.ev_class, depth + 1
-      FROM found
-      JOIN pg_depend ON refclassid = 'pg_class'::regclass AND refobjid = view
-      JOIN pg_rewrite AS rewrite ON rewrite.oid = objid AND classid = 'pg_rewrite'::regclass
-     WHERE rewrite.ev_class <> view AND depth < 20
-)
-SELECT view::regclass::text AS name, relkind = 'm' AS is_materialized, pg_get_viewdef(view) AS definition
-  FROM found JOIN pg_class ON pg_class.oid = view
- GROUP BY view, relkind ORDER BY max(depth) DESC, name
-"""
-
-
-async def view_questions(connection: Any, columns: Sequence[ChangedColumn]) -> AsyncIterator[Question]:
-    """PostgreSQL refuses to change the type of a column that a view reads, and views may depend on views."""
-    for column in columns:
-        rows = await connection.fetch(_VIEWS, column.table, column.name)
-        if rows:
-            kinds = ["MATERIALIZED VIEW" if row["is_materialized"] else "VIEW" for row in rows]
-            again = "; ".join(
-                f"CREATE {kind} {row['name']} AS {' '.join(row['definition'].split()).rstrip(';')}"
-                for kind, row in reversed(list(zip(kinds, rows, strict=True)))
-            )
-            yield Question(
-                f"views of {column.table}.{column.name}, whose type changes: drop them, and create them again"
-                " afterwards",
-                tuple(row["name"] for row in rows),
-                (
-                    Choice(
-                        f"drop them; afterwards run: {again}",
-                        tuple(f"DROP {kind} {row['name']}" for kind, row in zip(kinds, rows, strict=True)),
-                    ),
-                ),
-            )
-
-
-# An index on the column itself is rebuilt by PostgreSQL, which does not convert an expression.
-_INDEXES = """
-SELECT DISTINCT x.relname AS name, pg_get_indexdef(x.oid) AS definition
-  FROM pg_depend d
-  JOIN pg_index i ON i.indexrelid = d.objid AND d.classid = 'pg_class'::regclass
-  JOIN pg_class x ON x.oid = i.indexrelid
-  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
- WHERE d.refobjid = $1::text::regclass AND a.attname = ANY ($2::text[])
-   AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
-   AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = x.oid)
-"""
-
-_TRIGGERS = """
-SELECT DISTINCT t.tgname AS name, pg_get_triggerdef(t.oid) AS definition, t.tgenabled::text AS enabled
-  FROM pg_depend d
-  JOIN pg_trigger t ON t.oid = d.objid AND d.classid = 'pg_trigger'::regclass
-  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
- WHERE d.refobjid = $1::text::regclass AND a.attname = ANY ($2::text[]) AND NOT t.tgisinternal
-"""
-
 _STATES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
-
-
-async def find_dependents(
-    connection: Any, columns: Sequence[ChangedColumn], expected: Catalog
-) -> list[Dependent]:
-    """The old system's indexes and triggers that have to be taken down."""
-    found: list[Dependent] = []
-    for table in dict.fromkeys(column.table for column in columns):
-        names = [column.name for column in columns if column.table == table]
-        for row in await connection.fetch(_INDEXES, table, names):
-            if row["name"] not in expected[table].indexes:
-                drop = f'DROP INDEX "{row["name"]}"'
-                found.append(Dependent("index", row["name"], drop, row["definition"]))
-        for row in await connection.fetch(_TRIGGERS, table, names):
-            name, state = row["name"], _STATES.get(row["enabled"])
-            enable = f'ALTER TABLE {table} {state} TRIGGER "{name}"' if state else ""
-            drop = f'DROP TRIGGER "{name}" ON {table}'
-            found.append(Dependent("trigger", name, drop, row["definition"], enable))
-    return found
 
 
 _ENABLED = """
@@ -149,43 +57,93 @@ async def disable_triggers(connection: Any, expected: Catalog) -> list[str]:
     return enable
 
 
-async def put_back(
-    connection: Any, dependent: Dependent, columns: Sequence[ChangedColumn]
-) -> Change | Question:
-    """Create it again for the new types: the change, or the question if PostgreSQL accepts no form of it."""
-    for definition in dict.fromkeys(_forms(dependent.definition, columns)):
+async def drop_dependents(connection: Any, columns: Sequence[ChangedColumn]) -> None:
+    """Drop what PostgreSQL refuses to convert with the type of a column, or does not convert."""
+    await connection.execute(CREATE_FUNCTION)
+    await retained_data.execute(connection, drop_users([f"{one.table}.{one.name}" for one in columns]))
+
+
+async def put_back(connection: Any, columns: Sequence[ChangedColumn]) -> AsyncIterator[Change | Question]:
+    """Create it again for the new types: the changes, and questions where PostgreSQL accepts no form."""
+    # What the migrations have created meanwhile under the same name stays.
+    await connection.execute(FORGET_PRESENT)
+    left = await connection.fetch("SELECT * FROM gatehouse_dropped ORDER BY position, relation, name")
+    count = -1
+    # A view may read another one, so it is tried again after that.
+    while len(left) != count:
+        count, failed = len(left), []
+        for one in left:
+            if (statements := await _create(connection, one, columns)) is None:
+                failed.append(one)
+            elif drop := _drop_statement(**one):
+                what = f"the {one['kind']} {one['name']} is created again for the new types"
+                yield Change(what, (drop, *statements))
+        left = failed
+    for one in left:
+        if drop := _drop_statement(**one):
+            definition = "; ".join(one["statements"] or [f"{one['kind']} {one['name']} of another role"])
+            yield Question(
+                f"{one['kind']} that cannot be created again, because a type changes: {definition}",
+                (one["name"],),
+                (Choice("drop it", (drop,)),),
+            )
+
+
+async def _create(connection: Any, one: Any, columns: Sequence[ChangedColumn]) -> Sequence[str] | None:
+    """The statements that PostgreSQL accepted; None if it accepts no form of them."""
+    for statements in dict.fromkeys(_forms(one["kind"], one["statements"] or (), columns)):
         await connection.execute("SAVEPOINT put_back")
         try:
-            await connection.execute(definition)
+            for statement in statements:
+                await connection.execute(statement)
         except asyncpg.PostgresError:
             await connection.execute("ROLLBACK TO SAVEPOINT put_back")
         else:
-            statements = (dependent.drop, definition, *filter(None, [dependent.enable]))
-            for statement in statements[2:]:
-                await connection.execute(statement)
-            return Change(
-                f"the {dependent.kind} {dependent.name} is created again for the new types", statements
-            )
-    return Question(
-        f"{dependent.kind} that cannot be created again, because a type changes: {dependent.definition}",
-        (dependent.name,),
-        (Choice("drop it", (dependent.drop,)),),
-    )
+            return statements
+    return None
 
 
-def _forms(definition: str, columns: Sequence[ChangedColumn]) -> Iterator[str]:
-    """The definition with the new types, then also with naive times made from the new ones."""
+def _forms(
+    kind: str, definition: Sequence[str], columns: Sequence[ChangedColumn]
+) -> Iterator[tuple[str, ...]]:
+    """The statements with the new types, then also with naive times made from the new ones."""
+    typed = tuple(_with_new_types(statement, columns) for statement in definition)
+    if typed:
+        yield typed
+        # A trigger lists columns before WHEN, and an index names its table.
+        separator = {"trigger": " WHEN (", "column": " GENERATED ALWAYS AS "}.get(kind, " USING ")
+        yield tuple(_with_naive_times(statement, separator, columns) for statement in typed)
+
+
+def _with_new_types(statement: str, columns: Sequence[ChangedColumn]) -> str:
     for column in columns:
         if column.old.type not in ("text", "uuid") and not column.old.type.startswith(("character", "time")):
-            definition = definition.replace(f"::{column.old.type}", f"::{column.new.type}")
-    yield definition
-    # A trigger lists columns before WHEN, and an index names its table.
-    head, separator, tail = definition.partition(" WHEN (" if " TRIGGER " in definition else " USING ")
+            statement = statement.replace(f"::{column.old.type}", f"::{column.new.type}")
+    return statement
+
+
+def _with_naive_times(statement: str, separator: str, columns: Sequence[ChangedColumn]) -> str:
+    head, separator, tail = statement.partition(separator)
     for column in columns:
         if column.old.type.endswith("without time zone"):
             reference = re.compile(rf'((?:\b(?:old|new)\.)?"{column.name}")', re.I)
             tail = reference.sub(r"(\1 AT TIME ZONE 'UTC')", tail)
-    yield head + separator + tail
+    return head + separator + tail
+
+
+def _drop_statement(*, kind: str, relation: str, name: str, **_: Any) -> str | None:
+    """None for what goes with another object, such as a comment."""
+    match kind:
+        case "trigger" | "policy" | "rule":
+            return f'DROP {kind.upper()} "{name}" ON {relation}'
+        case "index":
+            return f'DROP INDEX "{name}"'
+        case "column" | "constraint":
+            return f'ALTER TABLE {relation} DROP {kind.upper()} "{name}" CASCADE'
+        case "view" | "materialized view" | "function" | "procedure" | "aggregate" | "type":
+            return f"DROP {kind.upper()} {name} CASCADE"
+        case _:
+            return None
 
 
 _UNUSED_ENUM = """

@@ -46,17 +46,25 @@ class Dump:
 async def dump(file: BinaryIO) -> Dump:
     """Write the tables of the application's schema and of the retained data to `file`.
 
-    The application may write meanwhile; a migration waits. Raises `CommandError` if there are no tables.
+    The application may write meanwhile; a migration waits. Raises `CommandError` if there are no tables, or
+    if a standby cancels the dump.
     """
     schema, schemas, tables = await _list_tables()
     if not tables:
         raise CommandError(f"the schema {schema} has no tables to dump; check DATABASE_URL")
-    async with get_engine().transaction(scope=_BEGIN) as transaction:
-        connection: Any = transaction.connection
-        await _lock(connection, tables, schemas)
-        await connection.execute(COPY_SETTINGS)
-        with write_archive(file) as archive:
-            return await _write(connection, archive, schema, schemas)
+    try:
+        async with get_engine().transaction(scope=_BEGIN) as transaction:
+            connection: Any = transaction.connection
+            await _lock(connection, tables, schemas)
+            await connection.execute(COPY_SETTINGS)
+            with write_archive(file) as archive:
+                return await _write(connection, archive, schema, schemas)
+    except asyncpg.SerializationError:
+        # Nothing else fails so, because the transaction only reads.
+        raise CommandError(
+            "the standby cancelled the dump, because the primary removed rows that it reads; dump again when"
+            " traffic is low, or set hot_standby_feedback = on on the standby"
+        ) from None
 
 
 async def _list_tables() -> tuple[str, list[int], list[str]]:

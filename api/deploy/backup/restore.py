@@ -10,6 +10,7 @@ from api.database.engine import get_engine
 from api.deploy.backup.archive import AFTER, BEFORE, DumpReader, Manifest, read_archive
 from api.deploy.backup.dump import COPY_SETTINGS
 from api.deploy.migrations import retained_data
+from api.deploy.migrations.application_role import grant_rows
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.privileges import require_privileges
@@ -73,6 +74,7 @@ async def restore(file: BinaryIO) -> Restored:
     async with get_engine().separate_connection() as connection:
         # Without statistics, the first queries would scan whole tables.
         await connection.execute("SET client_min_messages = error; ANALYZE")
+    await grant_rows()
     pending = sorted(set(migration_ids()) - set(manifest.migrations))
     return Restored(manifest, pending, [] if pending else (await verify()).differences)
 

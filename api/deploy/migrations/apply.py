@@ -7,12 +7,15 @@ import asyncpg
 
 from api.command_error import CommandError
 from api.database.engine import get_engine
-from api.deploy.migrations import contracted_objects, history, retained_data, retained_objects
+from api.deploy.migrations import history, retained_data, retained_objects
+from api.deploy.migrations.application_role import grant_rows
 from api.deploy.migrations.backfill_run import Lines, Report
+from api.deploy.migrations.contract import Contract
 from api.deploy.migrations.expected_schema import ExpectedSchema, build_expected_schema, created_tables
 from api.deploy.migrations.failures import failure_message
 from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.migration import SqlMigration, migrations_by_id
+from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.pending import applied_ids, pending_migrations
 from api.deploy.migrations.preflight import run_preflight
 from api.deploy.migrations.privileges import require_privileges
@@ -74,33 +77,56 @@ async def apply_migrations(
     )
     printed = Lines(report)
     for migration in migrations:
+        if migration.contracts:
+            # What a revert has dropped with a column must be there again, to be saved with it.
+            await put_back_objects(report=report)
         printed(f"  {migration.migration_id} forwards … ")
         lines = await _apply(migration, expected, allowed, fake=fake, report=printed)
         printed.end_step("faked" if fake else "ok")
         for line in lines:
             printed(f"    {line}\n")
     await put_back_objects(report=report)
+    await grant_rows(report=report)
 
 
 async def _announce_contracts(migrations: Sequence[SqlMigration], report: Report) -> None:
-    lines: list[str] = []
+    """Say what the owner loses until a revert: drop the columns of each table, and roll it back."""
+    tables: dict[str, list[Contract]] = {}
+    for migration in migrations:
+        for contract in migration.contracts.values():
+            tables.setdefault(contract.table, []).append(contract)
+    # Each in a transaction of its own, so that no client of one table waits for the lock of another one.
+    for table, contracts in tables.items():
+        names = [name for contract in contracts for name in contract.created_names]
+        sql = "\n".join(
+            [
+                CREATE_FUNCTION,
+                retained_objects.READ_BEFORE,
+                *(contract.drop_column for contract in contracts),
+                retained_objects.announce_contracted(names, {table: [one.column for one in contracts]}),
+            ]
+        )
+        for line in await _messages_without_effect(sql):
+            report(f"  {line}\n")
 
-    async def announce(connection: Any) -> None:
-        lines[:] = [
-            line
-            for migration in migrations
-            for contract in migration.contracts.values()
-            for line in await contracted_objects.announce(connection, contract.drop(migration.migration_id))
-        ]
 
-    if any(migration.contracts for migration in migrations):
-        await in_transaction(announce)
-    for line in lines:
-        report(f"  {line}\n")
+async def _messages_without_effect(sql: str) -> list[str]:
+    """Run `sql` in a transaction, roll it back, and return what it has reported."""
+    messages: list[str] = []
+
+    async def run(connection: Any) -> None:
+        await connection.execute("SAVEPOINT announcement")
+        with retained_data.info_messages(connection) as lines:
+            await retained_data.execute(connection, sql)
+        messages[:] = lines
+        await connection.execute("ROLLBACK TO SAVEPOINT announcement")
+
+    await in_transaction(run)
+    return messages
 
 
 async def put_back_objects(*, report: Report) -> None:
-    """Create again what a revert has dropped of the owner's, where its migration is applied again."""
+    """Create again what was dropped of the owner's, where that is due."""
     for line in await retained_objects.put_back(list(migrations_by_id())):
         report(f"  {line}\n")
 

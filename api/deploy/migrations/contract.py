@@ -6,12 +6,13 @@ The first one is a `Retire` or a `Rename`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from api.deploy.migrations import backfill_sql, contracted_objects, retained_columns, retained_data
+from api.deploy.migrations import backfill_sql, retained_columns, retained_data, retained_objects
 from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.backfill_sql import PLATFORM
 from api.deploy.migrations.expand import ColumnPair, Loop, Part, require_values
 from api.deploy.migrations.history import literal
 from api.deploy.migrations.index import Index
+from api.deploy.migrations.object_definitions import CREATE_FUNCTION
 from api.deploy.migrations.retained_data import REFUSED, column_exists
 from api.deploy.migrations.server_processes import EXPIRY_SECONDS, older_servers
 
@@ -60,17 +61,32 @@ class Contract:
 
     def drop(self, migration_id: str) -> str:
         """Run it in a transaction."""
-        pair = [self.pair.name] if self.pair else []
-        created = [*(one.name for one in self.indexes), *self.constraints, *pair]
         return "\n".join(
             [
                 self.refuse_if_used(migration_id, lock=True),
-                contracted_objects.BEFORE,
-                self.pair.drop_trigger if self.pair else "",
-                f'ALTER TABLE {self.table} DROP COLUMN IF EXISTS "{self.column}";',
-                contracted_objects.save_dropped(migration_id, created, self.table, self.column),
+                CREATE_FUNCTION,
+                retained_objects.READ_BEFORE,
+                self.drop_column,
+                retained_objects.save_contracted(
+                    migration_id, self.created_names, {self.table: [self.column]}
+                ),
             ]
         )
+
+    @property
+    def drop_column(self) -> str:
+        """It is rehearsed before the first migration, perhaps without the table."""
+        trigger = f"{self.pair.drop_trigger}\n" if self.pair else ""
+        return f'{trigger}ALTER TABLE IF EXISTS {self.table} DROP COLUMN IF EXISTS "{self.column}";'
+
+    @property
+    def created_names(self) -> list[str]:
+        """The names of what a revert creates beside the column."""
+        return [
+            *(one.name for one in self.indexes),
+            *self.constraints,
+            *([self.pair.name] if self.pair else []),
+        ]
 
     def refuse_if_used(self, migration_id: str, *, unless: str = "false", lock: bool = False) -> str:
         """SQL that refuses while a server uses the column, or while an object depends on it.

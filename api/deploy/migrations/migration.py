@@ -99,7 +99,7 @@ class SqlMigration:
         return _joined(
             retained_objects.READ_BEFORE,
             self.revert_sql(),
-            retained_objects.save(self.migration_id, self.created_names, self.columns),
+            retained_objects.save_reverted(self.migration_id, self.created_names, self.columns),
         )
 
     @property

@@ -34,7 +34,7 @@ BEGIN
          WHERE c.relnamespace IN (SELECT oid FROM spaces) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
            -- The tables with retained values, which come and go with them.
            AND NOT (c.relnamespace IS NOT DISTINCT FROM undone
-                    AND c.relname ~ '_[0-9]{{20}}|^(retained|contracted)_objects$')
+                    AND c.relname ~ '_[0-9]{{20}}|^retained_objects$')
            AND NOT EXISTS (SELECT FROM members WHERE classid = 'pg_class'::regclass AND objid = c.oid)
     ), functions AS (
         SELECT p.*, p.oid::regprocedure::text AS name

@@ -22,6 +22,7 @@ from piccolo.conf.apps import AppConfig
 from api.command_error import CommandError
 from api.database.driver_errors import UnsafeRole
 from api.database.engine import get_engine
+from api.deploy.migrations.application_role import grant_rows
 from api.deploy.migrations.apply import apply_migrations, put_back_objects
 from api.deploy.migrations.backfill_run import describe_rows_left
 from api.deploy.migrations.failures import failure_message
@@ -56,6 +57,8 @@ def install_patches() -> None:
     Raises `SystemExit` for a command that is refused.
     """
     if Path(sys.argv[0]).name == "piccolo" or sys.argv[0].endswith("piccolo/main.py"):
+        engine = get_engine()
+        engine.role = engine.roles.owner
         try:
             # Piccolo reads the arguments after it has imported `piccolo_conf`.
             sys.argv[1:] = read_arguments(sys.argv[1:])
@@ -138,6 +141,7 @@ async def _run_migrations(
         _print("no migrations to apply\n")
         if not manager.preview:
             await put_back_objects(report=_print)
+            await grant_rows(report=_print)
         return MigrationResult(success=True)
     last = {"all": pending[-1], "1": pending[0]}.get(target, target)
     to_apply = pending[: pending.index(last) + 1]

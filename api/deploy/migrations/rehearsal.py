@@ -80,5 +80,5 @@ def rehearsal_steps(migrations: Sequence[SqlMigration]) -> list[tuple[str, str]]
     return [
         (first, "\n".join([*([retained_data.CREATE_SCHEMA] * needs_schema), retained_objects.READ_BEFORE])),
         *((migration.migration_id, migration.revert_sql(rehearses=True)) for migration in migrations),
-        (last, retained_objects.announce(names, columns, tables)),
+        (last, retained_objects.announce_reverted(names, columns, tables)),
     ]

@@ -1,8 +1,8 @@
-"""Objects of the owner of the database, which a revert drops with a column: saved, and created again later.
+"""Objects of the owner of the database, which are dropped with a column: saved, and created again later.
 
 Checks, indexes, grants, comments and more are dropped with a column, and so are the views that read it. Which
-ones, PostgreSQL decides: the SQL compares the objects before and after. They are created again when their
-migration is applied again.
+ones, PostgreSQL decides: the SQL compares the objects before and after. What a revert has dropped is created
+again when its migration is applied again; what a `Contract` has dropped, when its migration is reverted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from api.database.engine import get_engine
 from api.deploy.migrations.history import APP, array, literal
 from api.deploy.migrations.object_definitions import CREATE_FUNCTION, FUNCTION
 from api.deploy.migrations.retained_data import CREATE_SCHEMA_BODY, REFUSED, SCHEMA, execute, info_messages
+from api.deploy.migrations.transactions import LOCK_TIMEOUT_MS
 
 TABLE = f"{SCHEMA}.retained_objects"
 
@@ -21,39 +22,45 @@ CREATE TEMP TABLE gatehouse_before ON COMMIT DROP AS SELECT * FROM {FUNCTION}();
 """Run it in the transaction of the revert, before anything is dropped and after `CREATE_FUNCTION`."""
 
 
-def save_lost(table: str) -> str:
-    """Statements of PL/pgSQL that write the lost objects to `table`."""
-    return f"""\
+_SAVE_LOST = f"""\
 {CREATE_SCHEMA_BODY}
-    IF to_regclass('{table}') IS NULL THEN
-        CREATE TABLE {table} (
+    IF to_regclass('{TABLE}') IS NULL THEN
+        CREATE TABLE {TABLE} (
             kind text, relation text, name text, position int, definition text, statements text[],
-            migration text, lost boolean, problem text, PRIMARY KEY (kind, relation, name)
+            migration text, applied boolean, lost boolean, problem text, PRIMARY KEY (kind, relation, name)
         );
     END IF;
-    INSERT INTO {table} AS saved
-        SELECT kind, relation, name, position, definition, statements, @MIGRATION@, true FROM gatehouse_lost
+    INSERT INTO {TABLE} AS saved
+        SELECT kind, relation, name, position, definition, statements, @MIGRATION@, @APPLIED@, true
+          FROM gatehouse_lost
         ON CONFLICT (kind, relation, name) DO UPDATE SET position = excluded.position,
             definition = excluded.definition, statements = excluded.statements,
-            migration = excluded.migration, lost = true WHERE NOT saved.lost;"""
+            migration = excluded.migration, applied = excluded.applied, lost = true WHERE NOT saved.lost;"""
+"""`applied` is whether an object is created again when its migration is applied, or when it is reverted."""
 
-
-_SAVE = f"""\
+_SAVE_REVERTED = f"""\
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM gatehouse_lost) AND to_regnamespace('{SCHEMA}') IS NULL
         AND NOT has_database_privilege(current_database(), 'CREATE')
     THEN
         RETURN;
     END IF;
-{save_lost(TABLE)}
+{_SAVE_LOST}
     -- What stays must not stop the run that applies the migrations again.
     INSERT INTO {TABLE}
-        SELECT kind, relation, name, position, NULL, NULL, @MIGRATION@, false
+        SELECT kind, relation, name, position, NULL, NULL, @MIGRATION@, @APPLIED@, false
           FROM gatehouse_after WHERE kind IN ('constraint', 'index', 'policy')
         ON CONFLICT DO NOTHING;
 END $$;"""
 
-LOST = f"""\
+_SAVE_CONTRACTED = f"""\
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM gatehouse_lost) THEN
+{_SAVE_LOST}
+    END IF;
+END $$;"""
+
+_LOST = f"""\
 DROP TABLE IF EXISTS pg_temp.gatehouse_after, pg_temp.gatehouse_lost;
 CREATE TEMP TABLE gatehouse_after ON COMMIT DROP AS SELECT * FROM {FUNCTION}();
 CREATE TEMP TABLE gatehouse_lost ON COMMIT DROP AS
@@ -81,7 +88,7 @@ BEGIN
     END IF;
 END $$;"""
 
-ANNOUNCE_LOST = """\
+_ANNOUNCE_LOST = """\
 DO $$
 DECLARE
     lost text;
@@ -93,6 +100,9 @@ BEGIN
         RAISE INFO 'drops, and creates again when @WHEN@: %', lost;
     END IF;
 END $$;"""
+
+_ANNOUNCE_REVERTED = _ANNOUNCE_LOST.replace("@WHEN@", "the migrations are applied again")
+_ANNOUNCE_CONTRACTED = _ANNOUNCE_LOST.replace("@WHEN@", "the migration is reverted")
 
 _ANNOUNCE_USERS = f"""\
 DO $$
@@ -142,37 +152,53 @@ BEGIN
 END $$;"""
 
 
-def save(migration_id: str, names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
+def save_reverted(migration_id: str, names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
     """Save the objects that are gone since `READ_BEFORE`.
 
     Not `columns`, and not the objects with these `names`: the migration itself creates both again.
     """
-    sql = f"{LOST}\n{_SAVE}"
-    return fill(sql, names, columns, ()).replace("@MIGRATION@", literal(migration_id))
+    sql = _filled(f"{_LOST}\n{_SAVE_REVERTED}", names, columns)
+    return sql.replace("@MIGRATION@", literal(migration_id)).replace("@APPLIED@", "true")
 
 
-def announce(names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
+def save_contracted(migration_id: str, names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
+    """Save the objects that are gone since `READ_BEFORE`, and say which.
+
+    Not `columns`, and not the objects with these `names`: a revert of the `Contract` creates both again.
+    """
+    sql = _filled(f"{_LOST}\n{_SAVE_CONTRACTED}\n{_ANNOUNCE_CONTRACTED}", names, columns)
+    return sql.replace("@MIGRATION@", literal(migration_id)).replace("@APPLIED@", "false")
+
+
+def announce_contracted(names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
+    """Say what `save_contracted` would save."""
+    return _filled(f"{_LOST}\n{_ANNOUNCE_CONTRACTED}", names, columns)
+
+
+def announce_reverted(
+    names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]
+) -> str:
     """Say which objects are gone since `READ_BEFORE`, and which use `tables`, without saving them."""
-    lost = ANNOUNCE_LOST.replace("@WHEN@", "the migrations are applied again")
-    return fill(f"{LOST}\n{lost}\n{_ANNOUNCE_USERS}", names, columns, tables)
-
-
-def fill(sql: str, names: Sequence[str], columns: Mapping[str, Sequence[str]], tables: Sequence[str]) -> str:
-    qualified = [f"{table}.{column}" for table, listed in columns.items() for column in listed]
-    return (
-        sql.replace("@COLUMNS@", array(qualified))
-        .replace("@NAMES@", array(names))
-        .replace("@TABLES@", array(tables))
+    return _filled(f"{_LOST}\n{_ANNOUNCE_REVERTED}\n{_ANNOUNCE_USERS}", names, columns).replace(
+        "@TABLES@", array(tables)
     )
 
 
+def _filled(sql: str, names: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
+    qualified = [f"{table}.{column}" for table, listed in columns.items() for column in listed]
+    return sql.replace("@COLUMNS@", array(qualified)).replace("@NAMES@", array(names))
+
+
 def put_back_statements(every_id: Sequence[str]) -> list[str]:
-    """Create the saved objects whose migrations are applied again. Run each outside of a transaction.
+    """Create the saved objects that are due. Run each outside of a transaction.
 
     `every_id` are all migrations: what cannot be created while one of them is pending is left for later.
     """
     return [CREATE_FUNCTION, _PUT_BACK.replace("@EVERY@", array(every_id))]
 
+
+_IS_DUE = f"""\
+applied = EXISTS (SELECT FROM migration m WHERE m.app_name = '{APP}' AND m.name = o.migration)"""
 
 _PUT_BACK = f"""\
 DO $put_back$
@@ -183,6 +209,9 @@ DECLARE
     retries int := 0;
     present text[];
     equal text[];
+    is_pending boolean := EXISTS (
+        SELECT FROM unnest(@EVERY@) AS every_id
+         WHERE NOT EXISTS (SELECT FROM migration WHERE app_name = '{APP}' AND name = every_id));
 BEGIN
     IF to_regclass('{TABLE}') IS NULL THEN
         RETURN;
@@ -190,16 +219,15 @@ BEGIN
     SELECT array_agg(concat_ws(E'\\x01', kind, relation, name)),
            array_agg(concat_ws(E'\\x01', kind, relation, definition)) FILTER (WHERE definition IS NOT NULL)
       INTO present, equal FROM {FUNCTION}();
-    UPDATE {TABLE} AS o SET lost = false FROM migration m
-     WHERE lost AND m.app_name = '{APP}' AND m.name = o.migration
-       AND (concat_ws(E'\\x01', kind, relation, o.name) = ANY (present)
+    UPDATE {TABLE} AS o SET lost = false
+     WHERE lost AND {_IS_DUE}
+       AND (concat_ws(E'\\x01', kind, relation, name) = ANY (present)
             OR definition IS NOT NULL AND concat_ws(E'\\x01', kind, relation, definition) = ANY (equal));
     LOOP
         progress := false;
-        FOR one IN SELECT o.* FROM {TABLE} o JOIN migration m ON m.name = o.migration AND m.app_name = '{APP}'
-                    WHERE o.lost ORDER BY o.position, o.relation, o.name LOOP
+        FOR one IN SELECT * FROM {TABLE} AS o WHERE lost AND {_IS_DUE} ORDER BY position, relation, name LOOP
             COMMIT;
-            PERFORM set_config('lock_timeout', '400ms', true),
+            PERFORM set_config('lock_timeout', '{LOCK_TIMEOUT_MS}ms', true),
                     set_config('gatehouse.scope', 'platform', true),
                     set_config('client_min_messages', 'warning', true);
             BEGIN
@@ -226,14 +254,11 @@ BEGIN
         EXIT WHEN NOT progress;
         PERFORM pg_sleep(CASE WHEN retries > 0 THEN 0.5 ELSE 0 END);
     END LOOP;
-    IF EXISTS (SELECT FROM unnest(@EVERY@) AS every_id
-                WHERE NOT EXISTS (SELECT FROM migration WHERE app_name = '{APP}' AND name = every_id)) THEN
-        RETURN;
-    END IF;
-    DELETE FROM {TABLE} WHERE NOT lost;
-    FOR one IN SELECT * FROM {TABLE} ORDER BY position LOOP
-        RAISE INFO 'not created again: % %, because of: %; correct that and apply the migrations again, which'
-            ' runs: %', one.kind, one.name, one.problem,
+    DELETE FROM {TABLE} WHERE NOT lost AND NOT (applied AND is_pending);
+    FOR one IN SELECT * FROM {TABLE} AS o
+                WHERE lost AND {_IS_DUE} AND NOT (applied AND is_pending) ORDER BY position LOOP
+        RAISE INFO 'not created again: % %, because of: %; correct that, and apply the migrations again or'
+            ' run: %', one.kind, one.name, one.problem,
             regexp_replace(array_to_string(one.statements, '; '), '\\s+', ' ', 'g');
     END LOOP;
     IF NOT EXISTS (SELECT FROM {TABLE}) THEN
@@ -243,7 +268,7 @@ END $put_back$;"""
 
 
 async def put_back(every_id: Sequence[str]) -> list[str]:
-    """Returns a line for each object that is created again, or cannot be."""
+    """Create the saved objects that are due; returns a line for each that is created, or cannot be."""
     async with get_engine().separate_connection() as connection:
         if not await connection.fetchval(f"SELECT to_regclass('{TABLE}') IS NOT NULL"):
             return []
@@ -257,5 +282,5 @@ async def objects_before_revert(connection: Any) -> set[str]:
     """The constraints, indexes and policies that the tables had before a revert, as `table.name`."""
     if not await connection.fetchval(f"SELECT to_regclass('{TABLE}') IS NOT NULL"):
         return set()
-    rows = await connection.fetch(f"SELECT relation || '.' || name FROM {TABLE}")
+    rows = await connection.fetch(f"SELECT relation || '.' || name FROM {TABLE} WHERE applied")
     return {row[0] for row in rows}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.command_error import CommandError
-from api.deploy.migrations import contracted_objects, history, retained_data
+from api.deploy.migrations import history, retained_data, retained_objects
 from api.deploy.migrations.backfill import require_copies
 from api.deploy.migrations.backfill_run import Lines, Report
 from api.deploy.migrations.migration import SqlMigration, migrations_by_id
@@ -86,5 +86,5 @@ async def _revert(migration: SqlMigration, report: Lines) -> list[str]:
     lines = await migration.revert(delete_record, report)
     return [
         *lines,
-        *(await contracted_objects.put_back(migration.migration_id) if migration.contracts else []),
+        *(await retained_objects.put_back(list(migrations_by_id())) if migration.contracts else []),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.command_error import CommandError
-from api.deploy.migrations import contracted_objects, history
+from api.deploy.migrations import history
 from api.deploy.migrations.backfill import require_copies
 from api.deploy.migrations.backfill_run import SESSION_SETTINGS
 from api.deploy.migrations.expand import Part as StepPart
@@ -79,7 +79,8 @@ def _apply(migration: SqlMigration) -> str:
     parts = [_part_of_step(migration, part, before_loop=[*restore, *schema]) for part in earlier]
     record = history.insert_record(migration.migration_id, migration.checksum)
     end = _transaction(migration.step_script(last), record)
-    return "\n".join(filter(None, [refuse_some_applied(migration), *parts, *restore, end]))
+    put_back = put_back_statements(sorted(migration_ids())) if migration.contracts else []
+    return "\n".join(filter(None, [refuse_some_applied(migration), *put_back, *parts, *restore, end]))
 
 
 def _part_of_step(migration: SqlMigration, part: StepPart, *, before_loop: Sequence[str] = ()) -> str:
@@ -93,7 +94,7 @@ def _part_of_step(migration: SqlMigration, part: StepPart, *, before_loop: Seque
 def _revert(migration: SqlMigration) -> str:
     parts = [_part_of_step(migration, part) for part in migration.revert_parts]
     revert = _transaction(migration.revert_script, history.delete_records(migration.records))
-    put_back = [contracted_objects.put_back_sql(migration.migration_id)] if migration.contracts else []
+    put_back = put_back_statements(sorted(migration_ids())) if migration.contracts else []
     return "\n".join([*parts, revert, *put_back])
 
 

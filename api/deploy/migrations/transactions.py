@@ -9,13 +9,13 @@ from asyncpg import DeadlockDetectedError, LockNotAvailableError
 from api.database.engine import get_engine
 from api.deploy.migrations.history import array
 
-LOCK_TIMEOUT_MS = 400
+LOCK_TIMEOUT_MS = 200
 """Milliseconds that a statement waits for a table lock. All later queries of the table wait with it.
 
-A step may wait for two tables, one after the other, and no query may wait for more than a second.
+A step may wait for two tables, one after the other, and no query may wait for more than half a second.
 """
 
-RETRY_DELAYS = (0.5, 1, 2, 4, 8, 16)
+RETRY_DELAYS = (0.5, 1, 1, 2, 2, 4, 4, 8, 8, 16)
 """Seconds between attempts to get a lock, in which the queries that waited can run."""
 
 # IF NOT EXISTS raises a notice for what exists. That is compared afterwards, so the notice is only noise.

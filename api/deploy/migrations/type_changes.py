@@ -1,10 +1,11 @@
-"""Changes of the types of columns that views, rules, policies, triggers or functions use.
+"""Changes of the types of columns that views, rules, policies, triggers, functions or expressions use.
 
-PostgreSQL refuses them. So the views and others are dropped before and created again after, in the same
-transaction, which hides it from other sessions.
+PostgreSQL refuses them, or does not convert the expression of an index. So the views and others are dropped
+before and created again after, in the same transaction, which hides it from other sessions.
 """
 
 import re
+from collections.abc import Sequence
 
 from api.deploy.migrations.history import array
 from api.deploy.migrations.object_definitions import FUNCTION
@@ -32,13 +33,24 @@ def allow_type_changes(sql: str) -> str:
     if not columns:
         return sql
     end = "" if sql.rstrip().endswith(";") else ";"
-    drop_users = _DROP_USERS.replace("@COLUMNS@", array(columns))
-    return f"{drop_users}\n{_KEEP_DROPPED}\n{sql.strip()}{end}\n{_CREATE_AGAIN}"
+    return f"{drop_users(columns)}\n{sql.strip()}{end}\n{_CREATE_AGAIN}"
 
+
+def drop_users(columns: Sequence[str]) -> str:
+    """Drop what uses `columns`, and list all that is gone in the table `gatehouse_dropped`.
+
+    Run it in a transaction, after `CREATE_FUNCTION`. It refuses to drop what belongs to another role.
+    """
+    return _DROP_USERS.replace("@COLUMNS@", array(columns))
+
+
+FORGET_PRESENT = f"""\
+DELETE FROM gatehouse_dropped AS before USING {FUNCTION}() AS after
+ WHERE after.kind = before.kind AND after.relation = before.relation AND after.name = before.name;"""
 
 _DROP_USERS = f"""\
-DROP TABLE IF EXISTS pg_temp.gatehouse_users;
-CREATE TEMP TABLE gatehouse_users ON COMMIT DROP AS SELECT * FROM {FUNCTION}();
+DROP TABLE IF EXISTS pg_temp.gatehouse_dropped;
+CREATE TEMP TABLE gatehouse_dropped ON COMMIT DROP AS SELECT * FROM {FUNCTION}();
 DO $$
 DECLARE
     dropped text;
@@ -52,6 +64,7 @@ BEGIN
                    'DROP TRIGGER ' || quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass,
                    'DROP POLICY ' || quote_ident(p.polname) || ' ON ' || p.polrelid::regclass,
                    'DROP ROUTINE ' || f.oid::regprocedure || ' CASCADE',
+                   'DROP INDEX ' || i.indexrelid::regclass,
                    'ALTER TABLE ' || g.attrelid::regclass || ' DROP COLUMN ' || quote_ident(g.attname)
                        || ' CASCADE')
           INTO dropped
@@ -66,22 +79,25 @@ BEGIN
            AND NOT t.tgisinternal
           LEFT JOIN pg_policy p ON d.classid = 'pg_policy'::regclass AND p.oid = d.objid
           LEFT JOIN pg_proc f ON d.classid = 'pg_proc'::regclass AND f.oid = d.objid
+          LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
+           AND coalesce(i.indexprs, i.indpred) IS NOT NULL
+           AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
           LEFT JOIN pg_attrdef e ON d.classid = 'pg_attrdef'::regclass AND e.oid = d.objid
           LEFT JOIN pg_attribute g ON g.attrelid = coalesce(e.adrelid, d.objid) AND g.attgenerated <> ''
            AND g.attnum = coalesce(
                e.adnum, CASE WHEN d.classid = 'pg_class'::regclass THEN d.objsubid END)
            AND g.attnum > 0
-         WHERE coalesce(w.oid, t.oid, p.oid, f.oid, g.attrelid) IS NOT NULL
+         WHERE coalesce(w.oid, t.oid, p.oid, f.oid, i.indexrelid, g.attrelid) IS NOT NULL
          LIMIT 1;
         EXIT WHEN dropped IS NULL;
         EXECUTE dropped;
     END LOOP;
-END $$;"""
-
-
-_KEEP_DROPPED = f"""\
-DELETE FROM gatehouse_users AS before USING {FUNCTION}() AS after
- WHERE after.kind = before.kind AND after.relation = before.relation AND after.name = before.name;"""
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
+        'the type of a column changes, and this role may not drop what uses it (%s); first run, as the'
+        ' owner: %s', SQLERRM, dropped);
+END $$;
+{FORGET_PRESENT}"""
 
 
 _CREATE_AGAIN = f"""\
@@ -94,20 +110,21 @@ DECLARE
 BEGIN
     LOOP
         progress := false;
-        FOR one IN SELECT ctid AS row, * FROM gatehouse_users ORDER BY position, relation, name LOOP
+        FOR one IN SELECT ctid AS row, * FROM gatehouse_dropped ORDER BY position, relation, name LOOP
             BEGIN
                 FOREACH statement IN ARRAY one.statements LOOP
                     EXECUTE statement;
                 END LOOP;
-                DELETE FROM gatehouse_users WHERE ctid = one.row;
+                DELETE FROM gatehouse_dropped WHERE ctid = one.row;
                 progress := true;
             EXCEPTION WHEN OTHERS THEN
-                problem := format('%s %s (%s)', one.kind, one.name, coalesce(one.advice, SQLERRM));
+                problem := format('%s %s (%s)', one.kind, one.name,
+                                  CASE WHEN one.statements IS NULL THEN one.advice ELSE SQLERRM END);
             END;
         END LOOP;
         EXIT WHEN NOT progress;
     END LOOP;
-    IF EXISTS (SELECT FROM gatehouse_users) THEN
+    IF EXISTS (SELECT FROM gatehouse_dropped) THEN
         RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = format(
             'the type of a column changes, and %s uses it, which this role cannot create again; drop it'
             ' first, and create it afterwards', regexp_replace(problem, '\\s+', ' ', 'g'));

@@ -1,4 +1,4 @@
-"""Accounts that hold an email address, which cannot register again."""
+"""Accounts that hold an email address, with which no other account can be made."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,6 +16,14 @@ class Holder(NamedTuple):
     nit: str | None
     erased_at: datetime | None
     """When a deleted business is erased, and the address is free; until then it can be restored."""
+
+
+async def is_taken(address: str) -> bool:
+    """Whether an account has this address, in any case of its letters."""
+    (row,) = await read_platform(
+        'SELECT EXISTS (SELECT FROM users WHERE "emailLower" = lower({})) AS is_taken', address
+    )
+    return row["is_taken"]
 
 
 async def find_holders(addresses: Sequence[str]) -> dict[str, Holder]:

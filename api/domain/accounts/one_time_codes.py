@@ -19,10 +19,11 @@ from api import typed_text
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.domain.accounts.passwords import hash_password, verify_password
-from api.domain.actors import Client
+from api.domain.actors import Actor, Client
 from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
-from api.domain.rate_limits import WRONG_CODES, account_of, address_of, check, settle_guess
+from api.domain.guesses import check_guess, settle_guess
+from api.domain.rate_limits import WRONG_CODES, account_of, address_of
 from tables import OneTimeCode
 
 CODE_LIFETIME = timedelta(minutes=10)
@@ -37,6 +38,7 @@ MAX_TYPED_TOKEN = 500
 class Purpose(Enum):
     """The only act that a code is accepted for."""
 
+    EMAIL_CHANGE = "EMAIL_CHANGE"
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
     SECOND_FACTOR = "SECOND_FACTOR"
@@ -155,8 +157,9 @@ async def prove_code(
     if code is None or not email.isprintable():
         raise WrongCode
     mailbox = await account_of(email)
+    actor = Actor(None, mailbox_of(email), client)
     if not is_known:
-        await check(WRONG_CODES, mailbox)
+        await check_guess(WRONG_CODES, actor, mailbox)
     async with platform_scope():
         network = address_of(client)
         found = mailbox_of(email), purpose.value, tenant_id
@@ -165,7 +168,7 @@ async def prove_code(
     valid = await verify_password(code, row["codeDigest"] if row else None)
     wrong = row is None or not valid
     if not is_known:
-        await settle_guess(WRONG_CODES, mailbox, wrong=wrong)
+        await settle_guess(WRONG_CODES, actor, mailbox, wrong=wrong)
     if row is None or wrong:
         raise WrongCode
     return ProvenCode(row["id"], row["userId"])

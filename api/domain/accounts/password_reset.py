@@ -3,7 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from api.database.clock import NOW
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
@@ -88,11 +87,8 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
     async with platform_scope():
         # Locks the user before the code, as the removal of a user does. In the other order the two could
         # deadlock.
-        changed = await (
-            User.update({User.password: password_hash, User.updated_at: NOW})
-            .where(User.id == proven.user_id, User.is_active.eq(True))
-            .returning(User.id, User.email, User.first_name, User.tenant_id)
-        )
+        spellings = email_addresses.spellings(email) or [None]
+        changed = await User.raw(_RESET, password_hash, proven.user_id, spellings[0], spellings[-1])
         if not changed:
             raise WrongCode
         await consume_code(proven)
@@ -111,6 +107,14 @@ async def reset_password(email: str, code: str, new_password: str, client: Clien
             firstName=user["firstName"],
         )
     await rate_limits.start_anew(user["email"])
+
+
+# The code does not outlive a change of the address that it was mailed to.
+_RESET = """
+UPDATE users SET password = {}, "updatedAt" = now()
+ WHERE id = {} AND "isActive" AND "emailLower" IN (lower({}), lower({}))
+RETURNING id, email, "firstName", "tenantId"
+"""
 
 
 async def _prove(code: str, email: str, client: Client) -> ProvenCode:

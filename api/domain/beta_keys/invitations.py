@@ -1,7 +1,6 @@
 """Invitations: a beta key mailed to its recipient, who alone can use it from then on."""
 
 from datetime import datetime, timedelta
-from urllib.parse import quote
 from uuid import UUID
 
 from api.database.clock import NOW
@@ -14,6 +13,7 @@ from api.domain.beta_keys.status import STATUS, BetaKeyStatus
 from api.domain.email_addresses import user_email
 from api.domain.errors import Conflict, EmailTaken, NotFound, RateLimited
 from api.domain.mails import Template, queue_mail
+from api.domain.page_links import page_link
 from api.settings import get_settings
 from tables import AuditEvent, BetaKey
 
@@ -118,7 +118,7 @@ async def _send(actor: Actor, key_id: UUID, address: str) -> None:
         expires_at=key["expiresAt"],
         key=key["key"],
         expiresAt=key["expiresAt"],
-        link=_link(key["key"]),
+        link=page_link(get_settings().register_url, key=key["key"]),
     )
 
 
@@ -138,11 +138,3 @@ SELECT at FROM audit_events WHERE action = 'beta_key.sent' AND at > statement_ti
 
 def _seconds_until(moment: datetime, now: datetime) -> int:
     return int((moment - now).total_seconds()) + 1
-
-
-def _link(key: str) -> str | None:
-    """The registration page with the key filled in; None without the setting REGISTER_URL."""
-    url = get_settings().register_url
-    if url is None:
-        return None
-    return f"{url}{'&' if '?' in url else '?'}key={quote(key, safe='')}"

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from api.database.shared_lookup import SharedLookup
 from api.domain import rate_limits
-from api.domain.actors import Client
+from api.domain.actors import Actor, Client
 from api.domain.beta_keys.key_format import candidate_keys, is_beginning
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
 from api.domain.errors import BetaKeyRejected, BetaKeyRejection
+from api.domain.guesses import settle_guess
 from tables import BetaKey
 
 
@@ -32,7 +33,7 @@ async def validate_key(typed: str, client: Client) -> BetaKeyRejection | None:
     # Only an unknown key counts as a wrong guess: a used or expired one was issued to the person who asks.
     # The beginning of a key does not count: the old front end asks at each letter that a person types.
     wrong = reason is BetaKeyRejection.NOT_FOUND and not is_beginning(typed)
-    await rate_limits.settle_guess(rate_limits.WRONG_KEYS, *networks, wrong=wrong)
+    await settle_guess(rate_limits.WRONG_KEYS, Actor(None, None, client), *networks, wrong=wrong)
     return reason
 
 

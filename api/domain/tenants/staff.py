@@ -1,49 +1,32 @@
-"""Staff: the users of a tenant, and which roles manage which."""
+"""Staff: the users of a tenant. Which roles manage which: `api.domain.tenants.staff_roles`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError, UniqueViolationError
-from pydantic import AfterValidator
 
 from api.database.row_writes import insert_row, update_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_tenants, tenant_scope
+from api.domain import rate_limits
+from api.domain.accounts.holders import is_taken
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions, lock_and_end_sessions
 from api.domain.audit_events.recording import record_event
-from api.domain.errors import Conflict, EmailTaken, Forbidden, NotFound, Problem
+from api.domain.errors import Conflict, EmailTaken, Forbidden, InvitationRequired, NotFound
 from api.domain.fields import DocumentId, NoneIfBlank, Password, PersonName, Phone, UserEmail
 from api.domain.forms import Changes, Form
+from api.domain.mails import Template, queue_mail
 from api.domain.pagination import Page, Position, cut
+from api.domain.rate_limits import Subject
 from api.domain.roles import Role
 from api.domain.tenants.locks import lock_tenant
 from api.domain.tenants.seats import check_free_seat, require_free_seat
+from api.domain.tenants.staff_roles import StaffRole, managed_tenant, require_can_give, require_can_manage
 from api.domain.viewer import Viewer
+from api.settings import get_settings
 from tables import Tenant, User
-
-MANAGEABLE_ROLES: Mapping[Role, frozenset[Role]] = {
-    Role.ADMIN: frozenset({Role.ADMIN, Role.MANAGER, Role.CASHIER}),
-    Role.MANAGER: frozenset({Role.CASHIER}),
-}
-"""The roles whose accounts each role creates, changes and removes; the owner has further rules."""
-
-
-# Reading
-
-
-def may_see_personal_data(viewer: Viewer | None, user: User) -> bool:
-    """Whether the viewer is the user, an operator, or manages the user's role: `document_id`,
-    `phone_number`."""
-    if viewer is None:
-        return False
-    return (
-        viewer.user.id == user.id
-        or viewer.user.role == Role.SUPER_ADMIN.value
-        or Role(user.role) in MANAGEABLE_ROLES.get(Role(viewer.user.role), ())
-    )
-
 
 _USER = select_list(User, "u", leave_out=(User.password,))
 
@@ -102,66 +85,56 @@ _USER_NAMES = [f"u.{column._meta.name}" for column in User._meta.columns if colu
 # Acts
 
 
-def _staff_role(value: str) -> str:
-    """A role of a tenant; operators are created by the command line only."""
-    if value == Role.SUPER_ADMIN.value:
-        raise Problem("INVALID_CHOICE")
-    return value
-
-
-_StaffRole = Annotated[str, AfterValidator(_staff_role)]
-
-
 class NewStaff(Form):
     """The account that an admin or a manager creates."""
 
     email: UserEmail
     first_name: PersonName
     last_name: PersonName
-    role: _StaffRole
+    role: StaffRole
     document_id: NoneIfBlank[DocumentId]
     phone_number: NoneIfBlank[Phone]
     password: Password
 
 
 async def create_staff(viewer: Viewer, values: Mapping[str, object]) -> tuple[User, Tenant]:
-    """Create an account in the viewer's tenant; `values` are the fields of `NewStaff`.
+    """Create an account in the viewer's tenant, and mail the person; `values` are the fields of `NewStaff`.
 
-    Raises `Forbidden` unless the viewer manages that role, `InvalidInput`, `NoSeat` and `EmailTaken`.
+    Raises `Forbidden` unless the viewer manages that role, `InvitationRequired` where addresses have to be
+    verified, `InvalidInput`, `NoSeat`, `RateLimited` and `EmailTaken`.
     """
-    managed = _managed_tenant(viewer)
-    if values.get("role") in set(Role):
-        # Before the other fields, which are explained to those who may create such an account only.
-        _require_can_manage(viewer.user, Role(values["role"]))
+    managed = managed_tenant(viewer)
+    require_can_give(viewer.user, values)
+    if get_settings().require_verified_email:
+        raise InvitationRequired
     form = NewStaff.read({**values, "businessName": managed.business_name})
     role = Role(form.role)
-    _require_can_manage(viewer.user, role)
     # Checked here and under the lock: without a seat, no password is hashed, and no taken email is revealed.
     await check_free_seat(managed, role)
+    await rate_limits.count(rate_limits.NEW_STAFF, Subject(f"user {viewer.user.id}"))
+    # Before the hash, which would let an admin who tries addresses keep the sign-ins of others waiting.
+    if await is_taken(form.email):
+        raise EmailTaken
     columns = form.model_dump(exclude={"password"})
     subject = User(**columns, password=await hash_password(form.password), tenant_id=managed.id)
     try:
         async with tenant_scope(managed.id):
             tenant, user = await lock_tenant(managed.id, viewer)
-            _require_can_manage(user, role)
+            require_can_manage(user, role)
             await require_free_seat(tenant, role)
             await insert_row(subject)
             await _record("staff.created", viewer, subject, _summary(subject))
+            await queue_mail(
+                Template.STAFF_CREATED,
+                to=subject.email,
+                language=viewer.client.language,
+                firstName=subject.first_name,
+                businessName=tenant.business_name,
+                inviterName=f"{user.first_name} {user.last_name}".strip(),
+            )
     except UniqueViolationError:
         raise EmailTaken from None
     return subject, tenant
-
-
-def _managed_tenant(viewer: Viewer) -> Tenant:
-    """The viewer's tenant. Raises `Forbidden` if the viewer manages no role in it."""
-    if viewer.tenant is None or Role(viewer.user.role) not in MANAGEABLE_ROLES:
-        raise Forbidden
-    return viewer.tenant
-
-
-def _require_can_manage(user: User, role: Role) -> None:
-    if role not in MANAGEABLE_ROLES.get(Role(user.role), ()):
-        raise Forbidden
 
 
 class StaffChanges(Changes):
@@ -169,7 +142,7 @@ class StaffChanges(Changes):
 
     first_name: PersonName = ""
     last_name: PersonName = ""
-    role: _StaffRole = ""
+    role: StaffRole = ""
     is_active: bool = True
     document_id: NoneIfBlank[DocumentId] = None
     phone_number: NoneIfBlank[Phone] = None
@@ -182,15 +155,19 @@ async def update_staff(viewer: Viewer, subject_id: UUID, values: Mapping[str, ob
     `InvalidInput`, `NotFound`, `NoSeat`, and `Conflict` for acts that are never allowed: changing one's own
     role, deactivating oneself, demoting or deactivating the owner.
     """
-    tenant_id = _managed_tenant(viewer).id
-    changes = StaffChanges.read(values)
+    tenant_id = managed_tenant(viewer).id
+    require_can_give(viewer.user, values)
     async with tenant_scope(tenant_id):
         tenant, user = await lock_tenant(tenant_id, viewer)
         subject = await _find_user(tenant_id, subject_id)
-        _require_can_manage(user, Role(subject.role))
+        require_can_manage(user, Role(subject.role))
+        if subject.is_owner and subject.id != user.id and not values.keys() & {"role", "isActive"}:
+            raise Forbidden
+        # After the subject, because the problems of fields are for those who may change it.
+        changes = StaffChanges.read(values)
         seat_before = _seat(subject)
         differences = changes.apply(subject)
-        _require_can_manage(user, Role(subject.role))
+        require_can_manage(user, Role(subject.role))
         if differences.keys() & {"role", "isActive"} and (subject.is_owner or subject.id == user.id):
             raise Conflict
         if subject.is_owner and subject.id != user.id:
@@ -229,12 +206,12 @@ async def remove_staff(viewer: Viewer, subject_id: UUID) -> None:
     Raises `Forbidden`, `NotFound`, and `Conflict` for the owner, for the viewer's own account, and for a user
     to whom tables of an adopted database refer, who can only be deactivated.
     """
-    tenant_id = _managed_tenant(viewer).id
+    tenant_id = managed_tenant(viewer).id
     try:
         async with tenant_scope(tenant_id):
             _, user = await lock_tenant(tenant_id, viewer)
             subject = await _find_user(tenant_id, subject_id)
-            _require_can_manage(user, Role(subject.role))
+            require_can_manage(user, Role(subject.role))
             if subject.is_owner or subject.id == user.id:
                 raise Conflict
             await User.delete().where((User.tenant_id == tenant_id) & (User.id == subject_id))
@@ -249,11 +226,11 @@ async def end_staff_sessions(viewer: Viewer, subject_id: UUID) -> None:
     Raises `NotFound`, and `Forbidden` unless the viewer manages that role; the owner's sessions are ended by
     the owner only.
     """
-    tenant_id = _managed_tenant(viewer).id
+    tenant_id = managed_tenant(viewer).id
     async with tenant_scope(tenant_id):
         _, user = await lock_tenant(tenant_id, viewer)
         subject = await _find_user(tenant_id, subject_id)
-        _require_can_manage(user, Role(subject.role))
+        require_can_manage(user, Role(subject.role))
         if subject.is_owner and subject.id != user.id:
             raise Forbidden
         await lock_and_end_sessions(subject.id)

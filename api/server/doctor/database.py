@@ -6,11 +6,11 @@ from typing import Any
 
 from api.database.engine import get_engine
 from api.database.scopes import platform_scope
+from api.deploy.migrations.application_role import missing_grants
 from api.deploy.migrations.pooler import require_direct_connection
 from api.deploy.migrations.privileges import require_privileges
 from api.server.doctor.check import Outcome
 from api.settings import get_settings
-from tables.piccolo_app import APP_CONFIG
 
 OLDEST, NEWEST = 14, 18
 """The major versions of PostgreSQL with which Gatehouse is tested."""
@@ -51,26 +51,33 @@ async def check_role() -> Outcome:
     return Outcome("ok", "row security applies to the role")
 
 
-_MISSING_RIGHTS = """
-SELECT quote_ident(current_user) AS role, quote_ident(name) AS table, string_agg(needed, ', ') AS rights
-  FROM unnest($1::text[]) AS name, unnest($2::text[]) AS needed
- WHERE to_regclass(quote_ident(name)) IS NOT NULL
-   AND (name, needed) <> ('audit_events', 'UPDATE') -- which its trigger refuses
-   AND NOT has_table_privilege(to_regclass(quote_ident(name)), needed)
- GROUP BY name ORDER BY name
-"""
-
-
 async def check_rights() -> Outcome:
-    await require_privileges()
-    names = [table._meta.tablename for table in APP_CONFIG.table_classes]
-    needed = ["SELECT", "INSERT", "UPDATE", "DELETE"]
-    async with get_engine().separate_connection() as connection:
-        missing = await connection.fetch(_MISSING_RIGHTS, names, needed)
+    engine = get_engine()
+    with engine.connected_as(engine.roles.owner):
+        await require_privileges()
+    async with engine.separate_connection() as connection:
+        role = await connection.fetchval("SELECT current_user")
+        missing = await missing_grants(connection, role)
+        may_change = await connection.fetchval(_MAY_CHANGE_TABLES)
     if missing:
-        grants = "; ".join(f"GRANT {one['rights']} ON {one['table']} TO {one['role']}" for one in missing)
+        grants = "; ".join(missing)
         return Outcome("failure", f"rights are missing; let the owner of the tables run: {grants}")
-    return Outcome("ok", "may create tables, read and write")
+    if engine.roles.migration is None:
+        return Outcome("ok", "may create tables, read and write")
+    if may_change:
+        return Outcome(
+            "warning",
+            f"the role {role} of DATABASE_URL may change tables too; use one that neither owns them nor is a"
+            " member of the role that does",
+        )
+    return Outcome("ok", "the role of migrations may create tables, that of the application read and write")
+
+
+_MAY_CHANGE_TABLES = """
+SELECT has_schema_privilege(current_schema(), 'CREATE')
+       OR EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+                     AND relkind = 'r' AND pg_has_role(relowner, 'MEMBER'))
+"""
 
 
 async def check_writes() -> Outcome:

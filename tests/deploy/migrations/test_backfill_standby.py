@@ -1,8 +1,7 @@
 """`Backfill` with a standby: the WAL that a batch writes must not put the standby far behind."""
 
 import asyncio
-import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +13,7 @@ from api.deploy.migrations.backfill import Backfill
 from api.deploy.migrations.backfill_run import Lines, run_backfill
 from tests.deploy.migrations.piccolo_command import until
 from tests.postgres_servers import PostgresServer
+from tests.standby import primary_and_standby
 
 pytestmark = pytest.mark.anyio
 
@@ -21,43 +21,34 @@ STEP = Backfill("users", {"name": "upper(name)"}, "name <> upper(name)", pause=0
 
 
 @pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[PostgresServer, PostgresServer]]:
+    with primary_and_standby(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
 async def paused_standby(
-    tmp_path: Path, use_database: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    servers: tuple[PostgresServer, PostgresServer],
+    use_database: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[tuple[asyncpg.Connection, asyncpg.Connection]]:
     """Superusers' connections to a primary with 20,000 users, and to its standby, which replays nothing."""
     monkeypatch.setattr(backfill_sql, "MAX_LAG_BYTES", 100_000)
-    primary = PostgresServer(tmp_path / "primary", "15.20", "--wal_level=replica")
-    primary.home.mkdir()
-    await asyncio.to_thread(primary.start)
-    primary.stop()
-    standby = PostgresServer(
-        tmp_path / "standby",
-        "15.20",
-        f"--primary_conninfo=host={primary.home} port={primary.port} user=postgres",
+    primary, standby = servers
+    use_database(primary.dsn())
+    on_primary = await asyncpg.connect(primary.dsn(user="postgres"))
+    on_standby = await connect_when_ready(standby)
+    await on_primary.execute(
+        """CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text);
+           INSERT INTO users (name) SELECT 'n' || n FROM generate_series(1, 20000) n;
+           ALTER TABLE users OWNER TO gatehouse"""
     )
-    copy = ["cp", "--archive", primary.home, standby.home]
-    await asyncio.to_thread(subprocess.run, copy, check=True)
-    (standby.home / "pg" / "standby.signal").touch()
-    try:
-        await asyncio.to_thread(primary.start)
-        await asyncio.to_thread(standby.start)
-        use_database(primary.dsn())
-        on_primary = await asyncpg.connect(primary.dsn(user="postgres"))
-        on_standby = await connect_when_ready(standby)
-        await on_primary.execute(
-            """CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text);
-               INSERT INTO users (name) SELECT 'n' || n FROM generate_series(1, 20000) n;
-               ALTER TABLE users OWNER TO gatehouse"""
-        )
-        caught_up = "FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn = pg_current_wal_lsn()"
-        await until(on_primary, f"EXISTS (SELECT {caught_up})")
-        await on_standby.execute("SELECT pg_wal_replay_pause()")
-        yield on_primary, on_standby
-        await on_primary.close()
-        await on_standby.close()
-    finally:
-        standby.stop()
-        primary.stop()
+    caught_up = "FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn = pg_current_wal_lsn()"
+    await until(on_primary, f"EXISTS (SELECT {caught_up})")
+    await on_standby.execute("SELECT pg_wal_replay_pause()")
+    yield on_primary, on_standby
+    await on_primary.close()
+    await on_standby.close()
 
 
 async def connect_when_ready(standby: PostgresServer) -> asyncpg.Connection:

@@ -54,7 +54,37 @@ async def test_what_an_owner_added_to_the_column_comes_back_with_it(
         code, output = await psql(migrated_database, in_project(tmp_path, AWAY, *words).stdout, tmp_path)
         assert code == 0, output
         assert await owned_by_phone(connection) == left
-    assert await connection.fetchval("SELECT to_regclass('gatehouse_undone.contracted_objects')") is None
+    assert not await connection.fetchval("SELECT count(*) FROM gatehouse_undone.retained_objects WHERE lost")
+
+
+async def test_it_also_survives_a_revert_of_all_migrations(
+    migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Applied again in one run, the column is created, gets what was added, and is dropped with that."""
+    copy_project(tmp_path)
+    edit(tmp_path, REMOVALS[2:])
+    assert (
+        piccolo(tmp_path, migrated_database, "new", "gatehouse", "--auto", "--auto_input=n").returncode == 0
+    )
+    assert piccolo(tmp_path, migrated_database, "forwards", "all").returncode == 0
+    await connection.execute("""ALTER TABLE users ADD CONSTRAINT no_blanks CHECK ("documentId" <> ' ')""")
+    assert in_project(tmp_path, migrated_database, "gatehouse", "db", "contract").returncode == 0
+
+    outputs = [
+        piccolo(tmp_path, migrated_database, *words)
+        for words in (
+            ("forwards", "all"),
+            ("backwards", "all", "--auto_agree"),
+            ("forwards", "all"),
+            ("backwards", "gatehouse", "1", "--auto_agree"),
+        )
+    ]
+
+    assert [one.returncode for one in outputs] == [0] * 4, outputs
+    assert "not created again" not in outputs[2].stdout
+    assert await connection.fetchval(
+        "SELECT count(*) FROM pg_constraint WHERE conname = 'no_blanks' AND convalidated"
+    )
 
 
 async def owned_by_phone(connection: asyncpg.Connection) -> list[str]:

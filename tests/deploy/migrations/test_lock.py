@@ -93,6 +93,18 @@ async def test_behind_a_pooler_in_transaction_mode_nothing_is_done(
     assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 
 
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+async def test_behind_a_pooler_with_one_connection_nothing_waits(
+    empty_database: str, tmp_path: Path, mode: str
+) -> None:
+    with pgbouncer(empty_database, tmp_path, mode, "default_pool_size = 1") as pooled:
+        code, output = await run(pooled, "forwards", "all")
+
+    assert code == 1
+    assert len(output.strip().splitlines()) == 1, output
+    assert "a pooler that has no two connections" in output
+
+
 async def test_behind_a_pooler_in_session_mode_migrations_run(empty_database: str, tmp_path: Path) -> None:
     with pgbouncer(empty_database, tmp_path, "session") as pooled:
         code, output = await run(pooled, "forwards", "all")

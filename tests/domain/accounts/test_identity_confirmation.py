@@ -29,6 +29,7 @@ ACTS = [
         "reactivateOperator",
     ),
     *("resetOperatorPassword", "resetSecondFactor", "startSecondFactor"),
+    *("requestEmailChange", "confirmEmailChange"),
 ]
 
 SUSPEND = """

@@ -11,7 +11,7 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.domain.cleanup import clean_up
-from tests import account_acts
+from tests import account_acts, invitation_acts
 from tests.acts import ACTS, COMMANDS, SECRETS, all_rows, open_business, ready, rows_refused, run, words_of
 from tests.support import Api, issue_key, one_row, registration
 
@@ -42,6 +42,7 @@ EVENTS: dict[str, set[str]] = {
     "requestTenantDeletion": {"tenant.deletion_requested"},
     "deleteTenant": {"tenant.deleted"},
     **account_acts.EVENTS,
+    **invitation_acts.EVENTS,
     "POST /api/auth/register": {"tenant.registered", "beta_key.used"},
     "POST /api/auth/login": {"session.opened"},
     "POST /api/auth/verify-email/request-otp": {"email.verification_requested"},
@@ -135,6 +136,8 @@ async def test_an_act_records_its_actor_and_address_and_no_secret(
         assert event["actorEmail"] is not None
         if act in ANONYMOUS:
             assert event["actorId"] is None
+        elif act == "acceptInvitation":
+            assert event["actorEmail"] == invitation_acts.EVA["email"]
         elif "register" not in act:
             assert (event["actorId"], event["actorEmail"]) == tuple(actor)
         assert secrets_in(event) == []

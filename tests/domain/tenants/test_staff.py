@@ -33,7 +33,7 @@ promote     manager   | ok           ok           FORBIDDEN    FORBIDDEN | FORBI
 promote     cashier   | ok           ok           FORBIDDEN    FORBIDDEN | FORBIDDEN
 promote     self      | ok           ok           FORBIDDEN    FORBIDDEN | FORBIDDEN
 empower     cashier   | InvalidInput InvalidInput InvalidInput FORBIDDEN | FORBIDDEN
-empower     self      | InvalidInput InvalidInput InvalidInput FORBIDDEN | FORBIDDEN
+empower     self      | InvalidInput InvalidInput FORBIDDEN    FORBIDDEN | FORBIDDEN
 deactivate  owner     | Conflict     Conflict     FORBIDDEN    FORBIDDEN | FORBIDDEN
 deactivate  admin     | ok           ok           FORBIDDEN    FORBIDDEN | FORBIDDEN
 deactivate  manager   | ok           ok           FORBIDDEN    FORBIDDEN | FORBIDDEN
@@ -187,6 +187,27 @@ async def test_the_events_record_the_changes_and_no_password(
 
 
 # Updating
+
+
+async def test_problems_of_fields_are_for_those_who_may_change_the_user(
+    api: Api, database: asyncpg.Connection, business: Business
+) -> None:
+    """First the viewer and the user, then the fields."""
+    bad = {"firstName": "", "phoneNumber": "x"}
+    foreign = await hire(database, None, "CASHIER")
+    cases = [
+        ("manager", business.people["admin"].id, bad, "FORBIDDEN"),
+        ("manager", business.people["cashier"].id, {**bad, "role": "ADMIN"}, "FORBIDDEN"),
+        ("cashier", business.people["cashier"].id, bad, "FORBIDDEN"),
+        ("operator", business.people["cashier"].id, bad, "FORBIDDEN"),
+        ("admin", business.people["owner"].id, bad, "FORBIDDEN"),
+        ("owner", foreign.id, bad, "NotFound"),
+        ("owner", "no id", bad, "NotFound"),
+        ("manager", business.people["cashier"].id, bad, "InvalidInput"),
+    ]
+    for actor, subject, changes, expected in cases:
+        answer = await api.post(UPDATE, business.people[actor].token, id=subject, i=changes)
+        assert outcome(answer) == expected, (actor, expected)
 
 
 async def test_omitted_fields_stay_and_null_clears(api: Api, business: Business) -> None:
