@@ -6,6 +6,7 @@ from tables import (
     AuditEvent,
     AuthenticatorApp,
     BetaKey,
+    BetaKeyWord,
     KnownDevice,
     Mail,
     OneTimeCode,
@@ -14,6 +15,7 @@ from tables import (
     Session,
     StaffInvitation,
     Tenant,
+    TenantWord,
     User,
 )
 
@@ -33,6 +35,8 @@ APP_CONFIG = AppConfig(
         KnownDevice,
         AuthenticatorApp,
         RecoveryCode,
+        BetaKeyWord,
+        TenantWord,
         StaffInvitation,
     ],
 )

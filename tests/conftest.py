@@ -206,6 +206,8 @@ EMPTIED = (
     "known_devices",
     "authenticator_apps",
     "recovery_codes",
+    "beta_key_words",
+    "tenant_words",
 )
 
 
