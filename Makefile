@@ -27,7 +27,7 @@ lint: $(INSTALLED)
 
 # Compares plans with graphql-core on 100,000 new documents, and measures memory over a million requests.
 fuzz: $(INSTALLED)
-	@FUZZ=100000 $(BIN)/pytest --numprocesses=0 -s tests/execution/test_plan_fuzz.py tests/execution/test_plan_memory.py
+	@FUZZ=100000 $(BIN)/pytest --all --numprocesses=0 -s tests/execution/test_plan_fuzz.py tests/execution/test_plan_memory.py
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix

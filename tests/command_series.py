@@ -14,10 +14,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from functools import cache
 from typing import BinaryIO, Literal, NamedTuple
 
-import typer.main
 import uvicorn
 
 from api.server import serve
@@ -63,8 +61,6 @@ class Series:
 
 def main() -> None:
     """The process: one command a line, one result a line."""
-    # Typer builds all commands each time, from the signatures of their functions.
-    typer.main.get_command = cache(typer.main.get_command)
     # `gatehouse serve` ends when it would serve.
     serve.open_listeners = _listen_nowhere
     uvicorn.Server.run = _return

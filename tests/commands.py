@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -177,30 +178,55 @@ def forking_processes() -> dict[bool, socket.socket]:
 
 def _serve(requests: socket.socket) -> list[str]:
     """Serve requests; returns in the process of each command, with `sys` and `os` set up for its words."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        request, files, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 4)
-        if not request:
-            sys.exit()
-        if os.fork() == 0:
-            requests.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            reports, *streams = files
+    reports: dict[int, int] = {}
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    with woken, wake:
+        while True:
+            ready, _, _ = select.select([requests, woken], [], [])
+            if woken in ready:
+                woken.recv(1000)
+                _report_exits(reports)
+            if requests not in ready:
+                continue
+            request, files, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 4)
+            if not request:
+                os._exit(0)
+            report, *streams = files
             command = os.fork()
             if command == 0:
-                os.setsid()
-                os.write(reports, str(os.getpid()).encode())
-                os.close(reports)
-                words, folder, environment = json.loads(request)
-                _become(words, folder, environment, streams)
-                return words
-            _, status = os.waitpid(command, 0)
-            # A test that has killed the command may have ended.
-            with suppress(BrokenPipeError):
-                os.write(reports, str(status).encode())
-            os._exit(0)
-        for file in files:
-            os.close(file)
+                break
+            reports[command] = report
+            for stream in streams:
+                os.close(stream)
+    # Only in the process of a command.
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    requests.close()
+    os.setsid()
+    os.write(report, str(os.getpid()).encode())
+    for other in (report, *reports.values()):
+        os.close(other)
+    words, folder, environment = json.loads(request)
+    _become(words, folder, environment, streams)
+    return words
+
+
+def _report_exits(reports: dict[int, int]) -> None:
+    """Write the status of each command that has ended to its file in `reports`, by process."""
+    while reports:
+        command, status = os.waitpid(-1, os.WNOHANG)
+        if command == 0:
+            return
+        report = reports.pop(command, None)
+        if report is None:
+            continue
+        # A test that has killed the command may have ended.
+        with suppress(BrokenPipeError):
+            os.write(report, str(status).encode())
+        os.close(report)
 
 
 def _import_libraries() -> None:
@@ -225,9 +251,18 @@ def _import_everything() -> None:
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     for module in ("api.app", *IMPORTED_BY_UVICORN, "piccolo.main"):
         importlib.import_module(module)
+    import api.cli
+    from api.deploy.migrations.migration import all_migrations
+    from api.settings import Settings
     from tests.password_hashes import use_lowest_cost
 
     use_lowest_cost()
+    # Half of the time of a short command: Typer builds all commands from the signatures of their functions,
+    # and pydantic reads the settings for the first time.
+    built = api.cli.get_command(api.cli.app)
+    api.cli.get_command = lambda _: built
+    Settings()
+    all_migrations()
     _forget_piccolo_main()
     assert "piccolo_conf" not in sys.modules
 

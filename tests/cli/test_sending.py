@@ -199,6 +199,7 @@ async def test_a_key_for_an_address_with_an_account_is_mailed_only_after_a_warni
     assert send(file, owner.email, "--yes").stdout == f"{owner.email}: sent\n"
 
 
+@pytest.mark.slow
 async def test_a_killed_run_repeated_beside_another_leaves_no_address_out(
     database: asyncpg.Connection, tmp_path: Path
 ) -> None:

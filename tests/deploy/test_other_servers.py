@@ -46,6 +46,7 @@ async def succeed(dsn: str, *arguments: str) -> None:
     assert code == 0, output
 
 
+@pytest.mark.slow
 async def test_another_major_version_is_migrated_reverted_and_migrated_again(other: PostgresServer) -> None:
     dsn = await new_database(other, "migrated")
 
@@ -81,6 +82,7 @@ async def test_an_old_database_on_another_major_version_is_adopted(other: Postgr
     await assert_clean(dsn)
 
 
+@pytest.mark.slow
 async def test_a_minor_update_of_the_server_makes_no_difference(tmp_path: Path) -> None:
     """The two write the definition of an index on an expression in different ways."""
     before = PostgresServer(tmp_path, "15.18")

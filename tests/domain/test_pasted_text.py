@@ -349,13 +349,13 @@ async def test_a_huge_text_in_a_field_does_not_block_the_process(
     for huge in (marks, digits):
         for field in registration(key, phoneNumber="", businessPhone="", businessEmail="", documentId=""):
             if field != "businessType":
-                start = time.perf_counter()
+                start = time.process_time()
                 assert (await api.register(registration(key, **{field: huge})))["__typename"] in (
                     "InvalidInput",
                     "BetaKeyRejected",
                 )
-                assert time.perf_counter() - start < 0.25, field
-        start = time.perf_counter()
+                assert time.process_time() - start < 0.25, field
+        start = time.process_time()
         assert (await api.login(huge, huge))["__typename"] == "WrongCredentials"
         assert lookup_forms(huge) == []
-        assert time.perf_counter() - start < 0.25
+        assert time.process_time() - start < 0.25

@@ -47,7 +47,7 @@ async def register_all(
         return await asyncio.gather(*map(register, forms), return_exceptions=True)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 async def test_fifty_registrations_with_one_key_admit_one(
     gatehouse: GatehouseProcess, database: asyncpg.Connection, workers: str
 ) -> None:
@@ -174,7 +174,7 @@ def cashier(number: int) -> dict[str, Any]:
     return {"i": {"email": f"eva{number}@example.com", **name}}
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 async def test_of_twenty_concurrent_hires_for_two_seats_two_succeed(
     gatehouse: GatehouseProcess, database: asyncpg.Connection, workers: str
 ) -> None:

@@ -30,6 +30,7 @@ DOCUMENTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 def test_memory_is_flat_however_many_requests_come() -> None:
     """Values, errors and paths are other ones each time.

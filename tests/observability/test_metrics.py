@@ -211,6 +211,7 @@ async def until(process: GatehouseProcess, seen: Callable[[Samples], bool]) -> S
     return samples
 
 
+@pytest.mark.slow
 async def test_one_scrape_counts_all_processes(start: Start, database: asyncpg.Connection) -> None:
     """Also the requests of a killed process; its connections are no longer counted."""
     process = start(METRICS_TOKEN=TOKEN, WORKERS="2", DB_POOL_SIZE="3")

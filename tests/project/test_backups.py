@@ -62,6 +62,7 @@ def reader(server: EmbeddedServer, tmp_path: Path) -> Iterator[Reader]:
     reader.close()
 
 
+@pytest.mark.slow
 def test_the_commands_do_what_the_text_says(reader: Reader) -> None:
     assert COMMANDS.keys() == {*EXPECTED, RECOVERY}
     for section in EXPECTED:
@@ -127,6 +128,7 @@ class DatabaseServer:
                 self.type(f"pg_ctl stop -m immediate -D /srv/postgresql/{data}")
 
 
+@pytest.mark.slow
 def test_the_commands_recover_to_a_moment(tmp_path: Path) -> None:
     """A key that is issued after the base backup is recovered, and what happened after the moment is not."""
     commands = COMMANDS[RECOVERY]

@@ -44,7 +44,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     gatehouse.stop()
 
 
-@pytest.mark.parametrize("name", ["apollo.mjs", "urql.mjs", "graphql-request.mjs"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("apollo.mjs", marks=pytest.mark.slow), "urql.mjs", "graphql-request.mjs"]
+)
 async def test_an_example_shows_invalid_fields_then_registers(
     examples: Path, url: str, database: asyncpg.Connection, name: str
 ) -> None:

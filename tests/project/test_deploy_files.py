@@ -150,7 +150,14 @@ async def test_each_client_behind_the_proxies_of_the_host_has_limits_of_its_own(
     assert (await direct.login("ana@example.com"))["__typename"] == "WrongCredentials"
 
 
-@pytest.mark.parametrize("unset", [DEPLOYED, DEPLOYED[:1], ()], ids=["all", "one", "none"])
+@pytest.mark.parametrize(
+    "unset",
+    [
+        pytest.param(DEPLOYED, id="all", marks=pytest.mark.slow),
+        pytest.param(DEPLOYED[:1], id="one"),
+        pytest.param((), id="none", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_server_warns_once_about_the_settings_that_are_not_set(
     gatehouse: GatehouseProcess, unset: tuple[str, ...]
 ) -> None:

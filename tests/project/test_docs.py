@@ -221,7 +221,13 @@ def test_every_section_with_commands_has_steps() -> None:
     assert list(COMMANDS) == list(STEPS)
 
 
-@pytest.mark.parametrize("section", COMMANDS)
+@pytest.mark.parametrize(
+    "section",
+    [
+        pytest.param(one, marks=[] if one in ("The first deploy", "A routine deploy") else pytest.mark.slow)
+        for one in COMMANDS
+    ],
+)
 def test_the_commands_of_a_section_do_what_it_says(reader: Reader, section: str) -> None:
     """A command that is new in the text, or changed, needs a step here."""
     commands, steps = COMMANDS[section], STEPS[section]

@@ -194,6 +194,7 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 HEALTH = json.loads(arguments(FINAL, "HEALTHCHECK")[0].partition("CMD ")[2])
 
 
+@pytest.mark.slow
 def test_containers_migrate_serve_and_send_mails(image: Image, database_url: str) -> None:
     """The health check fits a server and a worker, and fails in a container where neither runs."""
     (packages,) = (image.root / "venv").glob("lib/python*/site-packages")

@@ -71,6 +71,7 @@ def reader(server: EmbeddedServer, tmp_path: Path) -> Iterator[Reader]:
     reader.close()
 
 
+@pytest.mark.slow
 def test_every_command_does_what_the_text_says(reader: Reader) -> None:
     _, key = reader.type("gatehouse keys issue | grep -o 'BETA-[0-9A-Z]*-[0-9A-Z]*'")
     _register(reader, key.strip())

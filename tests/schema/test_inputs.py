@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import asyncpg
@@ -80,24 +81,28 @@ async def assert_client_errors(
 
 
 async def test_signed_out_no_value_is_a_failure(
-    api_with_plans: Api, refusals: pytest.LogCaptureFixture
+    api_with_plans: Api, refusals: pytest.LogCaptureFixture, is_thorough: bool
 ) -> None:
     codes: set[str] = set()
-    for place, document, variables in documents():
+    for place, document, variables in islice(documents(), 0, None, 1 if is_thorough else 10):
         codes.update(await assert_client_errors(api_with_plans, refusals, place, document, variables, None))
 
     assert codes == {"INVALID_REQUEST", "LIMIT_EXCEEDED", "UNAUTHENTICATED"}
 
 
 async def test_signed_in_no_value_is_a_failure(
-    api_with_plans: Api, database: asyncpg.Connection, operator: str, refusals: pytest.LogCaptureFixture
+    api_with_plans: Api,
+    database: asyncpg.Connection,
+    operator: str,
+    refusals: pytest.LogCaptureFixture,
+    is_thorough: bool,
 ) -> None:
     """The values that fit their type reach the domain and the database, as an operator and as an owner."""
     registered = await api_with_plans.register(registration(await issue_key(database)))
     # The operator of the fixture has no hash, which is worth a warning at changePassword.
     await database.execute("UPDATE users SET password = (SELECT max(password) FROM users)")
     for token in (operator, registered["accessToken"]):
-        for place in places(schema._schema):
+        for place in islice(places(schema._schema), 0, None, 1 if is_thorough else 10):
             for kind in ("null", "Int", "text", "time"):
                 for values in parts({kind: JSON[kind]}, None, place.at_once):
                     document, variables = place.with_variables(values)

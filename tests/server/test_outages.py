@@ -99,9 +99,13 @@ async def test_an_outage_of_the_database_requires_no_restart(registered: Registe
                 database.stop()
 
                 for query in (VALIDATE, VIEWER):
-                    began = time.monotonic()
-                    assert_masked(await ask(api, query, registered.token), "UNAVAILABLE")
-                    assert time.monotonic() - began < 1
+                    seconds: list[float] = []
+                    for _ in range(5):
+                        began = time.monotonic()
+                        assert_masked(await ask(api, query, registered.token), "UNAVAILABLE")
+                        seconds.append(time.monotonic() - began)
+                    # On a busy machine one request is slow; each is if they wait for a timeout.
+                    assert min(seconds) < 1
                 assert await ready_status(api) == 503
 
                 database.start()
@@ -126,20 +130,27 @@ async def test_a_database_that_hangs_delays_no_request_beyond_five_seconds(
         response = await request
         return time.monotonic() - began, response
 
+    async def ask_at_once(api: Api, viewers: int) -> tuple[float, list[httpx.Response]]:
+        """The seconds of the slowest response, and all of them."""
+        answers = await asyncio.gather(
+            timed(ask(api, REGISTER, i=form)),
+            timed(api.http.get("/readyz")),
+            *(timed(ask(api, VALIDATE)) for _ in range(30)),
+            *(timed(ask(api, VIEWER, registered.token)) for _ in range(viewers)),
+        )
+        return max(seconds for seconds, _ in answers), [response for _, response in answers]
+
     try:
         async with client(start(DATABASE_URL=database.dsn())) as api:
             await fill_pool(api, registered.token)
+            undisturbed, _ = await ask_at_once(api, 30)
             with hanging(registered.home):
                 # The first round uses connections of the pool; the second one also opens some.
                 for viewers in (2, 30):
-                    answers = await asyncio.gather(
-                        timed(ask(api, REGISTER, i=form)),
-                        timed(api.http.get("/readyz")),
-                        *(timed(ask(api, VALIDATE)) for _ in range(30)),
-                        *(timed(ask(api, VIEWER, registered.token)) for _ in range(viewers)),
-                    )
-                    assert max(seconds for seconds, _ in answers) < 5
-                    for _, response in answers:
+                    longest, responses = await ask_at_once(api, viewers)
+                    # On a busy machine, they also wait for the processor.
+                    assert longest < 5 + 2 * undisturbed
+                    for response in responses:
                         if response.url.path == "/readyz":
                             assert response.status_code == 503
                         else:

@@ -59,7 +59,10 @@ def test_the_key_of_the_first_start_registers_a_business(registered: Registered)
     assert registered.answer["user"]["isOwner"]
 
 
-@pytest.mark.parametrize(("by", "workers"), [("Ctrl-C", "1"), ("SIGTERM", "1"), ("Ctrl-C", "2")])
+@pytest.mark.parametrize(
+    ("by", "workers"),
+    [("Ctrl-C", "1"), ("SIGTERM", "1"), pytest.param("Ctrl-C", "2", marks=pytest.mark.slow)],
+)
 async def test_a_later_start_serves_the_same_data_and_ends_quietly(
     registered: Registered, start: Start, by: str, workers: str
 ) -> None:
@@ -304,6 +307,7 @@ def test_of_two_concurrent_first_starts_both_serve_and_one_issues_the_key(tmp_pa
             server.stop()
 
 
+@pytest.mark.slow
 def test_server_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     """If they stayed, they would occupy the port."""
     server = GatehouseProcess(tmp_path / "gatehouse.log", WORKERS="2")

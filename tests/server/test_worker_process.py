@@ -52,7 +52,7 @@ def is_alive(process: int) -> bool:
     return Path(f"/proc/{process}/exe").exists()
 
 
-@pytest.mark.parametrize("count", ["1", "2"])
+@pytest.mark.parametrize("count", ["1", pytest.param("2", marks=pytest.mark.slow)])
 async def test_a_server_of_several_processes_has_one_worker(
     gatehouse: GatehouseProcess, tmp_path: Path, count: str
 ) -> None:

@@ -10,8 +10,8 @@ FUNCTION = "pg_temp.gatehouse_objects"
 
 # The names in `gatehouse_undone` are written without the schema, too: a table that moves loses nothing, and a
 # view is put back when the table has returned.
-CREATE_FUNCTION = f"""\
-CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS TABLE (
+_CREATE_FUNCTION = f"""\
+CREATE FUNCTION {FUNCTION}() RETURNS TABLE (
     "position" int, kind text, relation text, name text, definition text, statements text[], advice text
 ) LANGUAGE plpgsql AS $function$
 #variable_conflict use_column
@@ -46,7 +46,8 @@ BEGIN
                k.contype IN ('c', 'f') AND k.convalidated
                    AND pg_get_constraintdef(k.oid) !~ 'NOT ENFORCED$' AS is_valid
           FROM pg_constraint k
-         WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND k.conislocal AND k.conparentid = 0
+         WHERE k.conrelid IN (SELECT oid FROM relations)
+           AND k.contype IN ('c', 'f', 'p', 'u', 'x') AND k.conislocal AND k.conparentid = 0
     )
 @OBJECTS@
     ORDER BY 1, 3, 4;
@@ -219,19 +220,24 @@ _COMMENTS = """\
      WHERE d.objoid >= 16384
 """
 
-CREATE_FUNCTION = CREATE_FUNCTION.replace(
-    "@OBJECTS@",
-    "    UNION ALL\n".join(
-        [
-            _COLUMNS,
-            _SETTINGS_OF_COLUMNS,
-            _CONSTRAINTS,
-            _INDEXES,
-            _VIEWS_AND_FUNCTIONS,
-            _TRIGGERS_POLICIES_AND_RULES,
-            _GRANTS,
-            _COMMENTS,
-        ]
-    ),
+_OBJECTS = "    UNION ALL\n".join(
+    [
+        _COLUMNS,
+        _SETTINGS_OF_COLUMNS,
+        _CONSTRAINTS,
+        _INDEXES,
+        _VIEWS_AND_FUNCTIONS,
+        _TRIGGERS_POLICIES_AND_RULES,
+        _GRANTS,
+        _COMMENTS,
+    ]
 )
+
+# PostgreSQL plans the query once for each function, so the function is created once for each session.
+CREATE_FUNCTION = f"""\
+DO $create$ BEGIN
+    IF to_regprocedure('{FUNCTION}()') IS NULL THEN
+{_CREATE_FUNCTION.replace("@OBJECTS@", _OBJECTS)}
+    END IF;
+END $create$;"""
 """Creates the function that returns the objects. It lasts as long as the session."""

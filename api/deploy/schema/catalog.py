@@ -122,9 +122,10 @@ SELECT c.relname AS "table", x.relname AS name, i.indisvalid AND i.indisready AS
        EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype = 'u') AS constraint,
        ARRAY(SELECT a.attname::text FROM pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0
-                AND (a.attnum = ANY(i.indkey) OR EXISTS (
-                     SELECT FROM pg_depend d
-                      WHERE d.objid = x.oid AND d.refobjid = c.oid AND d.refobjsubid = a.attnum))
+                AND (a.attnum = ANY(i.indkey) OR a.attnum IN (
+                     SELECT d.refobjsubid FROM pg_depend d
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = x.oid
+                        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid))
               ORDER BY a.attnum) AS columns
   FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
  WHERE c.relnamespace = $1 AND NOT i.indisprimary AND NOT i.indisexclusion ORDER BY x.relname

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -10,7 +10,7 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from tests.command_series import Done, Series, command_series
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, create_database
 from tests.deploy.adoption.old_databases import old
 from tests.deploy.migrations.psql import start_psql
 
@@ -97,6 +97,8 @@ RARE_STATES = (
 )
 """In the other states these commands do the same as in one of them."""
 
+FREQUENT_STATES = {"an empty database", "users only", "all reverted", "changed by hand"}
+
 WORK = ["gatehouse keys list", "gatehouse tenants list", "gatehouse serve", "gatehouse smoke URL"]
 """They work in a state without advice."""
 
@@ -126,13 +128,24 @@ UNION ALL SELECT string_agg(md5((to_jsonb(t) - 'ran_on' - 'id')::text), ' ' ORDE
 """
 
 
-async def test_advice_ends(server: EmbeddedServer, empty_database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "states",
+    [
+        pytest.param(FREQUENT_STATES, id="frequent"),
+        pytest.param(STATES.keys() - FREQUENT_STATES, id="others", marks=pytest.mark.slow),
+    ],
+)
+async def test_advice_ends(
+    server: EmbeddedServer, empty_database: str, tmp_path: Path, states: Collection[str]
+) -> None:
     """A command that fails says what to do, and then it works; so do those that say nothing."""
     name = empty_database.split("?")[0].rsplit("/", 1)[1]
     with command_series(DATABASE_URL=empty_database, WORKER="off") as series:
         walk = Walk(server, name, series, tmp_path)
         await walk.make_dump()
         for state, steps in STATES.items():
+            if state not in states:
+                continue
             try:
                 if state in RARE_STATES:
                     await walk.walk(steps, [*READING, *RARE], [*WRITING, *RARELY_WRITING])
@@ -191,7 +204,7 @@ class Walk:
     async def create(self, name: str, template: str) -> None:
         connection = await asyncpg.connect(self.server.dsn(user="postgres", database="postgres"))
         await connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        await connection.execute(f"CREATE DATABASE {name} OWNER gatehouse TEMPLATE {template}")
+        await create_database(connection, name, template)
         await connection.close()
 
     def advice_of(self, command: str) -> list[str]:

@@ -122,6 +122,7 @@ async def rows(connection: asyncpg.Connection) -> dict[str, Any]:
         }
 
 
+@pytest.mark.slow
 async def test_forwards_backwards_and_forwards_again(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:

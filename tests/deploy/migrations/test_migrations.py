@@ -8,7 +8,7 @@ import pytest
 
 from api.deploy.schema.catalog import Catalog
 from tests.commands import run_command
-from tests.deploy.migrations.walking import catalog_of, changed_by_walking
+from tests.deploy.migrations.walking import catalog_of, changed_by_walking, walk
 from tests.support import ROOT, copy_project, is_running, migrate
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +58,16 @@ async def test_an_empty_database_comes_up_goes_back_one_and_comes_up_again(
         assert len(await connection.fetch(query)) == rows
 
 
+async def test_the_newest_migrations_undo_what_they_did_and_can_do_it_again(migrated_database: str) -> None:
+    """As the next test, which takes all of them."""
+    newest = ["backwards"] * 3
+    *_, first = walk(migrated_database, *newest)
+
+    assert changed_by_walking(migrated_database, len(newest)) == []
+    assert walk(migrated_database, *newest)[-1] == first
+
+
+@pytest.mark.slow
 async def test_each_migration_undoes_what_it_did_and_can_do_it_again(empty_database: str) -> None:
     """Up, down and up, one migration at a time, meet the same catalogs at the same place."""
     assert changed_by_walking(empty_database, len(MIGRATIONS)) == []

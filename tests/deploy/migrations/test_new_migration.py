@@ -155,6 +155,7 @@ def migration_of(path: Path) -> SqlMigration:
     return module["MIGRATION"]
 
 
+@pytest.mark.slow
 async def test_each_change_is_written_applied_reverted_and_applied_again(
     migrated_database: str, connection: asyncpg.Connection, project: Path
 ) -> None:

@@ -84,7 +84,14 @@ async def test_without_create_on_the_database_a_revert_needs_the_schema_of_the_r
     assert (reverted, again) == (0, 0), output
 
 
-@pytest.mark.parametrize("schema", ["Shop", "Mi Tienda", 'the "best"'])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param("Shop", marks=pytest.mark.slow),
+        "Mi Tienda",
+        pytest.param('the "best"', marks=pytest.mark.slow),
+    ],
+)
 async def test_a_schema_whose_name_needs_quoting_is_migrated_and_verified(
     connection: asyncpg.Connection, empty_database: str, schema: str
 ) -> None:

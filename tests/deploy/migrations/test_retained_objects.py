@@ -43,6 +43,7 @@ async def objects(connection: asyncpg.Connection) -> set[tuple[str, ...]]:
         return {tuple(map(str, row)) for row in await connection.fetch(f"SELECT * FROM {FUNCTION}()")}
 
 
+@pytest.mark.slow
 async def test_every_object_survives_a_walk_over_all_migrations(
     migrated_database: str, connection: asyncpg.Connection, owned: set[tuple[str, ...]]
 ) -> None:

@@ -156,13 +156,20 @@ async def test_who_may_not_list_events_learns_nothing_about_arguments(
 @pytest.mark.parametrize(
     "wanted",
     [
-        EventFilter(),
-        EventFilter(action="session.opened"),
-        EventFilter(tenant_id=UUID("11111111-1111-4111-8111-111111111117")),
-        EventFilter(actor_email="ana7@example.com"),
-        EventFilter(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 10, 1, tzinfo=UTC)),
+        pytest.param(EventFilter(), id="all"),
+        pytest.param(EventFilter(action="session.opened"), id="action", marks=pytest.mark.slow),
+        pytest.param(
+            EventFilter(tenant_id=UUID("11111111-1111-4111-8111-111111111117")),
+            id="tenant",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(EventFilter(actor_email="ana7@example.com"), id="actor", marks=pytest.mark.slow),
+        pytest.param(
+            EventFilter(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 10, 1, tzinfo=UTC)),
+            id="span",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["all", "action", "tenant", "actor", "span"],
 )
 async def test_a_deep_page_costs_as_much_as_the_first(
     database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, wanted: EventFilter
