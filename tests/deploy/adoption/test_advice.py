@@ -83,7 +83,6 @@ RARE = [
     "gatehouse mail failed",
     "gatehouse db dump FILE",
     "gatehouse db forget --yes",
-    "gatehouse db contract",
     "gatehouse smoke URL",
 ]
 PSQL, RESTORE = "gatehouse db sql | psql", "gatehouse db restore DUMP"
