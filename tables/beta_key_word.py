@@ -1,5 +1,7 @@
-from piccolo.columns import UUID, Text, Timestamptz
+from piccolo.columns import UUID, Timestamptz
 from piccolo.table import Table
+
+from tables.search_word import SearchWord
 
 
 class BetaKeyWord(Table, tablename="beta_key_words"):
@@ -9,5 +11,5 @@ class BetaKeyWord(Table, tablename="beta_key_words"):
     """
 
     id = UUID(primary_key=True)
-    word = Text(default=None)
+    word = SearchWord(default=None)
     created_at = Timestamptz(db_column_name="createdAt")
