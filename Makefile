@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations bench-searches schema settings common-passwords lock clean
+.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations schema settings common-passwords lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -40,9 +40,6 @@ bench-migrations: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.migrations
 	@$(BIN)/python -m benchmarks.backfills
 	@$(BIN)/python -m benchmarks.contracts
-
-bench-searches: $(INSTALLED)
-	@$(BIN)/python -m benchmarks.searches
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql

@@ -7,7 +7,6 @@ rejects None.
 from tables.audit_event import AuditEvent
 from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
-from tables.beta_key_word import BetaKeyWord
 from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.one_time_code import OneTimeCode
@@ -16,14 +15,12 @@ from tables.server_process import ServerProcess
 from tables.session import Session
 from tables.staff_invitation import StaffInvitation
 from tables.tenant import Tenant
-from tables.tenant_word import TenantWord
 from tables.user import User
 
 __all__ = [
     "AuditEvent",
     "AuthenticatorApp",
     "BetaKey",
-    "BetaKeyWord",
     "KnownDevice",
     "Mail",
     "OneTimeCode",
@@ -32,6 +29,5 @@ __all__ = [
     "Session",
     "StaffInvitation",
     "Tenant",
-    "TenantWord",
     "User",
 ]

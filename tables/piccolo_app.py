@@ -6,7 +6,6 @@ from tables import (
     AuditEvent,
     AuthenticatorApp,
     BetaKey,
-    BetaKeyWord,
     KnownDevice,
     Mail,
     OneTimeCode,
@@ -15,7 +14,6 @@ from tables import (
     Session,
     StaffInvitation,
     Tenant,
-    TenantWord,
     User,
 )
 
@@ -35,8 +33,6 @@ APP_CONFIG = AppConfig(
         KnownDevice,
         AuthenticatorApp,
         RecoveryCode,
-        BetaKeyWord,
-        TenantWord,
         StaffInvitation,
     ],
 )

@@ -244,8 +244,6 @@ EMPTIED = (
     "known_devices",
     "authenticator_apps",
     "recovery_codes",
-    "beta_key_words",
-    "tenant_words",
 )
 
 

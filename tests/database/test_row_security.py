@@ -27,11 +27,9 @@ PLATFORM_ONLY = [
     "known_devices",
     "authenticator_apps",
     "recovery_codes",
-    "beta_key_words",
-    "tenant_words",
 ]
 """Mails contain codes, and the second table their digests; the next two show hosts and where people are; the
-next two are second factors; the last two are words of all keys and tenants. No tenant may read them."""
+others are second factors. No tenant may read them."""
 
 PROTECTED = ["users", "tenants", "sessions", "audit_events", "staff_invitations", *PLATFORM_ONLY]
 
@@ -101,8 +99,6 @@ INSERTS = {
     "server_processes": """INSERT INTO server_processes (kind, host, "processId", version, release)
         VALUES ('server', $1::uuid::text, 1, 'x', 'x')""",
     **SECOND_FACTORS,
-    "beta_key_words": """INSERT INTO beta_key_words VALUES ('x', now(), $1)""",
-    "tenant_words": """INSERT INTO tenant_words VALUES ('x', now(), $1)""",
     "staff_invitations": INVITATION,
     "known_devices": """INSERT INTO known_devices ("userId", network, agent)
         VALUES ((SELECT $1::uuid), 'x', 'x')""",
