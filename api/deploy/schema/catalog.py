@@ -186,7 +186,9 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
 
     def clean(definition: str) -> str:
         """In one line, where PostgreSQL breaks a policy's subquery, and without the name of the schema."""
-        return qualifier.sub("", " ".join(definition.split()))
+        # Not across lines: a comment in the body of a function ends with its line.
+        lines = (" ".join(line.split()) for line in definition.splitlines())
+        return qualifier.sub("", "\n".join(filter(None, lines)))
 
     for table, row in await parts(_COLUMNS):
         name = row.pop("name")
