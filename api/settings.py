@@ -1,5 +1,7 @@
 """The settings: environment variables, read once, typed.
 
+Longer than other files, because all settings are fields of one class.
+
 To add one: a field with its docstring in `Settings`, then `make settings`, which writes docs/settings.md and
 .env.example.
 """

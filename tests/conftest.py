@@ -102,9 +102,11 @@ async def _prepare(server: EmbeddedServer | PostgresServer) -> None:
     for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '128MB'"):
         await connection.execute(f"ALTER SYSTEM SET {setting}")
     await connection.execute("SELECT pg_reload_conf()")
+    migrate(server.dsn())
+    await create_database(connection, TEMPLATE, "gatehouse")
+    # After the template, whose databases have no other role, as those of most deployments.
     await connection.execute(f"CREATE ROLE {APPLICATION_ROLE} LOGIN")
     migrate(server.dsn(user=APPLICATION_ROLE), MIGRATION_DATABASE_URL=server.dsn())
-    await create_database(connection, TEMPLATE, "gatehouse")
     await connection.close()
 
 

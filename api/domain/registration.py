@@ -108,7 +108,7 @@ async def _register(
     if key is not None and reason is None:
         try:
             return await _create_tenant(request, key, client, proof)
-        except (UniqueViolationError, EmailTaken, BetaKeyRejected, WrongCode) as error:
+        except (UniqueViolationError, EmailTaken, NitTaken, BetaKeyRejected, WrongCode) as error:
             # The conflict may be with this same registration, sent twice: then the key is used by now.
             key = await find_key(request.beta_key)
             reason = rejection(key, request.email)
@@ -229,7 +229,9 @@ async def _check_password_of(user: User, request: RegistrationRequest, client: C
     return await guess_password(request.password, user.email, user, client, is_known=False)
 
 
-def _to_domain_error(error: UniqueViolationError | EmailTaken | BetaKeyRejected | WrongCode) -> Exception:
+def _to_domain_error(
+    error: UniqueViolationError | EmailTaken | NitTaken | BetaKeyRejected | WrongCode,
+) -> Exception:
     """The error for the holder of a valid key."""
     if isinstance(error, UniqueViolationError):
         taken: dict[str | None, DomainError] = {"tenants": NitTaken(), "users": EmailTaken()}

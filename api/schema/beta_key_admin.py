@@ -57,7 +57,9 @@ IssueBetaKeysResult = Annotated[
 
 
 @strawberry.mutation(
-    description="Issues beta keys, all or none. Operators only.", metadata={ITEMS: ("input", "count")}
+    # All 10,000 keys of one call may be read: only operators issue keys, and few at a time need so many.
+    description="Issues beta keys, all or none. Operators only.",
+    metadata={ITEMS: 100},
 )
 async def issue_beta_keys(
     info: Info, input: Annotated[IssueBetaKeysInput, strawberry.argument("The keys to issue.")]

@@ -104,12 +104,10 @@ async def _prepare(settings: Settings) -> None:
         return
     if settings.db_sync:
         logger.warning("DB_SYNC is on: pending migrations are applied at start; unset it after the deploy")
-    engine = get_engine()
     try:
-        await engine.check_role()
+        await get_engine().check_role()
         if settings.db_sync:
-            with engine.connected_as(engine.roles.owner):
-                await apply_pending()
+            await _apply_pending_as_owner()
         elif pending := await pending_migrations():
             logger.warning("migrations pending; run: piccolo migrations forwards all", pending=pending)
     except UnsafeRole:
@@ -126,8 +124,13 @@ async def _prepare(settings: Settings) -> None:
             "operators can sign in with a password alone; set OPERATOR_SECOND_FACTOR=required",
             see="docs/operating.md",
         )
-    shown = {"introspection": settings.introspects, "graphiql": settings.serves_graphiql}
-    logger.info("serving", url=base, **shown)
+    logger.info("serving", url=base, introspection=settings.introspects, graphiql=settings.serves_graphiql)
+
+
+async def _apply_pending_as_owner() -> None:
+    engine = get_engine()
+    with engine.connected_as(engine.roles.owner):
+        await apply_pending()
 
 
 def _warn_about_unset(settings: Settings) -> None:

@@ -12,6 +12,9 @@ from typer.main import get_command
 
 from api.cli import app
 from api.cli.examples import EXAMPLES
+from api.database.embedded import EmbeddedServer
+from api.database.engine import get_engine
+from api.database.roles import Role, Roles
 from tests.cli.commands import run_here, type_in
 
 pytestmark = pytest.mark.anyio
@@ -82,8 +85,11 @@ def test_examples_stand_in_one_line_of_the_help() -> None:
 
 
 async def test_every_example_can_be_typed(
-    database: asyncpg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer, database: asyncpg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    roles = Roles(get_engine().roles.application, Role("MIGRATION_DATABASE_URL", {"dsn": server.dsn()}))
+    monkeypatch.setattr(get_engine(), "roles", roles)
+    monkeypatch.setattr(get_engine(), "role", get_engine().role)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 100))
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)

@@ -15,7 +15,7 @@ async def test_the_commands_do_what_the_api_does(
 ) -> None:
     shown = json_of("tenants", "show", "900123456-8")
     assert (shown["id"], shown["owner"]["email"]) == (owner.id, owner.email)
-    assert shown["seats"][0] == {"role": "ADMIN", "used": 1, "max": 1}
+    assert shown["seats"][0] == {"role": "ADMIN", "used": 1, "reserved": 0, "max": 1}
 
     assert json_of("tenants", "suspend", owner.id, "--reason", "unpaid")["suspendedReason"] == "unpaid"
     assert await api.viewer(owner.token) is None

@@ -44,8 +44,8 @@ async def invited(
     assert await ask_all(serving, [(INVITE, owner.token, guest(number))]) == ["StaffInvitation"]
     email = guest(number)["i"]["email"]
     (invitation,) = await database.fetch(
-        """UPDATE staff_invitations SET "sentAt" = now() - interval '1 hour' WHERE email = $1
-        RETURNING id::text""",
+        """UPDATE staff_invitations SET "sentAt" = now() - interval '1 hour'
+            WHERE email = $1 AND "sentAt" > now() - interval '30 minutes' RETURNING id::text""",
         email,
     )
     (mail,) = await database.fetch('SELECT "values" FROM mails WHERE recipient = $1', email)

@@ -136,7 +136,7 @@ class Image:
                 source, target = Path(str(package.locate_file(file))), to / file
                 if ".." not in file.parts and source.exists():
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    os.link(source, target)
+                    shutil.copy2(source, target)
             for script in package.entry_points.select(group="console_scripts"):
                 self._write_program(script)
 

@@ -72,9 +72,8 @@ async def apply_migrations(
         await _preflight(migrations, expected, allowed)
         await _create_schema_for_old_values(migrations)
         await _announce_contracts(migrations, report)
-    await in_transaction(
-        lambda connection: connection.execute(f"{history.create_table()} {history.ADD_CHECKSUMS}")
-    )
+    create_history = f"{history.create_table()} {history.ADD_CHECKSUMS}"
+    await in_transaction(lambda connection: connection.execute(create_history))
     printed = Lines(report)
     for migration in migrations:
         if migration.contracts:

@@ -57,7 +57,10 @@ class Index:
 
 @dataclass(frozen=True)
 class Trigger:
-    """`definition` is the CREATE TRIGGER statement, `function` the CREATE FUNCTION that it calls."""
+    """`definition` is the CREATE TRIGGER statement, `function` the CREATE FUNCTION that it calls.
+
+    The function has its lines, because a comment in it ends with its line.
+    """
 
     definition: str
     function: str
@@ -186,9 +189,7 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
 
     def clean(definition: str) -> str:
         """In one line, where PostgreSQL breaks a policy's subquery, and without the name of the schema."""
-        # Not across lines: a comment in the body of a function ends with its line.
-        lines = (" ".join(line.split()) for line in definition.splitlines())
-        return qualifier.sub("", "\n".join(filter(None, lines)))
+        return qualifier.sub("", " ".join(definition.split()))
 
     for table, row in await parts(_COLUMNS):
         name = row.pop("name")
@@ -201,7 +202,7 @@ async def read_catalog(connection: Any, schema: str, only: Iterable[str] | None 
     for table, row in await parts(_POLICIES):
         table.policies[row["name"]] = clean(row["definition"])
     for table, row in await parts(_TRIGGERS):
-        texts = clean(row["definition"]), clean(row["function"])
+        texts = clean(row["definition"]), "\n".join(map(clean, row["function"].splitlines()))
         table.triggers[row["name"]] = Trigger(*texts, enabled=row["enabled"])
     return catalog
 
