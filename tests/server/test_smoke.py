@@ -34,5 +34,7 @@ def test_an_address_without_gatehouse_fails_the_smoke_checks(url: str) -> None:
     assert "Traceback" not in output
     if "is not an HTTP URL" not in output:
         failures = [check["failure"] for check in json.loads(as_json[1])["checks"]]
-        assert failures == output.splitlines()
+        assert [*failures, "for the cause, on the machine of the server, run: gatehouse doctor"] == (
+            output.splitlines()
+        )
         assert "/readyz does not answer ready" in output
