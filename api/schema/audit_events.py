@@ -94,7 +94,7 @@ class AuditEvent:
     )
     subject_id: strawberry.ID | None = strawberry.field(
         description="The `id` of the key, tenant, user, invitation or session that the act concerns. Null "
-        "if there is none, or several."
+        "if it concerns several, or none of them."
     )
     detail: Json = strawberry.field(
         description="An object with more about the act, such as `changes`: the old and the new value of each "

@@ -12,7 +12,7 @@ from api.messages import LANGUAGES, message
 from tests.cli.commands import failure
 from tests.domain.accounts.codes import RESET, code_for_reset
 from tests.domain.accounts.test_password_change import change
-from tests.domain.tenants.business import CREATE, somebody
+from tests.domain.tenants.business import CREATE, new_staff
 from tests.support import PASSWORD, Api, Settings, issue_key, registration
 
 PHRASE = "correct horse battery staple long phrase"
@@ -143,7 +143,7 @@ async def test_each_place_that_sets_a_password_says_which_rule_it_breaks(
     form = registration(await issue_key(database), email="lucia.mora@example.com", businessName="La Espiga")
     token = (await api.register(form))["accessToken"]
     code = await code_for_reset(api, database, form["email"])
-    staff = somebody(email="eva.luna@example.com")
+    staff = new_staff(email="eva.luna@example.com")
 
     async def codes(password: str, own: str) -> list[list[tuple[str, str]]]:
         answers: list[Any] = [

@@ -8,7 +8,7 @@ import pytest
 
 from api.domain.web_addresses import has_address, unlinked
 from tests.domain.accounts.test_personal_details import UPDATE_VIEWER
-from tests.domain.tenants.business import CREATE, UPDATE, Business, open_business, somebody
+from tests.domain.tenants.business import CREATE, UPDATE, Business, new_staff, open_business
 from tests.domain.tenants.invitations import INVITE, guest
 from tests.support import REGISTER, Api, issue_key, registration
 
@@ -135,7 +135,7 @@ def _register_by_rest(field: str) -> Door:
 
 def _create_staff(field: str) -> Door:
     async def send(api: Api, _database: asyncpg.Connection, business: Business, name: str) -> Any:
-        return _problems(await api.post(CREATE, business.people["owner"].token, i=somebody(**{field: name})))
+        return _problems(await api.post(CREATE, business.people["owner"].token, i=new_staff(**{field: name})))
 
     return send
 

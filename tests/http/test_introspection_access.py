@@ -66,7 +66,7 @@ def may_read(answers: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize(
     ("setting", "readers"),
-    [("on", {"nobody", "owner", "operator"}), ("operators", {"operator"}), ("off", set[str]())],
+    [("on", {"signed out", "owner", "operator"}), ("operators", {"operator"}), ("off", set[str]())],
 )
 async def test_the_setting_says_who_reads_the_schema(
     setting: str, readers: set[str], settings: Callable[..., None], database: asyncpg.Connection, pool: None
@@ -76,17 +76,17 @@ async def test_the_setting_says_who_reads_the_schema(
            VALUES ('El Ahorro', '900', 'TIENDA', 'Calle 1') RETURNING id"""
     )
     tokens = {
-        "nobody": None,
+        "signed out": None,
         "owner": (await hire(database, tenant, "ADMIN", isOwner=True)).token,
         "operator": (await hire(database, None, "SUPER_ADMIN")).token,
         # After the operator, whose answers are in the caches by now.
-        "nobody again": None,
+        "signed out again": None,
     }
     async with serving(settings, INTROSPECTION=setting) as api:
         found = {name for name, token in tokens.items() if may_read(await read(api, token))}
 
-    assert found - {"nobody again"} == readers
-    assert ("nobody again" in found) == ("nobody" in found)
+    assert found - {"signed out again"} == readers
+    assert ("signed out again" in found) == ("signed out" in found)
 
 
 @pytest.mark.parametrize("setting", ["on", "operators", "off"])

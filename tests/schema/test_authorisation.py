@@ -75,7 +75,7 @@ ACTORS: dict[str, tuple[str, MakeToken]] = {
     "admin": ("admin", staff("ADMIN")),
     "owner": ("owner", owner),
     "operator": ("operator", staff("SUPER_ADMIN")),
-    "nobody": ("public", no_token),
+    "no token": ("public", no_token),
     "an unknown token": ("public", unknown_token),
     "an expired session": ("public", staff("ADMIN", SESSION.format('"expiresAt"'))),
     "a revoked session": ("public", staff("SUPER_ADMIN", SESSION.format('"revokedAt"'))),

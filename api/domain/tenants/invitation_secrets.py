@@ -45,7 +45,7 @@ _CODE = re.compile(rf"(?<![0-9A-Z])({_GROUP}(?:[\s.-]*{_GROUP}){{{GROUPS - 1}}})
 
 
 def digest_of_code(address: str, typed: str) -> bytes | None:
-    """The digest of the code in a text, which may be a sentence; None if there is none, or several."""
+    """The digest of the code in a text, which may be a sentence; None if it has no code, or several."""
     folded = typed_text.fold(typed[:MAX_TYPED_CODE]).upper()
     codes = {re.sub(r"[\s.-]", "", found) for found in _CODE.findall(folded)}
     return _digest(address, codes.pop()) if len(codes) == 1 else None

@@ -11,7 +11,7 @@ from api.domain.password_rules import new_password
 from tests.cli.commands import printed
 from tests.domain.accounts.codes import code_for_reset, reset
 from tests.domain.accounts.test_password_change import change
-from tests.domain.tenants.business import CREATE, somebody
+from tests.domain.tenants.business import CREATE, new_staff
 from tests.support import Api, Settings, hire, issue_key, registration
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ async def test_each_place_that_sets_a_password_sets_the_same(
         assert (await api.login(form["email"], f"3{other(typed)}"))["__typename"] == "SignedIn"
 
         admin = await hire(database, again["tenant"]["id"], "ADMIN")
-        staff = somebody(email=f"staff{len(typed)}@example.com", password=typed)
+        staff = new_staff(email=f"staff{len(typed)}@example.com", password=typed)
         created = (await api.data(CREATE, admin.token, i=staff))["createStaff"]
         assert created["__typename"] == "User", created
         assert (await api.login(staff["email"], other(typed)))["__typename"] == "SignedIn"

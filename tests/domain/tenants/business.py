@@ -23,7 +23,7 @@ mutation($id: ID!, $i: UpdateStaffInput!) {{ updateStaff(id: $id, input: $i) {{ 
 REMOVE = "mutation($id: ID!) { removeStaff(id: $id) { __typename ... on Error { code message } } }"
 
 
-def somebody(role: str = "CASHIER", **changes: Any) -> dict[str, Any]:
+def new_staff(role: str = "CASHIER", **changes: Any) -> dict[str, Any]:
     form = {"email": "eva@example.com", "firstName": "Eva", "lastName": "Sol", "role": role}
     return {**form, "password": PASSWORD, **changes}
 

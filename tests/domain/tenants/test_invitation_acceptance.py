@@ -158,7 +158,7 @@ async def test_nothing_is_hashed_without_a_valid_invitation(
         {"email": EVA, "code": "ABCD-EFGH-JKMN"},
         {"email": EVA, "code": "123456"},
         {"email": EVA, "code": f"{mail['code']} ABCD-EFGH-JKMN"},
-        {"email": "nobody@example.com", "code": mail["code"]},
+        {"email": "unknown@example.com", "code": mail["code"]},
         {"email": "\x00", "code": mail["code"]},
     ]
 
@@ -196,7 +196,7 @@ async def test_the_password_follows_the_rules(
     assert (await accept_mail(api, database))["__typename"] == "SignedIn"
 
 
-async def test_a_person_with_an_account_learns_it_and_nobody_else(
+async def test_only_the_person_learns_that_the_address_has_an_account(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
     """Where the account goes, the invitation is valid."""
@@ -250,14 +250,14 @@ async def test_guessed_codes_are_counted_for_the_mailbox_and_a_day(
     (mail,) = await mails_of(database)
     settings(RATE_LIMITS="on", RATE_LIMIT_WRONG_CODES="4/day")
 
-    for email in (EVA, "nobody@example.com"):
+    for email in (EVA, "unknown@example.com"):
         kinds = [
             (await accept(api.at(f"198.51.100.{number}"), email=email, code="ABCD-EFGH-JKMN"))["__typename"]
             for number in range(6)
         ]
         assert kinds == ["WrongCode"] * 4 + ["RateLimited"] * 2
     recorded = """SELECT "actorEmail" FROM audit_events WHERE action = 'guesses.refused' ORDER BY at"""
-    assert [row[0] for row in await database.fetch(recorded)] == [EVA, "nobody@example.com"]
+    assert [row[0] for row in await database.fetch(recorded)] == [EVA, "unknown@example.com"]
     right = await accept(api.at("203.0.113.5"), email=EVA, code=mail["code"])
     assert right["__typename"] == "RateLimited"
     linked = await accept(api.at("203.0.113.5"), token=token_of(mail))

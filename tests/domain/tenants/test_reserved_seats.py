@@ -7,7 +7,7 @@ import pytest
 
 from api.domain.cleanup import clean_up
 from tests.cli.commands import printed
-from tests.domain.tenants.business import CREATE, UPDATE, Business, open_business, outcome, somebody
+from tests.domain.tenants.business import CREATE, UPDATE, Business, new_staff, open_business, outcome
 from tests.domain.tenants.documents import SEATS
 from tests.domain.tenants.invitations import (
     AGED,
@@ -74,7 +74,7 @@ async def test_reserved_seats_cannot_be_taken_otherwise(
 
     back = await api.post(UPDATE, owner, id=away.id, i={"isActive": True})
     other = await api.post(UPDATE, owner, id=business.people["manager"].id, i={"role": "CASHIER"})
-    created = await api.post(CREATE, owner, i=somebody(email="luz@example.com"))
+    created = await api.post(CREATE, owner, i=new_staff(email="luz@example.com"))
     fewer = (await api.data(SEATS, operator, id=business.id, input={"maxCashiers": 2}))["setSeats"]
 
     assert [outcome(answer) for answer in (back, other, created)] == ["NoSeat"] * 3

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from tests.domain.tenants.business import CREATE, UPDATE, open_business, outcome, somebody
+from tests.domain.tenants.business import CREATE, UPDATE, new_staff, open_business, outcome
 from tests.domain.tenants.documents import SEATS, events
 from tests.support import PASSWORD, Api, Person, hire, one_row
 
@@ -21,7 +21,7 @@ async def test_without_a_free_seat_no_user_is_created(
     business = await open_business(api, database, seats=2)
     hashed: list[str] = []
     monkeypatch.setattr(staff, "hash_password", hashed.append)
-    form = somebody(email=business.people["cashier"].email)
+    form = new_staff(email=business.people["cashier"].email)
 
     english = (await api.data(CREATE, business.people["manager"].token, i=form))["createStaff"]
     spanish = (await api.data(CREATE, business.people["owner"].token, "es", i=form))["createStaff"]
@@ -42,7 +42,7 @@ async def test_a_deactivated_user_frees_a_seat(api: Api, database: asyncpg.Conne
     token, cashier = business.people["manager"].token, business.people["cashier"]
 
     left = await api.post(UPDATE, token, id=cashier.id, i={"isActive": False})
-    taken = await api.post(CREATE, token, i=somebody())
+    taken = await api.post(CREATE, token, i=new_staff())
     back = await api.post(UPDATE, token, id=cashier.id, i={"isActive": True})
     renamed = await api.post(UPDATE, token, id=cashier.id, i={"firstName": "Zoe"})
 
@@ -57,7 +57,7 @@ async def test_another_role_takes_another_seat(api: Api, database: asyncpg.Conne
     full = await api.post(UPDATE, owner, id=cashier.id, i={"role": "ADMIN"})
     free = await api.post(UPDATE, owner, id=cashier.id, i={"role": "MANAGER"})
     same = await api.post(UPDATE, owner, id=cashier.id, i={"role": "MANAGER", "isActive": True})
-    late = await api.post(CREATE, owner, i=somebody("MANAGER"))
+    late = await api.post(CREATE, owner, i=new_staff("MANAGER"))
 
     assert [outcome(answer) for answer in (full, free, same, late)] == ["NoSeat", "ok", "ok", "NoSeat"]
 
@@ -69,7 +69,7 @@ async def test_staff_beyond_the_seats_can_still_be_changed(api: Api, database: a
     owner, cashier = business.people["owner"].token, business.people["cashier"]
 
     renamed = await api.post(UPDATE, owner, id=cashier.id, i={"firstName": "Zoe"})
-    added = await api.post(CREATE, owner, i=somebody())
+    added = await api.post(CREATE, owner, i=new_staff())
 
     assert [outcome(answer) for answer in (renamed, added)] == ["ok", "NoSeat"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.domain.tenants.business import CREATE, REMOVE, UPDATE, Business, outcome, somebody
+from tests.domain.tenants.business import CREATE, REMOVE, UPDATE, Business, new_staff, outcome
 from tests.support import Api, Person, hire, one_row, until_waiting
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +67,7 @@ CHANGES = {
 async def act_on(api: Api, business: Business, act: str, whom: str, actor: str) -> dict[str, Any]:
     token = business.people[actor].token if actor in business.people else None
     if act == "create":
-        return await api.post(CREATE, token, i=somebody({"OPERATOR": "SUPER_ADMIN"}.get(whom, whom)))
+        return await api.post(CREATE, token, i=new_staff({"OPERATOR": "SUPER_ADMIN"}.get(whom, whom)))
     # For the actor's own kind, the subject is another user; there is only one owner.
     name = actor if whom == "self" else f"another {whom}" if f"another {whom}" in business.people else whom
     subject = business.people.get(name, business.people["cashier"])
@@ -112,7 +112,7 @@ def test_the_table_has_every_role_and_every_act() -> None:
 
 
 async def test_a_new_cashier_signs_in(api: Api, database: asyncpg.Connection, business: Business) -> None:
-    form = somebody(email=" Eva@Example.com ", phoneNumber="300 123 4567", documentId="123")
+    form = new_staff(email=" Eva@Example.com ", phoneNumber="300 123 4567", documentId="123")
 
     created = (await api.data(CREATE, business.people["manager"].token, i=form))["createStaff"]
     signed_in = await api.login("eva@example.com")
@@ -159,7 +159,7 @@ async def test_an_email_address_is_unique_across_tenants(
 ) -> None:
     other = await hire(database, None, "SUPER_ADMIN", email="ana.p@example.com")
 
-    answer = await api.post(CREATE, business.people["owner"].token, i=somebody(email=other.email.upper()))
+    answer = await api.post(CREATE, business.people["owner"].token, i=new_staff(email=other.email.upper()))
 
     assert outcome(answer) == "EmailTaken"
     assert await database.fetchval("SELECT count(*) FROM audit_events WHERE action = 'staff.created'") == 0
@@ -169,7 +169,7 @@ async def test_the_events_record_the_changes_and_no_password(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
     token = business.people["owner"].token
-    created = (await api.data(CREATE, token, i=somebody()))["createStaff"]
+    created = (await api.data(CREATE, token, i=new_staff()))["createStaff"]
     await api.data(UPDATE, token, id=created["id"], i={"firstName": "Zoe", "role": "MANAGER"})
     await api.data(REMOVE, token, id=created["id"])
 
@@ -281,7 +281,7 @@ async def test_only_events_remain_of_a_removed_user(
 
     await api.data(REMOVE, token, id=cashier.id)
     again = await api.post(REMOVE, token, id=cashier.id)
-    created = await api.post(CREATE, token, i=somebody(email=cashier.email))
+    created = await api.post(CREATE, token, i=new_staff(email=cashier.email))
 
     assert (outcome(again), outcome(created)) == ("NotFound", "ok")
     assert await database.fetchval('SELECT count(*) FROM sessions WHERE "userId" = $1', cashier.id) == 0
@@ -471,7 +471,7 @@ async def test_a_mutation_answers_fresh_data_after_an_earlier_one(api: Api, busi
         fragment seats on User { tenant { seats { used } staff { totalCount } } }"""
 
     answer = await api.data(
-        query, business.people["owner"].token, a=somebody(), b=somebody(email="eve@example.com")
+        query, business.people["owner"].token, a=new_staff(), b=new_staff(email="eve@example.com")
     )
 
     assert [answer[name]["tenant"]["seats"][2]["used"] for name in "ab"] == [3, 4]

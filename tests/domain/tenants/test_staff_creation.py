@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from tests.domain.conftest import Clock
-from tests.domain.tenants.business import CREATE, Business, open_business, outcome, somebody
+from tests.domain.tenants.business import CREATE, Business, new_staff, open_business, outcome
 from tests.domain.tenants.invitations import invite, mails_of
 from tests.support import Api, Settings
 
@@ -38,14 +38,14 @@ async def test_where_addresses_are_verified_staff_is_invited(
     taken = business.people["cashier"].email
 
     for email in ("eva@example.com", taken):
-        answer = (await api.data(CREATE, business.people["owner"].token, i=somebody(email=email)))[
+        answer = (await api.data(CREATE, business.people["owner"].token, i=new_staff(email=email)))[
             "createStaff"
         ]
         assert (answer["__typename"], answer["code"]) == ("InvitationRequired", "INVITATION_REQUIRED")
         assert "inviteStaff" in answer["message"]
-    spanish = await api.data(CREATE, business.people["owner"].token, "es", i=somebody())
+    spanish = await api.data(CREATE, business.people["owner"].token, "es", i=new_staff())
     assert "inviteStaff" in spanish["createStaff"]["message"]
-    refused = await api.post(CREATE, business.people["manager"].token, i=somebody("ADMIN"))
+    refused = await api.post(CREATE, business.people["manager"].token, i=new_staff("ADMIN"))
     assert outcome(refused) == "FORBIDDEN"
     assert hashed == []
     assert await database.fetchval("SELECT count(*) FROM mails WHERE template = 'staff_created'") == 0
@@ -55,7 +55,7 @@ async def test_where_addresses_are_verified_staff_is_invited(
 async def test_the_person_hears_of_the_account(
     api: Api, database: asyncpg.Connection, business: Business
 ) -> None:
-    await api.data(CREATE, business.people["owner"].token, i=somebody())
+    await api.data(CREATE, business.people["owner"].token, i=new_staff())
 
     (mail,) = await mails_of(database)
 
@@ -79,21 +79,21 @@ async def test_an_admin_who_tries_addresses_is_stopped_and_hashes_nothing(
     token = business.people["owner"].token
 
     answers: list[dict[str, Any]] = await asyncio.gather(
-        *(api.post(CREATE, token, i=somebody(email=people[number % len(people)])) for number in range(60))
+        *(api.post(CREATE, token, i=new_staff(email=people[number % len(people)])) for number in range(60))
     )
 
     kinds = [outcome(answer) for answer in answers]
     assert (kinds.count("EmailTaken"), kinds.count("RateLimited")) == (30, 30)
     assert hashed == []
     clock.now += 3600
-    assert outcome(await api.post(CREATE, token, i=somebody())) == "ok"
+    assert outcome(await api.post(CREATE, token, i=new_staff())) == "ok"
     assert len(hashed) == 1
 
 
 async def test_problems_of_fields_are_for_those_who_may_create_the_account(
     api: Api, business: Business
 ) -> None:
-    form = somebody("ADMIN", email="x", password="x")
+    form = new_staff("ADMIN", email="x", password="x")
 
     refused = [await api.post(CREATE, business.people[who].token, i=form) for who in ("manager", "cashier")]
     shown = await api.post(CREATE, business.people["admin"].token, i=form)
