@@ -15,14 +15,15 @@ from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import end_sessions, lock_and_end_sessions
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, EmailTaken, Forbidden, InvitationRequired, NotFound
-from api.domain.fields import DocumentId, NoneIfBlank, Password, PersonName, Phone, UserEmail
-from api.domain.forms import Changes, Form
+from api.domain.fields import DocumentId, NoneIfBlank, Password, PersonName, Phone
+from api.domain.forms import Changes
 from api.domain.mails import Template, queue_mail
 from api.domain.pagination import Page, Position, cut
 from api.domain.rate_limits import Subject
 from api.domain.roles import Role
 from api.domain.tenants.locks import lock_tenant
 from api.domain.tenants.seats import check_free_seat, require_free_seat
+from api.domain.tenants.staff_invitations import NewInvitation
 from api.domain.tenants.staff_roles import StaffRole, managed_tenant, require_can_give, require_can_manage
 from api.domain.viewer import Viewer
 from api.settings import get_settings
@@ -85,15 +86,9 @@ _USER_NAMES = [f"u.{column._meta.name}" for column in User._meta.columns if colu
 # Acts
 
 
-class NewStaff(Form):
-    """The account that an admin or a manager creates."""
+class NewStaff(NewInvitation):
+    """The account that an admin or a manager creates, with a password that both know."""
 
-    email: UserEmail
-    first_name: PersonName
-    last_name: PersonName
-    role: StaffRole
-    document_id: NoneIfBlank[DocumentId]
-    phone_number: NoneIfBlank[Phone]
     password: Password
 
 
