@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -23,13 +23,14 @@ T = TypeVar("T")
 db = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
 
 
-def _run(action: Coroutine[Any, Any, T]) -> T:
+def _run(action: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run an action with the role that owns the tables."""
     from api.database.engine import get_engine
 
+    # Before the coroutine is made: Python warns of one that a wrong setting prevents from being awaited.
     engine = get_engine()
     engine.role = engine.roles.owner
-    return asyncio.run(action)
+    return asyncio.run(action())
 
 
 @db.command("status")
@@ -40,7 +41,7 @@ def db_status(json: Json = False) -> None:
     """
     from api.deploy.migrations.status import read_status
 
-    status = _run(read_status())
+    status = _run(read_status)
     if json:
         print_json(status.as_json())
     else:
@@ -67,7 +68,7 @@ def db_verify(json: Json = False) -> None:
     """
     from api.deploy.verify import verify
 
-    verification = _run(verify())
+    verification = _run(verify)
     if json:
         print_json(verification.as_json())
     else:
@@ -96,7 +97,7 @@ def db_squash() -> None:
     """
     from api.deploy.migrations.squash import squash
 
-    written, deleted = _run(squash())
+    written, deleted = _run(squash)
     say(f"wrote migrations/{written.name}, which replaces {len(deleted) + 1} migrations")
     say(f"deleted the other {len(deleted)} files; git restores them: git checkout -- migrations")
 
@@ -109,7 +110,7 @@ def db_contract() -> None:
     """
     from api.deploy.migrations.new_contract import create_contract
 
-    path, columns = _run(create_contract())
+    path, columns = _run(create_contract)
     say(f"wrote migrations/{path.name}, which drops {', '.join(columns)}")
 
 
@@ -126,7 +127,7 @@ def db_adopt(
     """
     from api.deploy.adoption.adopt import adopt
 
-    plan = _run(adopt(dry_run=dry_run))
+    plan = _run(lambda: adopt(dry_run=dry_run))
     if json:
         print_json(plan.as_json())
     else:
@@ -197,7 +198,7 @@ def _run_sql(file: Path, *, json: bool) -> None:
     else:
         with open_file(file) as opened:
             script = _decode(file, opened.read())
-    result = _run(run_sql(script))
+    result = _run(lambda: run_sql(script))
     if json:
         rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
         print_json({"status": result.status, "rows": rows})
@@ -224,7 +225,7 @@ def db_forget(
 
     if not yes:
         raise CommandError("this erases rows permanently; run: gatehouse db forget --yes")
-    erased = _run(erase_retained_data())
+    erased = _run(erase_retained_data)
     if json:
         print_json({"erased": [{"table": table, "rows": rows} for table, rows in erased.items()]})
     else:
@@ -246,7 +247,7 @@ def db_dump(
     from api.deploy.backup.dump import dump
 
     with new_file(file) as output:
-        result = _run(dump(output.buffer))
+        result = _run(lambda: dump(output.buffer))
     for left_out in result.left_out:
         say(f"not in the dump: {left_out}", err=True)
     _print_rows(result.manifest, json=json)
@@ -267,7 +268,7 @@ def db_restore(
     from api.deploy.backup.restore import restore
 
     with open_file(file) as opened:
-        result = _run(restore(opened))
+        result = _run(lambda: restore(opened))
     _print_rows(result.manifest, json=json)
     if result.differences:
         if not json:

@@ -9,10 +9,10 @@ from api.database.embedded import EmbeddedServerError
 class DatabaseUnavailable(CommandError):
     """The database cannot be reached or does not respond in time; the message is one line."""
 
-    def __init__(self, cause: BaseException) -> None:
+    def __init__(self, cause: BaseException, setting: str = "DATABASE_URL") -> None:
         reason = " ".join(f"{type(cause).__name__} {cause}".split())
         super().__init__(
-            f"the database cannot be reached ({reason}); check DATABASE_URL and that the server runs"
+            f"the database cannot be reached ({reason}); check {setting} and that the server runs"
         )
 
 

@@ -155,11 +155,11 @@ class Engine(PostgresEngine):
         try:
             return await self._connect(timeout=self.role.connect_timeout or COMMAND_CONNECT_TIMEOUT)
         except (OSError, asyncpg.exceptions.TargetServerAttributeNotMatched) as error:
-            raise DatabaseUnavailable(error) from error
+            raise DatabaseUnavailable(error, self.role.setting) from error
         except WRONG_ADDRESS as error:
             raise SettingsError(f"{self.role.setting}: {' '.join(str(error).split())}") from None
         except DISCONNECTED as error:
-            raise DatabaseUnavailable(error) from error
+            raise DatabaseUnavailable(error, self.role.setting) from error
 
     async def _connect(self, _dsn: None = None, **options: Any) -> asyncpg.Connection:
         """A connection without named prepared statements if it leads through a pooler.
@@ -194,7 +194,7 @@ class Engine(PostgresEngine):
         try:
             return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except (*DISCONNECTED, *WRONG_ADDRESS) as error:
-            raise DatabaseUnavailable(error) from error
+            raise DatabaseUnavailable(error, self.role.setting) from error
         finally:
             self.waiting -= 1
 

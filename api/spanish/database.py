@@ -1,8 +1,8 @@
 """The errors of settings and of the connection to the database."""
 
 DATABASE = {
-    "the database cannot be reached ({}); check DATABASE_URL and that the server runs": (
-        "no se puede conectar con la base de datos ({}); revise DATABASE_URL y que el servidor esté en marcha"
+    "the database cannot be reached ({}); check {} and that the server runs": (
+        "no se puede conectar con la base de datos ({}); revise {} y que el servidor esté en marcha"
     ),
     "the database lacks a table or a column of this version; run: piccolo migrations forwards all &&"
     " gatehouse db verify": (

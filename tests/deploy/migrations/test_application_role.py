@@ -1,10 +1,14 @@
 """Two roles: one owns the tables and migrates, and the application's only reads and writes rows."""
 
+import asyncio
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -12,7 +16,7 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from tests.deploy.migrations.piccolo_command import run
-from tests.support import Api, GatehouseProcess, registration, run_gatehouse
+from tests.support import ROOT, Api, GatehouseProcess, registration, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -160,8 +164,34 @@ async def test_a_role_that_may_change_tables_all_the_same_is_named(
     assert f"the role {migrated.role} of DATABASE_URL may change tables too" in " ".join(output.split())
 
 
-def test_the_second_address_needs_the_first() -> None:
-    code, output = run_gatehouse("", "keys", "list", MIGRATION_DATABASE_URL="postgresql://x@127.0.0.1/x")
+WRONG = {
+    "without the first": (
+        "",
+        "postgresql://x@127.0.0.1/x",
+        "MIGRATION_DATABASE_URL: must be set with DATABASE_URL",
+    ),
+    "not an address": ("postgresql://x@127.0.0.1:1/x", "x", "MIGRATION_DATABASE_URL: must be like"),
+    "away": ("postgresql://x@127.0.0.1:1/x", "postgresql://x@127.0.0.1:1/x", "check MIGRATION_DATABASE_URL"),
+}
 
-    assert code == 1
-    assert output.startswith("gatehouse: MIGRATION_DATABASE_URL: must be set with DATABASE_URL")
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("command", ["gatehouse db status", "piccolo migrations forwards all"])
+async def test_a_wrong_second_address_is_named_in_one_line(wrong: str, command: str) -> None:
+    """In a new process: Python warns at its end of what was never awaited."""
+    dsn, owner, message = WRONG[wrong]
+    program, *words = command.split()
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [Path(sys.executable).with_name(program), *words],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": dsn, "MIGRATION_DATABASE_URL": owner},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    (line,) = done.stderr.splitlines() if program == "gatehouse" else done.stderr.split("\n")[-2:-1]
+    assert done.returncode == 1
+    assert line.startswith("gatehouse: ")
+    assert message in line
