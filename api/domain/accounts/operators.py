@@ -14,6 +14,7 @@ from api.domain.audit_events.recording import record_event
 from api.domain.errors import EmailTaken, Forbidden
 from api.domain.fields import Password, UserEmail
 from api.domain.forms import Form
+from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
 from api.domain.viewer import Viewer
 from tables import User
@@ -59,7 +60,7 @@ _PROMOTE = f"""
 UPDATE users SET role = '{Role.SUPER_ADMIN.value}', password = {{}}, "isActive" = true, "isOwner" = false,
        "updatedAt" = now()
  WHERE "emailLower" = lower({{}}) AND "tenantId" IS NULL AND role <> '{Role.SUPER_ADMIN.value}'
- RETURNING id, email
+ RETURNING id, email, "firstName"
 """
 
 
@@ -76,6 +77,12 @@ async def _promote(operator: User) -> User:
             SYSTEM_ACTOR,
             subject_id=operator.id,
             detail={"email": operator.email, "promoted": True},
+        )
+        await queue_mail(
+            Template.PASSWORD_CHANGED,
+            to=operator.email,
+            language=SYSTEM_ACTOR.client.language,
+            firstName=promoted[0]["firstName"],
         )
     return operator
 
