@@ -98,6 +98,14 @@ def generate_password() -> str:
     return "-".join(("".join(symbols[:10]), "".join(symbols[10:])))
 
 
+async def count_without_second_factor() -> int:
+    """How many active operators have no second factor."""
+    async with platform_scope():
+        return await User.count().where(
+            User.role == Role.SUPER_ADMIN.value, User.is_active.eq(True), User.second_factor_at.is_null()
+        )
+
+
 async def list_operators() -> list[User]:
     """All operators, in the order in which they were added."""
     async with platform_scope():
