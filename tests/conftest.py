@@ -246,6 +246,7 @@ EMPTIED = (
     "known_devices",
     "authenticator_apps",
     "recovery_codes",
+    "wrong_passwords",
 )
 
 

@@ -1,6 +1,8 @@
-"""What is asked of each new connection: whether a pooler is in between, and whether its role is safe."""
+"""What is asked of a connection: whether a pooler is in between, its role is safe, and it is open."""
 
 from typing import Any
+
+import asyncpg
 
 from api.database.driver_errors import UnsafeRole
 from api.settings import SettingsError
@@ -30,3 +32,11 @@ async def require_safe_role(connection: Any, setting: str) -> None:
             "CREATE ROLE gatehouse LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS; "
             "ALTER DATABASE … OWNER TO gatehouse"
         )
+
+
+def is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        # asyncpg's pool has taken it back, because the server closed it.
+        return False

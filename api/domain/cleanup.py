@@ -6,7 +6,7 @@ from api.domain.beta_keys.expiry import mark_expired
 from api.domain.tenants.deletion import erase_deleted_tenants
 from api.observability.logs import get_logger
 from api.settings import get_settings
-from tables import AuditEvent, KnownDevice, Mail, OneTimeCode, Session, StaffInvitation
+from tables import AuditEvent, KnownDevice, Mail, OneTimeCode, Session, StaffInvitation, WrongPassword
 
 logger = get_logger()
 
@@ -40,6 +40,7 @@ _DELETABLE = (
         "staff_invitations",
         f"\"expiresAt\" <= now() - interval '{EXPIRED_INVITATION_RETENTION}'",
     ),
+    (WrongPassword, "wrong_passwords", "\"lastAt\" <= now() - interval '1 day'"),
     (Mail, "mails", f"\"failedAt\" <= now() - interval '{FAILED_MAIL_RETENTION}'"),
     (
         AuditEvent,

@@ -35,6 +35,11 @@ class Template(Enum):
     """businessName, nit, code, minutes"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
+    NEW_DEVICE = "new_device"
+    """firstName, at: a time in ISO 8601, program, system: of the device or None, address: its IP address or
+    None"""
+    WRONG_PASSWORDS = "wrong_passwords"
+    """firstName, at: a time in ISO 8601, tries: the number that was exceeded"""
     EMAIL_CHANGE_CODE = "email_change_code"
     """firstName, code, minutes"""
     EMAIL_CHANGE_OF_HOLDER = "email_change_of_holder"

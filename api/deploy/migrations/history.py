@@ -9,6 +9,12 @@ from piccolo.apps.migrations.tables import Migration
 
 APP = "gatehouse"
 
+IS_PICCOLOS = """
+EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('migration') AND attname = 'app_name')
+"""
+
+FOREIGN = "the table migration belongs to another system; rename it: ALTER TABLE migration RENAME TO …"
+
 # The IF comes first because even an ALTER TABLE that changes nothing blocks readers.
 ADD_CHECKSUMS = """\
 DO $$ BEGIN

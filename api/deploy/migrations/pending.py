@@ -3,7 +3,7 @@
 from piccolo.apps.migrations.tables import Migration
 
 from api.command_error import CommandError
-from api.deploy.migrations.history import APP
+from api.deploy.migrations.history import APP, FOREIGN, IS_PICCOLOS
 from api.deploy.paths import MIGRATIONS
 
 
@@ -26,12 +26,7 @@ def _id(name: str) -> str:
     return f"{date.replace('_', '-')}T{time.replace('_', ':')}"
 
 
-_TABLE = """
-SELECT to_regclass('migration') IS NOT NULL AS exists,
-       EXISTS (
-           SELECT FROM pg_attribute WHERE attrelid = to_regclass('migration') AND attname = 'app_name'
-       ) AS is_piccolos
-"""
+_TABLE = f"SELECT to_regclass('migration') IS NOT NULL AS exists, {IS_PICCOLOS} AS is_piccolos"
 
 
 async def applied_ids() -> list[str]:
@@ -40,7 +35,5 @@ async def applied_ids() -> list[str]:
     if not table["exists"]:
         return []
     if not table["is_piccolos"]:
-        raise CommandError(
-            "the table migration belongs to another system; rename it: ALTER TABLE migration RENAME TO …"
-        )
+        raise CommandError(FOREIGN)
     return await Migration.get_migrations_which_ran(app_name=APP)

@@ -114,6 +114,7 @@ def script(parts: Sequence[Part], *, backwards: bool) -> str:
         [
             _head(ids, backwards=backwards),
             _TAKE_LOCK,
+            _REFUSE_FOREIGN,
             _transaction(history.create_table(), history.ADD_CHECKSUMS),
             *(
                 [_refuse_later_applied(ids), _require_old_values(ids), _rehearse(ids), CREATE_SCHEMA]
@@ -161,6 +162,15 @@ BEGIN
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         RAISE WARNING '% is a superuser, and will own the tables; the application''s role should own them',
             current_user;
+    END IF;
+END $$;"""
+
+
+# IF NOT EXISTS would skip the table of another system, and ADD_CHECKSUMS would change it.
+_REFUSE_FOREIGN = f"""\
+DO $$ BEGIN
+    IF to_regclass('migration') IS NOT NULL AND NOT ({history.IS_PICCOLOS.strip()}) THEN
+        RAISE EXCEPTION USING ERRCODE = '{REFUSED}', MESSAGE = {literal(history.FOREIGN)};
     END IF;
 END $$;"""
 

@@ -86,7 +86,7 @@ RARE = [
     "gatehouse smoke URL",
 ]
 PSQL, RESTORE = "gatehouse db sql | psql", "gatehouse db restore DUMP"
-RARELY_WRITING = [RESTORE]
+RARELY_WRITING = [PSQL, RESTORE]
 RARE_STATES = (
     "an empty database",
     "users only",

@@ -309,6 +309,22 @@ async def test_a_database_of_the_old_system_is_refused(
     assert await connection.fetchval("SELECT count(*) FROM migration") == 0
 
 
+async def test_a_table_of_another_system_is_not_changed(
+    empty_database: str, connection: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await connection.execute("CREATE TABLE migration (id int PRIMARY KEY, name text)")
+
+    code, output = await psql(empty_database, script(), tmp_path)
+
+    assert code == 3
+    assert "rename it: ALTER TABLE migration RENAME TO …" in output
+    columns = await connection.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'migration'::regclass AND attnum > 0"
+    )
+    assert [name for (name,) in columns] == ["id", "name"]
+    assert await connection.fetchval("SELECT to_regclass('users')") is None
+
+
 async def test_the_lock_is_given_back_in_a_session_that_goes_on(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
