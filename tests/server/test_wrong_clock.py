@@ -59,8 +59,13 @@ async def test_codes_keys_and_sessions_do_not_depend_on_the_clock_of_the_machine
 
 async def _mailed_code(outbox: Path) -> str:
     async with asyncio.timeout(20):
-        while True:
-            for file in outbox.glob("*.eml") if outbox.exists() else ():
-                if found := re.search(r"(?m)^\s*(\d{6})\s*$", file.read_text()):
-                    return found[1]
+        while (code := _find_code(outbox)) is None:
             await asyncio.sleep(0.1)
+    return code
+
+
+def _find_code(outbox: Path) -> str | None:
+    for file in outbox.glob("*.eml") if outbox.exists() else ():
+        if found := re.search(r"(?m)^\s*(\d{6})\s*$", file.read_text()):
+            return found[1]
+    return None
