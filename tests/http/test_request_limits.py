@@ -39,8 +39,12 @@ async def test_a_late_request_is_cancelled_and_rolled_back(
     await lock.start()
     await database.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
     try:
-        response = await hurried.http.post(path, json=_posts(path, form), headers={"accept-language": "es"})
-        waiting = await _registering(database)
+        posted = hurried.http.post(path, json=_posts(path, form), headers={"accept-language": "es"})
+        request = asyncio.create_task(posted)
+        waiting = False
+        while not (waiting or request.done()):
+            waiting = await _registering(database)
+        response = await request
     finally:
         await lock.rollback()
 
