@@ -21,6 +21,7 @@ from api import typed_text
 from api.command_error import CommandError
 from api.setting_types import (
     CollectorUrl,
+    Contacts,
     DatabaseUrl,
     EncryptionKeys,
     HeaderNames,
@@ -82,6 +83,9 @@ class Settings(BaseSettings):
     """The number of server processes. With more than one, set `RATE_LIMIT_STORAGE` too."""
     public_url: PublicUrl | None = None
     """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives."""
+    security_contact: Contacts = ()
+    """Where to report a vulnerability, the best way first, for `/.well-known/security.txt` (RFC 9116). Unset,
+    there is no such file."""
     trusted_proxies: Networks = None
     """The reverse proxies in front of the server. `X-Forwarded-For` gives the client's address only if it
     comes from one of them. Unset, the header is ignored: all clients behind a proxy count as one address.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiosmtplib
 
+from api.database.private_folder import create_outbox
 from api.domain.mails import ClaimedMail
 from api.mail.smtp_connections import SmtpConnections
 from api.settings import Settings
@@ -46,7 +47,7 @@ async def deliver(
 
 def _write(mail: ClaimedMail, message: EmailMessage, outbox: Path) -> None:
     """One file for each mail, named after its creation time and its id, so a retry replaces it."""
-    outbox.mkdir(parents=True, exist_ok=True)
+    create_outbox(outbox)
     path = outbox / f"{mail.created_at:%Y-%m-%dT%H-%M-%S}-{mail.id}.eml"
     unfinished = path.with_suffix(".part")
     # Only its owner may read the file, because it may contain a one-time code.
