@@ -81,7 +81,8 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """The number of server processes. With more than one, set `RATE_LIMIT_STORAGE` too."""
     public_url: PublicUrl | None = None
-    """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives."""
+    """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives.
+    Passkeys are bound to its host: after a change, users set up new ones."""
     trusted_proxies: Networks = None
     """The reverse proxies in front of the server. `X-Forwarded-For` gives the client's address only if it
     comes from one of them. Unset, the header is ignored: all clients behind a proxy count as one address.

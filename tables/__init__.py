@@ -10,6 +10,7 @@ from tables.beta_key import BetaKey
 from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.one_time_code import OneTimeCode
+from tables.passkey import Passkey
 from tables.recovery_code import RecoveryCode
 from tables.server_process import ServerProcess
 from tables.session import Session
@@ -25,6 +26,7 @@ __all__ = [
     "KnownDevice",
     "Mail",
     "OneTimeCode",
+    "Passkey",
     "RecoveryCode",
     "ServerProcess",
     "Session",

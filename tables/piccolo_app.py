@@ -9,6 +9,7 @@ from tables import (
     KnownDevice,
     Mail,
     OneTimeCode,
+    Passkey,
     RecoveryCode,
     ServerProcess,
     Session,
@@ -36,5 +37,6 @@ APP_CONFIG = AppConfig(
         RecoveryCode,
         StaffInvitation,
         WrongPassword,
+        Passkey,
     ],
 )

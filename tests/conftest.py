@@ -247,6 +247,7 @@ EMPTIED = (
     "authenticator_apps",
     "recovery_codes",
     "wrong_passwords",
+    "passkeys",
 )
 
 
