@@ -114,6 +114,7 @@ class GraphQLView:
         context = self._get_context(scope)
         media_type = choose_media_type(accept)
         extra_headers: Headers = ()
+        parameters: Parameters | None = None
         try:
             if media_type is None:
                 raise not_acceptable(accept)
@@ -125,7 +126,7 @@ class GraphQLView:
             return
         except TimeoutError:
             # Raised by the deadline: a TimeoutError of a resolver is an error of its field.
-            error = RequestTimeout(self._deadlines.seconds)
+            error = RequestTimeout(self._deadlines.seconds, is_incomplete=parameters is None)
             status, body = error.status, self._format_request_errors(context, [error])
         except HttpError as error:
             status, extra_headers = error.status, error.headers
