@@ -15,13 +15,13 @@ import strawberry
 from graphql import GraphQLError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
-from strawberry.http.ides import get_graphql_ide_html
 
 from api.execution.document_limits import DocumentLimits
 from api.execution.input_errors import name_null
 from api.execution.places import shorten_message
 from api.http.body import Headers, HttpError, read_body, refuse_compression, require_json
 from api.http.deadlines import Deadlines
+from api.http.graphiql import graphiql_page
 from api.http.graphql_errors import (
     PersistedQueryError,
     RequestError,
@@ -91,7 +91,7 @@ class GraphQLView:
         )
         self._get_context = get_context
         self._on_errors = on_errors
-        self._graphiql = get_graphql_ide_html("graphiql").encode() if graphiql else None
+        self._graphiql = graphiql_page() if graphiql else None
         self._max_body_bytes = max_body_bytes
         self._deadlines = Deadlines(max_seconds)
 
@@ -104,7 +104,8 @@ class GraphQLView:
             and accepts_html(accept)
             and not has_request(scope["query_string"])
         ):
-            await _send(send, 200, HTML, self._graphiql)
+            page, page_headers = self._graphiql
+            await _send(send, 200, HTML, page, page_headers)
             return
 
         if scope["method"] == "OPTIONS":

@@ -18,6 +18,7 @@ from api.http.limits import (
     MAX_HEAD_BYTES,
     MAX_HEAD_SECONDS,
 )
+from api.http.response_headers import SECURITY_HEADERS
 from api.observability.logs import get_logger
 
 logger = get_logger()
@@ -276,10 +277,15 @@ class _Refusal(Exception):
         super().__init__(text)
         self.status = status
         body = text.encode()
-        self.response = (
-            b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%b" % (status, HTTPStatus(status).phrase.encode(), len(body), body)
-        )
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *SECURITY_HEADERS,
+        ]
+        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        phrase = HTTPStatus(status).phrase.encode()
+        self.response = b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, phrase, lines, body)
 
 
 def _head_too_large() -> _Refusal:

@@ -3,10 +3,12 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
+from api.database.statement_chain import StatementChain
 from api.domain import session_lifetimes
 from api.domain.accounts.devices import agent_of, device_of, network_of
 from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
@@ -115,6 +117,17 @@ async def _insert_after_sign_in(user: User, tenant: Tenant | None, client: Clien
     return opened
 
 
+def add_session(chain: StatementChain, user: User, client: Client, source: str) -> str:
+    """Add a session to a chain, after the statement named `source`, as `session`; returns the token."""
+    token = secrets.token_urlsafe(32)
+    device = f"{_INSERT_DEVICE} SELECT {{}}, {{}}, {{}} FROM {source} {_SEEN_AGAIN}"
+    chain.add("device", device, [user.id, network_of(client), agent_of(client)])
+    session = f"{_INSERT_SESSION} SELECT {{}}, {{}}, now() + {{}}::interval, {{}}, {{}} FROM {source}"
+    values = _session_values(user, client, token)
+    chain.add("session", f'{session} RETURNING "createdAt", "expiresAt"', values)
+    return token
+
+
 async def insert_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
     """Insert a session in the open transaction. The caller records the act that opens it."""
     opened, _ = await _insert(user, tenant, client)
@@ -134,27 +147,33 @@ async def _insert(user: User, tenant: Tenant | None, client: Client) -> tuple[Op
         user.id,
         network,
         agent,
-        user.id,
-        token_digest(token),
-        session_lifetimes.lifetime(user.role),
-        client.user_agent,
-        client.ip_address,
+        *_session_values(user, client, token),
     )
     opened = OpenedSession(token, row["createdAt"], row["expiresAt"], user, tenant)
     return opened, row["isNewDevice"]
 
 
+def _session_values(user: User, client: Client, token: str) -> list[Any]:
+    lifetime = session_lifetimes.lifetime(user.role)
+    return [user.id, token_digest(token), lifetime, client.user_agent, client.ip_address]
+
+
+_INSERT_DEVICE = 'INSERT INTO known_devices ("userId", network, agent)'
+
+_SEEN_AGAIN = 'ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now()'
+
+_INSERT_SESSION = 'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
+
 # Of concurrent sign-ins from one device, one inserts it, and its row has no xmax. Without an earlier device,
 # `are_known` is null: the first sign-in of an account is no news to its user.
-_INSERT = """
+_INSERT = f"""
 WITH earlier AS (
-    SELECT bool_or(network = {}) AND bool_or(agent = {}) AS are_known FROM known_devices WHERE "userId" = {}
+    SELECT bool_or(network = {{}}) AND bool_or(agent = {{}}) AS are_known
+      FROM known_devices WHERE "userId" = {{}}
 ), device AS (
-    INSERT INTO known_devices ("userId", network, agent) VALUES ({}, {}, {})
-    ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now() RETURNING xmax = 0 AS is_new
+    {_INSERT_DEVICE} VALUES ({{}}, {{}}, {{}}) {_SEEN_AGAIN} RETURNING xmax = 0 AS is_new
 )
-INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")
-VALUES ({}, {}, now() + {}::interval, {}, {})
+{_INSERT_SESSION} VALUES ({{}}, {{}}, now() + {{}}::interval, {{}}, {{}})
 RETURNING "createdAt", "expiresAt",
           (SELECT is_new AND are_known IS FALSE FROM device, earlier) AS "isNewDevice"
 """
