@@ -29,8 +29,8 @@ FIELD_CODES = {
     "WEB_ADDRESS": "the name contains a web or an email address.",
     "INVALID_EMAIL": "not an email address.",
     "AMBIGUOUS_EMAIL": "an email address that can be mistaken for another: its local part mixes scripts, "
-    "or has letters outside ASCII in upper case or in another width; or it has only letters of another script "
-    "that look like Latin ones.",
+    "or has letters outside ASCII in upper case or in another width; or it has only letters of another "
+    "script that look like Latin ones.",
     "SAME_EMAIL": "the new email address is the current one.",
     "INVALID_PHONE": "not a phone number.",
     "INVALID_TAX_ID": "not a tax id of the country of this deployment.",
