@@ -155,6 +155,18 @@ def _read_origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _read_contacts(value: str) -> tuple[str, ...]:
+    """URIs, which RFC 9116 wants: an email address becomes `mailto:…`."""
+    contacts = tuple(
+        f"mailto:{text}" if re.fullmatch(r"[^\s@:/]+@[^\s@:/]+", text) else text for text in _split(value)
+    )
+    if not all(
+        re.fullmatch(r"(mailto:[!-~]+@[!-~]+|https://[!-~]+|tel:\+[\d-]+)", text) for text in contacts
+    ):
+        raise ValueError
+    return contacts
+
+
 def _read_header_names(value: str) -> tuple[str, ...]:
     names = tuple(name.lower() for name in _split(value))
     if not all(re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name) for name in names):
@@ -235,6 +247,14 @@ Origins = Annotated[
     Format(
         "origins, separated by commas, like `https://shop.example.com,http://localhost:3000`; or `*`",
         _read_origins,
+    ),
+]
+Contacts = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    Format(
+        "addresses in ASCII, separated by commas, like `security@example.com,https://example.com/report`",
+        _read_contacts,
     ),
 ]
 HeaderNames = Annotated[

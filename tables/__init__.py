@@ -9,6 +9,7 @@ from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
 from tables.known_device import KnownDevice
 from tables.mail import Mail
+from tables.mail_delay import MailDelay
 from tables.one_time_code import OneTimeCode
 from tables.passkey import Passkey
 from tables.recovery_code import RecoveryCode
@@ -25,6 +26,7 @@ __all__ = [
     "BetaKey",
     "KnownDevice",
     "Mail",
+    "MailDelay",
     "OneTimeCode",
     "Passkey",
     "RecoveryCode",

@@ -35,6 +35,7 @@ from api.database.postgres_programs import (
     run_program,
     system_user,
 )
+from api.database.private_folder import create_home
 
 APPLICATION = "gatehouse"
 """The application's role, and its database."""
@@ -80,7 +81,7 @@ class EmbeddedServer:
         """
         try:
             programs_folder()  # An image has neither the programs nor a folder that can be written.
-            self.home.mkdir(parents=True, exist_ok=True)
+            create_home(self.home)
             with self._turn():
                 if self._users_lock is None:
                     self._users_lock = lock_file(self.home / "users.lock", fcntl.LOCK_SH)
