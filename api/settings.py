@@ -19,13 +19,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api import typed_text
 from api.command_error import CommandError
+from api.setting_formats import Heading, format_of
 from api.setting_types import (
     CollectorUrl,
     Contacts,
     DatabaseUrl,
     EncryptionKeys,
     HeaderNames,
-    Heading,
     Hosts,
     MetricsToken,
     Networks,
@@ -40,7 +40,6 @@ from api.setting_types import (
     SmtpUrl,
     TaxIdCountry,
     TimeZoneName,
-    format_of,
     read_addresses,
 )
 
