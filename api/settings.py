@@ -167,6 +167,8 @@ class Settings(BaseSettings):
     except to this machine. Unset, mails wait in the database, or are files in `GATEHOUSE_HOME/outbox`."""
     mail_from: Annotated[Sender | None, Field(validate_default=True)] = None
     """The sender of all mails. Required with `SMTP_URL`."""
+    mail_concurrency: Annotated[int, Field(ge=1, le=100)] = 10
+    """How many mails each worker sends at once, over as many connections to the mail server."""
     register_url: PageUrl | None = None
     """The page where a business registers. Invitations link to it, with `?key=` and the beta key. Unset,
     invitations have no link."""

@@ -9,6 +9,7 @@ from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
 from tables.known_device import KnownDevice
 from tables.mail import Mail
+from tables.mail_delay import MailDelay
 from tables.one_time_code import OneTimeCode
 from tables.recovery_code import RecoveryCode
 from tables.server_process import ServerProcess
@@ -24,6 +25,7 @@ __all__ = [
     "BetaKey",
     "KnownDevice",
     "Mail",
+    "MailDelay",
     "OneTimeCode",
     "RecoveryCode",
     "ServerProcess",

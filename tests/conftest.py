@@ -242,6 +242,7 @@ EMPTIED = (
     "sessions",
     "audit_events",
     "mails",
+    "mail_delays",
     "one_time_codes",
     "known_devices",
     "authenticator_apps",
