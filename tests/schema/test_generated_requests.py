@@ -13,9 +13,10 @@ import pytest
 from graphql import get_introspection_query, graphql_sync
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 
+from api.domain.accounts.passwords import hash_password
 from api.schema.schema import schema
 from tests.schema.root_fields import root_fields
-from tests.support import GatehouseProcess, hire
+from tests.support import PASSWORD, GatehouseProcess, hire
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +44,8 @@ async def test_requests_that_schemathesis_generates_are_answered(
     operations = [result.ok() for result in _generated().get_all_operations()]
     names = [operation.label.partition(".")[2] for operation in operations]
     assert sorted(names) == sorted(root_fields())
-    tokens = {name: (await hire(database, None, "SUPER_ADMIN")).token for name in names}
+    hashed = await hash_password(PASSWORD)
+    tokens = {name: (await hire(database, None, "SUPER_ADMIN", password=hashed)).token for name in names}
     before = serving.log.read_text()
     tally: Counter[str] = Counter()
     with httpx.Client(base_url=serving.url, timeout=30) as http:
