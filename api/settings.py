@@ -19,13 +19,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api import typed_text
 from api.command_error import CommandError
+from api.setting_formats import Heading, format_of
 from api.setting_types import (
     CollectorUrl,
     Contacts,
     DatabaseUrl,
     EncryptionKeys,
     HeaderNames,
-    Heading,
     Hosts,
     MetricsToken,
     Networks,
@@ -40,7 +40,6 @@ from api.setting_types import (
     SmtpUrl,
     TaxIdCountry,
     TimeZoneName,
-    format_of,
     read_addresses,
 )
 
@@ -82,7 +81,8 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """The number of server processes. With more than one, set `RATE_LIMIT_STORAGE` too."""
     public_url: PublicUrl | None = None
-    """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives."""
+    """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives.
+    Passkeys are bound to its host: after a change, users set up new ones."""
     security_contact: Contacts = ()
     """Where to report a vulnerability, the best way first, for `/.well-known/security.txt` (RFC 9116). Unset,
     there is no such file."""

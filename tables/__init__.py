@@ -11,6 +11,7 @@ from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.mail_delay import MailDelay
 from tables.one_time_code import OneTimeCode
+from tables.passkey import Passkey
 from tables.recovery_code import RecoveryCode
 from tables.server_process import ServerProcess
 from tables.session import Session
@@ -27,6 +28,7 @@ __all__ = [
     "Mail",
     "MailDelay",
     "OneTimeCode",
+    "Passkey",
     "RecoveryCode",
     "ServerProcess",
     "Session",

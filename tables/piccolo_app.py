@@ -10,6 +10,7 @@ from tables import (
     Mail,
     MailDelay,
     OneTimeCode,
+    Passkey,
     RecoveryCode,
     ServerProcess,
     Session,
@@ -38,5 +39,6 @@ APP_CONFIG = AppConfig(
         RecoveryCode,
         StaffInvitation,
         WrongPassword,
+        Passkey,
     ],
 )

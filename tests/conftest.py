@@ -248,6 +248,7 @@ EMPTIED = (
     "authenticator_apps",
     "recovery_codes",
     "wrong_passwords",
+    "passkeys",
 )
 
 

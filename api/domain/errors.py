@@ -137,15 +137,33 @@ class ExpiredChallenge(WrongCode):
         return f"{self.code}.CHALLENGE"
 
 
+class WrongPasskey(WrongCode):
+    """The response of a passkey is not valid, or does not answer an open challenge of its user."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.PASSKEY"
+
+
+class PasskeysUnavailable(DomainError):
+    """`PUBLIC_URL`, to which passkeys are bound, is unset, or an address for which browsers make none."""
+
+    code = "PASSKEYS_UNAVAILABLE"
+
+
 class SecondFactorRequired(DomainError):
-    """The password is right, and the second factor is still to be verified for the challenge."""
+    """The password is right, and the second factor is still to be verified for the challenge.
+
+    `passkey_options` are JSON for a passkey of the user; None without one.
+    """
 
     code = "SECOND_FACTOR_REQUIRED"
 
-    def __init__(self, challenge: str, expires_at: datetime) -> None:
+    def __init__(self, challenge: str, expires_at: datetime, passkey_options: str | None) -> None:
         super().__init__()
         self.challenge = challenge
         self.expires_at = expires_at
+        self.passkey_options = passkey_options
 
 
 class StepUpRequired(DomainError):

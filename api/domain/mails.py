@@ -51,6 +51,8 @@ class Template(Enum):
     """firstName"""
     SECOND_FACTOR_OFF = "second_factor_off"
     """firstName"""
+    PASSKEYS_CHANGED = "passkeys_changed"
+    """firstName"""
     STAFF_INVITATION = "staff_invitation"
     """firstName, businessName, inviterName, code, expiresAt: a time in ISO 8601, link: the page that accepts
     it or None"""

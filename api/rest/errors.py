@@ -38,6 +38,7 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.NitTaken: HTTPStatus.CONFLICT,
     errors.NoSeat: HTTPStatus.CONFLICT,
     errors.InvitationRequired: HTTPStatus.CONFLICT,
+    errors.PasskeysUnavailable: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
 }

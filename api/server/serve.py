@@ -142,7 +142,7 @@ def _warn_about_unset(settings: Settings) -> None:
         "TRUSTED_PROXIES": (settings.trusted_proxies, "all clients behind a proxy share the limits of one"),
         "SMTP_URL": (settings.smtp_url, mails),
         "MAIL_FROM": (settings.mail_from, None),
-        "PUBLIC_URL": (settings.public_url, None),
+        "PUBLIC_URL": (settings.public_url, "users cannot set up passkeys"),
     }
     unset = [name for name, (value, _) in consequences.items() if value is None]
     if unset:

@@ -29,6 +29,7 @@ PLATFORM_ONLY = [
     "authenticator_apps",
     "recovery_codes",
     "wrong_passwords",
+    "passkeys",
 ]
 """Mails contain codes, and the third table their digests; the next two show hosts and where people are; the
 last one shows which addresses are tried; the others are second factors. No tenant may read them."""
@@ -40,6 +41,9 @@ _OWNER = """(SELECT id FROM users WHERE "tenantId" = $1 UNION ALL SELECT $1 LIMI
 
 SECOND_FACTORS = {
     "authenticator_apps": f"""INSERT INTO authenticator_apps ("userId", secret) VALUES ({_OWNER}, 'x')""",
+    "passkeys": f"""INSERT INTO passkeys
+        ("userId", "relyingParty", "credentialId", "publicKey", "signCount", name)
+        VALUES ({_OWNER}, 'x', gen_random_uuid()::text::bytea, 'x', 0, 'x')""",
     "recovery_codes": f"""INSERT INTO recovery_codes ("userId", "codeDigest") VALUES ({_OWNER}, 'x')""",
 }
 

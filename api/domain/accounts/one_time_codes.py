@@ -40,6 +40,10 @@ class Purpose(Enum):
 
     EMAIL_CHANGE = "EMAIL_CHANGE"
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
+    PASSKEY_CONFIRMATION = "PASSKEY_CONFIRMATION"
+    """Not mailed: the challenge that a passkey signs to confirm who its user is."""
+    PASSKEY_REGISTRATION = "PASSKEY_REGISTRATION"
+    """Not mailed: the challenge that a new passkey is made for."""
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
     SECOND_FACTOR = "SECOND_FACTOR"
     """Not mailed: the challenge of a sign-in that waits for the second factor."""
