@@ -249,6 +249,8 @@ EMPTIED = (
     "recovery_codes",
     "wrong_passwords",
     "passkeys",
+    "beta_key_words",
+    "tenant_words",
 )
 
 
