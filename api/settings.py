@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     """The port where the server listens."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """The number of server processes. With more than one, set `RATE_LIMIT_STORAGE` too."""
+    max_queue_seconds: Annotated[float, Field(ge=0.1, le=25)] = 3
+    """How long a request may wait for its password to be hashed. One that would wait longer is refused at
+    once, with the code `OVERLOADED` and `Retry-After`."""
     public_url: PublicUrl | None = None
     """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives."""
     trusted_proxies: Networks = None
