@@ -25,7 +25,7 @@ from api.http.cors import cors
 from api.http.graphql_view import GraphQLView
 from api.http.limits import MAX_REQUEST_SECONDS
 from api.http.metrics_port import metrics_port, metrics_routes
-from api.http.request_ids import RequestIds
+from api.http.response_headers import ResponseHeaders
 from api.http.trailing_slashes import TrailingSlashes
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
@@ -71,7 +71,7 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
         *cors(),
         *metrics_port(),
         Middleware(TrailingSlashes),
-        Middleware(RequestIds),
+        Middleware(ResponseHeaders),
     ):
         app = middleware.cls(app, *middleware.args, **middleware.kwargs)
     return app

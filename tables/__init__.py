@@ -16,6 +16,7 @@ from tables.session import Session
 from tables.staff_invitation import StaffInvitation
 from tables.tenant import Tenant
 from tables.user import User
+from tables.wrong_password import WrongPassword
 
 __all__ = [
     "AuditEvent",
@@ -30,4 +31,5 @@ __all__ = [
     "StaffInvitation",
     "Tenant",
     "User",
+    "WrongPassword",
 ]

@@ -15,6 +15,7 @@ from tables import (
     StaffInvitation,
     Tenant,
     User,
+    WrongPassword,
 )
 
 APP_CONFIG = AppConfig(
@@ -34,5 +35,6 @@ APP_CONFIG = AppConfig(
         AuthenticatorApp,
         RecoveryCode,
         StaffInvitation,
+        WrongPassword,
     ],
 )

@@ -1,7 +1,10 @@
-"""What is asked of each new connection: whether a pooler is in between, and whether its role is safe."""
+"""What is asked of a connection: whether a pooler is in between, its role is safe, and it is open."""
 
 from typing import Any
 
+import asyncpg
+
+from api.database.clock import set_clock
 from api.database.driver_errors import UnsafeRole
 from api.settings import SettingsError
 
@@ -16,12 +19,14 @@ async def is_direct(connection: Any) -> bool:
 async def require_safe_role(connection: Any, setting: str) -> None:
     """Raise `UnsafeRole` or `SettingsError`; `setting` has the address of the database.
 
-    Each new connection is checked: the database may start later.
+    Each new connection is checked: the database may start later. The same query reads the clock.
     """
     role = await connection.fetchrow(
-        "SELECT rolname, rolsuper, rolbypassrls, current_setting('server_encoding') AS encoding"
+        "SELECT rolname, rolsuper, rolbypassrls, current_setting('server_encoding') AS encoding,"
+        " clock_timestamp() AS now"
         " FROM pg_roles WHERE rolname = current_user"
     )
+    set_clock(role["now"])
     if role["encoding"] != "UTF8":
         raise SettingsError(f"{setting}: the database is in {role['encoding']}; make one in UTF8")
     if role["rolsuper"] or role["rolbypassrls"]:
@@ -30,3 +35,11 @@ async def require_safe_role(connection: Any, setting: str) -> None:
             "CREATE ROLE gatehouse LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS; "
             "ALTER DATABASE … OWNER TO gatehouse"
         )
+
+
+def is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        # asyncpg's pool has taken it back, because the server closed it.
+        return False

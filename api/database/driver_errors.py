@@ -31,11 +31,15 @@ DISCONNECTED = (
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.CrashShutdownError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
     asyncpg.exceptions.InvalidAuthorizationSpecificationError,
     asyncpg.exceptions.InvalidCatalogNameError,
     asyncpg.exceptions.InsufficientResourcesError,
 )
 """Raised when the database is unavailable, as opposed to one that rejects a statement."""
+
+TIMED_OUT = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+"""Raised when PostgreSQL ends a statement, for example one that waits for a locked table."""
 
 UNUSABLE_CONNECTION = (*DISCONNECTED, asyncpg.ReadOnlySQLTransactionError)
 """After these a connection is not used again: after a failover, one to the old primary takes no writes."""

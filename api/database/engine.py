@@ -1,4 +1,4 @@
-"""Piccolo's PostgreSQL engine with timeouts. It also starts the embedded server."""
+"""Piccolo's PostgreSQL engine: the role, the pool, the embedded server."""
 
 import asyncio
 import logging
@@ -11,7 +11,9 @@ import asyncpg
 from asyncpg.connection import LoggedQuery
 from piccolo.engine.postgres import PostgresEngine
 
-from api.database.connection_checks import is_direct, require_safe_role
+from api.database.bulkheads import Work, working
+from api.database.connection_checks import is_direct, is_open, require_safe_role
+from api.database.connection_pool import LIMIT_TRANSACTION, ConnectionPool, limit_session
 from api.database.driver_errors import DISCONNECTED, UNUSABLE_CONNECTION, WRONG_ADDRESS, DatabaseUnavailable
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import EmbeddedServerError, programs_folder
@@ -21,12 +23,6 @@ from api.database.transaction import Transaction
 from api.settings import Settings, SettingsError, get_settings
 
 logger = logging.getLogger(__name__)
-
-ACQUIRE_TIMEOUT = 1.5
-"""Seconds that a request waits for a connection of the pool, which may have to be opened."""
-
-STATEMENT_TIMEOUT = 2.5
-"""Seconds that a request waits for one statement. If the database hangs, it waits four in all."""
 
 COMMAND_CONNECT_TIMEOUT = 10
 """Seconds that a command waits for its connection; its statements have no timeout."""
@@ -46,7 +42,6 @@ class Engine(PostgresEngine):
         "on_query",
         "role",
         "roles",
-        "waiting",
     )
 
     def __init__(self, roles: Roles, *, embedded: EmbeddedServer | None, pool_size: int) -> None:
@@ -59,8 +54,6 @@ class Engine(PostgresEngine):
         """The connections to use again; None if each is closed after its use."""
         self.creates_embedded = False
         """Whether to create the embedded server. A command that only reads would read an empty database."""
-        self.waiting = 0
-        """How many callers wait for a connection of the pool."""
         self.on_query: Callable[[LoggedQuery], None] | None = None
         """Called after each statement on a connection of the pool."""
         super().__init__(config=roles.application.arguments)
@@ -78,28 +71,32 @@ class Engine(PostgresEngine):
         finally:
             self.role, self._idle = previous, idle
 
-    async def start_connection_pool(self, **kwargs: Any) -> None:
-        """Create the pool. It connects on first use, so the server can start while the database is down.
-
-        Its connections are not reset on release, which saves a round trip: scopes end with the transaction.
-        """
+    async def start_connection_pool(self, **_options: Any) -> None:
+        """Create the `ConnectionPool`."""
         await self._start_embedded()
-        self.pool = await asyncpg.create_pool(
-            connect=self._connect,
-            min_size=0,
-            max_size=self._pool_size,
-            timeout=min(ACQUIRE_TIMEOUT, self.role.connect_timeout or ACQUIRE_TIMEOUT),
-            command_timeout=STATEMENT_TIMEOUT,
-            init=self._prepare_connection,
-            reset=_skip_reset,
-            **kwargs,
+        pool: Any = await ConnectionPool.create(
+            self._pool_size, self._connect, self._prepare_connection, self.role.connect_timeout
         )
+        # Piccolo closes it as it would close its own.
+        self.pool = pool
 
     async def _prepare_connection(self, connection: asyncpg.Connection) -> None:
         await require_safe_role(connection, self.role.setting)
         await read_every_timestamp(connection)
+        if not self._uses_pooler:
+            await limit_session(connection)
         if self.on_query is not None:
             connection.add_query_logger(self.on_query)
+
+    @property
+    def begin(self) -> str:
+        """The statements that begin a transaction."""
+        return f"BEGIN; {LIMIT_TRANSACTION}" if self.pool is not None and self._uses_pooler else "BEGIN"
+
+    @property
+    def _uses_pooler(self) -> bool:
+        """As far as the connections so far have shown."""
+        return self.role.arguments.get("statement_cache_size") == 0
 
     async def check_role(self) -> None:
         """Raise `UnsafeRole` if row security does not apply to the role."""
@@ -184,49 +181,59 @@ class Engine(PostgresEngine):
         arguments["statement_cache_size"] = options["statement_cache_size"] = 0
         return await asyncpg.connect(**options)
 
-    async def acquire(self) -> Any:
+    async def acquire(self, work: Work = Work.WRITE) -> Any:
         """A connection of the pool, or a new one if there is no pool. Raises `DatabaseUnavailable`."""
         if self.pool is None:
             connection = await self._open()
             await read_every_timestamp(connection)
             return connection
-        self.waiting += 1
         try:
-            return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT)
+            return await self._shared_pool.acquire(work)
         except (*DISCONNECTED, *WRONG_ADDRESS) as error:
             raise DatabaseUnavailable(error, self.role.setting) from error
-        finally:
-            self.waiting -= 1
+
+    @property
+    def _shared_pool(self) -> ConnectionPool:
+        pool: Any = self.pool
+        return pool
 
     async def release(self, connection: Any) -> None:
         if self.pool is None:
             await self._close(connection)
         else:
-            await self.pool.release(connection)
+            await self._shared_pool.release(connection)
+
+    def abandon(self, connection: Any, error: BaseException) -> None:
+        """End the use of a connection whose statement may still run, or which is lost, after `error`.
+
+        Raises `DatabaseUnavailable` for an `InterfaceError` of a lost connection. On a connection that is
+        open, such an error means a fault in this project.
+        """
+        is_lost = isinstance(error, asyncpg.InterfaceError) and not is_open(connection)
+        if self.pool is None:
+            connection.terminate()
+        else:
+            self._shared_pool.abandon(connection)
+        if is_lost:
+            raise DatabaseUnavailable(error, self.role.setting) from error
 
     async def _run_in_pool(self, query: str, args: Any = None) -> Any:
         return await self.fetch(query, *(args or ()))
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """The rows of one statement, in a transaction of its own."""
-        connection = await self.acquire()
-        try:
+        async with self._used_once() as connection:
             return await connection.fetch(query, *values)
-        except (asyncio.CancelledError, *UNUSABLE_CONNECTION):
-            # On release, the pool would wait for the response to the statement.
-            connection.terminate()
-            raise
-        finally:
-            await self.release(connection)
 
     async def takes_writes(self) -> bool:
         """Whether the database is neither a standby nor read-only. If not, the connection is closed."""
-        async with self._used_once() as connection:
-            takes_writes = await connection.fetchval(
-                "SELECT current_setting('transaction_read_only') = 'off'"
-            )
-            if not takes_writes:
-                connection.terminate()
+        with working(Work.LOOKUP):
+            async with self._used_once() as connection:
+                takes_writes = await connection.fetchval(
+                    "SELECT current_setting('transaction_read_only') = 'off'"
+                )
+                if not takes_writes:
+                    connection.terminate()
         return takes_writes
 
     async def run_script(self, script: str) -> None:
@@ -236,14 +243,16 @@ class Engine(PostgresEngine):
 
     @asynccontextmanager
     async def _used_once(self) -> AsyncIterator[Any]:
-        connection = await self.acquire()
+        connection = await self.acquire(Work.READ)
         try:
             yield connection
-        except (asyncio.CancelledError, *UNUSABLE_CONNECTION):
-            connection.terminate()
+        except (asyncio.CancelledError, *UNUSABLE_CONNECTION) as error:
+            self.abandon(connection, error)
             raise
-        finally:
+        except BaseException:
             await self.release(connection)
+            raise
+        await self.release(connection)
 
     def transaction(self, allow_nested: bool = True, *, scope: str | None = None) -> Transaction:
         return Transaction(self, scope, allow_nested)
@@ -262,10 +271,6 @@ class Engine(PostgresEngine):
             except EmbeddedServerError as error:
                 raise EmbeddedServerError(f"DATABASE_URL is not set: {error}") from None
             self.role.arguments["dsn"] = self._embedded.dsn()
-
-
-async def _skip_reset(_connection: Any) -> None:
-    pass
 
 
 @cache

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
+from api.database.bulkheads import Work, working
+
 V = TypeVar("V")
 
 on_behalf: Callable[[Sequence[Context]], AbstractContextManager[object]] | None = None
@@ -40,6 +42,10 @@ class SharedLookup(Generic[V]):
         return await future
 
     async def _run(self) -> None:
+        with working(Work.LOOKUP):
+            await self._run_queries()
+
+    async def _run_queries(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
             callers, self._callers = self._callers, []

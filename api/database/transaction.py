@@ -29,10 +29,11 @@ class Transaction(PostgresTransaction):
         if self._parent is not None:
             return self._parent
         self.connection = await self._engine.acquire()
+        begin = self._engine.begin
         try:
-            await self.connection.execute("BEGIN" if self.scope is None else f"BEGIN; {self.scope}")
-        except BaseException:
-            await self._discard()
+            await self.connection.execute(begin if self.scope is None else f"{begin}; {self.scope}")
+        except BaseException as error:
+            self._engine.abandon(self.connection, error)
             raise
         self.context = self.engine.current_transaction.set(self)
         return self
@@ -61,22 +62,19 @@ class Transaction(PostgresTransaction):
         if self._parent is not None:
             return False
         self.engine.current_transaction.reset(self.context)
+        is_open = not (self._committed or self._rolled_back)
+        if is_open and isinstance(exception, (asyncio.CancelledError, *UNUSABLE_CONNECTION)):
+            # A ROLLBACK would wait for the connection that does not respond.
+            self._engine.abandon(self.connection, exception)
+            return False
         try:
-            if not (self._committed or self._rolled_back):
-                if exception is None:
-                    await self.commit()
-                elif isinstance(exception, (asyncio.CancelledError, *UNUSABLE_CONNECTION)):
-                    # A ROLLBACK would wait for the connection that does not respond.
-                    self.connection.terminate()
-                else:
-                    await self.rollback()
-        except BaseException:
-            await self._discard()
+            if is_open and exception is None:
+                await self.commit()
+            elif is_open:
+                await self.rollback()
+        except BaseException as error:
+            # Its transaction may still be open, so the pool must not use it again.
+            self._engine.abandon(self.connection, error)
             raise
         await self._engine.release(self.connection)
         return False
-
-    async def _discard(self) -> None:
-        """Close the connection: its transaction may still be open, so the pool must not reuse it."""
-        self.connection.terminate()
-        await self._engine.release(self.connection)

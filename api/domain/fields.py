@@ -6,12 +6,13 @@ Forms consist of the field types at the end (see `api.domain.forms`); each rule 
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from api import typed_text
+from api.database.clock import database_time
 from api.domain import times
 from api.domain.business_types import BusinessType
 from api.domain.email_addresses import email, user_email
@@ -99,8 +100,8 @@ def _last_instant(value: object) -> object:
 
 
 def future(value: datetime) -> datetime:
-    """A time in the future."""
-    if value <= datetime.now(UTC):
+    """A time in the future, by the clock of the database."""
+    if value <= database_time():
         raise Problem("IN_THE_PAST")
     return value
 

@@ -35,6 +35,11 @@ class Template(Enum):
     """businessName, nit, code, minutes"""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     """firstName"""
+    NEW_DEVICE = "new_device"
+    """firstName, at: a time in ISO 8601, program, system: of the device or None, address: its IP address or
+    None"""
+    WRONG_PASSWORDS = "wrong_passwords"
+    """firstName, at: a time in ISO 8601, tries: the number that was exceeded"""
     EMAIL_CHANGE_CODE = "email_change_code"
     """firstName, code, minutes"""
     EMAIL_CHANGE_OF_HOLDER = "email_change_of_holder"
@@ -64,17 +69,22 @@ async def queue_mail(
     `language` is `en` or `es`. From `expires_at` on the mail is useless and is not sent. Any scope may insert
     a mail; only the platform's can read one. With `to` None no mail is inserted, after the same round trip.
     """
-    # Raw, because every registration runs it: Piccolo takes 150 µs to build such a query.
-    await Mail.raw(
-        'INSERT INTO mails (template, recipient, language, "expiresAt", "values")'
-        " SELECT {}, {}, {}, {}, {} WHERE {}",
-        template.value,
-        to,
-        language,
-        expires_at,
-        orjson.dumps(values).decode(),
-        to is not None,
-    )
+    # Raw, because Piccolo takes 150 µs to build such a query.
+    values_of_mail = mail_values(template, to=to, language=language, expires_at=expires_at, **values)
+    await Mail.raw(f"{INSERT_MAIL} WHERE {{}}", *values_of_mail, to is not None)
+
+
+INSERT_MAIL = """
+INSERT INTO mails (template, recipient, language, "expiresAt", "values") SELECT {}, {}, {}, {}, {}
+"""
+"""It can be continued with a FROM. Its values are `mail_values`."""
+
+
+def mail_values(
+    template: Template, *, to: str | None, language: str, expires_at: datetime | None = None, **values: Any
+) -> list[Any]:
+    """The values of a mail for `INSERT_MAIL`: see `queue_mail`."""
+    return [template.value, to, language, expires_at, orjson.dumps(values).decode()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def address_of(client: Client) -> str:
 
 async def account_of(email: str) -> Subject:
     """What an email address is counted by, whether the account exists or not."""
-    digest = _digest(email)
+    digest = account_digest(email)
     epoch = await _counter().total(_EPOCHS, digest)
     return Subject(f"{digest} {epoch}" if epoch else digest)
 
@@ -154,14 +154,14 @@ async def start_anew(email: str) -> None:
 
     The counts for the account and a network cannot be listed, so later ones have another name.
     """
-    await _counter().tally(_EPOCHS, _digest(email))
+    await _counter().tally(_EPOCHS, account_digest(email))
 
 
 _EPOCHS = rate("epochs", "1/30 days")
 """Longer than the period of any count for an account."""
 
 
-def _digest(email: str) -> str:
+def account_digest(email: str) -> str:
     """The name of an account, which all spellings of its address share.
 
     Two that `lower()` of PostgreSQL makes equal must not have two. The name is a digest, so that the store

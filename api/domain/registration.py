@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from asyncpg import UniqueViolationError
 
-from api.database.row_writes import insert_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
@@ -13,11 +12,9 @@ from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import check_token, consume_token
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import PasswordCheck, hash_password
-from api.domain.accounts.sessions import OpenedSession, insert_session, open_session, require_session
+from api.domain.accounts.sessions import OpenedSession, open_session, require_session
 from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
-from api.domain.actors import Actor, Client
-from api.domain.audit_events.recording import record_event
-from api.domain.beta_keys.claim import claim_key
+from api.domain.actors import Client
 from api.domain.beta_keys.lookup import KeyState, find_key, rejection
 from api.domain.errors import (
     BetaKeyRejected,
@@ -42,11 +39,10 @@ from api.domain.fields import (
     UserEmail,
 )
 from api.domain.forms import Form
-from api.domain.mails import Template, queue_mail
+from api.domain.registration_rows import insert_registration
 from api.domain.roles import Role
-from api.domain.second_factor_policy import is_asked
 from api.domain.tax_ids import digits_of, equal_ids, rank
-from api.domain.users import find_active_without_tenant, make_owner, record_attached
+from api.domain.users import find_active_without_tenant
 from api.settings import get_settings
 from tables import Tenant, User
 
@@ -155,33 +151,12 @@ async def _store(
     owner: User,
     old_password: str | None = None,
 ) -> OpenedSession | Challenge:
-    """Store everything in one transaction. All registrations lock in the same order, so none deadlock.
-
-    The owner is new, or a user without a tenant who has the hash `old_password`.
-    """
-    actor = Actor.of(owner, client)
+    """Store everything in one transaction: see `insert_registration`."""
     async with platform_scope():
-        await insert_row(tenant)
-        if old_password is None:
-            await insert_row(owner)
-        else:
-            await make_owner(owner, old_password)
-            await record_attached(actor, owner)
-        await claim_key(key.id, tenant.id, owner.email)
+        opened = await insert_registration(tenant, owner, key, client, old_password)
         if get_settings().require_verified_email:
             await consume_token(proof.token, proof.purpose, request.email)
-        await record_event("tenant.registered", actor, tenant_id=tenant.id, subject_id=tenant.id)
-        await record_event("beta_key.used", actor, tenant_id=tenant.id, subject_id=key.id)
-        await queue_mail(
-            Template.WELCOME,
-            to=owner.email,
-            language=client.language,
-            firstName=owner.first_name,
-            businessName=tenant.business_name,
-        )
-        if is_asked(owner.role, owner.second_factor_at):
-            return await store_challenge(owner, owner.password)
-        return await insert_session(owner, tenant, client)
+        return opened or await store_challenge(owner, owner.password)
 
 
 _SAME_DIGITS = 'SELECT nit FROM tenants WHERE "taxIdDigits" = ANY({}::text[])'

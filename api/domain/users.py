@@ -1,5 +1,6 @@
 """Users without a tenant: people whom the old system had before it had tenants."""
 
+from typing import Any
 from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError
@@ -9,22 +10,22 @@ from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses
 from api.domain.actors import Actor
-from api.domain.audit_events.recording import record_event
-from api.domain.errors import Conflict, EmailTaken, NotFound
+from api.domain.audit_events.recording import INSERT_EVENT, event_values, record_event
+from api.domain.errors import Conflict, NotFound
 from api.domain.roles import Role
 from api.domain.tenants.locks import lock_any_tenant
 from api.domain.tenants.seats import require_free_seat
-from tables import Tenant, User
+from tables import AuditEvent, Tenant, User
 
 _USER = select_list(User, "u")
 
-_WITHOUT_TENANT = f"""u."tenantId" IS NULL AND u.role <> '{Role.SUPER_ADMIN.value}'"""
+WITHOUT_TENANT = f"""u."tenantId" IS NULL AND u.role <> '{Role.SUPER_ADMIN.value}'"""
 
 
 async def list_users_without_tenant(first: int) -> list[User]:
     """The `first` users who have no tenant and are no operators, the oldest account first."""
     rows = await read_platform(
-        f'SELECT {_USER} FROM users u WHERE {_WITHOUT_TENANT} ORDER BY u."createdAt", u.id LIMIT {{}}', first
+        f'SELECT {_USER} FROM users u WHERE {WITHOUT_TENANT} ORDER BY u."createdAt", u.id LIMIT {{}}', first
     )
     return [read_row(User, "u", row) for row in rows]
 
@@ -70,7 +71,7 @@ async def attach_user(
     return user
 
 
-_LOCK = f"SELECT {_USER} FROM users u WHERE u.id = {{}} AND {_WITHOUT_TENANT} FOR NO KEY UPDATE"
+_LOCK = f"SELECT {_USER} FROM users u WHERE u.id = {{}} AND {WITHOUT_TENANT} FOR NO KEY UPDATE"
 
 _ATTACH = """
 UPDATE users SET "tenantId" = {}, role = {}, "isOwner" = {}, "updatedAt" = now() WHERE id = {}
@@ -83,7 +84,12 @@ async def _has_owner(tenant: Tenant) -> bool:
 
 async def record_attached(actor: Actor, user: User) -> None:
     """Record in the open transaction that a user without a tenant has one now."""
-    await record_event(
+    await AuditEvent.raw(INSERT_EVENT, *attached_event(actor, user))
+
+
+def attached_event(actor: Actor, user: User) -> list[Any]:
+    """The `event_values` for a user without a tenant who has one now."""
+    return event_values(
         "user.attached",
         actor,
         tenant_id=user.tenant_id,
@@ -100,7 +106,7 @@ async def remove_user(actor: Actor, user_id: UUID) -> None:
     try:
         async with platform_scope():
             rows = await User.raw(
-                f"DELETE FROM users u WHERE u.id = {{}} AND {_WITHOUT_TENANT} RETURNING u.email, u.role",
+                f"DELETE FROM users u WHERE u.id = {{}} AND {WITHOUT_TENANT} RETURNING u.email, u.role",
                 user_id,
             )
             if not rows:
@@ -114,36 +120,7 @@ async def find_active_without_tenant(email: str) -> User | None:
     """The active user without a tenant who has this address in any spelling."""
     rows = await read_platform(
         f'SELECT {_USER} FROM users u WHERE u."emailLower" = lower({{}}) AND u."isActive"'
-        f" AND {_WITHOUT_TENANT}",
+        f" AND {WITHOUT_TENANT}",
         email,
     )
     return read_row(User, "u", rows[0]) if rows else None
-
-
-async def make_owner(user: User, old_password: str) -> None:
-    """Store in the open transaction that a user without a tenant owns one now, with the form's details.
-
-    `old_password` is the hash that was verified. Raises `EmailTaken` if the user has changed since.
-    """
-    stored = await User.raw(
-        _MAKE_OWNER,
-        user.tenant_id,
-        user.role,
-        user.password,
-        user.first_name,
-        user.last_name,
-        user.document_id,
-        user.phone_number,
-        user.id,
-        old_password,
-    )
-    if not stored:
-        raise EmailTaken
-
-
-_MAKE_OWNER = f"""
-UPDATE users u
-   SET "tenantId" = {{}}, role = {{}}, password = {{}}, "firstName" = {{}}, "lastName" = {{}},
-       "documentId" = {{}}, "phoneNumber" = {{}}, "isOwner" = true, "updatedAt" = now()
- WHERE u.id = {{}} AND u.password = {{}} AND {_WITHOUT_TENANT} AND u."isActive" RETURNING u.id
-"""

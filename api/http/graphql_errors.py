@@ -17,10 +17,10 @@ class RequestError(GraphQLError):
 
 
 class RequestTimeout(RequestError):
-    """A request that took longer than `seconds`."""
+    """A request that took longer than `seconds`: its answer, or its body, if that `is_incomplete`."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(HttpError(503, "TIMEOUT", seconds=f"{seconds:g}"))
+    def __init__(self, seconds: float, *, is_incomplete: bool) -> None:
+        super().__init__(HttpError(408 if is_incomplete else 503, "TIMEOUT", seconds=f"{seconds:g}"))
         self.seconds = seconds
 
 

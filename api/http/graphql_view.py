@@ -15,7 +15,6 @@ import strawberry
 from graphql import GraphQLError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
-from strawberry.http.ides import get_graphql_ide_html
 
 from api.execution.document_limits import DocumentLimits
 from api.execution.input_errors import name_null
@@ -23,6 +22,7 @@ from api.execution.places import shorten_message
 from api.http.body import Headers, HttpError, read_body, refuse_compression, require_json
 from api.http.deadlines import Deadlines
 from api.http.disconnects import watched_client
+from api.http.graphiql import graphiql_page
 from api.http.graphql_errors import (
     PersistedQueryError,
     RequestError,
@@ -93,7 +93,7 @@ class GraphQLView:
         )
         self._get_context = get_context
         self._on_errors = on_errors
-        self._graphiql = get_graphql_ide_html("graphiql").encode() if graphiql else None
+        self._graphiql = graphiql_page() if graphiql else None
         self._max_body_bytes = max_body_bytes
         self._deadlines = Deadlines(max_seconds)
 
@@ -106,7 +106,8 @@ class GraphQLView:
             and accepts_html(accept)
             and not has_request(scope["query_string"])
         ):
-            await _send(send, 200, HTML, self._graphiql)
+            page, page_headers = self._graphiql
+            await _send(send, 200, HTML, page, page_headers)
             return
 
         if scope["method"] == "OPTIONS":
@@ -116,21 +117,20 @@ class GraphQLView:
         context = self._get_context(scope)
         media_type = choose_media_type(accept)
         extra_headers: Headers = ()
+        parameters: Parameters | None = None
         try:
             if media_type is None:
                 raise not_acceptable(accept)
             with self._deadlines.start():
                 parameters = await self._read_parameters(scope, headers, receive)
-                may_mutate = scope["method"] == "POST"
                 with watched_client(receive):
-                    status, body, extra_headers = await self._respond(
-                        parameters, context, media_type, may_mutate=may_mutate
-                    )
+                    response = self._respond(parameters, context, media_type, scope["method"] == "POST")
+                    status, body, extra_headers = await response
         except ClientDisconnect:
             return
         except TimeoutError:
             # Raised by the deadline: a TimeoutError of a resolver is an error of its field.
-            error = RequestTimeout(self._deadlines.seconds)
+            error = RequestTimeout(self._deadlines.seconds, is_incomplete=parameters is None)
             status, (body, extra_headers) = error.status, self._format_request_errors(context, [error])
         except HttpError as error:
             status, extra_headers = error.status, error.headers
@@ -150,7 +150,7 @@ class GraphQLView:
         raise HttpError(405, "HTTP.METHOD", [_ALLOW])
 
     async def _respond(
-        self, parameters: Parameters, context: Any, media_type: bytes, *, may_mutate: bool
+        self, parameters: Parameters, context: Any, media_type: bytes, may_mutate: bool
     ) -> tuple[int, bytes, Headers]:
         """The status, the body and further headers of the response."""
         try:

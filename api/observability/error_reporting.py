@@ -4,7 +4,7 @@ import traceback
 
 import asyncpg
 
-from api.database.driver_errors import DISCONNECTED, OTHER_SCHEMA
+from api.database.driver_errors import DISCONNECTED, OTHER_SCHEMA, TIMED_OUT
 from api.observability.error_descriptions import describe_error
 from api.observability.logs import get_logger
 
@@ -13,7 +13,7 @@ logger = get_logger()
 
 def error_code(error: BaseException) -> str:
     """The code for the client: UNAVAILABLE if the database cannot be used at present, or else INTERNAL."""
-    unavailable = (*DISCONNECTED, *OTHER_SCHEMA, asyncpg.ReadOnlySQLTransactionError)
+    unavailable = (*DISCONNECTED, *TIMED_OUT, *OTHER_SCHEMA, asyncpg.ReadOnlySQLTransactionError)
     return "UNAVAILABLE" if isinstance(error, unavailable) else "INTERNAL"
 
 
@@ -38,4 +38,6 @@ def _event(error: BaseException) -> str:
         return "the database has the schema of another version; see: gatehouse db status"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return "the database takes no writes"
+    if isinstance(error, TIMED_OUT):
+        return "the database did not finish a statement in time"
     return "the database is not available"

@@ -5,6 +5,7 @@ import glob
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
 from prometheus_client.exposition import choose_encoder
@@ -95,12 +96,11 @@ async def keep_gauges_current() -> None:
 
 
 def _update_gauges() -> None:
-    pool = get_engine().pool
-    size, idle = (pool.get_size(), pool.get_idle_size()) if pool else (0, 0)
-    _connections.labels("idle").set(idle)
-    _connections.labels("busy").set(size - idle)
-    _pool_size.set(pool.get_max_size() if pool else 0)
-    _waiting.set(get_engine().waiting)
+    pool: Any = get_engine().pool
+    _connections.labels("idle").set(pool.idle if pool else 0)
+    _connections.labels("busy").set(pool.busy if pool else 0)
+    _pool_size.set(pool.max_size if pool else 0)
+    _waiting.set(pool.waiting if pool else 0)
     for gauge in GAUGES:
         series = _offered.get(gauge.name)
         if series is None:

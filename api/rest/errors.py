@@ -69,7 +69,8 @@ def with_error_responses(endpoint: Endpoint, max_seconds: float) -> Endpoint:
             return Response(status_code=400)
         except Exception as error:  # noqa: BLE001
             if limit.expired():
-                return refuse(503, "TIMEOUT", message("TIMEOUT", language, seconds=f"{max_seconds:g}"))
+                status = 408 if getattr(request.state, "is_incomplete", False) else 503
+                return refuse(status, "TIMEOUT", message("TIMEOUT", language, seconds=f"{max_seconds:g}"))
             # Handled here because Starlette's own handler answers in plain text, without the request id.
             code = report_error(error)
             return error_response(503 if code == "UNAVAILABLE" else 500, code, message(code, language))

@@ -16,11 +16,16 @@ from api.http.limits import MAX_BODY_BYTES
 
 
 async def read_json_object(request: Request) -> dict[str, Any]:
-    """The JSON object in the body. Raises `HttpError` if the body is anything else."""
+    """The JSON object in the body. Raises `HttpError` if the body is anything else.
+
+    Until the body is whole, `request.state.is_incomplete` is True.
+    """
     headers = request.headers
     require_json(headers.get("content-type", "").encode("latin-1"))
     refuse_compression(headers.get("content-encoding", "").encode("latin-1"))
+    request.state.is_incomplete = True
     body = await read_body(request.receive, headers.get("content-length", "").encode(), MAX_BODY_BYTES)
+    request.state.is_incomplete = False
     values = parse_json(body)
     if not isinstance(values, dict):
         raise HttpError(400, "HTTP.NOT_OBJECT")

@@ -1,12 +1,13 @@
 """An invitation of staff, as those who manage staff see it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import strawberry
 
 import tables
 from api.domain.pagination import Page, Position
+from api.domain.tenants.staff_invitations import is_expired
 from api.domain.tenants.staff_roles import may_see_personal_data
 from api.domain.viewer import Viewer
 from api.schema.context import Info
@@ -57,7 +58,7 @@ class StaffInvitation:
             created_at=invitation.created_at,
             sent_at=invitation.sent_at,
             expires_at=invitation.expires_at,
-            is_expired=invitation.expires_at <= datetime.now(UTC),
+            is_expired=is_expired(invitation),
         )
 
 

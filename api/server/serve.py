@@ -21,6 +21,7 @@ from api.domain.actors import SYSTEM_ACTOR
 from api.domain.beta_keys.issue import IssueOptions, NewKey, any_key, issue_keys
 from api.observability.error_descriptions import describe_error
 from api.observability.logs import configure_logging, get_logger
+from api.server.http_protocol import HttpProtocol
 from api.server.listeners import open_listeners
 from api.server.worker_process import worker_process
 from api.settings import Settings, get_settings
@@ -49,6 +50,7 @@ def serve() -> None:
     config = uvicorn.Config(
         "api.app:create_app",
         factory=True,
+        http=HttpProtocol,
         workers=settings.workers,
         log_config=None,
         log_level="warning",

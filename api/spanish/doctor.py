@@ -43,6 +43,7 @@ DOCTOR = {
     "clock": "reloj",
     "migrations": "migraciones",
     "schema": "esquema",
+    "operators": "operadores",
     "mail queue": "cola de correo",
     "mail server": "correo saliente",
     "public address": "dirección",
@@ -165,6 +166,21 @@ DOCTOR = {
         "diferencias con las migraciones: {}; vea: gatehouse db verify"
     ),
     "the tables are those that the migrations build": "las tablas son las que crean las migraciones",
+    # Operators
+    "not checked, because migrations are pending; run: ./predeploy.sh": (
+        "no se revisó, porque hay migraciones pendientes; ejecute: ./predeploy.sh"
+    ),
+    "OPERATOR_SECOND_FACTOR is off, so a password alone can do everything; set it to required": (
+        "OPERATOR_SECOND_FACTOR está en off, así que basta una contraseña para hacerlo todo; póngala en"
+        " required"
+    ),
+    "every operator has a second factor": "cada operador tiene un segundo factor",
+    "{} without a second factor must set one up at the next sign-in": (
+        "sin segundo factor: {}; deben configurar uno en su próximo inicio de sesión"
+    ),
+    "{} without a second factor; set OPERATOR_SECOND_FACTOR to required": (
+        "sin segundo factor: {}; ponga OPERATOR_SECOND_FACTOR en required"
+    ),
     # Public address
     "PUBLIC_URL is not set; set it to the address of this server for its clients": (
         "PUBLIC_URL no está definida; indique en ella la dirección de este servidor para sus clientes"

@@ -174,3 +174,17 @@ async def test_a_page_of_tenants_takes_one_query_for_owners_and_one_for_seats(
     query = f"{{ tenants(first: 50) {{ edges {{ node {{ {node} }} }} }} }}"
 
     assert await round_trips(relay, query, operator.token) == 4
+
+
+async def test_registration_costs_five(relay: Relay, database: asyncpg.Connection) -> None:
+    """The key; the tax id; BEGIN; the rows; COMMIT."""
+    async with httpx.AsyncClient(base_url=relay.url) as http:
+        api = Api(http)
+        for _ in range(30):
+            await api.register(registration(await issue_key(database)))
+        keys = [await issue_key(database) for _ in range(10)]
+        before = relay.round_trips
+        for key in keys:
+            await api.register(registration(key))
+
+    assert (relay.round_trips - before) / len(keys) == 5

@@ -27,9 +27,10 @@ PLATFORM_ONLY = [
     "known_devices",
     "authenticator_apps",
     "recovery_codes",
+    "wrong_passwords",
 ]
 """Mails contain codes, and the second table their digests; the next two show hosts and where people are; the
-others are second factors. No tenant may read them."""
+last one shows which addresses are tried; the others are second factors. No tenant may read them."""
 
 PROTECTED = ["users", "tenants", "sessions", "audit_events", "staff_invitations", *PLATFORM_ONLY]
 
@@ -57,7 +58,7 @@ async def two_tenants(api_with_plans: Api, database: asyncpg.Connection) -> list
             VALUES ('x', 'x', 'x', now() + interval '1 hour', $1)""",
             answer["tenant"]["id"],
         )
-        for insert in (*SECOND_FACTORS.values(), INVITATION):
+        for insert in (*SECOND_FACTORS.values(), INVITATION, INSERTS["wrong_passwords"]):
             await database.execute(insert, UUID(answer["tenant"]["id"]))
     return [UUID(answer["tenant"]["id"]) for answer in answers]
 
@@ -100,6 +101,8 @@ INSERTS = {
         VALUES ('server', $1::uuid::text, 1, 'x', 'x')""",
     **SECOND_FACTORS,
     "staff_invitations": INVITATION,
+    "wrong_passwords": """INSERT INTO wrong_passwords ("accountDigest", times)
+        VALUES (convert_to($1::uuid::text, 'UTF8'), '{}')""",
     "known_devices": """INSERT INTO known_devices ("userId", network, agent)
         VALUES ((SELECT $1::uuid), 'x', 'x')""",
 }

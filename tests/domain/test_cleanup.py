@@ -46,3 +46,29 @@ async def test_expired_rows_are_deleted(api: Api, database: asyncpg.Connection, 
     assert await database.fetchval("SELECT count(*) FROM mails") == queued[0] + 1
     networks = await database.fetch("SELECT network FROM known_devices ORDER BY network")
     assert [row["network"] for row in networks] == ["127.0.0.0/24", "new", "only"]
+
+
+async def test_a_table_that_is_locked_does_not_stop_the_clean_up_of_others(
+    api: Api, database: asyncpg.Connection, ana: dict[str, Any]
+) -> None:
+    """And its lag is measured."""
+    from api.domain.cleanup import clean_up, cleanup_lags
+
+    await api.login(ana["email"])
+    await verified(api, database, "eva@example.com")
+    await database.execute(
+        """
+        UPDATE sessions SET "expiresAt" = now() - interval '1 hour';
+        UPDATE one_time_codes SET "expiresAt" = now() - interval '1 hour';
+        """
+    )
+    assert (await cleanup_lags())["sessions"] > 3599
+    async with database.transaction():
+        await database.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+        await clean_up()
+
+    lags = await cleanup_lags()
+    assert lags["sessions"] > 3599
+    assert lags["one_time_codes"] == 0
+    await clean_up()
+    assert set((await cleanup_lags()).values()) == {0.0}

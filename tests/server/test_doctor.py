@@ -17,19 +17,21 @@ import trustme
 
 from api.database.embedded import EmbeddedServer
 from api.server.doctor import database as database_checks
+from api.server.doctor.accounts import check_operators
 from api.server.doctor.check import Check, Finding, run_check
 from api.server.doctor.database import check_clock, check_connections, check_version
 from api.server.doctor.machine import check_disk, check_limits_store
 from api.server.doctor.mail import check_mail_queue, check_mail_server
 from api.server.doctor.public_address import check_public_url, check_trusted_proxies
 from api.settings import get_settings
+from tests.account_acts import turn_on
 from tests.commands import run_command
 from tests.http_proxy import Mode, http_proxy
 from tests.mail.queue import queue
 from tests.mail.smtp import MailServer
 from tests.pgbouncer import pgbouncer
 from tests.server.serving import Start
-from tests.support import Api, GatehouseProcess, free_port
+from tests.support import Api, GatehouseProcess, free_port, hire
 
 pytestmark = pytest.mark.anyio
 
@@ -326,6 +328,36 @@ async def test_overdue_and_failed_mails_are_found(
     assert (fresh.status, fresh.message) == ("ok", "1 waiting, 0 failed")
     assert (overdue.status, "run gatehouse worker" in overdue.message) == ("failure", True)
     assert (failed.status, "gatehouse mail failed" in failed.message) == ("warning", True)
+
+
+async def test_operators_without_a_second_factor_are_found(
+    pool: None, database: asyncpg.Connection, settings: Callable[..., None]
+) -> None:
+    """Staff and operators without access do not count; one that signs in with the password alone does."""
+    outcomes: list[tuple[str, str]] = []
+
+    async def check(setting: str) -> None:
+        settings(OPERATOR_SECOND_FACTOR=setting)
+        found = await finding(check_operators)
+        outcomes.append((found.status, found.message))
+
+    await hire(database, None, "ADMIN")
+    await hire(database, None, "SUPER_ADMIN", isActive=False)
+    await turn_on(database, (await hire(database, None, "SUPER_ADMIN")).email)
+    await check("optional")
+    await hire(database, None, "SUPER_ADMIN")
+    for setting in ("optional", "required", "off"):
+        await check(setting)
+
+    assert outcomes == [
+        ("ok", "every operator has a second factor"),
+        ("warning", "1 without a second factor; set OPERATOR_SECOND_FACTOR to required"),
+        ("ok", "1 without a second factor must set one up at the next sign-in"),
+        (
+            "warning",
+            "OPERATOR_SECOND_FACTOR is off, so a password alone can do everything; set it to required",
+        ),
+    ]
 
 
 async def test_a_wrong_clock_an_untested_server_and_too_few_connections_are_found(

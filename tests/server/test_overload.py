@@ -85,7 +85,7 @@ async def scrape(process: GatehouseProcess) -> dict[str, float]:
 
 
 def start(process: GatehouseProcess, **environment: str) -> None:
-    process.environment |= {"METRICS_TOKEN": TOKEN, **environment}
+    process.environment |= {"METRICS_TOKEN": TOKEN, "MAX_QUEUE_SECONDS": "3", **environment}
     # Forked from the tests, it would hash at the lowest cost.
     process.is_forked = False
     process.start()
@@ -198,7 +198,7 @@ async def test_in_a_long_queue_the_newest_request_is_first(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
     """The clients of old ones are the most likely to have gone."""
-    start(gatehouse, MAX_QUEUE_SECONDS="3")
+    start(gatehouse)
     bodies = list(map(register, await forms(database, 241)))
 
     old = [asyncio.create_task(ask(gatehouse, body)) for body in bodies[:-1]]

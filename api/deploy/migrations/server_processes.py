@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from asyncpg import ReadOnlySQLTransactionError
 
-from api.database.driver_errors import DISCONNECTED, OTHER_SCHEMA
+from api.database.driver_errors import DISCONNECTED, OTHER_SCHEMA, TIMED_OUT
 from api.database.scopes import platform_scope
 from api.deploy.migrations.history import literal
 from api.deploy.migrations.pending import migration_ids
@@ -86,7 +86,7 @@ async def _attempt(action: Callable[[], Awaitable[None]], *, report: bool) -> bo
     """Whether `action` succeeded. A failure concerns no request, and the next heartbeat tries again."""
     try:
         await action()
-    except (*DISCONNECTED, *OTHER_SCHEMA, ReadOnlySQLTransactionError) as error:
+    except (*DISCONNECTED, *TIMED_OUT, *OTHER_SCHEMA, ReadOnlySQLTransactionError) as error:
         if report:
             logger.info("this process is not in server_processes", error=describe_error(error))
         return False

@@ -4,10 +4,14 @@ Clients carry no cookie, so a device is recognised by what its requests show: it
 program. A client can forge the second and not the first.
 """
 
+import re
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import NamedTuple
 
 from api.domain.actors import Client
+
+UNKNOWN_NETWORK = "unknown"
 
 
 def network_of(client: Client) -> str:
@@ -20,7 +24,7 @@ def _network(address: str | None) -> str:
     try:
         parsed = ip_address((address or "").partition("%")[0])
     except ValueError:
-        return "unknown"
+        return UNKNOWN_NETWORK
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped
     bits = 48 if isinstance(parsed, IPv6Address) else 24
@@ -57,6 +61,30 @@ def agent_of(client: Client) -> str:
         return header.partition("/")[0].strip()[:60]
     system = _first_of(_SYSTEMS, header)
     return f"{browser} on {system}" if system else browser
+
+
+class Device(NamedTuple):
+    """What a mail says of a client; None for what is unknown. Nothing of it is free text of the client."""
+
+    program: str | None
+    system: str | None
+    address: str | None
+
+
+def device_of(client: Client) -> Device:
+    """The device of a client, for the mail to its user."""
+    header = client.user_agent or ""
+    browser = _first_of(_BROWSERS, header)
+    token = _TOKEN.match(header)
+    return Device(
+        program=browser or (token[0] if token else None),
+        system=_first_of(_SYSTEMS, header),
+        address=client.ip_address if network_of(client) != UNKNOWN_NETWORK else None,
+    )
+
+
+# The client writes the header. One word without a dot is neither a web address nor a sentence.
+_TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}(?=/|\Z)", re.ASCII)
 
 
 def _first_of(names: tuple[tuple[str, str], ...], header: str) -> str | None:

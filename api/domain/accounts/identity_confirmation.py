@@ -7,7 +7,6 @@ from api.domain.accounts.second_factors.codes import check_code
 from api.domain.actors import CONFIRMATION_LIFETIME
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import FieldProblem, InvalidInput, WrongPassword
-from api.domain.rate_limits import Subject
 from api.domain.viewer import Viewer
 from tables import Session
 
@@ -34,7 +33,7 @@ async def confirm_identity(viewer: Viewer, password: str | None, code: str | Non
 async def _check_password(viewer: Viewer, password: str) -> None:
     rows = await read_platform("SELECT password FROM users WHERE id = {}", viewer.user.id)
     stored = rows[0]["password"] if rows else None
-    if not await guess_own_password(password, stored, Subject(f"session {viewer.session_id}")):
+    if not await guess_own_password(password, stored, viewer):
         async with platform_scope():
             await _record("session.refused", viewer, reason="wrong password")
         raise WrongPassword

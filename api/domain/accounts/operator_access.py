@@ -74,12 +74,6 @@ async def set_operator_password(actor: Actor, operator_id: UUID, password: str) 
         subject = await _lock_other(actor, operator_id)
         fields.input_field("password", fields.password_for(*texts_about(subject, None)), password)
         await _replace_password(actor, subject, password_hash)
-        await queue_mail(
-            Template.PASSWORD_CHANGED,
-            to=subject.email,
-            language=actor.client.language,
-            firstName=subject.first_name,
-        )
     return subject
 
 
@@ -105,6 +99,12 @@ async def _replace_password(actor: Actor, subject: User, password_hash: str) -> 
     await update_row(subject, {"password": password_hash})
     await end_sessions(subject.id)
     await _record("operator.password_reset", actor, subject)
+    await queue_mail(
+        Template.PASSWORD_CHANGED,
+        to=subject.email,
+        language=actor.client.language,
+        firstName=subject.first_name,
+    )
 
 
 # All operators are locked, in the order of their ids. If only the subject was, two operators who remove each

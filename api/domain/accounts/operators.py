@@ -14,6 +14,7 @@ from api.domain.audit_events.recording import record_event
 from api.domain.errors import EmailTaken, Forbidden
 from api.domain.fields import Password, UserEmail
 from api.domain.forms import Form
+from api.domain.mails import Template, queue_mail
 from api.domain.roles import Role
 from api.domain.viewer import Viewer
 from tables import User
@@ -59,7 +60,7 @@ _PROMOTE = f"""
 UPDATE users SET role = '{Role.SUPER_ADMIN.value}', password = {{}}, "isActive" = true, "isOwner" = false,
        "updatedAt" = now()
  WHERE "emailLower" = lower({{}}) AND "tenantId" IS NULL AND role <> '{Role.SUPER_ADMIN.value}'
- RETURNING id, email
+ RETURNING id, email, "firstName"
 """
 
 
@@ -77,6 +78,12 @@ async def _promote(operator: User) -> User:
             subject_id=operator.id,
             detail={"email": operator.email, "promoted": True},
         )
+        await queue_mail(
+            Template.PASSWORD_CHANGED,
+            to=operator.email,
+            language=SYSTEM_ACTOR.client.language,
+            firstName=promoted[0]["firstName"],
+        )
     return operator
 
 
@@ -89,6 +96,14 @@ def generate_password() -> str:
     symbols += [secrets.choice(string.ascii_letters + string.digits) for _ in range(16)]
     secrets.SystemRandom().shuffle(symbols)
     return "-".join(("".join(symbols[:10]), "".join(symbols[10:])))
+
+
+async def count_without_second_factor() -> int:
+    """How many active operators have no second factor."""
+    async with platform_scope():
+        return await User.count().where(
+            User.role == Role.SUPER_ADMIN.value, User.is_active.eq(True), User.second_factor_at.is_null()
+        )
 
 
 async def list_operators() -> list[User]:

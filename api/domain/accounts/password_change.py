@@ -10,7 +10,6 @@ from api.domain.errors import FieldProblem, InvalidInput, WrongPassword
 from api.domain.mails import Template, queue_mail
 from api.domain.opaque_strings import opaque_string
 from api.domain.password_rules import texts_about
-from api.domain.rate_limits import Subject
 from api.domain.viewer import Viewer, read_in_scope, scope_of
 from tables import User
 
@@ -24,7 +23,7 @@ async def change_password(viewer: Viewer, current: str, new: str) -> None:
     fields.input_field("newPassword", fields.password_for(*texts_about(user, viewer.tenant)), new)
     rows = await read_in_scope(viewer, "SELECT password FROM users WHERE id = {}", user.id)
     stored = rows[0]["password"] if rows else None
-    if not await guess_own_password(current, stored, Subject(f"session {viewer.session_id}")):
+    if not await guess_own_password(current, stored, viewer):
         raise WrongPassword
     if (opaque_string(new) or new) == (opaque_string(current) or current):
         raise InvalidInput([FieldProblem("newPassword", "SAME_PASSWORD")])

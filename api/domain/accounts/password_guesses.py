@@ -11,8 +11,10 @@ import asyncio
 
 from api.domain import rate_limits
 from api.domain.accounts.passwords import PasswordCheck, check_password
+from api.domain.accounts.wrong_passwords import record_wrong_password
 from api.domain.actors import Client
 from api.domain.rate_limits import ACCOUNT_PASSWORDS, WRONG_PASSWORDS, Subject
+from api.domain.viewer import Viewer
 from tables import User
 
 MAX_WAIT = 5.0
@@ -39,6 +41,8 @@ async def guess_password(
         await _slow_down(account)
     checked = await check_password(password, user.password if user else None)
     wrong = user is None or not checked.is_valid or not user.is_active
+    if wrong:
+        await record_wrong_password(email, user, client)
     await rate_limits.settle_guess(WRONG_PASSWORDS, *networks, wrong=wrong)
     if wrong and is_known:
         # As long as elsewhere: the time does not reveal that the account exists and knows this network.
@@ -53,13 +57,16 @@ async def _slow_down(account: Subject) -> None:
         await asyncio.sleep(min(MAX_WAIT, MAX_WAIT * (tries - limit) / limit))
 
 
-async def guess_own_password(password: str, stored: str | None, session: Subject) -> bool:
+async def guess_own_password(password: str, stored: str | None, viewer: Viewer) -> bool:
     """Whether a signed-in user typed the password; wrong ones count for the session alone.
 
     A stranger cannot spend the tries of the owner, nor the thief of a session those of the sign-in. Raises
     `RateLimited`.
     """
+    session = Subject(f"session {viewer.session_id}")
     await rate_limits.check(WRONG_PASSWORDS, session)
     checked = await check_password(password, stored)
+    if not checked.is_valid:
+        await record_wrong_password(viewer.user.email, viewer.user, viewer.client)
     await rate_limits.settle_guess(WRONG_PASSWORDS, session, wrong=not checked.is_valid)
     return checked.is_valid

@@ -3,16 +3,19 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from api.database.clock import NOW
 from api.database.scopes import platform_scope
+from api.database.statement_chain import StatementChain
 from api.domain import session_lifetimes
-from api.domain.accounts.devices import agent_of, network_of
+from api.domain.accounts.devices import agent_of, device_of, network_of
 from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import NotFound, SecondFactorRequired
+from api.domain.mails import Template, queue_mail
 from api.domain.second_factor_policy import is_asked
 from api.domain.viewer import Viewer, read_in_scope, scope_of, token_digest
 from tables import Session, Tenant, User
@@ -23,6 +26,7 @@ class OpenedSession:
     """A new session. `token` exists only here; the database stores its digest."""
 
     token: str
+    opened_at: datetime
     expires_at: datetime
     user: User
     tenant: Tenant | None
@@ -53,7 +57,7 @@ async def open_session(
         await _record_sign_in("session.challenged", user, client)
         return await store_challenge(user, rehashed or user.password)
     await _record_sign_in("session.opened", user, client)
-    return await insert_session(user, tenant, client)
+    return await _insert_after_sign_in(user, tenant, client)
 
 
 async def open_session_with_second_factor(
@@ -64,7 +68,7 @@ async def open_session_with_second_factor(
     if not unchanged or (tenant is not None and not await _is_open(tenant)):
         return None
     await _record_sign_in("session.opened", user, client, secondFactor=method)
-    return await insert_session(user, tenant, client)
+    return await _insert_after_sign_in(user, tenant, client)
 
 
 _LOCK_UNCHANGED = (
@@ -95,31 +99,83 @@ async def _record_sign_in(action: str, user: User, client: Client, **detail: str
     )
 
 
+async def _insert_after_sign_in(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
+    """As `insert_session`; the user hears of a device that they have not used before."""
+    opened, is_new_device = await _insert(user, tenant, client)
+    if is_new_device:
+        device = device_of(client)
+        await queue_mail(
+            Template.NEW_DEVICE,
+            to=user.email,
+            language=client.language,
+            firstName=user.first_name,
+            at=opened.opened_at.isoformat(),
+            program=device.program,
+            system=device.system,
+            address=device.address,
+        )
+    return opened
+
+
+def add_session(chain: StatementChain, user: User, client: Client, source: str) -> str:
+    """Add a session to a chain, after the statement named `source`, as `session`; returns the token."""
+    token = secrets.token_urlsafe(32)
+    device = f"{_INSERT_DEVICE} SELECT {{}}, {{}}, {{}} FROM {source} {_SEEN_AGAIN}"
+    chain.add("device", device, [user.id, network_of(client), agent_of(client)])
+    session = f"{_INSERT_SESSION} SELECT {{}}, {{}}, now() + {{}}::interval, {{}}, {{}} FROM {source}"
+    values = _session_values(user, client, token)
+    chain.add("session", f'{session} RETURNING "createdAt", "expiresAt"', values)
+    return token
+
+
 async def insert_session(user: User, tenant: Tenant | None, client: Client) -> OpenedSession:
     """Insert a session in the open transaction. The caller records the act that opens it."""
+    opened, _ = await _insert(user, tenant, client)
+    return opened
+
+
+async def _insert(user: User, tenant: Tenant | None, client: Client) -> tuple[OpenedSession, bool]:
+    """The session, and whether its network, or its kind of program, is new to a user who has others."""
+    network, agent = network_of(client), agent_of(client)
     token = secrets.token_urlsafe(32)
     # Raw, because every registration runs it: Piccolo takes 150 µs to build such a query.
     (row,) = await Session.raw(
         _INSERT,
+        network,
+        agent,
         user.id,
-        network_of(client),
-        agent_of(client),
         user.id,
-        token_digest(token),
-        session_lifetimes.lifetime(user.role),
-        client.user_agent,
-        client.ip_address,
+        network,
+        agent,
+        *_session_values(user, client, token),
     )
-    return OpenedSession(token, row["expiresAt"], user, tenant)
+    opened = OpenedSession(token, row["createdAt"], row["expiresAt"], user, tenant)
+    return opened, row["isNewDevice"]
 
 
-_INSERT = """
-WITH device AS (
-    INSERT INTO known_devices ("userId", network, agent) VALUES ({}, {}, {})
-    ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now()
+def _session_values(user: User, client: Client, token: str) -> list[Any]:
+    lifetime = session_lifetimes.lifetime(user.role)
+    return [user.id, token_digest(token), lifetime, client.user_agent, client.ip_address]
+
+
+_INSERT_DEVICE = 'INSERT INTO known_devices ("userId", network, agent)'
+
+_SEEN_AGAIN = 'ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now()'
+
+_INSERT_SESSION = 'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
+
+# Of concurrent sign-ins from one device, one inserts it, and its row has no xmax. Without an earlier device,
+# `are_known` is null: the first sign-in of an account is no news to its user.
+_INSERT = f"""
+WITH earlier AS (
+    SELECT bool_or(network = {{}}) AND bool_or(agent = {{}}) AS are_known
+      FROM known_devices WHERE "userId" = {{}}
+), device AS (
+    {_INSERT_DEVICE} VALUES ({{}}, {{}}, {{}}) {_SEEN_AGAIN} RETURNING xmax = 0 AS is_new
 )
-INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")
-VALUES ({}, {}, now() + {}::interval, {}, {}) RETURNING "expiresAt"
+{_INSERT_SESSION} VALUES ({{}}, {{}}, now() + {{}}::interval, {{}}, {{}})
+RETURNING "createdAt", "expiresAt",
+          (SELECT is_new AND are_known IS FALSE FROM device, earlier) AS "isNewDevice"
 """
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from api.database.clock import database_time
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_tenants, tenant_scope
 from api.domain import rate_limits
@@ -66,6 +67,11 @@ async def list_invitations(
 
 
 _AFTER = 'AND (i."createdAt", i.id) > ({}, {})'
+
+
+def is_expired(invitation: StaffInvitation) -> bool:
+    """Whether it can no longer be accepted, unless it is sent again."""
+    return invitation.expires_at <= database_time()
 
 
 async def count_invitations(tenant_ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from api.server.doctor import database, machine, mail, migrations, public_address
+from api.server.doctor import accounts, database, machine, mail, migrations, public_address
 from api.server.doctor.check import Check, Finding, Outcome, run_check
 from api.settings import Settings, SettingsError, get_settings
 
@@ -69,6 +69,7 @@ def _checks(settings: Settings, mail_to: str | None) -> tuple[dict[str, Check], 
         "clock": database.check_clock,
         "migrations": migrations.check_migrations,
         "schema": migrations.check_schema,
+        "operators": accounts.check_operators,
         "mail queue": mail.check_mail_queue,
     }, {
         "mail server": lambda: mail.check_mail_server(mail_to),

@@ -103,6 +103,7 @@ class Leaving:
         self._scope: Scope = {
             "type": "http",
             "method": "POST",
+            "scheme": "http",
             "path": path,
             "query_string": b"",
             "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))],
@@ -165,7 +166,7 @@ async def test_the_key_of_a_client_that_goes_away_during_the_hash_stays_free(
 async def test_a_refused_attempt_is_not_counted(
     api: Api, database: asyncpg.Connection, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings(RATE_LIMITS="on", RATE_LIMIT_REGISTER="1/hour")
+    settings(RATE_LIMITS="on", RATE_LIMIT_REGISTER="1/hour", MAX_QUEUE_SECONDS="3")
     form = registration(await issue_key(database))
     with monkeypatch.context() as patch:
         patch.setattr(HashQueue, "expected_wait", lambda *_: 3.1)
