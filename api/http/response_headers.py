@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.body import Headers
 from api.http.client import is_trusted
+from api.http.limits import RETRY_AFTER_SECONDS
 from api.observability.logs import request_id
 
 # Other characters could forge log lines or response headers.
@@ -56,6 +57,8 @@ class ResponseHeaders:
             if message["type"] == "http.response.start":
                 has_started = True
                 headers = message["headers"]
+                if message["status"] in (429, 503):
+                    headers = _with_retry_after(headers)
                 for name, _ in headers:
                     if name == POLICY:
                         message["headers"] = [*headers, *_FIXED, *extra]
@@ -71,6 +74,13 @@ class ResponseHeaders:
             if not has_started:
                 await _send_failure(send_with_headers)
             raise
+
+
+def _with_retry_after(headers: Headers) -> Headers:
+    """Clients, proxies and crawlers know from it that they may try again, and when."""
+    if any(name == b"retry-after" for name, _ in headers):
+        return headers
+    return (*headers, (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
 
 
 def _tls_headers(scope: Scope, forwarded_scheme: bytes | None) -> Headers:

