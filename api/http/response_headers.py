@@ -56,9 +56,9 @@ class ResponseHeaders:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                headers = message["headers"]
-                if message["status"] in (429, 503):
-                    headers = _with_retry_after(headers)
+                headers = (
+                    _with_retry_after(message) if message["status"] in (429, 503) else message["headers"]
+                )
                 for name, _ in headers:
                     if name == POLICY:
                         message["headers"] = [*headers, *_FIXED, *extra]
@@ -76,8 +76,9 @@ class ResponseHeaders:
             raise
 
 
-def _with_retry_after(headers: Headers) -> Headers:
+def _with_retry_after(message: Message) -> Headers:
     """Clients, proxies and crawlers know from it that they may try again, and when."""
+    headers: Headers = message["headers"]
     if any(name == b"retry-after" for name, _ in headers):
         return headers
     return (*headers, (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
