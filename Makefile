@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations bench-overload schema settings common-passwords lock clean
+.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations bench-overload drill schema settings common-passwords lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -45,6 +45,10 @@ bench-migrations: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.migrations
 	@$(BIN)/python -m benchmarks.backfills
 	@$(BIN)/python -m benchmarks.contracts
+
+# Faults in the surroundings of a server: make drill NAME=locked-table. Without a name it lists the drills.
+drill: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.drills $(NAME)
 
 schema: $(INSTALLED)
 	@$(BIN)/python -m api.schema.schema > schema.graphql

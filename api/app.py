@@ -27,6 +27,7 @@ from api.http.graphql_view import GraphQLView
 from api.http.limits import MAX_REQUEST_SECONDS
 from api.http.metrics_port import metrics_port, metrics_routes
 from api.http.response_headers import ResponseHeaders
+from api.http.security_txt import security_txt_routes
 from api.http.trailing_slashes import TrailingSlashes
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
@@ -58,6 +59,7 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/client-address", client_address),
+            *security_txt_routes(),
             *metrics_routes(),
         ],
         exception_handlers={404: http_error, 405: http_error},

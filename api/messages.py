@@ -43,6 +43,14 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "This sign-in is no longer valid. Please sign in again with your password.",
         "Este inicio de sesión ya no es válido. Por favor, inicie sesión de nuevo con su contraseña.",
     ),
+    "WRONG_CODE.PASSKEY": (
+        "This passkey was not accepted. Please try again, or use another way.",
+        "Esta llave de acceso no fue aceptada. Por favor, inténtelo de nuevo o use otra forma.",
+    ),
+    "PASSKEYS_UNAVAILABLE": (
+        "Passkeys are not available here. Please use an authenticator app.",
+        "Aquí no hay llaves de acceso disponibles. Por favor, use una aplicación de autenticación.",
+    ),
     "SECOND_FACTOR_REQUIRED": (
         "This account is protected by a second factor. Enter the code of your authenticator app, or a "
         "recovery code; if there is no field for it, use an application that supports this.",
@@ -178,6 +186,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Your password has been changed and your other devices have been signed out.",
         "Su contraseña fue cambiada y se cerró la sesión en sus otros dispositivos.",
     ),
+    "PASSKEY_REMOVED": ("The passkey has been removed.", "La llave de acceso fue eliminada."),
     "SECOND_FACTOR_OFF": (
         "The second factor has been turned off.",
         "El segundo factor fue desactivado.",

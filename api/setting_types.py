@@ -2,57 +2,19 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from email.headerregistry import Address
 from email.policy import SMTP
 from importlib import resources
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le
 from limits import parse_many
-from pydantic import Field, GetCoreSchemaHandler, Secret, SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, Secret, SecretStr
 from pydantic_settings import NoDecode
 
-from api.database_address import WrongAddress, read_database_address
-
-
-@dataclass(frozen=True)
-class Heading:
-    """The heading before a setting in docs/settings.md and .env.example; it holds up to the next one."""
-
-    title: str
-
-
-@dataclass(frozen=True)
-class Format:
-    """How a setting is written. `words` stand in its error, in docs/settings.md and in .env.example.
-
-    `read` returns the value of a text, or raises `ValueError`; its message is not shown, because it may hold
-    a password. That of `WrongAddress` holds none.
-    """
-
-    words: str
-    read: Callable[[str], Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._validate)
-
-    def _validate(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self.read(value)
-        except WrongAddress:
-            raise
-        except ValueError:
-            raise ValueError(f"must be {self.words.replace('`', '')}") from None
+from api.database_address import read_database_address
+from api.setting_formats import Format
 
 
 def _read_database_url(value: str) -> SecretStr:
@@ -155,6 +117,18 @@ def _read_origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _read_contacts(value: str) -> tuple[str, ...]:
+    """URIs, which RFC 9116 wants: an email address becomes `mailto:…`."""
+    contacts = tuple(
+        f"mailto:{text}" if re.fullmatch(r"[^\s@:/]+@[^\s@:/]+", text) else text for text in _split(value)
+    )
+    if not all(
+        re.fullmatch(r"(mailto:[!-~]+@[!-~]+|https://[!-~]+|tel:\+[\d-]+)", text) for text in contacts
+    ):
+        raise ValueError
+    return contacts
+
+
 def _read_header_names(value: str) -> tuple[str, ...]:
     names = tuple(name.lower() for name in _split(value))
     if not all(re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name) for name in names):
@@ -237,6 +211,14 @@ Origins = Annotated[
         _read_origins,
     ),
 ]
+Contacts = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    Format(
+        "addresses in ASCII, separated by commas, like `security@example.com,https://example.com/report`",
+        _read_contacts,
+    ),
+]
 HeaderNames = Annotated[
     tuple[str, ...],
     NoDecode,
@@ -258,32 +240,3 @@ Hosts = Annotated[
     Format("addresses or names, separated by commas, like `::` or `127.0.0.1,10.0.0.7`", _read_hosts),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-def format_of(field: FieldInfo) -> str:
-    """How a setting is written, in words, with code in backquotes."""
-    parts = [*field.metadata, *_parts(field.annotation)]
-    for part in parts:
-        if isinstance(part, Format):
-            return part.words
-        if get_origin(part) is Literal:
-            *others, last = get_args(part)
-            return f"{', '.join(f'`{other}`' for other in others)} or `{last}`"
-    least = next((part.ge for part in parts if isinstance(part, Ge)), None)
-    most = next((part.le for part in parts if isinstance(part, Le)), None)
-    if least is not None and most is not None:
-        return f"{'a whole number' if int in parts else 'a number'} from {least} to {most}"
-    return {bool: "`on` or `off`", Path: "a folder", str: "a name or an IP address"}[
-        next(part for part in reversed(parts) if part is not type(None))
-    ]
-
-
-def _parts(annotation: Any) -> Iterator[Any]:
-    """A type and its parts: the members of a union, and the annotations of each."""
-    if isinstance(annotation, FieldInfo):
-        yield from annotation.metadata
-        return
-    yield annotation
-    if get_origin(annotation) in (Union, UnionType, Annotated):
-        for argument in get_args(annotation):
-            yield from _parts(argument)

@@ -19,12 +19,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api import typed_text
 from api.command_error import CommandError
+from api.setting_formats import Heading, format_of
 from api.setting_types import (
     CollectorUrl,
+    Contacts,
     DatabaseUrl,
     EncryptionKeys,
     HeaderNames,
-    Heading,
     Hosts,
     MetricsToken,
     Networks,
@@ -39,7 +40,6 @@ from api.setting_types import (
     SmtpUrl,
     TaxIdCountry,
     TimeZoneName,
-    format_of,
     read_addresses,
 )
 
@@ -91,7 +91,11 @@ class Settings(BaseSettings):
     """How long a request may wait for its password to be hashed. One that would wait longer is refused at
     once, with the code `OVERLOADED` and `Retry-After`."""
     public_url: PublicUrl | None = None
-    """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives."""
+    """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives.
+    Passkeys are bound to its host: after a change, users set up new ones."""
+    security_contact: Contacts = ()
+    """Where to report a vulnerability, the best way first, for `/.well-known/security.txt` (RFC 9116). Unset,
+    there is no such file."""
     trusted_proxies: Networks = None
     """The reverse proxies in front of the server. `X-Forwarded-For` gives the client's address only if it
     comes from one of them. Unset, the header is ignored: all clients behind a proxy count as one address.
@@ -173,6 +177,8 @@ class Settings(BaseSettings):
     except to this machine. Unset, mails wait in the database, or are files in `GATEHOUSE_HOME/outbox`."""
     mail_from: Annotated[Sender | None, Field(validate_default=True)] = None
     """The sender of all mails. Required with `SMTP_URL`."""
+    mail_concurrency: Annotated[int, Field(ge=1, le=100)] = 10
+    """How many mails each worker sends at once, over as many connections to the mail server."""
     register_url: PageUrl | None = None
     """The page where a business registers. Invitations link to it, with `?key=` and the beta key. Unset,
     invitations have no link."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from api.setting_types import Heading, format_of
+from api.setting_formats import Heading, format_of
 from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -76,7 +76,7 @@ def validations(keys: Iterable[str]) -> list[bytes]:
 
 def registrations(keys: Iterable[str], first: int) -> list[bytes]:
     """One registration for each key; their businesses are numbered from `first`."""
-    return [_post(REGISTER, {"input": _business(key, number)}) for number, key in enumerate(keys, first)]
+    return [_post(REGISTER, {"input": business(key, number)}) for number, key in enumerate(keys, first)]
 
 
 def make_tokens(count: int) -> list[str]:
@@ -106,10 +106,10 @@ def ten_look_ups(keys: list[str]) -> list[bytes]:
 def invalid_registrations(keys: Iterable[str]) -> list[bytes]:
     """Registrations with five invalid fields."""
     invalid = {"email": "ana", "password": "short", "businessPhone": "1", "firstName": "", "nit": "\n"}
-    return [_post(INVALID, {"input": {**_business(key, 1), **invalid}}) for key in keys]
+    return [_post(INVALID, {"input": {**business(key, 1), **invalid}}) for key in keys]
 
 
-def _business(key: str, number: int) -> dict[str, str]:
+def business(key: str, number: int) -> dict[str, str]:
     """A registration form with every field, which takes the longest to validate."""
     return {
         "betaKey": key,

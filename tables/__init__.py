@@ -9,7 +9,9 @@ from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
 from tables.known_device import KnownDevice
 from tables.mail import Mail
+from tables.mail_delay import MailDelay
 from tables.one_time_code import OneTimeCode
+from tables.passkey import Passkey
 from tables.recovery_code import RecoveryCode
 from tables.server_process import ServerProcess
 from tables.session import Session
@@ -24,7 +26,9 @@ __all__ = [
     "BetaKey",
     "KnownDevice",
     "Mail",
+    "MailDelay",
     "OneTimeCode",
+    "Passkey",
     "RecoveryCode",
     "ServerProcess",
     "Session",

@@ -8,6 +8,7 @@ import pyotp
 from pyotp.totp import TOTP
 
 from api.domain.accounts.second_factors.secret_encryption import seal
+from tests.authenticator import Device
 from tests.support import LOGIN, PASSWORD, hire
 
 if TYPE_CHECKING:
@@ -110,6 +111,44 @@ async def reset_second_factor(business: "Business") -> tuple[str, dict[str, Any]
     return "mutation($id: ID!) { resetSecondFactor(userId: $id) { __typename } }", {"id": user}
 
 
+START_PASSKEY = """
+mutation { startPasskeyRegistration { __typename ... on PasskeyOptions { options } } }
+"""
+
+FINISH_PASSKEY = """
+mutation($i: FinishPasskeyRegistrationInput!) { finishPasskeyRegistration(input: $i) { __typename
+  ... on PasskeyAdded { passkey { id } } } }
+"""
+
+
+async def start_passkey_registration(_business: "Business") -> tuple[str, dict[str, Any]]:
+    return START_PASSKEY, {}
+
+
+async def finish_passkey_registration(business: "Business") -> tuple[str, dict[str, Any]]:
+    options = (await business.api.data(START_PASSKEY, business.token))["startPasskeyRegistration"]["options"]
+    return FINISH_PASSKEY, {"i": {"passkey": Device().create(options), "name": "Phone"}}
+
+
+async def _add_passkey(business: "Business") -> str:
+    """The id of a new passkey."""
+    document, variables = await finish_passkey_registration(business)
+    added = await business.api.data(document, business.token, **variables)
+    return added["finishPasskeyRegistration"]["passkey"]["id"]
+
+
+async def start_passkey_confirmation(business: "Business") -> tuple[str, dict[str, Any]]:
+    await _add_passkey(business)
+    return "mutation { startPasskeyConfirmation { __typename } }", {}
+
+
+async def remove_passkey(business: "Business") -> tuple[str, dict[str, Any]]:
+    """The app stays, so the second factor does too."""
+    await turn_on(business.database, business.email)
+    document = "mutation($i: RemovePasskeyInput!) { removePasskey(input: $i) { __typename } }"
+    return document, {"i": {"id": await _add_passkey(business), "code": code_now()}}
+
+
 async def update_viewer(_business: "Business") -> tuple[str, dict[str, Any]]:
     return 'mutation { updateViewer(input: {firstName: "Zoe"}) { __typename } }', {}
 
@@ -141,6 +180,10 @@ MUTATIONS = {
     "renewRecoveryCodes": renew_recovery_codes,
     "turnOffSecondFactor": turn_off_second_factor,
     "resetSecondFactor": reset_second_factor,
+    "startPasskeyRegistration": start_passkey_registration,
+    "finishPasskeyRegistration": finish_passkey_registration,
+    "startPasskeyConfirmation": start_passkey_confirmation,
+    "removePasskey": remove_passkey,
     "signOutEverywhere": sign_out_everywhere,
     "endStaffSessions": end_staff_sessions,
     "removeOperator": remove_operator,
@@ -169,6 +212,10 @@ EVENTS: dict[str, set[str]] = {
     "renewRecoveryCodes": {"second_factor.codes_renewed"},
     "turnOffSecondFactor": {"second_factor.turned_off"},
     "resetSecondFactor": {"second_factor.reset"},
+    "startPasskeyRegistration": {"second_factor.started"},
+    "finishPasskeyRegistration": {"second_factor.passkey_added", "second_factor.turned_on"},
+    "startPasskeyConfirmation": set(),
+    "removePasskey": {"second_factor.passkey_removed"},
     "signOutEverywhere": {"session.all_closed"},
     "endStaffSessions": {"staff.signed_out"},
     "removeOperator": {"operator.removed"},
@@ -193,6 +240,10 @@ UNLIMITED = {
     "confirmSecondFactor": "wrong codes of its account count; see tests/domain/accounts/second_factors",
     "renewRecoveryCodes": "wrong codes of its account count",
     "turnOffSecondFactor": "wrong codes of its account count",
+    "startPasskeyRegistration": "needs a session",
+    "finishPasskeyRegistration": "needs a session, and options that are used up",
+    "startPasskeyConfirmation": "needs a session",
+    "removePasskey": "wrong proofs of its account count, as wrong codes do",
     "signOutEverywhere": "needs a session, and ends it",
     "endStaffSessions": "needs the session of an admin or a manager",
 }

@@ -246,11 +246,13 @@ EMPTIED = (
     "sessions",
     "audit_events",
     "mails",
+    "mail_delays",
     "one_time_codes",
     "known_devices",
     "authenticator_apps",
     "recovery_codes",
     "wrong_passwords",
+    "passkeys",
 )
 
 

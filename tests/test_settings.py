@@ -63,6 +63,8 @@ def _fresh_settings() -> None:
         ("CORS_ORIGINS", "https://shop.example.com/"),
         ("CORS_ORIGINS", "front.example.com"),
         ("CORS_HEADERS", "x-shop: 7"),
+        ("SECURITY_CONTACT", "http://example.com/report"),
+        ("SECURITY_CONTACT", "by phone"),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not_shown(

@@ -35,6 +35,7 @@ from api.database.postgres_programs import (
     run_program,
     system_user,
 )
+from api.database.private_folder import create_home
 
 APPLICATION = "gatehouse"
 """The application's role, and its database."""
@@ -74,13 +75,13 @@ class EmbeddedServer:
         self._system_user: pwd.struct_passwd | None = None
 
     def start(self) -> None:
-        """Start the server unless it runs, and wait until it accepts connections.
+        """Start the server unless it runs, also after it was killed, and wait until it accepts clients.
 
-        May be called again, to restart a server that was killed. Raises `EmbeddedServerError`.
+        Raises `EmbeddedServerError`.
         """
         try:
             programs_folder()  # An image has neither the programs nor a folder that can be written.
-            self.home.mkdir(parents=True, exist_ok=True)
+            create_home(self.home)
             with self._turn():
                 if self._users_lock is None:
                     self._users_lock = lock_file(self.home / "users.lock", fcntl.LOCK_SH)
@@ -283,8 +284,7 @@ class EmbeddedServer:
         if users is None:
             return
         os.close(users)
-        lock = lock_file(self.home / "postgres.lock", fcntl.LOCK_EX)
-        if lock is not None:
+        if (lock := lock_file(self.home / "postgres.lock", fcntl.LOCK_EX)) is not None:
             os.close(lock)
             return
         self._run("pg_ctl", "stop", "-W", "-m", "fast", "-D", "pg")

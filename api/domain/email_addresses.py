@@ -14,7 +14,8 @@ from api.domain.errors import Problem
 def email(max_length: int) -> Callable[[str], str]:
     """An email address as `email-validator` normalises it, without asking DNS.
 
-    An address is ambiguous if its local part or its domain mixes scripts, or if folding changes more of its
+    An address is ambiguous if its local part or its domain mixes scripts, or has only letters of another
+    script that look like Latin ones, or if folding changes more of its
     local part than the case of ASCII letters: its mails may reach another mailbox than the one that it looks
     like.
     """
@@ -32,7 +33,9 @@ def email(max_length: int) -> Callable[[str], str]:
         if not typed_text.is_readable(address):
             raise Problem("INVALID_EMAIL")
         domain = address.rpartition("@")[2]
-        if any(map(_mixes_scripts, domain.split("."))) or _SECOND_DOT.search(domain):
+        if any(
+            _mixes_scripts(label) or _looks_latin(label) for label in domain.split(".")
+        ) or _SECOND_DOT.search(domain):
             raise Problem("AMBIGUOUS_EMAIL")
         if len(address) > max_length:
             raise Problem("TOO_LONG", max=max_length)
@@ -105,6 +108,7 @@ def is_ambiguous(local: str) -> bool:
         unicodedata.normalize("NFKC", local) != local
         or local.lower() != ascii_lower(local)
         or len(_scripts(local)) > 1
+        or _looks_latin(local)
         or not all(map(_may_be_in_local_part, local))
         or _SECOND_DOT.search(local) is not None
     )
@@ -125,6 +129,23 @@ def _mixes_scripts(label: str) -> bool:
         return False
     scripts = _scripts(label)
     return len(scripts) > 1 and scripts != {"LATIN", "CJK"}
+
+
+# Small letters of Cyrillic, Greek and Armenian that look like Latin ones in most typefaces: from the list of
+# Unicode Technical Standard 39, without those that only resemble them.
+_LIKE_LATIN = frozenset(
+    "\u0430\u0441\u0501\u0435\u04bb\u0456\u0458\u043e\u0440\u051b\u0455\u051d\u0445\u0443\u04cf\u0475"
+    "\u03b1\u03b3\u03b9\u03bd\u03bf\u03c1\u03c3\u03c5\u03f2\u03f3"
+    "\u0561\u0563\u0566\u0570\u0575\u0578\u057d\u0581\u0585"
+)
+
+
+def _looks_latin(text: str) -> bool:
+    """Whether a text in another script can be read as one in Latin letters, such as Cyrillic."""
+    if text.isascii():
+        return False
+    letters = [letter for letter in text.lower() if letter.isalpha()]
+    return bool(letters) and all(letter in _LIKE_LATIN for letter in letters)
 
 
 def _scripts(text: str) -> set[str]:

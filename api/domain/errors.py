@@ -137,15 +137,33 @@ class ExpiredChallenge(WrongCode):
         return f"{self.code}.CHALLENGE"
 
 
+class WrongPasskey(WrongCode):
+    """The response of a passkey is not valid, or does not answer an open challenge of its user."""
+
+    @property
+    def message_code(self) -> str:
+        return f"{self.code}.PASSKEY"
+
+
+class PasskeysUnavailable(DomainError):
+    """`PUBLIC_URL`, to which passkeys are bound, is unset, or an address for which browsers make none."""
+
+    code = "PASSKEYS_UNAVAILABLE"
+
+
 class SecondFactorRequired(DomainError):
-    """The password is right, and the second factor is still to be verified for the challenge."""
+    """The password is right, and the second factor is still to be verified for the challenge.
+
+    `passkey_options` are JSON for a passkey of the user; None without one.
+    """
 
     code = "SECOND_FACTOR_REQUIRED"
 
-    def __init__(self, challenge: str, expires_at: datetime) -> None:
+    def __init__(self, challenge: str, expires_at: datetime, passkey_options: str | None) -> None:
         super().__init__()
         self.challenge = challenge
         self.expires_at = expires_at
+        self.passkey_options = passkey_options
 
 
 class StepUpRequired(DomainError):
@@ -166,25 +184,6 @@ class RateLimited(DomainError):
     @property
     def values(self) -> dict[str, Any]:
         return {"seconds": self.retry_after_seconds}
-
-
-class Overloaded(DomainError):
-    """More passwords are to be hashed than the server can hash in time; nothing was done or counted.
-
-    Retry after `retry_after_seconds`, which is at least 1.
-    """
-
-    code = "OVERLOADED"
-
-    def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(retry_after_seconds)
-        self.retry_after_seconds = retry_after_seconds
-
-
-class ClientGone(DomainError):
-    """The client went away before its request was carried out; nothing was done."""
-
-    code = "CLIENT_GONE"
 
 
 class NotFound(DomainError):

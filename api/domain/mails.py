@@ -3,10 +3,11 @@
 `api.mail` composes and delivers them.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -49,6 +50,8 @@ class Template(Enum):
     SECOND_FACTOR_ON = "second_factor_on"
     """firstName"""
     SECOND_FACTOR_OFF = "second_factor_off"
+    """firstName"""
+    PASSKEYS_CHANGED = "passkeys_changed"
     """firstName"""
     STAFF_INVITATION = "staff_invitation"
     """firstName, businessName, inviterName, code, expiresAt: a time in ISO 8601, link: the page that accepts
@@ -139,9 +142,37 @@ async def renew_lease(mail: ClaimedMail) -> None:
 
 
 async def delete_sent(mail: ClaimedMail) -> None:
-    """Delete a mail that a server accepted."""
+    """Delete a mail that a server accepted, and count how long it waited for that."""
     async with platform_scope():
-        await Mail.delete().where(Mail.id == mail.id)
+        await Mail.raw(_DELETE_SENT, mail.id, list(DELAY_BUCKETS))
+
+
+DELAY_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, math.inf)
+"""Seconds from the queue to the server, as the upper bounds of a histogram."""
+
+_DELETE_SENT = """
+WITH sent AS (
+    DELETE FROM mails WHERE id = {}
+    RETURNING extract(epoch FROM clock_timestamp() - "createdAt")::float8 AS took
+)
+INSERT INTO mail_delays AS known ("upTo", mails, seconds)
+SELECT (SELECT min(bound) FROM unnest({}::float8[]) bound WHERE bound >= took), 1, took FROM sent
+ON CONFLICT ("upTo") DO UPDATE SET mails = known.mails + 1, seconds = known.seconds + EXCLUDED.seconds
+"""
+
+
+class MailDelays(NamedTuple):
+    """How many mails waited up to each of `DELAY_BUCKETS` and longer than the one before, and all seconds."""
+
+    counts: list[int]
+    seconds: float
+
+
+async def mail_delays() -> MailDelays:
+    """The delays of all mails that were ever sent."""
+    rows = await read_platform('SELECT "upTo", mails, seconds FROM mail_delays')
+    counts = {row["upTo"]: row["mails"] for row in rows}
+    return MailDelays([counts.get(bound, 0) for bound in DELAY_BUCKETS], sum(row["seconds"] for row in rows))
 
 
 async def schedule_retry(mail: ClaimedMail, error: str, delay: timedelta) -> None:

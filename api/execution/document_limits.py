@@ -5,6 +5,7 @@ from typing import NamedTuple
 from graphql import (
     DocumentNode,
     GraphQLError,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
 )
@@ -33,6 +34,8 @@ class DocumentLimits(NamedTuple):
     levels: int = 10
     aliases: int = 15
     operations: int = 10
+    directives: int = 5
+    """At one field, fragment, operation or variable. Validation would report each of many unknown ones."""
     introspections: int = 1
     """Fields `__schema` and `__type` of one operation."""
     points: int = 15_000
@@ -54,6 +57,7 @@ class _Size(NamedTuple):
     levels: int
     aliases: int
     introspections: int
+    directives: int
 
 
 def check_limits(document: DocumentNode, limits: DocumentLimits) -> list[GraphQLError]:
@@ -70,6 +74,7 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> list[GraphQL
     levels = max((size.levels for size in sizes), default=0)
     aliases = sum(size.aliases for size in sizes)
     introspections = max((size.introspections for size in sizes), default=0)
+    directives = max([_directives_of(document), *(size.directives for size in sizes)])
     errors: list[GraphQLError] = []
     if len(sizes) > limits.operations:
         errors.append(exceeds("operations", limits.operations, "operations"))
@@ -81,10 +86,24 @@ def check_limits(document: DocumentNode, limits: DocumentLimits) -> list[GraphQL
         errors.append(exceeds("levels", limits.levels, "levels of fields"))
     if aliases > limits.aliases:
         errors.append(exceeds("aliases", limits.aliases, "aliases"))
+    if directives > limits.directives:
+        errors.append(exceeds("directives", limits.directives, "directives at one place"))
     if introspections > limits.introspections:
         message = f"An operation may have only {limits.introspections} field __schema or __type."
         errors.append(LimitExceeded("introspections", limits.introspections, message))
     return errors
+
+
+def _directives_of(document: DocumentNode) -> int:
+    """The most directives at one definition or variable. Those of its selections are measured with it."""
+    places: list[Node] = [*document.definitions]
+    for definition in document.definitions:
+        places += getattr(definition, "variable_definitions", None) or ()
+    return max((_directives_at(place) for place in places), default=0)
+
+
+def _directives_at(node: Node) -> int:
+    return len(getattr(node, "directives", None) or ())
 
 
 def _has_long_name(document: DocumentNode) -> bool:
@@ -102,15 +121,15 @@ class _Measurement:
         self._sizes: dict[str, _Size] = {}
 
     def measure(self, selection_set: SelectionSetNode) -> _Size:
-        levels = aliases = introspections = 0
+        levels = aliases = introspections = directives = 0
         for selection in selection_set.selections:
             match selection:
                 case FieldNode(selection_set=None):
-                    size = _Size(1, 0, 0)
+                    size = _Size(1, 0, 0, 0)
                 case FieldNode(selection_set=SelectionSetNode() as inner):
                     size = self.measure(inner)
                     if selection.name.value in INTROSPECTION_FIELDS:
-                        size = _Size(1, size.aliases, 1)
+                        size = size._replace(levels=1, introspections=1)
                     else:
                         size = size._replace(levels=size.levels + 1)
                 case InlineFragmentNode(selection_set=inner):
@@ -122,14 +141,15 @@ class _Measurement:
             levels = max(levels, size.levels)
             aliases += size.aliases + (isinstance(selection, FieldNode) and selection.alias is not None)
             introspections += size.introspections
-        return _Size(levels, aliases, introspections)
+            directives = max(directives, size.directives, _directives_at(selection))
+        return _Size(levels, aliases, introspections, directives)
 
     def _measure_fragment(self, name: str) -> _Size:
         size = self._sizes.get(name)
         if size is None:
             # Stops the recursion of a fragment that spreads itself. Validation, which follows, rejects such a
             # fragment, and a spread of an unknown one.
-            self._sizes[name] = _Size(0, 0, 0)
+            self._sizes[name] = _Size(0, 0, 0, 0)
             fragment = self._fragments.get(name)
             if fragment is not None:
                 self._sizes[name] = self.measure(fragment.selection_set)

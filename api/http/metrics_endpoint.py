@@ -5,8 +5,10 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,7 +17,7 @@ from api.database.bulkheads import Work, working
 from api.domain.beta_keys.listing import KeyStats, key_stats
 from api.domain.beta_keys.status import BetaKeyStatus
 from api.domain.cleanup import cleanup_lags
-from api.domain.mails import count_mails
+from api.domain.mails import DELAY_BUCKETS, MailDelays, count_mails, mail_delays
 from api.http.client import has_metrics_token
 from api.observability.error_reporting import report_error
 from api.observability.metrics import render_metrics
@@ -42,6 +44,7 @@ class _Counts:
     keys: KeyStats
     mails_waiting: int
     mails_failed: int
+    mail_delays: MailDelays
     cleanup_lags: Mapping[str, float]
 
 
@@ -72,7 +75,9 @@ class _KeptCounts:
     async def _read(self) -> None:
         with working(Work.LONG):
             try:
-                self._counts = _Counts(await key_stats(), *await count_mails(), await cleanup_lags())
+                self._counts = _Counts(
+                    await key_stats(), *await count_mails(), await mail_delays(), await cleanup_lags()
+                )
             except Exception as error:  # noqa: BLE001
                 # The other series are still served: during an outage they matter most.
                 report_error(error)
@@ -90,7 +95,7 @@ class _CountsCollector(Collector):
         self._counts = counts
         self._is_up = is_up
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         counts = self._counts
         up = "1 if the database answered the last query of this endpoint, else 0."
         if self._is_up is not None:
@@ -110,6 +115,7 @@ class _CountsCollector(Collector):
         mails.add_metric(["waiting"], counts.mails_waiting)
         mails.add_metric(["failed"], counts.mails_failed)
         yield mails
+        yield _histogram_of(counts.mail_delays)
         lag = GaugeMetricFamily(
             "gatehouse_cleanup_lag_seconds",
             "For how long the oldest row of each table has been due for the clean-up.",
@@ -118,3 +124,13 @@ class _CountsCollector(Collector):
         for table, seconds in counts.cleanup_lags.items():
             lag.add_metric([table], seconds)
         yield lag
+
+
+def _histogram_of(delays: MailDelays) -> HistogramMetricFamily:
+    bounds = ["+Inf" if bound == math.inf else str(bound) for bound in DELAY_BUCKETS]
+    return HistogramMetricFamily(
+        "gatehouse_mail_delay_seconds",
+        "From the queue to the server that accepted the mail.",
+        buckets=list(zip(bounds, accumulate(delays.counts), strict=True)),
+        sum_value=delays.seconds,
+    )

@@ -56,9 +56,7 @@ class ResponseHeaders:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                headers = (
-                    _with_retry_after(message) if message["status"] in (429, 503) else message["headers"]
-                )
+                headers = _with_retry_after(message)
                 for name, _ in headers:
                     if name == POLICY:
                         message["headers"] = [*headers, *_FIXED, *extra]
@@ -77,9 +75,9 @@ class ResponseHeaders:
 
 
 def _with_retry_after(message: Message) -> Headers:
-    """Clients, proxies and crawlers know from it that they may try again, and when."""
+    """The headers of a response. Those of each 429 and 503 say when to try again."""
     headers: Headers = message["headers"]
-    if any(name == b"retry-after" for name, _ in headers):
+    if message["status"] not in (429, 503) or any(name == b"retry-after" for name, _ in headers):
         return headers
     return (*headers, (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 from api.database.driver_errors import DISCONNECTED
 from api.database.engine import get_engine
@@ -18,15 +19,13 @@ from api.domain.mails import ClaimedMail
 from api.mail.compose import compose
 from api.mail.delivery import PermanentFailure, deliver, describe_failure
 from api.mail.heartbeat import heartbeat
+from api.mail.smtp_connections import SmtpConnections
 from api.observability.error_descriptions import describe_error
 from api.observability.error_reporting import report_error
 from api.observability.logs import configure_logging, get_logger
 from api.settings import get_settings
 
 logger = get_logger()
-
-CONCURRENCY = 4
-"""Mails that are sent concurrently, so that one slow reply does not delay the others."""
 
 POLL_INTERVAL = 1.0
 """Seconds between two queries of an empty queue."""
@@ -111,26 +110,41 @@ async def _clean_up_hourly() -> None:
 
 
 async def _send_mails(stop: asyncio.Event, beat: Callable[[], None]) -> None:
-    if (outbox := get_settings().outbox) is not None:
-        logger.info("SMTP_URL is unset; mails are written to files", outbox=str(outbox))
-    elif get_settings().smtp_url is None:
+    settings = get_settings()
+    if settings.outbox is not None:
+        logger.info("SMTP_URL is unset; mails are written to files", outbox=str(settings.outbox))
+    elif settings.smtp_url is None:
         while not stop.is_set():
             beat()
             await _wait(stop, set(), POLL_INTERVAL)
         return
+    url = settings.smtp_url
+    connections = None if url is None else SmtpConnections(url.get_secret_value())
+    try:
+        await _send_with(connections, stop, beat)
+    finally:
+        if connections is not None:
+            await connections.close_unused(all_of_them=True)
+
+
+async def _send_with(
+    connections: SmtpConnections | None, stop: asyncio.Event, beat: Callable[[], None]
+) -> None:
     sending: set[asyncio.Task[None]] = set()
     delay = POLL_INTERVAL
     while not stop.is_set():
         beat()
         try:
-            free = CONCURRENCY - len(sending)
+            free = get_settings().mail_concurrency - len(sending)
             claimed = await mails.claim_mails(free) if free else []
-            sending |= {asyncio.create_task(_send(mail)) for mail in claimed}
+            sending |= {asyncio.create_task(_send(mail, connections)) for mail in claimed}
             delay = POLL_INTERVAL
         except Exception as error:  # noqa: BLE001
             # The worker survives any error of the queue, and goes on when the queue can be read again.
             report_error(error)
             delay = min(2 * delay, MAX_BACKOFF)
+        if connections is not None:
+            await connections.close_unused()
         sending = await _wait(stop, sending, delay)
     if sending:
         _, unfinished = await asyncio.wait(sending, timeout=SHUTDOWN_TIMEOUT)
@@ -149,21 +163,22 @@ async def _wait(
     return {task for task in sending if not task.done()}
 
 
-async def _send(mail: ClaimedMail) -> None:
+async def _send(mail: ClaimedMail, connections: SmtpConnections | None) -> None:
     if mail.expired:
         await _store(lambda: mails.mark_failed(mail, "it expired before it could be sent"))
     elif mail.tries > len(RETRY_DELAYS) + 1:
         await _store(lambda: mails.mark_failed(mail, "the worker ended during each attempt to send it"))
     else:
-        await _attempt(mail)
+        await _attempt(mail, connections)
 
 
-async def _attempt(mail: ClaimedMail) -> None:
+async def _attempt(mail: ClaimedMail, connections: SmtpConnections | None) -> None:
     settings = get_settings()
     renewal = asyncio.create_task(_renew_lease(mail))
     try:
         message = compose(mail, settings.sender)
-        await deliver(mail, message, settings, lambda: _store(lambda: mails.delete_sent(mail)))
+        accepted = partial(_store, lambda: mails.delete_sent(mail))
+        await deliver(mail, message, settings, connections, accepted)
     except Exception as error:  # noqa: BLE001
         await _record_failure(mail, error)
     finally:

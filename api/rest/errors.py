@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.domain import errors
 from api.domain.errors import DomainError, InvalidInput
+from api.domain.overload_errors import ClientGone, Overloaded
 from api.http.body import HttpError
 from api.http.client import client_of
 from api.http.disconnects import watched_client
@@ -39,11 +40,12 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.NitTaken: HTTPStatus.CONFLICT,
     errors.NoSeat: HTTPStatus.CONFLICT,
     errors.InvitationRequired: HTTPStatus.CONFLICT,
+    errors.PasskeysUnavailable: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     # The client cannot read this response, but Starlette requires one.
-    errors.ClientGone: HTTPStatus.BAD_REQUEST,
+    ClientGone: HTTPStatus.BAD_REQUEST,
 }
 """The status of the response to each error of the domain, and to those that derive from it."""
 
@@ -87,7 +89,7 @@ def _domain_error(error: DomainError, language: str) -> Response:
         for name, value in error.values.items()
     }
     response = refuse(status, error.code, message(error.message_code, language, **values))
-    if isinstance(error, errors.RateLimited | errors.Overloaded):
+    if isinstance(error, errors.RateLimited | Overloaded):
         response.headers["retry-after"] = str(error.retry_after_seconds)
     return response
 

@@ -53,12 +53,15 @@ ACTIONS = {
     "password.changed": "a user changed their password.",
     "password.reset_requested": "a code for a new password was requested.",
     "password.reset": "a user set a new password with a code.",
-    "second_factor.started": "a user began to set up an authenticator app.",
+    "second_factor.started": "a user began to set up an authenticator app or a passkey.",
+    "second_factor.passkey_added": "a user added a passkey.",
+    "second_factor.passkey_removed": "a user removed a passkey.",
     "second_factor.turned_on": "a user turned the second factor on.",
     "second_factor.turned_off": "a user turned the second factor off.",
     "second_factor.codes_renewed": "a user replaced the recovery codes.",
     "second_factor.reset": "the second factor of a user was deleted by an operator or a command.",
-    "second_factor.refused": "a code of a second factor was wrong, or used before.",
+    "second_factor.refused": "a code of a second factor was wrong, or used before, or a passkey was "
+    "not accepted.",
     "guesses.refused": "a network tried many beta keys that do not exist, or many wrong one-time codes were "
     "tried for a mailbox (`detail.of` is `keys` or `codes`); recorded at most once an hour.",
     "email.verification_requested": "a code to verify an email address was requested.",

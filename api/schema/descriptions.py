@@ -21,3 +21,11 @@ ACCESS_TOKENS = (
 def list_codes(introduction: str, codes: Mapping[str, str]) -> str:
     """A description in Markdown: `introduction`, then a line for each code with its meaning."""
     return "\n".join([introduction, *(f"- `{code}`: {meaning}" for code, meaning in codes.items())])
+
+
+CODES = (
+    "The six digits that the authenticator app shows, or a recovery code. Each is accepted once. Needed "
+    "unless another proof is given."
+)
+
+PASSKEY_RESPONSES = "The response of a passkey to the options of `startPasskeyConfirmation`, as JSON."

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from graphql import GraphQLError
 
-from api.domain.errors import DomainError, Overloaded, RateLimited
+from api.domain.errors import DomainError, RateLimited
+from api.domain.overload_errors import Overloaded
 from api.execution.document_limits import LimitExceeded
 from api.execution.places import PlacedError
 from api.http.graphql_errors import (

@@ -12,50 +12,8 @@ from api.observability.request_outcome import record_outcome
 from api.schema.context import Context, Info
 from api.schema.descriptions import list_codes
 from api.schema.enums import BetaKeyRejection, Role
+from api.schema.error_codes import ERROR_CODES, FIELD_CODES
 from api.written_times import in_words
-
-ERROR_CODES = {
-    "INVALID_INPUT": "`InvalidInput`",
-    "BETA_KEY_REJECTED": "`BetaKeyRejected`",
-    "EMAIL_TAKEN": "`EmailTaken`",
-    "NIT_TAKEN": "`NitTaken`",
-    "WRONG_CREDENTIALS": "`WrongCredentials`",
-    "TENANT_SUSPENDED": "`TenantSuspended`",
-    "TENANT_DELETED": "`TenantDeleted`",
-    "NOT_FOUND": "`NotFound`",
-    "CONFLICT": "`Conflict`",
-    "NO_SEAT": "`NoSeat`",
-    "INVITATION_REQUIRED": "`InvitationRequired`",
-    "WRONG_CODE": "`WrongCode`",
-    "RATE_LIMITED": "`RateLimited`",
-    "SECOND_FACTOR_REQUIRED": "`SecondFactorRequired`",
-    "STEP_UP_REQUIRED": "`StepUpRequired`",
-}
-
-FIELD_CODES = {
-    "REQUIRED": "the field is empty.",
-    "TOO_SHORT": "the text has too few characters.",
-    "TOO_LONG": "the text has too many characters.",
-    "TOO_SMALL": "the number is too small.",
-    "TOO_LARGE": "the number is too large.",
-    "INVALID_CHARACTERS": "the text has control characters or emoji.",
-    "WEB_ADDRESS": "the name contains a web or an email address.",
-    "INVALID_EMAIL": "not an email address.",
-    "AMBIGUOUS_EMAIL": "an email address that can be mistaken for another: its local part mixes scripts, or "
-    "has letters outside ASCII in upper case or in another width.",
-    "SAME_EMAIL": "the new email address is the current one.",
-    "INVALID_PHONE": "not a phone number.",
-    "INVALID_TAX_ID": "not a tax id of the country of this deployment.",
-    "INVALID_CHOICE": "the value is not allowed here, such as the role `SUPER_ADMIN` for staff.",
-    "WEAK_PASSWORD": "the password lacks a lower-case letter, an upper-case letter, a digit "
-    "or a special character; only where the deployment requires them.",
-    "COMMON_PASSWORD": "the password is a common or leaked one, or a simple pattern.",
-    "PERSONAL_PASSWORD": "the password is made of the email, names or numbers of the person or business.",
-    "SAME_PASSWORD": "the new password is the current one.",
-    "IN_THE_PAST": "the instant is not in the future.",
-    "ONE_KEY_EACH": "a key with a recipient was requested together with other keys.",
-    "NOT_FOUND": "no object has this id.",
-}
 
 
 @strawberry.interface(
@@ -160,7 +118,10 @@ class InvitationRequired(Error):
     code: str = strawberry.field(description="Always `INVITATION_REQUIRED`.")
 
 
-@strawberry.type(description="The one-time code is wrong, used, expired, or tried too often.")
+@strawberry.type(
+    description="The one-time code is wrong, used, expired, or tried too often; or the passkey was not "
+    "accepted."
+)
 class WrongCode(Error):
     code: str = strawberry.field(description="Always `WRONG_CODE`.")
 
@@ -176,6 +137,18 @@ class SecondFactorRequired(Error):
         "again."
     )
     expires_at: datetime = strawberry.field(description="When the challenge expires, 10 minutes from now.")
+    passkey_options: str | None = strawberry.field(
+        description="If the user has passkeys, JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`; "
+        "send the response of `navigator.credentials.get` as `passkey` of `verifySecondFactor`."
+    )
+
+
+@strawberry.type(
+    description="This deployment offers no passkeys: its `PUBLIC_URL` is unset, or has no host name or no "
+    "https."
+)
+class PasskeysUnavailable(Error):
+    code: str = strawberry.field(description="Always `PASSKEYS_UNAVAILABLE`.")
 
 
 @strawberry.type(
@@ -242,6 +215,7 @@ def _second_factor_required(error: errors.SecondFactorRequired, context: Context
         message=context.message(error.code),
         challenge=error.challenge,
         expires_at=error.expires_at,
+        passkey_options=error.passkey_options,
     )
 
 
@@ -288,6 +262,7 @@ EXCEPTION_HANDLERS = (
     _handler(errors.InvitationRequired, InvitationRequired, _plain(InvitationRequired)),
     _handler(errors.WrongCode, WrongCode, _plain(WrongCode)),
     _handler(errors.SecondFactorRequired, SecondFactorRequired, _second_factor_required),
+    _handler(errors.PasskeysUnavailable, PasskeysUnavailable, _plain(PasskeysUnavailable)),
     _handler(errors.StepUpRequired, StepUpRequired, _plain(StepUpRequired)),
     _handler(errors.RateLimited, RateLimited, _rate_limited),
 )

@@ -6,35 +6,44 @@ from typing import Annotated
 import segno
 import strawberry
 
+from api.domain.accounts.passkeys.passkeys import MAX_PASSKEYS, list_passkeys
 from api.domain.accounts.second_factors import changes
+from api.domain.accounts.second_factors.proofs import Proof
 from api.domain.accounts.second_factors.recovery_codes import count_unused
 from api.domain.accounts.second_factors.sign_in import verify_second_factor as verify
 from api.domain.second_factor_policy import is_required
+from api.execution.answer_costs import ITEMS
 from api.schema.context import Info
+from api.schema.descriptions import CODES, PASSKEY_RESPONSES
 from api.schema.done import Done
-from api.schema.error_types import Conflict, NotFound, RateLimited, StepUpRequired, WrongCode
+from api.schema.error_types import (
+    Conflict,
+    NotFound,
+    PasskeysUnavailable,
+    RateLimited,
+    StepUpRequired,
+    WrongCode,
+)
 from api.schema.inputs import uuid_of
+from api.schema.passkey_types import Passkey
 from api.schema.sessions import SignedIn
 
-Code = Annotated[
-    str,
-    strawberry.argument(
-        "The six digits that the authenticator app shows, or a recovery code. Each is accepted once."
-    ),
-]
+Code = Annotated[str | None, strawberry.argument(CODES)]
+
+PasskeyResponse = Annotated[str | None, strawberry.argument(PASSKEY_RESPONSES)]
 
 
-@strawberry.input(description="The challenge of a sign-in, and a code.")
+@strawberry.input(description="The challenge of a sign-in, and a code or the response of a passkey.")
 class VerifySecondFactorInput:
     challenge: str = strawberry.field(description="The `challenge` of `SecondFactorRequired`.")
-    code: str = strawberry.field(
-        description="The six digits that the authenticator app shows, or a recovery code. Each is accepted "
-        "once."
+    code: str | None = strawberry.field(default=None, description=CODES)
+    passkey: str | None = strawberry.field(
+        default=None, description="The response of a passkey to the `passkeyOptions`, as JSON."
     )
 
 
 VerifySecondFactorResult = Annotated[
-    SignedIn | WrongCode | RateLimited,
+    SignedIn | WrongCode | RateLimited | PasskeysUnavailable,
     strawberry.union(
         "VerifySecondFactorResult",
         description="The new session, or the reason why none was created. `WrongCode` also for a challenge "
@@ -46,9 +55,10 @@ VerifySecondFactorResult = Annotated[
 @strawberry.mutation(description="Continues a sign-in that was answered with `SecondFactorRequired`. Public.")
 async def verify_second_factor(
     info: Info,
-    input: Annotated[VerifySecondFactorInput, strawberry.argument("The challenge and the code.")],
+    input: Annotated[VerifySecondFactorInput, strawberry.argument("The challenge and the proof.")],
 ) -> VerifySecondFactorResult:
-    return SignedIn.of(await verify(input.challenge, input.code, info.context.client))
+    proof = Proof(input.code, input.passkey)
+    return SignedIn.of(await verify(input.challenge, proof, info.context.client))
 
 
 @strawberry.type(description="The second factor of the viewer.")
@@ -59,9 +69,13 @@ class SecondFactor:
     )
     since: datetime | None = strawberry.field(description="When it was turned on; null if it is off.")
     recovery_codes_left: int = strawberry.field(description="The number of recovery codes that are not used.")
+    passkeys: list[Passkey] = strawberry.field(description="The passkeys of the viewer, the oldest first.")
 
 
-@strawberry.field(description="The second factor of the viewer. Requires a signed-in user.")
+@strawberry.field(
+    description="The second factor of the viewer. Requires a signed-in user.",
+    metadata={ITEMS: MAX_PASSKEYS},
+)
 async def second_factor(info: Info) -> SecondFactor:
     user = (await info.context.signed_in(to_set_up=True)).user
     return SecondFactor(
@@ -69,6 +83,7 @@ async def second_factor(info: Info) -> SecondFactor:
         is_required=is_required(user.role),
         since=user.second_factor_at,
         recovery_codes_left=await count_unused(user.id),
+        passkeys=[Passkey.of(passkey) for passkey in await list_passkeys(user.id)],
     )
 
 
@@ -133,7 +148,7 @@ async def confirm_second_factor(
 
 
 RenewRecoveryCodesResult = Annotated[
-    RecoveryCodes | WrongCode | RateLimited,
+    RecoveryCodes | WrongCode | RateLimited | PasskeysUnavailable,
     strawberry.union(
         "RenewRecoveryCodesResult", description="The new codes, or the reason why those of before are valid."
     ),
@@ -141,13 +156,16 @@ RenewRecoveryCodesResult = Annotated[
 
 
 @strawberry.mutation(description="Replaces the recovery codes. Requires a signed-in user.")
-async def renew_recovery_codes(info: Info, code: Code) -> RenewRecoveryCodesResult:
+async def renew_recovery_codes(
+    info: Info, code: Code = None, passkey: PasskeyResponse = None
+) -> RenewRecoveryCodesResult:
     viewer = await info.context.signed_in()
-    return RecoveryCodes(codes=await changes.renew_recovery_codes(viewer.user, viewer.actor, code))
+    proof = Proof(code, passkey)
+    return RecoveryCodes(codes=await changes.renew_recovery_codes(viewer.user, viewer.actor, proof))
 
 
 TurnOffSecondFactorResult = Annotated[
-    Done | WrongCode | Conflict | RateLimited,
+    Done | WrongCode | Conflict | RateLimited | PasskeysUnavailable,
     strawberry.union(
         "TurnOffSecondFactorResult",
         description="The change, or the reason why the second factor is still on. `Conflict` where it is "
@@ -157,11 +175,14 @@ TurnOffSecondFactorResult = Annotated[
 
 
 @strawberry.mutation(
-    description="Turns the second factor off, and deletes the recovery codes. Requires a signed-in user."
+    description="Turns the second factor off: deletes the authenticator app, all passkeys and the recovery "
+    "codes. Requires a signed-in user."
 )
-async def turn_off_second_factor(info: Info, code: Code) -> TurnOffSecondFactorResult:
+async def turn_off_second_factor(
+    info: Info, code: Code = None, passkey: PasskeyResponse = None
+) -> TurnOffSecondFactorResult:
     viewer = await info.context.signed_in()
-    await changes.turn_off_second_factor(viewer.user, viewer.actor, code)
+    await changes.turn_off_second_factor(viewer.user, viewer.actor, Proof(code, passkey))
     return Done(message=info.context.message("SECOND_FACTOR_OFF"))
 
 
@@ -176,8 +197,8 @@ ResetSecondFactorResult = Annotated[
 
 
 @strawberry.mutation(
-    description="Deletes the second factor of a user who has lost the device, and ends their sessions. "
-    "Operators only."
+    description="Deletes the second factor of a user who has lost the device, passkeys included, and ends "
+    "their sessions. Operators only."
 )
 async def reset_second_factor(
     info: Info, user_id: Annotated[strawberry.ID, strawberry.argument("The `id` of a `User`.")]

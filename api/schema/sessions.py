@@ -7,14 +7,16 @@ import strawberry
 
 from api.domain.accounts import identity_confirmation, password_change, sign_in
 from api.domain.accounts import sessions as domain_sessions
+from api.domain.accounts.second_factors.proofs import Proof
 from api.domain.second_factor_policy import must_set_up
 from api.execution.answer_costs import ITEMS
 from api.schema.context import Info
-from api.schema.descriptions import ACCESS_TOKENS, PASSWORDS
+from api.schema.descriptions import ACCESS_TOKENS, CODES, PASSKEY_RESPONSES, PASSWORDS
 from api.schema.done import Done
 from api.schema.error_types import (
     InvalidInput,
     NotFound,
+    PasskeysUnavailable,
     RateLimited,
     SecondFactorRequired,
     TenantDeleted,
@@ -145,16 +147,13 @@ async def sign_out_everywhere(info: Info) -> Done:
 
 
 @strawberry.input(
-    description="What confirms that it is the viewer: a code of the second factor, or the password. If both "
-    "are given, the code is checked."
+    description="What confirms that it is the viewer: a code of the second factor, a passkey, or the "
+    "password. If several are given, the passkey is checked, or else the code."
 )
 class ConfirmIdentityInput:
     password: str | None = strawberry.field(default=None, description="The password of the viewer.")
-    code: str | None = strawberry.field(
-        default=None,
-        description="The six digits that the authenticator app shows, or a recovery code. Each is accepted "
-        "once.",
-    )
+    code: str | None = strawberry.field(default=None, description=CODES)
+    passkey: str | None = strawberry.field(default=None, description=PASSKEY_RESPONSES)
 
 
 @strawberry.type(description="The identity of the viewer is confirmed, for this session.")
@@ -164,11 +163,11 @@ class IdentityConfirmed:
 
 
 ConfirmIdentityResult = Annotated[
-    IdentityConfirmed | InvalidInput | WrongCredentials | WrongCode | RateLimited,
+    IdentityConfirmed | InvalidInput | WrongCredentials | WrongCode | RateLimited | PasskeysUnavailable,
     strawberry.union(
         "ConfirmIdentityResult",
         description="The confirmation, or the reason why the session is not confirmed. `InvalidInput` if the "
-        "input has neither a code nor a password.",
+        "input has neither a code nor a passkey nor a password.",
     ),
 ]
 
@@ -181,7 +180,8 @@ async def confirm_identity(
     info: Info, input: Annotated[ConfirmIdentityInput, strawberry.argument("The password or a code.")]
 ) -> ConfirmIdentityResult:
     viewer = await info.context.signed_in(to_set_up=True)
-    seconds = await identity_confirmation.confirm_identity(viewer, input.password, input.code)
+    proof = Proof(input.code, input.passkey)
+    seconds = await identity_confirmation.confirm_identity(viewer, input.password, proof)
     return IdentityConfirmed(message=info.context.message("IDENTITY_CONFIRMED"), seconds=seconds)
 
 

@@ -52,7 +52,19 @@ def serve() -> None:
     if settings.workers > 1 and settings.rate_limits and settings.rate_limit_storage is None:
         logger.warning("each of %d WORKERS has its own rate limits; set RATE_LIMIT_STORAGE", settings.workers)
     asyncio.run(_prepare(settings))
-    config = uvicorn.Config(
+    config = _config(settings)
+    try:
+        with _shared_metrics(settings), worker_process() if settings.worker else nullcontext():
+            if settings.workers > 1:
+                _Workers(config, sockets=listeners).run()
+            else:
+                uvicorn.Server(config).run(sockets=listeners)
+    except KeyboardInterrupt:
+        logger.info("stopped")
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
         "api.app:create_app",
         factory=True,
         http=HttpProtocol,
@@ -69,14 +81,6 @@ def serve() -> None:
         # The deadline of a request ends it before, with a response.
         timeout_graceful_shutdown=MAX_REQUEST_SECONDS + 5,
     )
-    try:
-        with _shared_metrics(settings), worker_process() if settings.worker else nullcontext():
-            if settings.workers > 1:
-                _Workers(config, sockets=listeners).run()
-            else:
-                uvicorn.Server(config).run(sockets=listeners)
-    except KeyboardInterrupt:
-        logger.info("stopped")
 
 
 class _Workers(Multiprocess):
@@ -167,7 +171,7 @@ def _warn_about_unset(settings: Settings) -> None:
         "TRUSTED_PROXIES": (settings.trusted_proxies, "all clients behind a proxy share the limits of one"),
         "SMTP_URL": (settings.smtp_url, mails),
         "MAIL_FROM": (settings.mail_from, None),
-        "PUBLIC_URL": (settings.public_url, None),
+        "PUBLIC_URL": (settings.public_url, "users cannot set up passkeys"),
     }
     unset = [name for name, (value, _) in consequences.items() if value is None]
     if unset:

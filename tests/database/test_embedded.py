@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from api.database.embedded import EmbeddedServer, EmbeddedServerError
+from api.database.private_folder import create_home
 from tests.support import is_running, kill_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -331,6 +332,42 @@ def test_ctrl_c_reaches_the_application_and_not_its_server(home: Path, run: Run)
     os.killpg(user.process.pid, signal.SIGINT)
     assert user.leave() == "still here\n"
     assert not is_running(home)
+
+
+def test_only_the_owner_can_read_the_home(tmp_path: Path, home: Path, move: Move, run: Run) -> None:
+    """Also one that an older version made, while its server runs. As root, PostgreSQL passes through it."""
+    moved = move(tmp_path / "moved")
+    moved.chmod(0o755)
+
+    dsn = run(moved).line()
+    assert not stat.S_IMODE(moved.stat().st_mode) & 0o076
+    moved.chmod(0o775)
+    assert run(moved).line() == dsn
+
+    assert not stat.S_IMODE(moved.stat().st_mode) & 0o076
+    assert ask(dsn, "SELECT 1") == 1
+
+
+def test_a_new_home_is_for_its_owner_alone(new_home: Path) -> None:
+    create_home(new_home / "below")
+
+    assert stat.S_IMODE((new_home / "below").stat().st_mode) == 0o700
+
+
+def test_a_home_with_other_files_is_named_and_not_restricted(
+    new_home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its mode may be on purpose, as that of /tmp."""
+    new_home.mkdir()
+    new_home.chmod(0o1777)
+    (new_home / "page.html").touch()
+
+    create_home(new_home)
+
+    assert stat.S_IMODE(new_home.stat().st_mode) == 0o1777
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Other users can read the folder GATEHOUSE_HOME {new_home} (mode 1777)"
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")

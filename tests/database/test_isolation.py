@@ -25,6 +25,7 @@ class Business:
     people: dict[str, Person]
     session_id: str
     invitation_id: str
+    passkey_id: str
 
     def id_of(self, kind: str) -> str:
         """The id for a document of `WITH_IDS`."""
@@ -33,6 +34,7 @@ class Business:
             "session": self.session_id,
             "cashier": self.people["cashier"].id,
             "invitation": self.invitation_id,
+            "passkey": self.passkey_id,
         }[kind]
 
 
@@ -55,7 +57,13 @@ async def open_business(api: Api, database: asyncpg.Connection, name: str) -> Bu
         tenant_id,
         f"{name}@example.com",
     )
-    return Business(tenant_id, people, session["id"], str(invitation))
+    passkey = await database.fetchval(
+        """INSERT INTO passkeys ("userId", "relyingParty", "credentialId", "publicKey", "signCount", name)
+        VALUES ($1, 'beta.example.com', convert_to($2, 'UTF8'), 'x', 0, $2) RETURNING id::text""",
+        user["id"],
+        name,
+    )
+    return Business(tenant_id, people, session["id"], str(invitation), str(passkey))
 
 
 # Fields that take an id
@@ -87,6 +95,10 @@ WITH_IDS = {
         "mutation($id: ID!) { cancelInvitation(id: $id) { __typename ... on Error { code message } } }",
         "invitation",
     ),
+    "removePasskey": (
+        "mutation($id: ID!) { removePasskey(input: {id: $id}) { __typename ... on Error { code message } } }",
+        "passkey",
+    ),
     "removeStaff": (
         "mutation($id: ID!) { removeStaff(id: $id) { __typename ... on Error { code message } } }",
         "cashier",
@@ -104,6 +116,9 @@ WITHOUT_IDS = {
     "logout": "ends the session of the request",
     "signOutEverywhere": "ends the viewer's own sessions, and takes nothing",
     "confirmIdentity": "confirms the viewer's own session, and takes a password or a code",
+    "startPasskeyRegistration": "makes the viewer's own, and takes nothing",
+    "finishPasskeyRegistration": "makes the viewer's own, and takes what a browser made",
+    "startPasskeyConfirmation": "is about the viewer's own, and takes nothing",
     "secondFactor": "shows the viewer's own, and takes nothing",
     "verifySecondFactor": "is public, and takes a challenge",
     "startSecondFactor": "sets up the viewer's own, and takes nothing",
@@ -178,6 +193,7 @@ async def rows(database: asyncpg.Connection) -> list[Any]:
             'SELECT id, "userId", "revokedAt" FROM sessions ORDER BY id',
             "SELECT * FROM audit_events ORDER BY id",
             "SELECT * FROM staff_invitations ORDER BY id",
+            "SELECT * FROM passkeys ORDER BY id",
         )
     ]
 
@@ -244,7 +260,8 @@ TENANT = f"""id businessName owner {{ {PERSON} }} seats {{ used reserved }}
 INVITATIONS = "invitations(first: 100, after: $after) { totalCount edges { node { id email lastName } } }"
 
 EVERYTHING = f"""
-query($after: String) {{ viewer {{ {PERSON} tenant {{ {TENANT} }} }} sessions {{ id ipAddress userAgent }} }}
+query($after: String) {{ viewer {{ {PERSON} tenant {{ {TENANT} }} }} sessions {{ id ipAddress userAgent }}
+  secondFactor {{ passkeys {{ id name }} }} }}
 """
 
 
@@ -271,6 +288,7 @@ async def test_no_query_shows_another_tenant(api: Api, database: asyncpg.Connect
                 theirs.id,
                 "Theirs",
                 theirs.session_id,
+                theirs.passkey_id,
                 *[p.email for p in theirs.people.values()],
             ):
                 assert secret not in text

@@ -22,14 +22,16 @@ pytestmark = pytest.mark.anyio
 
 PLATFORM_ONLY = [
     "mails",
+    "mail_delays",
     "one_time_codes",
     "server_processes",
     "known_devices",
     "authenticator_apps",
     "recovery_codes",
     "wrong_passwords",
+    "passkeys",
 ]
-"""Mails contain codes, and the second table their digests; the next two show hosts and where people are; the
+"""Mails contain codes, and the third table their digests; the next two show hosts and where people are; the
 last one shows which addresses are tried; the others are second factors. No tenant may read them."""
 
 PROTECTED = ["users", "tenants", "sessions", "audit_events", "staff_invitations", *PLATFORM_ONLY]
@@ -39,6 +41,9 @@ _OWNER = """(SELECT id FROM users WHERE "tenantId" = $1 UNION ALL SELECT $1 LIMI
 
 SECOND_FACTORS = {
     "authenticator_apps": f"""INSERT INTO authenticator_apps ("userId", secret) VALUES ({_OWNER}, 'x')""",
+    "passkeys": f"""INSERT INTO passkeys
+        ("userId", "relyingParty", "credentialId", "publicKey", "signCount", name)
+        VALUES ({_OWNER}, 'x', gen_random_uuid()::text::bytea, 'x', 0, 'x')""",
     "recovery_codes": f"""INSERT INTO recovery_codes ("userId", "codeDigest") VALUES ({_OWNER}, 'x')""",
 }
 
@@ -58,7 +63,12 @@ async def two_tenants(api_with_plans: Api, database: asyncpg.Connection) -> list
             VALUES ('x', 'x', 'x', now() + interval '1 hour', $1)""",
             answer["tenant"]["id"],
         )
-        for insert in (*SECOND_FACTORS.values(), INVITATION, INSERTS["wrong_passwords"]):
+        for insert in (
+            *SECOND_FACTORS.values(),
+            INVITATION,
+            INSERTS["wrong_passwords"],
+            INSERTS["mail_delays"],
+        ):
             await database.execute(insert, UUID(answer["tenant"]["id"]))
     return [UUID(answer["tenant"]["id"]) for answer in answers]
 
@@ -95,6 +105,7 @@ INSERTS = {
         VALUES ((SELECT $1::uuid), 'x', now())""",
     "audit_events": """INSERT INTO audit_events ("tenantId", action) VALUES ($1, 'x')""",
     "mails": """INSERT INTO mails (template, recipient, language) VALUES ('x', $1::uuid::text, 'en')""",
+    "mail_delays": """INSERT INTO mail_delays ("upTo") VALUES (hashtext($1::uuid::text))""",
     "one_time_codes": """INSERT INTO one_time_codes (purpose, email, "codeDigest", "expiresAt", "tenantId")
         VALUES ('x', 'x', 'x', now(), $1)""",
     "server_processes": """INSERT INTO server_processes (kind, host, "processId", version, release)

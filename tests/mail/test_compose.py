@@ -58,6 +58,7 @@ VALUES: dict[Template, dict[str, Any]] = {
     Template.EMAIL_CHANGED: {"firstName": "Ana"},
     Template.SECOND_FACTOR_ON: {"firstName": "Ana"},
     Template.SECOND_FACTOR_OFF: {"firstName": "Ana"},
+    Template.PASSKEYS_CHANGED: {"firstName": "Ana"},
     Template.STAFF_INVITATION: INVITATION,
     Template.STAFF_INVITATION_OF_HOLDER: INVITATION,
     Template.STAFF_CREATED: {"firstName": "Eva", "businessName": "El Ahorro", "inviterName": "Ana Ríos"},

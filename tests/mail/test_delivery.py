@@ -1,5 +1,6 @@
 """Connections to mail servers: TLS, certificates and passwords."""
 
+import asyncio
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import asyncpg
 import pytest
 import trustme
 
-from api.mail import delivery
+from api.mail import smtp_connections
 from tests.mail.queue import names, queue, until_settled
 from tests.mail.smtp import MailServer
 from tests.support import Settings
@@ -79,7 +80,10 @@ async def test_no_password_goes_to_another_machine_without_tls(
     await until_settled(database)
     assert smtp.passwords == [(b"beta", b"pass", False)]
 
-    monkeypatch.setattr(delivery, "_LOCAL_HOSTS", ())
+    monkeypatch.setattr(smtp_connections, "_LOCAL_HOSTS", ())
+    # The connection of the first mail would be used again.
+    monkeypatch.setattr(smtp_connections, "IDLE_TIMEOUT", 0)
+    await asyncio.sleep(0.2)
     await queue()
     await until_settled(database)
 

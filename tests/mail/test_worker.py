@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,12 +14,12 @@ import pytest
 
 from api.database.scopes import platform_scope, tenant_scope
 from api.domain import mails
-from api.domain.mails import Template, queue_mail
+from api.domain.mails import DELAY_BUCKETS, Template, queue_mail
 from api.mail import worker
 from tests.domain.accounts.codes import REQUEST_VERIFICATION
 from tests.mail.queue import names, queue, until, until_settled
-from tests.mail.smtp import MailServer, after, hang_up
-from tests.support import Api, everything, issue_key, registration, run_gatehouse
+from tests.mail.smtp import ACCEPTED, MailServer, after, hang_up
+from tests.support import Api, Settings, everything, issue_key, registration, run_gatehouse
 
 pytestmark = pytest.mark.anyio
 
@@ -357,3 +358,65 @@ async def test_the_log_contains_nothing_of_a_mail(
     assert "a mail will be retried" in logged
     assert code not in logged
     assert "ana@example.com" not in logged
+
+
+async def test_many_mails_go_over_few_connections(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], settings: Settings
+) -> None:
+    """As many at once as MAIL_CONCURRENCY says, where the server takes its time."""
+    settings(SMTP_URL=smtp.url, MAIL_FROM="beta@example.com", MAIL_CONCURRENCY="7")
+    at_once, most = 0, 0
+
+    async def accept(_server: MailServer) -> str:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.2)
+        at_once -= 1
+        return ACCEPTED
+
+    smtp.answers = [accept] * 30
+    for number in range(30):
+        await queue(f"Ana{number}")
+    await start()
+    await until_settled(database)
+
+    assert sorted(names(smtp.accepted)) == sorted(f"Ana{number}" for number in range(30))
+    # On a busy machine some may be finished before the last of them begins.
+    assert 4 <= most <= smtp.connections <= 7
+
+
+async def test_a_connection_that_the_server_has_closed_is_not_a_failed_try(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    await queue("Ana")
+    await start()
+    await until_settled(database)
+    smtp.transport.abort()
+    await queue("Luz")
+    await database.execute("UPDATE mails SET tries = 3")
+    await until_settled(database)
+
+    assert names(smtp.accepted) == ["Ana", "Luz"]
+    assert smtp.connections == 2
+    assert await database.fetchval("SELECT count(*) FROM mails") == 0
+
+
+async def test_the_delay_from_the_queue_to_the_server_is_counted(
+    database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any]
+) -> None:
+    for name, minutes in (("Ana", 0), ("Luz", 3), ("Eva", 90)):
+        await queue(name)
+        await database.execute(
+            """UPDATE mails SET "createdAt" = "createdAt" - $1::interval WHERE "values"->>'firstName' = $2""",
+            timedelta(minutes=minutes),
+            name,
+        )
+    await start()
+    await until_settled(database)
+
+    delays = await mails.mail_delays()
+    assert delays.counts[DELAY_BUCKETS.index(300.0)] == 1
+    assert delays.counts[DELAY_BUCKETS.index(math.inf)] == 1
+    assert sum(delays.counts) == 3
+    assert 93 * 60 < delays.seconds < 94 * 60

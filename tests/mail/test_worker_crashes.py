@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from api.mail import worker
+from api.settings import get_settings
 from tests.commands import Command
 from tests.mail.queue import names, queue, until, until_settled
 from tests.mail.smtp import MailServer, after
@@ -87,7 +88,7 @@ async def test_a_killed_worker_loses_no_mail_and_repeats_none_that_was_recorded_
     assert set(names(smtp.accepted)) == {f"Ana{number}" for number in range(30)}
     repeated = set(names(smtp.accepted)[len(before) :]) & set(before)
     assert repeated <= left
-    assert len(repeated) <= worker.CONCURRENCY
+    assert len(repeated) <= get_settings().mail_concurrency
 
 
 async def test_a_mail_that_kills_its_workers_is_not_retried_forever(

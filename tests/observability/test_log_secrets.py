@@ -34,9 +34,16 @@ from tests.acts import (
     tables,
     words_of,
 )
-from tests.support import PASSWORD, REGISTER, Api, everything, issue_key, registration
+from tests.authenticator import ORIGIN
+from tests.support import PASSWORD, REGISTER, Api, Settings, everything, issue_key, registration
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _public_url(settings: Settings) -> None:
+    """Passkeys are bound to it."""
+    settings(PUBLIC_URL=ORIGIN)
 
 
 def found_in(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -28,7 +28,8 @@ _FIELDS = {
     SIGNED_IN: """
         sessions tenant logout revokeSession signOutEverywhere confirmIdentity changePassword secondFactor
         startSecondFactor confirmSecondFactor renewRecoveryCodes turnOffSecondFactor updateViewer
-        requestEmailChange confirmEmailChange
+        requestEmailChange confirmEmailChange startPasskeyRegistration finishPasskeyRegistration
+        startPasskeyConfirmation removePasskey
     """,
     MANAGERS: """
         inviteStaff resendInvitation cancelInvitation createStaff updateStaff removeStaff endStaffSessions

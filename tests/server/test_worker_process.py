@@ -118,7 +118,24 @@ async def test_without_a_mail_server_mails_are_written_to_files(
     message = message_from_bytes(file.read_bytes(), policy=default)
     assert message["To"] == "ana@example.com"
     assert file.suffix == ".eml"
-    assert file.stat().st_mode & 0o077 == 0
+    for path in (file, outbox, outbox.parent):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+async def test_an_outbox_that_others_can_read_is_restricted(
+    pool: None, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
+) -> None:
+    """An older version made it."""
+    outbox = tmp_path / "home" / "outbox"
+    outbox.mkdir(parents=True)
+    outbox.chmod(0o755)
+    gatehouse.environment |= {"WORKER": "on", "GATEHOUSE_HOME": str(tmp_path / "home")}
+    await queue()
+
+    gatehouse.start()
+    await until_settled(database)
+
+    assert outbox.stat().st_mode & 0o777 == 0o700
 
 
 async def test_mails_wait_for_a_mail_server_where_no_folder_is_set(

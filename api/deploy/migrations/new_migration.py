@@ -5,7 +5,7 @@ temporary tables by the server of DATABASE_URL, or by the embedded one, and roll
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from api.database.engine import get_engine
 from api.deploy.migrations.expected_schema import build_expected_schema
 from api.deploy.migrations.generated_steps import Steps
 from api.deploy.migrations.migration import QUESTION, all_migrations
+from api.deploy.migrations.pending import migration_ids
 from api.deploy.migrations.step_source import migration_source
 from api.deploy.migrations.steps import Step
 from api.deploy.migrations.table_changes import steps_for
@@ -70,7 +71,16 @@ def _empty() -> Steps:
 
 def write_migration(description: str, steps: Sequence[Step], backwards: str = "") -> Path:
     """Write a file that is named by the present time, which is the id of the migration."""
-    now = datetime.now(UTC)
-    path = MIGRATIONS / f"gatehouse_{now:%Y_%m_%dt%H_%M_%S_%f}.py"
-    path.write_text(migration_source(f"{now:%Y-%m-%dT%H:%M:%S:%f}", description, steps, backwards=backwards))
+    time = _time_after(migration_ids())
+    path = MIGRATIONS / f"gatehouse_{time:%Y_%m_%dt%H_%M_%S_%f}.py"
+    path.write_text(migration_source(f"{time:{_ID}}", description, steps, backwards=backwards))
     return path
+
+
+_ID = "%Y-%m-%dT%H:%M:%S:%f"
+
+
+def _time_after(ids: Sequence[str]) -> datetime:
+    """Now, or a second after the newest id: the clock of its author may be ahead."""
+    newest = [datetime.strptime(max(ids), _ID).replace(tzinfo=UTC)] if ids else []
+    return max([datetime.now(UTC), *(time + timedelta(seconds=1) for time in newest)])

@@ -25,7 +25,7 @@ from enum import Enum
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from api.domain.errors import ClientGone, Overloaded
+from api.domain.overload_errors import ClientGone, Overloaded
 from api.observability.gauges import Gauge, watch
 from api.settings import get_settings
 

@@ -3,7 +3,7 @@
 from api.database.clock import NOW
 from api.database.scopes import platform_scope, read_platform
 from api.domain.accounts.password_guesses import guess_own_password
-from api.domain.accounts.second_factors.codes import check_code
+from api.domain.accounts.second_factors.proofs import Proof, check_proof
 from api.domain.actors import CONFIRMATION_LIFETIME
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import FieldProblem, InvalidInput, WrongPassword
@@ -11,14 +11,14 @@ from api.domain.viewer import Viewer
 from tables import Session
 
 
-async def confirm_identity(viewer: Viewer, password: str | None, code: str | None) -> int:
-    """Confirm the session of the viewer with a code of the second factor if one is given, or the password.
+async def confirm_identity(viewer: Viewer, password: str | None, proof: Proof) -> int:
+    """Confirm the session of the viewer with a proof of the second factor if one is given, or the password.
 
     Returns for how many seconds it is confirmed. Raises `InvalidInput` without either, `WrongPassword`,
-    `WrongCode` and `RateLimited`.
+    `WrongCode`, `WrongPasskey`, `PasskeysUnavailable` and `RateLimited`.
     """
-    if code is not None:
-        method = (await check_code(viewer.user, viewer.actor, code)).value
+    if proof != Proof(None, None):
+        method = (await check_proof(viewer.user, viewer.actor, proof)).value
     elif password is not None:
         await _check_password(viewer, password)
         method = "PASSWORD"

@@ -23,8 +23,9 @@ from api.database.scopes import platform_scope
 from api.domain.accounts.passwords import hash_password, verify_password
 from api.domain.actors import Actor, Client
 from api.domain.email_addresses import mailbox_of
-from api.domain.errors import ClientGone, Overloaded, WrongCode
+from api.domain.errors import WrongCode
 from api.domain.guesses import check_guess, settle_guess
+from api.domain.overload_errors import ClientGone, Overloaded
 from api.domain.rate_limits import WRONG_CODES, account_of, address_of
 from tables import OneTimeCode
 
@@ -42,6 +43,10 @@ class Purpose(Enum):
 
     EMAIL_CHANGE = "EMAIL_CHANGE"
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
+    PASSKEY_CONFIRMATION = "PASSKEY_CONFIRMATION"
+    """Not mailed: the challenge that a passkey signs to confirm who its user is."""
+    PASSKEY_REGISTRATION = "PASSKEY_REGISTRATION"
+    """Not mailed: the challenge that a new passkey is made for."""
     PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
     SECOND_FACTOR = "SECOND_FACTOR"
     """Not mailed: the challenge of a sign-in that waits for the second factor."""

@@ -82,7 +82,7 @@ def require_session(opened: OpenedSession | Challenge) -> OpenedSession:
     Called after the transaction, which the error would roll back.
     """
     if isinstance(opened, Challenge):
-        raise SecondFactorRequired(opened.token, opened.expires_at)
+        raise SecondFactorRequired(opened.token, opened.expires_at, opened.passkey_options)
     return opened
 
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from api.database.scopes import platform_scope
 from api.domain.accounts.one_time_codes import MAX_TRIES, Purpose
+from api.domain.accounts.passkeys.passkeys import options_of
 from api.domain.email_addresses import mailbox_of
 from api.domain.errors import ExpiredChallenge
 from tables import OneTimeCode, User
@@ -23,6 +24,7 @@ class Challenge:
 
     token: str
     expires_at: datetime
+    passkey_options: str | None
 
 
 async def store_challenge(user: User, password_hash: str) -> Challenge:
@@ -42,7 +44,8 @@ async def store_challenge(user: User, password_hash: str) -> Challenge:
         user.id,
     )
     token = base64.urlsafe_b64encode(challenge_id.bytes + secret).decode().rstrip("=")
-    return Challenge(token, row["expiresAt"])
+    options = await options_of(user.id, _passkey_challenge(secret))
+    return Challenge(token, row["expiresAt"], options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class PendingSignIn:
     user_id: UUID
     secret: bytes
     digest: str
+
+    @property
+    def passkey_challenge(self) -> bytes:
+        """What a passkey signs to continue this sign-in."""
+        return _passkey_challenge(self.secret)
 
     def matches(self, user: User) -> bool:
         return hmac.compare_digest(_digest(self.secret, user.password), self.digest)
@@ -88,6 +96,11 @@ async def consume_challenge(pending: PendingSignIn) -> None:
     )
     if not consumed:
         raise ExpiredChallenge
+
+
+def _passkey_challenge(secret: bytes) -> bytes:
+    """Derived, so that the sign-in and the challenge of its passkey are used up and expire together."""
+    return hashlib.sha256(b"passkey" + secret).digest()
 
 
 def _digest(secret: bytes, password_hash: str) -> str:

@@ -8,7 +8,8 @@ from email_validator import EmailNotValidError
 
 from api.domain.mails import count_mails, count_overdue_mails
 from api.mail.compose import read_recipient
-from api.mail.delivery import connect, describe_failure
+from api.mail.delivery import describe_failure
+from api.mail.smtp_connections import connect
 from api.server.doctor.check import Outcome
 from api.settings import get_settings
 

@@ -286,6 +286,20 @@ async def test_without_auto_the_file_has_a_question(migrated_database: str, tmp_
     assert "-- QUESTION: " in text
 
 
+async def test_a_new_migration_comes_after_one_whose_author_had_a_fast_clock(
+    migrated_database: str, tmp_path: Path
+) -> None:
+    copy_project(tmp_path)
+    source = newest(tmp_path).read_text().replace("\nID = ", "\nEARLIER_ID = ")
+    ahead = tmp_path / "migrations" / "gatehouse_2099_01_01t00_00_00_000000.py"
+    ahead.write_text(source.replace("EARLIER_ID = ", 'ID = "2099-01-01T00:00:00:000000"\nEARLIER_ID = '))
+
+    done = piccolo(tmp_path, migrated_database, "new", "gatehouse", "--desc", "add approver")
+
+    assert done.returncode == 0, done.stdout
+    assert newest(tmp_path).stem == "gatehouse_2099_01_01t00_00_01_000000"
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -13,9 +13,16 @@ from api.database.embedded import EmbeddedServer
 from api.domain.cleanup import clean_up
 from tests import account_acts, invitation_acts
 from tests.acts import ACTS, COMMANDS, SECRETS, all_rows, open_business, ready, rows_refused, run, words_of
-from tests.support import Api, issue_key, one_row, registration
+from tests.authenticator import ORIGIN
+from tests.support import Api, Settings, issue_key, one_row, registration
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _public_url(settings: Settings) -> None:
+    """Passkeys are bound to it."""
+    settings(PUBLIC_URL=ORIGIN)
 
 
 EVENTS: dict[str, set[str]] = {

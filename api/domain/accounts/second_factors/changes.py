@@ -1,17 +1,21 @@
 """Turning a second factor on and off, and resetting that of a lost device."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from api.database.scopes import platform_scope
 from api.domain.accounts.second_factors import authenticator_apps, recovery_codes
-from api.domain.accounts.second_factors.codes import check_code
+from api.domain.accounts.second_factors.proofs import Proof, check_code, check_proof
+from api.domain.accounts.second_factors.state import (
+    delete_all,
+    mail_change,
+    record_change,
+    set_second_factor,
+)
 from api.domain.accounts.sessions import end_sessions
 from api.domain.actors import Actor, require_confirmed
-from api.domain.audit_events.recording import record_event
 from api.domain.errors import Conflict, NotFound, OwnAccount, RequiredSecondFactor
-from api.domain.mails import Template, queue_mail
+from api.domain.mails import Template
 from api.domain.second_factor_policy import is_available, is_required
 from tables import User
 
@@ -35,7 +39,7 @@ async def start_second_factor(user: User, actor: Actor) -> Setup:
         raise Conflict
     async with platform_scope():
         secret = await authenticator_apps.store_new_app(user.id)
-        await _record("second_factor.started", actor, user)
+        await record_change("second_factor.started", actor, user)
     return Setup(secret, authenticator_apps.app_address(user.email, secret))
 
 
@@ -47,36 +51,36 @@ async def confirm_second_factor(user: User, actor: Actor, code: str, session_id:
     """
     await check_code(user, actor, code, of_new_app=True)
     async with platform_scope():
-        await _set_second_factor(user.id, is_on=True)
+        await set_second_factor(user.id, is_on=True)
         await authenticator_apps.confirm_app(user.id)
         codes = await recovery_codes.replace_codes(user.id)
         await end_sessions(user.id, except_id=session_id)
-        await _record("second_factor.turned_on", actor, user)
-        await _mail(Template.SECOND_FACTOR_ON, actor, user)
+        await record_change("second_factor.turned_on", actor, user)
+        await mail_change(Template.SECOND_FACTOR_ON, actor, user)
     return codes
 
 
-async def renew_recovery_codes(user: User, actor: Actor, code: str) -> list[str]:
-    """Replace the recovery codes; returns the new ones. Raises `WrongCode` and `RateLimited`."""
-    await check_code(user, actor, code)
+async def renew_recovery_codes(user: User, actor: Actor, proof: Proof) -> list[str]:
+    """Replace the recovery codes; returns the new ones. Raises as `check_proof`."""
+    await check_proof(user, actor, proof)
     async with platform_scope():
         codes = await recovery_codes.replace_codes(user.id)
-        await _record("second_factor.codes_renewed", actor, user)
+        await record_change("second_factor.codes_renewed", actor, user)
     return codes
 
 
-async def turn_off_second_factor(user: User, actor: Actor, code: str) -> None:
-    """Sign in with the password alone from now on.
+async def turn_off_second_factor(user: User, actor: Actor, proof: Proof) -> None:
+    """Sign in with the password alone from now on. The app and all passkeys are deleted.
 
-    Raises `RequiredSecondFactor`, `WrongCode`, also without a second factor, and `RateLimited`.
+    Raises `RequiredSecondFactor`, and as `check_proof`, also without a second factor.
     """
     if is_required(user.role):
         raise RequiredSecondFactor
-    await check_code(user, actor, code)
+    await check_proof(user, actor, proof)
     async with platform_scope():
-        await _delete_all(user.id)
-        await _record("second_factor.turned_off", actor, user)
-        await _mail(Template.SECOND_FACTOR_OFF, actor, user)
+        await delete_all(user.id)
+        await record_change("second_factor.turned_off", actor, user)
+        await mail_change(Template.SECOND_FACTOR_OFF, actor, user)
 
 
 async def reset_second_factor(actor: Actor, user_id: UUID) -> User:
@@ -92,38 +96,9 @@ async def reset_second_factor(actor: Actor, user_id: UUID) -> User:
         user = await User.objects().where(User.id == user_id).first()
         if user is None:
             raise NotFound
-        if not await _delete_all(user_id):
+        if not await delete_all(user_id):
             raise Conflict
         await end_sessions(user_id)
-        await _record("second_factor.reset", actor, user)
-        await _mail(Template.SECOND_FACTOR_OFF, actor, user)
+        await record_change("second_factor.reset", actor, user)
+        await mail_change(Template.SECOND_FACTOR_OFF, actor, user)
     return user
-
-
-async def _delete_all(user_id: UUID) -> bool:
-    """Delete everything of a second factor; false if there was none."""
-    was_on = await _set_second_factor(user_id, is_on=False)
-    await authenticator_apps.delete_app(user_id)
-    await recovery_codes.delete_codes(user_id)
-    return was_on
-
-
-async def _set_second_factor(user_id: UUID, *, is_on: bool) -> bool:
-    """Set the column that sign-in reads, which locks the user; returns whether it was set before."""
-    rows: list[dict[str, datetime | None]] = await User.raw(_SET, is_on, user_id)
-    return bool(rows) and rows[0]["before"] is not None
-
-
-_SET = """
-UPDATE users SET "secondFactorAt" = CASE WHEN {} THEN now() END, "updatedAt" = now()
-  FROM (SELECT id, "secondFactorAt" AS before FROM users WHERE id = {} FOR NO KEY UPDATE) old
- WHERE users.id = old.id RETURNING old.before
-"""
-
-
-async def _record(action: str, actor: Actor, user: User) -> None:
-    await record_event(action, actor, tenant_id=user.tenant_id, subject_id=user.id)
-
-
-async def _mail(template: Template, actor: Actor, user: User) -> None:
-    await queue_mail(template, to=user.email, language=actor.client.language, firstName=user.first_name)

@@ -1,0 +1,57 @@
+"""Whom passkeys sign for: the host of `PUBLIC_URL`. A browser uses them on the pages of its origin alone."""
+
+import ipaddress
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from api.domain.errors import PasskeysUnavailable
+from api.observability.logs import get_logger
+from api.settings import get_settings
+
+logger = get_logger()
+
+NAME = "Gatehouse"
+"""What a browser shows beside the host."""
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+class RelyingParty(NamedTuple):
+    """The relying party of WebAuthn: its id is a host name, in ASCII; its origin is that of its pages."""
+
+    id: str
+    origin: str
+
+
+def relying_party() -> RelyingParty:
+    """The relying party of this deployment. Raises `PasskeysUnavailable`, and logs the setting to change."""
+    found = find_relying_party()
+    if found is None:
+        logger.warning(
+            "passkeys are not available; set PUBLIC_URL to an address with https and a host name",
+            see="docs/operating.md",
+        )
+        raise PasskeysUnavailable
+    return found
+
+
+def find_relying_party() -> RelyingParty | None:
+    """None without `PUBLIC_URL`, and for an address for which browsers make no passkeys."""
+    url = urlsplit(get_settings().public_url or "")
+    try:
+        host = (url.hostname or "").encode("idna").decode()
+    except UnicodeError:
+        return None
+    # A browser regards localhost as secure, also without TLS.
+    if not host or _is_ip_address(host) or (url.scheme != "https" and host != "localhost"):
+        return None
+    port = "" if url.port in (None, _DEFAULT_PORTS[url.scheme]) else f":{url.port}"
+    return RelyingParty(host, f"{url.scheme}://{host}{port}")
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""Proofs of a second factor: a code of the authenticator app, a recovery code, or the response of a passkey.
+
+Each is accepted once.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import NamedTuple
+
+from api import typed_text
+from api.database.scopes import platform_scope
+from api.domain import rate_limits
+from api.domain.accounts.one_time_codes import Purpose
+from api.domain.accounts.passkeys.challenges import use_challenge
+from api.domain.accounts.passkeys.passkeys import challenge_of, use_passkey
+from api.domain.accounts.second_factors.authenticator_apps import use_app_code
+from api.domain.accounts.second_factors.recovery_codes import use_recovery_code
+from api.domain.actors import Actor
+from api.domain.audit_events.recording import record_event
+from api.domain.errors import WrongCode, WrongPasskey
+from tables import User
+
+MAX_TYPED = 100
+"""Characters of the longest text that is read as a code: with spaces and dashes."""
+
+
+class Method(Enum):
+    """How a user proved the second factor."""
+
+    AUTHENTICATOR_APP = "AUTHENTICATOR_APP"
+    RECOVERY_CODE = "RECOVERY_CODE"
+    PASSKEY = "PASSKEY"
+
+
+class Proof(NamedTuple):
+    """What a client sends as a proof. If both are given, the response of the passkey is checked."""
+
+    code: str | None
+    passkey: str | None
+
+
+async def check_proof(user: User, actor: Actor, proof: Proof, challenge: bytes | None = None) -> Method:
+    """Use a proof up. A passkey answers `challenge`, or one that was made for a confirmation.
+
+    Raises `WrongCode`, `WrongPasskey`, `PasskeysUnavailable` and `RateLimited`.
+    """
+    response = proof.passkey
+    if response is None:
+        return await check_code(user, actor, proof.code or "")
+
+    async def use() -> Method | None:
+        # Caught here, because the error would roll back that the challenge is used.
+        try:
+            answered = challenge or await _use_confirmation(user, response)
+            is_right = answered is not None and await use_passkey(user, response, answered)
+        except WrongPasskey:
+            return None
+        return Method.PASSKEY if is_right else None
+
+    return await _check(user, actor, use, WrongPasskey())
+
+
+async def _use_confirmation(user: User, response: str) -> bytes | None:
+    challenge = challenge_of(response)
+    is_open = await use_challenge(Purpose.PASSKEY_CONFIRMATION, user, challenge)
+    return challenge if is_open else None
+
+
+async def check_code(user: User, actor: Actor, code: str, *, of_new_app: bool = False) -> Method:
+    """Use a code up. With `of_new_app` only one of the unconfirmed app is accepted.
+
+    Raises `WrongCode` and `RateLimited`.
+    """
+    typed = typed_text.compact(code[:MAX_TYPED]).upper()
+
+    async def use() -> Method | None:
+        if await use_app_code(user.id, typed, is_confirmed=not of_new_app):
+            return Method.AUTHENTICATOR_APP
+        if not of_new_app and await use_recovery_code(user.id, typed):
+            return Method.RECOVERY_CODE
+        return None
+
+    return await _check(user, actor, use, WrongCode())
+
+
+async def _check(
+    user: User, actor: Actor, use: Callable[[], Awaitable[Method | None]], error: WrongCode
+) -> Method:
+    """Run `use` in a transaction of its own, so that no rollback of the caller makes a proof valid again.
+
+    Raises `error` for a wrong one, which is recorded, and `RateLimited`.
+    """
+    # Not by the address, whose counts a completed reset forgets: it proves the mailbox only.
+    account = rate_limits.Subject(f"second factor {user.id}")
+    await rate_limits.check(rate_limits.WRONG_SECOND_FACTORS, account)
+    async with platform_scope():
+        method = await use()
+        if method is None:
+            await record_event("second_factor.refused", actor, tenant_id=user.tenant_id, subject_id=user.id)
+    await rate_limits.settle_guess(rate_limits.WRONG_SECOND_FACTORS, account, wrong=method is None)
+    if method is None:
+        raise error
+    return method
