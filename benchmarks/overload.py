@@ -158,7 +158,7 @@ class _Connection(asyncio.Protocol):
         if len(self._received) - head - 4 >= int(self._received[length + 16 : end]):
             self._answer.set_result(self._received)
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(b"closed")
 

@@ -153,15 +153,13 @@ async def test_few_open_files_are_one_line_at_start(tmp_path: Path, gatehouse: G
     with (tmp_path / "limited.log").open("w") as log:
         command = ["sh", "-c", f"ulimit -n 300; exec {GATEHOUSE} serve"]
         process = subprocess.Popen(command, env=gatehouse.environment, stdout=log, stderr=log)  # noqa: ASYNC220
-    deadline = time.monotonic() + 30
-    while "serving url=" not in (text := (tmp_path / "limited.log").read_text()):
-        assert process.poll() is None, text
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
+    gatehouse.process = process
+    await asyncio.to_thread(gatehouse.wait_until_up)
     process.terminate()
 
     assert await asyncio.to_thread(process.wait, 20) == 0
-    (line,) = [line for line in text.splitlines() if "ulimit -n" in line]
+    lines = (tmp_path / "limited.log").read_text().splitlines()
+    (line,) = [line for line in lines if "ulimit -n" in line]
     assert line.endswith("limit=300")
 
 
