@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from statistics import median
 from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
@@ -80,10 +81,13 @@ async def round_trips(relay: Relay, query: str, token: str, times: int = 10) -> 
         api = Api(http)
         for _ in range(30):
             await api.data(query, token)
-        before = relay.round_trips
+        counts = []
         for _ in range(times):
+            before = relay.round_trips
             await api.data(query, token)
-    return (relay.round_trips - before) / times
+            counts.append(relay.round_trips - before)
+    # Not the mean: the process also registers itself every 15 s.
+    return median(counts)
 
 
 async def test_seats_cost_two_round_trips_in_a_tenant_of_any_size(
@@ -182,9 +186,10 @@ async def test_registration_costs_five(relay: Relay, database: asyncpg.Connectio
         api = Api(http)
         for _ in range(30):
             await api.register(registration(await issue_key(database)))
-        keys = [await issue_key(database) for _ in range(10)]
-        before = relay.round_trips
-        for key in keys:
+        counts = []
+        for _ in range(10):
+            key, before = await issue_key(database), relay.round_trips
             await api.register(registration(key))
+            counts.append(relay.round_trips - before)
 
-    assert (relay.round_trips - before) / len(keys) == 5
+    assert median(counts) == 5
