@@ -53,6 +53,8 @@ def serve() -> None:
         logger.warning("each of %d WORKERS has its own rate limits; set RATE_LIMIT_STORAGE", settings.workers)
     asyncio.run(_prepare(settings))
     config = _config(settings)
+    if _is_stopped:
+        sys.exit(0)
     try:
         with _shared_metrics(settings), worker_process() if settings.worker else nullcontext():
             if settings.workers > 1:
@@ -106,7 +108,13 @@ def _shared_metrics(settings: Settings) -> Iterator[None]:
         yield
 
 
+_is_stopped = False
+
+
 def _exit(_signal: int, _frame: FrameType | None) -> None:
+    global _is_stopped
+    _is_stopped = True
+    # Python ignores it where it interrupts a destructor.
     sys.exit(0)
 
 

@@ -130,8 +130,8 @@ async def test_registrations_of_clients_that_hung_up_delay_no_other_one(
     series = await scrape(gatehouse)
 
     assert response.outcome == "Registration"
-    # Other programs may keep the cores of the tests busy.
-    assert response.seconds < max(4, 60 * alone.seconds)
+    # 4 s on idle cores; those of the tests are busy.
+    assert response.seconds < max(8, 60 * alone.seconds)
     assert series['gatehouse_hash_queue{share="registration"}'] == 0
     assert await database.fetchval('SELECT count(*) < 500 FROM beta_keys WHERE "isUsed"')
     assert await half_done(database) == {}
