@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations bench-searches drill schema settings common-passwords lock clean
+.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations bench-searches drill schema settings common-passwords lock clean bench-overload
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -35,6 +35,11 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.overload
+
+# Draws docs/overload.svg. Part of `make bench`.
+bench-overload: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.overload
 
 bench-migrations: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.migrations

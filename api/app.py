@@ -22,6 +22,7 @@ from api.deploy.migrations.server_processes import registered_process
 from api.domain.rate_limits import close_counter
 from api.http.client_address import client_address
 from api.http.cors import cors
+from api.http.draining import ClosesConnections, drain_on_sigterm, is_draining
 from api.http.graphql_view import GraphQLView
 from api.http.limits import MAX_REQUEST_SECONDS
 from api.http.metrics_port import metrics_port, metrics_routes
@@ -73,6 +74,7 @@ def create_app(*, max_seconds: float = MAX_REQUEST_SECONDS, plan_first_request: 
         *cors(),
         *metrics_port(),
         Middleware(TrailingSlashes),
+        Middleware(ClosesConnections),
         Middleware(ResponseHeaders),
     ):
         app = middleware.cls(app, *middleware.args, **middleware.kwargs)
@@ -118,7 +120,12 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(_request: Request) -> Response:
-    """Readiness: the database takes writes and no migration is pending. If not, 503 and the reason."""
+    """Readiness: the database takes writes, no migration is pending, and the server does not stop.
+
+    If not, 503 and the reason.
+    """
+    if is_draining():
+        return _not_ready({"reason": "the server stops", "code": "STOPPING"})
     try:
         pending = await pending_migrations()
         takes_writes = await get_engine().takes_writes()
@@ -154,7 +161,8 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     gc.set_threshold(10_000)
     try:
         async with observability_lifespan(), registered_process("server"):
-            yield
+            with drain_on_sigterm(get_settings().drains_for):
+                yield
     finally:
         await close_counter()
         await get_engine().close_connection_pool()
@@ -171,6 +179,7 @@ def _exit_with_parent() -> None:
 
     def wait() -> None:
         parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+        # Not SIGTERM, after which it would drain.
+        os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -75,6 +75,15 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "Too many attempts. Please wait {seconds} s and try again.",
         "Demasiados intentos. Espere {seconds} s e intente de nuevo.",
     ),
+    "OVERLOADED": (
+        "Many people are using the service right now. Please try again in a moment.",
+        "Hay muchas personas usando el servicio en este momento. Por favor, intente de nuevo en unos "
+        "instantes.",
+    ),
+    "CLIENT_GONE": (
+        "The connection was closed before the request was carried out.",
+        "La conexión se cerró antes de que se realizara la solicitud.",
+    ),
     "NO_SEAT.ADMIN": (
         "All administrator seats are taken (maximum: {max}).",
         "Todos los puestos de administrador están ocupados (máximo: {max}).",

@@ -80,6 +80,16 @@ class Settings(BaseSettings):
     """The port where the server listens."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """The number of server processes. With more than one, set `RATE_LIMIT_STORAGE` too."""
+    drain_seconds: Annotated[float | None, Field(ge=0, le=300)] = None
+    """How long the server still accepts requests after SIGTERM, while `/readyz` answers 503. Longer than load
+    balancers take to notice. Unset, 5 with `DATABASE_URL`, and 0 without it."""
+    keep_alive_seconds: Annotated[int | None, Field(ge=1, le=3600)] = None
+    """How long a connection stays open without a request. Longer than the proxy in front keeps it, or the
+    proxy sends requests on connections that are being closed. Unset, 75 with `TRUSTED_PROXIES`, and 5 without
+    it."""
+    max_queue_seconds: Annotated[float, Field(ge=0.1, le=25)] = 3
+    """How long a request may wait for its password to be hashed. One that would wait longer is refused at
+    once, with the code `OVERLOADED` and `Retry-After`."""
     public_url: PublicUrl | None = None
     """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives.
     Passkeys are bound to its host: after a change, users set up new ones."""
@@ -268,6 +278,16 @@ class Settings(BaseSettings):
     def introspects(self) -> Literal["on", "operators", "off"]:
         """`introspection` or its default."""
         return self.introspection or ("on" if self.database_url is None else "operators")
+
+    @property
+    def drains_for(self) -> float:
+        """`drain_seconds` or its default."""
+        return (0 if self.database_url is None else 5) if self.drain_seconds is None else self.drain_seconds
+
+    @property
+    def keeps_alive_for(self) -> int:
+        """`keep_alive_seconds` or its default."""
+        return self.keep_alive_seconds or (75 if self.trusted_proxies else 5)
 
     @property
     def serves_graphiql(self) -> bool:

@@ -68,6 +68,10 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.dont_write_bytecode = False
     # Most tests send more requests than a client may, all from one address.
     os.environ["RATE_LIMITS"] = "off"
+    # On a busy machine a hash may take a second, because its thread has a low priority.
+    os.environ["MAX_QUEUE_SECONDS"] = "25"
+    # Most tests stop a server that no load balancer watches.
+    os.environ["DRAIN_SECONDS"] = "0"
     # Most tests read the log as text.
     os.environ["LOG_FORMAT"] = "text"
     # Most tests read mails in the queue.

@@ -8,6 +8,7 @@ from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.email_verification import EmailProof
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import check_token, consume_token
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import PasswordCheck, hash_password
@@ -72,6 +73,7 @@ class OldRegistrationRequest(RegistrationRequest):
     password: OldPassword
 
 
+@takes_turns(Share.REGISTRATION)
 async def register(
     values: Mapping[str, object], client: Client, *, from_old_client: bool = False
 ) -> OpenedSession:

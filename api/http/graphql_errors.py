@@ -1,8 +1,10 @@
 """Errors of a GraphQL request as a whole, which no field of its document causes."""
 
+from collections.abc import Iterable
+
 from graphql import GraphQLError
 
-from api.http.body import HttpError
+from api.http.body import Headers, HttpError
 
 
 class RequestError(GraphQLError):
@@ -48,6 +50,12 @@ class IntrospectionRefused(GraphQLError):
 
     def __init__(self) -> None:
         super().__init__("The schema cannot be read.", extensions={"code": "INTROSPECTION_DISABLED"})
+
+
+def retry_after(errors: Iterable[GraphQLError]) -> Headers:
+    """The header Retry-After, for the greatest `extensions.retryAfterSeconds` of the errors."""
+    waits = [wait for error in errors if (wait := (error.extensions or {}).get("retryAfterSeconds"))]
+    return [(b"retry-after", b"%d" % max(waits))] if waits else ()
 
 
 def not_acceptable(accept: bytes | None) -> HttpError:

@@ -21,12 +21,14 @@ from api.execution.input_errors import name_null
 from api.execution.places import shorten_message
 from api.http.body import Headers, HttpError, read_body, refuse_compression, require_json
 from api.http.deadlines import Deadlines
+from api.http.disconnects import watched_client
 from api.http.graphiql import graphiql_page
 from api.http.graphql_errors import (
     PersistedQueryError,
     RequestError,
     RequestTimeout,
     not_acceptable,
+    retry_after,
 )
 from api.http.graphql_operations import NOT_AWAITABLE, Operations
 from api.http.graphql_parameters import Parameters, has_request, parse_body, parse_query_string
@@ -121,17 +123,18 @@ class GraphQLView:
                 raise not_acceptable(accept)
             with self._deadlines.start():
                 parameters = await self._read_parameters(scope, headers, receive)
-                may_mutate = scope["method"] == "POST"
-                status, body = await self._respond(parameters, context, media_type, may_mutate=may_mutate)
+                with watched_client(receive):
+                    response = self._respond(parameters, context, media_type, scope["method"] == "POST")
+                    status, body, extra_headers = await response
         except ClientDisconnect:
             return
         except TimeoutError:
             # Raised by the deadline: a TimeoutError of a resolver is an error of its field.
             error = RequestTimeout(self._deadlines.seconds, is_incomplete=parameters is None)
-            status, body = error.status, self._format_request_errors(context, [error])
+            status, (body, extra_headers) = error.status, self._format_request_errors(context, [error])
         except HttpError as error:
             status, extra_headers = error.status, error.headers
-            body = self._format_request_errors(context, [RequestError(error)])
+            body, _ = self._format_request_errors(context, [RequestError(error)])
         await _send(send, status, media_type or JSON, body, extra_headers)
 
     async def _read_parameters(self, scope: Scope, headers: RequestHeaders, receive: Receive) -> Parameters:
@@ -147,44 +150,43 @@ class GraphQLView:
         raise HttpError(405, "HTTP.METHOD", [_ALLOW])
 
     async def _respond(
-        self, parameters: Parameters, context: Any, media_type: bytes, *, may_mutate: bool
-    ) -> tuple[int, bytes]:
-        """The status and the body of the response."""
+        self, parameters: Parameters, context: Any, media_type: bytes, may_mutate: bool
+    ) -> tuple[int, bytes, Headers]:
+        """The status, the body and further headers of the response."""
         try:
             result = self._operations.execute(parameters, context, may_mutate=may_mutate)
             if not isinstance(result, NOT_AWAITABLE):
                 result = await result
             if isinstance(result, bytes):
-                return 200, result
+                return 200, result, ()
             if isinstance(result, list):
                 # With plain JSON a client could not distinguish our 400 from that of a proxy. Some clients do
                 # not read the body of a 400, and would not repeat the request with its query.
                 is_refused = not isinstance(result[0], PersistedQueryError)
                 status = 400 if is_refused and media_type is GRAPHQL_RESPONSE else 200
-                return status, self._format_request_errors(context, result)
+                return status, *self._format_request_errors(context, result)
             if result.errors:
                 for error in result.errors:
                     name_null(error)
-                data = orjson.dumps(result.data)
-                return 200, b'{"errors":%b,"data":%b}' % (self._format_errors(context, result.errors), data)
-            return 200, orjson.dumps({"data": result.data})
+                errors, headers = self._format_errors(context, result.errors)
+                return 200, b'{"errors":%b,"data":%b}' % (errors, orjson.dumps(result.data)), headers
+            return 200, orjson.dumps({"data": result.data}), ()
         except HttpError:
             raise
         except Exception as exception:  # noqa: BLE001
             # The client gets a GraphQL response after any exception, and `on_errors` gets the exception.
             error = GraphQLError("Internal server error.", original_error=exception)
-            return 500, self._format_request_errors(context, [error])
+            return 500, *self._format_request_errors(context, [error])
 
-    def _format_request_errors(self, context: Any, errors: list[GraphQLError]) -> bytes:
-        return b'{"errors":%b}' % self._format_errors(context, errors)
+    def _format_request_errors(self, context: Any, errors: list[GraphQLError]) -> tuple[bytes, Headers]:
+        text, headers = self._format_errors(context, errors)
+        return b'{"errors":%b}' % text, headers
 
-    def _format_errors(self, context: Any, errors: list[GraphQLError]) -> bytes:
-        return orjson.dumps(
-            [
-                {**error.formatted, "message": shorten_message(error.message)}
-                for error in self._on_errors(context, errors)
-            ]
-        )
+    def _format_errors(self, context: Any, errors: list[GraphQLError]) -> tuple[bytes, Headers]:
+        """The JSON of the errors, and the headers that belong to them."""
+        formatted = list(self._on_errors(context, errors))
+        texts = [{**error.formatted, "message": shorten_message(error.message)} for error in formatted]
+        return orjson.dumps(texts), retry_after(formatted)
 
 
 def _reject_unsupported(schema: strawberry.Schema) -> None:

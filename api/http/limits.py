@@ -5,6 +5,9 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_REQUEST_SECONDS = 30
 """From the end of the head to the response."""
 
+RETRY_AFTER_SECONDS = 5
+"""When to try again after a 503 that does not know better."""
+
 MAX_HEAD_BYTES = 64 * 1024
 """Bytes of the request line and all headers; also of the trailers of a chunked body."""
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.body import Headers
 from api.http.client import is_trusted
+from api.http.limits import RETRY_AFTER_SECONDS
 from api.observability.logs import request_id
 
 # Other characters could forge log lines or response headers.
@@ -55,7 +56,7 @@ class ResponseHeaders:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                headers = message["headers"]
+                headers = _with_retry_after(message)
                 for name, _ in headers:
                     if name == POLICY:
                         message["headers"] = [*headers, *_FIXED, *extra]
@@ -71,6 +72,14 @@ class ResponseHeaders:
             if not has_started:
                 await _send_failure(send_with_headers)
             raise
+
+
+def _with_retry_after(message: Message) -> Headers:
+    """The headers of a response. Those of each 429 and 503 say when to try again."""
+    headers: Headers = message["headers"]
+    if message["status"] not in (429, 503) or any(name == b"retry-after" for name, _ in headers):
+        return headers
+    return (*headers, (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
 
 
 def _tls_headers(scope: Scope, forwarded_scheme: bytes | None) -> Headers:

@@ -12,14 +12,15 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from api.database.engine import get_engine
+from api.observability.gauges import GAUGES
 from api.observability.request_outcome import RequestOutcome
 
 MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable with the folder in which several server processes share their metrics.
 prometheus_client reads it when it is imported."""
 
-POOL_GAUGE_INTERVAL = 1.0
-"""Seconds between two updates of the pool gauges by a process whose metrics another process may serve."""
+GAUGE_INTERVAL = 1.0
+"""Seconds between two updates of the gauges by a process whose metrics another process may serve."""
 
 # From a look-up in memory to MAX_REQUEST_SECONDS.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -63,6 +64,9 @@ _waiting = Gauge(
     registry=None,
 )
 
+_offered: dict[str, Gauge] = {}
+"""The series of `GAUGES` by name."""
+
 # Finding a series by its labels takes longer than counting.
 _counts: dict[tuple[str, str], Counter] = {}
 _durations: dict[str, Histogram] = {}
@@ -84,19 +88,27 @@ def record_request(outcome: RequestOutcome, seconds: float) -> None:
         _wrong_guesses.labels(guessed).inc()
 
 
-async def keep_pool_gauges_current() -> None:
-    """Update the pool gauges of this process until cancelled, for the process that serves /metrics."""
+async def keep_gauges_current() -> None:
+    """Update the gauges of this process until cancelled, for the process that serves /metrics."""
     while True:
-        _update_pool_gauges()
-        await asyncio.sleep(POOL_GAUGE_INTERVAL)
+        _update_gauges()
+        await asyncio.sleep(GAUGE_INTERVAL)
 
 
-def _update_pool_gauges() -> None:
+def _update_gauges() -> None:
     pool: Any = get_engine().pool
     _connections.labels("idle").set(pool.idle if pool else 0)
     _connections.labels("busy").set(pool.busy if pool else 0)
     _pool_size.set(pool.max_size if pool else 0)
     _waiting.set(pool.waiting if pool else 0)
+    for gauge in GAUGES:
+        series = _offered.get(gauge.name)
+        if series is None:
+            series = _offered[gauge.name] = Gauge(
+                gauge.name, gauge.description, [gauge.label], multiprocess_mode=gauge.processes, registry=None
+            )
+        for label, value in gauge.read().items():
+            series.labels(label).set(value)
 
 
 def render_metrics(accept: str, collector: Collector) -> tuple[bytes, str]:
@@ -107,12 +119,13 @@ def render_metrics(accept: str, collector: Collector) -> tuple[bytes, str]:
     encode, content_type = choose_encoder(accept)
     registry = CollectorRegistry()
     registry.register(collector)
-    _update_pool_gauges()
+    _update_gauges()
     if folder := os.environ.get(MULTIPROCESS_FOLDER):
         _drop_gauges_of_dead_processes(folder)
         multiprocess.MultiProcessCollector(registry, folder)
     else:
-        for metric in (_requests, _seconds, _wrong_guesses, _connections, _pool_size, _waiting):
+        own = (_requests, _seconds, _wrong_guesses, _connections, _pool_size, _waiting)
+        for metric in (*own, *_offered.values()):
             registry.register(metric)
     return encode(registry), content_type
 

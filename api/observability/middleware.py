@@ -90,9 +90,9 @@ async def observability_lifespan() -> AsyncIterator[None]:
     tasks: list[asyncio.Task[None]] = []
     if get_settings().metrics and get_settings().workers > 1:
         # Imported here, because prometheus_client takes time and memory that only metrics need.
-        from api.observability.metrics import keep_pool_gauges_current
+        from api.observability.metrics import keep_gauges_current
 
-        tasks.append(asyncio.create_task(keep_pool_gauges_current(), name="metrics"))
+        tasks.append(asyncio.create_task(keep_gauges_current(), name="metrics"))
     try:
         yield
     finally:

@@ -10,8 +10,10 @@ from starlette.responses import Response
 
 from api.domain import errors
 from api.domain.errors import DomainError, InvalidInput
+from api.domain.overload_errors import ClientGone, Overloaded
 from api.http.body import HttpError
 from api.http.client import client_of
+from api.http.disconnects import watched_client
 from api.messages import field_label, message
 from api.observability.error_reporting import report_error
 from api.observability.logs import get_logger
@@ -41,6 +43,9 @@ HTTP_STATUS_OF_ERROR: dict[type[DomainError], HTTPStatus] = {
     errors.PasskeysUnavailable: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    # The client cannot read this response, but Starlette requires one.
+    ClientGone: HTTPStatus.BAD_REQUEST,
 }
 """The status of the response to each error of the domain, and to those that derive from it."""
 
@@ -55,7 +60,8 @@ def with_error_responses(endpoint: Endpoint, max_seconds: float) -> Endpoint:
         limit = asyncio.timeout(max_seconds)
         try:
             async with limit:
-                return await endpoint(request)
+                with watched_client(request.receive):
+                    return await endpoint(request)
         except DomainError as error:
             return _domain_error(error, language)
         except HttpError as error:
@@ -83,7 +89,7 @@ def _domain_error(error: DomainError, language: str) -> Response:
         for name, value in error.values.items()
     }
     response = refuse(status, error.code, message(error.message_code, language, **values))
-    if isinstance(error, errors.RateLimited):
+    if isinstance(error, errors.RateLimited | Overloaded):
         response.headers["retry-after"] = str(error.retry_after_seconds)
     return response
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from graphql import GraphQLError
 
 from api.domain.errors import DomainError, RateLimited
+from api.domain.overload_errors import Overloaded
 from api.execution.document_limits import LimitExceeded
 from api.execution.places import PlacedError
 from api.http.graphql_errors import (
@@ -35,6 +36,10 @@ ERRORS_DESCRIPTION = list_codes(
         "PERSISTED_QUERY_NOT_FOUND": "the request has the hash of a query that is not in the cache; send "
         "it again with the query.",
         "RATE_LIMITED": "too many requests; `extensions.retryAfterSeconds` says when to try again.",
+        "OVERLOADED": "more passwords are to be checked than the server can check in time; nothing was done. "
+        "`extensions.retryAfterSeconds` and the header `Retry-After` say when to try again.",
+        "CLIENT_GONE": "the client closed the connection before its request was carried out; nothing was "
+        "done.",
         "TIMEOUT": "the request took too long and was cancelled.",
         "UNAVAILABLE": "the database is not available at the moment; try again.",
         "INTERNAL": "the server failed.",
@@ -83,7 +88,7 @@ def _format(context: Context, error: GraphQLError) -> GraphQLError:
     cause = error.original_error
     if isinstance(cause, DomainError):
         formatted = _with_code(error, context.message(cause.message_code, **cause.values), cause.code)
-        if isinstance(cause, RateLimited):
+        if isinstance(cause, RateLimited | Overloaded):
             extensions = formatted.extensions or {}
             formatted.extensions = {**extensions, "retryAfterSeconds": cause.retry_after_seconds}
         return formatted

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from api.deploy.migrations.lock import migration_lock
 from api.deploy.migrations.pending import pending_migrations
 from api.domain.actors import SYSTEM_ACTOR
 from api.domain.beta_keys.issue import IssueOptions, NewKey, any_key, issue_keys
+from api.http.limits import MAX_REQUEST_SECONDS
 from api.observability.error_descriptions import describe_error
 from api.observability.logs import configure_logging, get_logger
 from api.server.http_protocol import HttpProtocol
@@ -28,6 +30,9 @@ from api.settings import Settings, get_settings
 from api.terminal_language import in_terminal_language
 
 logger = get_logger()
+
+MIN_OPEN_FILES = 4096
+"""Open files that a server process should be allowed."""
 
 
 def serve() -> None:
@@ -47,7 +52,21 @@ def serve() -> None:
     if settings.workers > 1 and settings.rate_limits and settings.rate_limit_storage is None:
         logger.warning("each of %d WORKERS has its own rate limits; set RATE_LIMIT_STORAGE", settings.workers)
     asyncio.run(_prepare(settings))
-    config = uvicorn.Config(
+    config = _config(settings)
+    if _is_stopped:
+        sys.exit(0)
+    try:
+        with _shared_metrics(settings), worker_process() if settings.worker else nullcontext():
+            if settings.workers > 1:
+                _Workers(config, sockets=listeners).run()
+            else:
+                uvicorn.Server(config).run(sockets=listeners)
+    except KeyboardInterrupt:
+        logger.info("stopped")
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
         "api.app:create_app",
         factory=True,
         http=HttpProtocol,
@@ -60,16 +79,20 @@ def serve() -> None:
         proxy_headers=False,
         # Without this uvicorn advises to install a WebSocket library, whenever a client asks for one.
         ws="none",
-        timeout_graceful_shutdown=10,
+        timeout_keep_alive=settings.keeps_alive_for,
+        # The deadline of a request ends it before, with a response.
+        timeout_graceful_shutdown=MAX_REQUEST_SECONDS + 5,
     )
-    try:
-        with _shared_metrics(settings), worker_process() if settings.worker else nullcontext():
-            if settings.workers > 1:
-                Multiprocess(config, sockets=listeners).run()
-            else:
-                uvicorn.Server(config).run(sockets=listeners)
-    except KeyboardInterrupt:
-        logger.info("stopped")
+
+
+class _Workers(Multiprocess):
+    """The parent of several server processes."""
+
+    def terminate_all(self) -> None:
+        super().terminate_all()
+        # Open here, it would let clients connect after the server processes have closed theirs.
+        for listener in self.sockets:
+            listener.close()
 
 
 @contextmanager
@@ -85,7 +108,13 @@ def _shared_metrics(settings: Settings) -> Iterator[None]:
         yield
 
 
+_is_stopped = False
+
+
 def _exit(_signal: int, _frame: FrameType | None) -> None:
+    global _is_stopped
+    _is_stopped = True
+    # Python ignores it where it interrupts a destructor.
     sys.exit(0)
 
 
@@ -121,6 +150,7 @@ async def _prepare(settings: Settings) -> None:
         # The server starts: /readyz reports the outage, and requests succeed when the database is back.
         logger.warning("the database is not available yet", error=describe_error(error))
     _warn_about_unset(settings)
+    _warn_about_few_files()
     if settings.operator_second_factor != "required":
         logger.warning(
             "operators can sign in with a password alone; set OPERATOR_SECOND_FACTOR=required",
@@ -133,6 +163,13 @@ async def _apply_pending_as_owner() -> None:
     engine = get_engine()
     with engine.connected_as(engine.roles.owner):
         await apply_pending()
+
+
+def _warn_about_few_files() -> None:
+    """Each connection is an open file. Over the limit, the server accepts no connection."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limit < MIN_OPEN_FILES:
+        logger.warning("a server process can open few connections; raise its limit: ulimit -n", limit=limit)
 
 
 def _warn_about_unset(settings: Settings) -> None:

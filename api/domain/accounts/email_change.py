@@ -10,6 +10,7 @@ from asyncpg import UniqueViolationError
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope
 from api.domain import email_addresses, fields, rate_limits
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import (
     DIGITS_OF_OPERATORS,
     Purpose,
@@ -27,6 +28,7 @@ from api.domain.viewer import Viewer
 from tables import User
 
 
+@takes_turns(Share.CODE)
 async def request_email_change(viewer: Viewer, email: str) -> datetime:
     """Mail a code to a new address of the viewer; returns when the code expires.
 
@@ -68,6 +70,7 @@ async def request_email_change(viewer: Viewer, email: str) -> datetime:
 _HOLDER = 'SELECT email, "firstName" FROM users WHERE "emailLower" = lower({})'
 
 
+@takes_turns(Share.CODE)
 async def confirm_email_change(viewer: Viewer, email: str, code: str) -> User:
     """Give the viewer the new address, and tell the old one. Sessions stay open.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from api.database.scopes import platform_scope
 from api.domain import email_addresses, fields, rate_limits
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import (
     Purpose,
     consume_code,
@@ -25,6 +26,7 @@ from api.domain.audit_events.recording import record_event
 from api.domain.mails import Template, queue_mail
 
 
+@takes_turns(Share.CODE)
 async def request_email_verification(email: str, client: Client) -> datetime:
     """Mail a code to an address, registered or not; returns when the code expires.
 
@@ -47,6 +49,7 @@ async def request_email_verification(email: str, client: Client) -> datetime:
     return expires_at
 
 
+@takes_turns(Share.CODE)
 async def verify_email(email: str, code: str, client: Client) -> str:
     """Exchange a code for a token, with which one registration of this address succeeds.
 
@@ -56,6 +59,7 @@ async def verify_email(email: str, code: str, client: Client) -> str:
         return await store_token(Purpose.VERIFIED_EMAIL, address)
 
 
+@takes_turns(Share.CODE)
 async def verify_email_for_client(email: str, code: str, client: Client) -> None:
     """As `verify_email`, for a client that carries no token: its network address takes the token's place.
 

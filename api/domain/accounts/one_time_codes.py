@@ -10,9 +10,11 @@ CPU time, longer than the code is valid.
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from api import typed_text
@@ -23,6 +25,7 @@ from api.domain.actors import Actor, Client
 from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
 from api.domain.guesses import check_guess, settle_guess
+from api.domain.overload_errors import ClientGone, Overloaded
 from api.domain.rate_limits import WRONG_CODES, account_of, address_of
 from tables import OneTimeCode
 
@@ -169,8 +172,7 @@ async def prove_code(
         found = mailbox_of(email), purpose.value, tenant_id
         rows = await OneTimeCode.raw(_COUNT_TRY, network, network, *found, network, network, MAX_TRIES)
     row = rows[0] if rows else None
-    valid = await verify_password(code, row["codeDigest"] if row else None)
-    wrong = row is None or not valid
+    wrong = not await _is_code_of(row, code, network)
     if not is_known:
         await settle_guess(WRONG_CODES, actor, mailbox, wrong=wrong)
     if row is None or wrong:
@@ -195,6 +197,25 @@ UPDATE one_time_codes
    AND "consumedAt" IS NULL AND "expiresAt" > now()
    AND CASE WHEN network IS NOT DISTINCT FROM {} THEN attempts ELSE "attemptsElsewhere" END < {}
 RETURNING id, "userId", "codeDigest"
+"""
+
+
+async def _is_code_of(row: Mapping[str, Any] | None, code: str, network: str) -> bool:
+    """Whether `code` is the one of `row`. The try is undone if the client does not learn this."""
+    try:
+        valid = await verify_password(code, row["codeDigest"] if row else None)
+    except (Overloaded, ClientGone):
+        async with platform_scope():
+            await OneTimeCode.raw(_UNDO_TRY, network, network, row["id"] if row else None)
+        raise
+    return row is not None and valid
+
+
+_UNDO_TRY = """
+UPDATE one_time_codes
+   SET attempts = attempts - (network IS NOT DISTINCT FROM {})::int,
+       "attemptsElsewhere" = "attemptsElsewhere" - (network IS DISTINCT FROM {})::int
+ WHERE id = {}
 """
 
 

@@ -10,6 +10,7 @@ from api.database.row_writes import update_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope
 from api.domain import fields, rate_limits
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import DIGITS_OF_OPERATORS, make_code
 from api.domain.accounts.password_reset import mail_reset_code
 from api.domain.accounts.passwords import hash_password
@@ -76,6 +77,7 @@ async def set_operator_password(actor: Actor, operator_id: UUID, password: str) 
     return subject
 
 
+@takes_turns(Share.CODE)
 async def reset_operator_password(actor: Actor, operator_id: UUID) -> datetime:
     """Make the password of an operator invalid, end their sessions, and mail them a code for a new one.
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import (
     DIGITS_OF_OPERATORS,
     NewCode,
@@ -28,6 +29,7 @@ from api.domain.roles import Role
 from tables import Tenant, User
 
 
+@takes_turns(Share.CODE)
 async def request_password_reset(email: str, client: Client) -> datetime:
     """Mail a code to the active user of an address; returns when the code expires.
 
@@ -72,6 +74,7 @@ async def mail_reset_code(new: NewCode, address: str, user: User | None, client:
     return expires_at
 
 
+@takes_turns(Share.CODE)
 async def reset_password(email: str, code: str, new_password: str, client: Client) -> None:
     """Set a new password and end every session of the user, all or nothing.
 

@@ -1,13 +1,8 @@
 """Password hashes: argon2id for new ones, bcrypt for those of an adopted database."""
 
-import asyncio
 import os
-import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from typing import NamedTuple, ParamSpec, TypeVar
+from functools import partial
+from typing import NamedTuple
 
 from argon2.exceptions import VerificationError
 from pwdlib import PasswordHash
@@ -15,13 +10,11 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
+from api.domain.accounts.hash_queue import run_in_turn
 from api.domain.opaque_strings import opaque_string
 from api.observability.logs import get_logger
 
 logger = get_logger()
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 # OWASP's second choice for argon2id: 19 MiB, two passes, one lane.
 _ARGON2 = Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)
@@ -33,8 +26,8 @@ BCRYPT_BYTES = 72
 
 
 async def hash_password(password: str) -> str:
-    """The argon2id hash of a password, in its normal form."""
-    return await _off_the_loop(_HASHES.hash, _forms(password)[0])
+    """The argon2id hash of a password, in its normal form. Raises `Overloaded` and `ClientGone`."""
+    return await run_in_turn(partial(_HASHES.hash, _forms(password)[0]))
 
 
 def _forms(password: str) -> list[str]:
@@ -62,17 +55,17 @@ async def check_password(password: str, stored: str | None) -> PasswordCheck:
     """Compare a typed password with a stored hash.
 
     For an unknown user `stored` is None. A hash is verified all the same, so that the time reveals no
-    account.
+    account. Raises `Overloaded` and `ClientGone`.
     """
     forms = _forms(password)
     try:
         if stored is not None:
-            form = await _off_the_loop(_find_form, forms, stored)
+            form = await run_in_turn(partial(_find_form, forms, stored))
             return PasswordCheck(form is not None, form != forms[0] or _is_outdated(stored))
     except (UnknownHashError, ValueError, VerificationError):
         # An adopted database may contain texts that are not hashes. To the client they are unknown users.
         logger.warning("a stored password is not a hash; its user can only sign in after a reset")
-    await _off_the_loop(_find_form, forms, await _decoy_hash())
+    await run_in_turn(partial(_find_form, forms, await _decoy_hash()))
     return PasswordCheck(is_valid=False, is_outdated=False)
 
 
@@ -97,26 +90,3 @@ async def _decoy_hash() -> str:
     if _decoy is None:
         _decoy = await hash_password(os.urandom(16).hex())
     return _decoy
-
-
-async def _off_the_loop(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    call = partial(work, *arguments, **options)
-    return await asyncio.get_running_loop().run_in_executor(_threads(), call)
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """One thread for each core: more hashes at once would only make each slower."""
-    return ThreadPoolExecutor(
-        max_workers=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-        thread_name_prefix="password",
-        initializer=_yield_to_the_event_loop,
-    )
-
-
-def _yield_to_the_event_loop() -> None:
-    """Lower the priority of this thread, or a burst of registrations delays requests that hash nothing."""
-    if sys.platform == "linux":
-        # Linux has a priority for each thread. Without privileges it can only be lowered.
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, max(10, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -7,6 +7,7 @@ from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.devices import network_of
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import OpenedSession, open_session, require_session
@@ -30,6 +31,7 @@ async def may_exist(identifier: str, client: Client) -> bool:
     return True
 
 
+@takes_turns(Share.SIGN_IN)
 async def sign_in(email: str, password: str, client: Client) -> OpenedSession:
     """Open a session for the user of an address and a password.
 

@@ -9,6 +9,7 @@ from api.database.row_writes import insert_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.holders import is_taken
 from api.domain.accounts.passwords import hash_password
 from api.domain.accounts.sessions import OpenedSession, insert_session
@@ -32,6 +33,7 @@ class Acceptance(NamedTuple):
     password: str
 
 
+@takes_turns(Share.CODE)
 async def accept_invitation(acceptance: Acceptance, client: Client) -> OpenedSession:
     """Make the account of an invited person, with a password that only this person knows, and sign in.
 

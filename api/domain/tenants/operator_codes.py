@@ -5,6 +5,7 @@ from uuid import UUID
 
 from api.database.scopes import platform_scope
 from api.domain import rate_limits
+from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import (
     DIGITS_OF_OPERATORS,
     ProvenCode,
@@ -20,6 +21,7 @@ from api.domain.mails import Template, queue_mail
 from tables import Tenant
 
 
+@takes_turns(Share.CODE)
 async def mail_code(
     action: str, actor: Actor, tenant: Tenant, purpose: Purpose, template: Template, **values: object
 ) -> datetime:
@@ -49,6 +51,7 @@ async def mail_code(
     return expires_at
 
 
+@takes_turns(Share.CODE)
 async def prove_operator_code(actor: Actor, tenant_id: UUID, purpose: Purpose, code: str) -> ProvenCode:
     """Check a code of `mail_code`. Raises `WrongCode`."""
     proven = await prove_code(

@@ -150,13 +150,13 @@ async def test_an_unknown_address_a_wrong_password_and_an_inactive_user_cost_one
         await database.execute("UPDATE users SET password = $1", old)
     await api.login("nobody@example.com")
     hashes: list[str] = []
-    original = passwords._off_the_loop
+    original = passwords.run_in_turn
 
-    async def off_the_loop(work: Any, *arguments: Any) -> Any:
-        hashes.append(work.__name__)
-        return await original(work, *arguments)
+    async def run_in_turn(work: Any) -> Any:
+        hashes.append(work.func.__name__)
+        return await original(work)
 
-    monkeypatch.setattr(passwords, "_off_the_loop", off_the_loop)
+    monkeypatch.setattr(passwords, "run_in_turn", run_in_turn)
     costs = []
     for email, password in (
         (form["email"], "wrong"),
