@@ -6,7 +6,6 @@ in which it arrives, so 40 MB of one header kept the event loop busy for seconds
 
 import asyncio
 import re
-from http import HTTPStatus
 from typing import Any
 
 import httptools
@@ -18,8 +17,9 @@ from api.http.limits import (
     MAX_HEAD_BYTES,
     MAX_HEAD_SECONDS,
 )
-from api.http.response_headers import SECURITY_HEADERS
 from api.observability.logs import get_logger
+from api.server.ignored_upgrades import parser_without_upgrade
+from api.server.refusals import Refusal, head_too_large
 
 logger = get_logger()
 
@@ -84,14 +84,12 @@ class HttpProtocol(HttpToolsProtocol):
             if self.headers is not self._trailers or self._chunk is not None or len(data) > MAX_HEAD_BYTES:
                 self._feed_counting(data)
             else:
-                self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._unsupported_upgrade_warning()
+                self._feed(data)
         except httptools.HttpParserError as error:
             # What a callback of the parser raised is its context.
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, _Refusal) else _Refusal(400, "Invalid HTTP request."))
-        except _Refusal as refusal:
+            self._refuse(cause if isinstance(cause, Refusal) else Refusal(400, "Invalid HTTP request."))
+        except Refusal as refusal:
             self._refuse(refusal)
         if self._reads_body or self._arrival_timer is not None or self.headers is not self._trailers:
             self._limit_arrival()
@@ -99,8 +97,16 @@ class HttpProtocol(HttpToolsProtocol):
             # Not for each received byte, as uvicorn does: line breaks must not hold a connection open.
             self._unset_keepalive_if_required()
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.parser = parser_without_upgrade(self)
+            if rest := data[upgrade.args[0] :]:
+                self._feed(rest)
+
     def _feed_counting(self, data: bytes) -> None:
-        """Raises `_Refusal` before the parser gets twice `MAX_HEAD_BYTES` of one head, or of trailers.
+        """Raises `Refusal` before the parser gets twice `MAX_HEAD_BYTES` of one head, or of trailers.
 
         The part in which a head begins is not counted, because it may begin with another request.
         `on_headers_complete` counts exactly.
@@ -111,16 +117,22 @@ class HttpProtocol(HttpToolsProtocol):
             part = data[start : start + MAX_HEAD_BYTES - self._field_bytes]
             if fields is not None:
                 self._field_bytes += len(part)
-            self.parser.feed_data(part)
+            self._feed(part)
             if fields is not self._arriving_fields():
                 self._field_bytes = 0
             elif self._field_bytes >= MAX_HEAD_BYTES:
-                raise _head_too_large()
+                raise head_too_large()
             start += len(part)
 
     def _arriving_fields(self) -> object | None:
         """The head, or the chunk that may be the last one with its trailers, of which more is to arrive."""
         return self._chunk if self.headers is self._trailers else self.headers
+
+    def expect_body(self) -> None:
+        """Go on with the request whose message the parser has ended without its body."""
+        self.cycle.more_body = True
+        self.cycle.message_event.clear()
+        self._reads_body = True
 
     # Events of the parser
 
@@ -130,7 +142,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._first_request_timer = None
         # A head that arrived in one part is not larger.
         if self._field_bytes and self._head_size() > MAX_HEAD_BYTES:
-            raise _head_too_large()
+            raise head_too_large()
         self._check_host()
         HttpToolsProtocol.on_headers_complete(self)
         self._reads_body = True
@@ -140,18 +152,18 @@ class HttpProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + len(b": \r\n") for name, value in self.headers)
 
     def _check_host(self) -> None:
-        """Raises `_Refusal` as RFC 9112, section 3.2, says."""
+        """Raises `Refusal` as RFC 9112, section 3.2, says."""
         host = None
         for name, value in self.headers:
             if name == b"host":
                 if host is not None:
-                    raise _Refusal(400, "There is more than one Host header.")
+                    raise Refusal(400, "There is more than one Host header.")
                 host = value
         if host is None:
             if self.parser.get_http_version() == "1.1":
-                raise _Refusal(400, "The Host header is missing.")
+                raise Refusal(400, "The Host header is missing.")
         elif not _HOST.fullmatch(host):
-            raise _Refusal(400, "The Host header is not valid.")
+            raise Refusal(400, "The Host header is not valid.")
 
     def on_chunk_header(self) -> None:
         # After the last chunk there may be trailers, which the parser copies like headers.
@@ -211,12 +223,12 @@ class HttpProtocol(HttpToolsProtocol):
             # The bytes wait for an earlier request or for the application, not for the client.
             self._limit_arrival()
         else:
-            self._refuse(_Refusal(408, "The request did not arrive in time."))
+            self._refuse(Refusal(408, "The request did not arrive in time."))
 
     def _end_wait_for_first_request(self) -> None:
         self._first_request_timer = None
         if self._arriving_fields() is not None:
-            self._refuse(_Refusal(408, "The request did not arrive in time."))
+            self._refuse(Refusal(408, "The request did not arrive in time."))
         else:
             # Browsers open connections in advance. They would take a response for that of their next request.
             self.transport.close()
@@ -230,7 +242,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _refuse(self, refusal: "_Refusal") -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         """Send `refusal` after the responses to earlier requests, then close the connection."""
         if self.transport.is_closing():
             return
@@ -268,25 +280,3 @@ class HttpProtocol(HttpToolsProtocol):
         self._lingered_bytes += len(data)
         if self._lingered_bytes > MAX_LINGER_BYTES:
             self.transport.close()
-
-
-class _Refusal(Exception):
-    """A request that is answered without the application; its connection is closed."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        body = text.encode()
-        headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-            *SECURITY_HEADERS,
-        ]
-        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-        phrase = HTTPStatus(status).phrase.encode()
-        self.response = b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, phrase, lines, body)
-
-
-def _head_too_large() -> _Refusal:
-    return _Refusal(431, f"The headers are larger than {MAX_HEAD_BYTES} bytes.")

@@ -164,7 +164,7 @@ async def test_a_failed_span_is_marked_without_the_message(
     assert request.attributes["gatehouse.outcome"] == "INTERNAL"
     assert request.attributes["error.type"] == "INTERNAL"
     failed = {s.name: s.attributes["error.type"] for s in collector.spans if s.failed and s.id != request.id}
-    assert failed == {"Mutation.register": "CheckViolationError", "INSERT": "23514"}
+    assert failed == {"Mutation.register": "CheckViolationError", "WITH": "23514"}
     assert not [span for span in collector.spans if span.events]
     await until(lambda: sum(span.name == "Query.viewer" for span in collector.spans) == 1)
     secrets = [PASSWORD, "Wr0ng!password", key, answer["accessToken"], "$argon2", form["email"]]

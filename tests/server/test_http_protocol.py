@@ -398,3 +398,37 @@ async def test_a_server_refuses_what_its_protocol_refuses(serving: GatehouseProc
     ]
 
     assert [statuses(answer) for answer in answers] == [[400], [431], [200]]
+
+
+JAVA = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAB\r\n"
+"""What the HttpClient of Java sends with its first request, also with POST."""
+
+
+@pytest.mark.parametrize("split", [0, 40, -3])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"content-length: 5\r\n\r\nhello",
+        b"transfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+    ],
+    ids=["length", "chunked"],
+)
+def test_a_request_for_another_protocol_keeps_its_body(port: int, body: bytes, split: int) -> None:
+    """And the connection serves other requests, also one that has been sent already."""
+    first = b"POST / HTTP/1.1\r\nhost: a\r\n" + JAVA + body
+    second = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsecond"
+    with connected(port) as connection:
+        at = split or len(first)
+        send(connection, [first[:at], first[at:] + second], pause=0.05)
+        answer = received(connection)
+
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert answer.index(b"hello ") < answer.index(b"second ")
+
+
+def test_a_body_after_a_request_for_another_protocol_has_its_time(port: int) -> None:
+    with connected(port) as connection:
+        send(connection, [b"POST / HTTP/1.1\r\nhost: a\r\n" + JAVA + b"content-length: 5\r\n\r\nhel"])
+        answer = received(connection)
+
+    assert answer.startswith(b"HTTP/1.1 408")

@@ -1,6 +1,7 @@
 """Whom passkeys sign for: the host of `PUBLIC_URL`. A browser uses them on the pages of its origin alone."""
 
 import ipaddress
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -27,12 +28,18 @@ def relying_party() -> RelyingParty:
     """The relying party of this deployment. Raises `PasskeysUnavailable`, and logs the setting to change."""
     found = find_relying_party()
     if found is None:
-        logger.warning(
-            "passkeys are not available; set PUBLIC_URL to an address with https and a host name",
-            see="docs/operating.md",
-        )
+        _warn()
         raise PasskeysUnavailable
     return found
+
+
+@cache
+def _warn() -> None:
+    """Once in a process, since clients could fill the log."""
+    logger.warning(
+        "passkeys are not available; set PUBLIC_URL to an address with https and a host name",
+        see="docs/operating.md",
+    )
 
 
 def find_relying_party() -> RelyingParty | None:
