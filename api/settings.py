@@ -222,7 +222,9 @@ class Settings(BaseSettings):
     account has signed in are not counted."""
     rate_limit_wrong_codes: Rate = "100/day"
     """How many wrong one-time codes may be tried for one mailbox, over all codes and from all addresses
-    together. Those from which the account has signed in are not counted."""
+    together that have requested none. One that has requested a code has as many for itself, and those from
+    which the account has signed in three times as many together. Codes of invitations count for an address
+    alone."""
     rate_limit_new_staff: Rate = "30/hour"
     """How many people one user may invite, or create an account for; sending an invitation again counts."""
     rate_limit_mailbox_invitations: Rate = "10/day"

@@ -80,7 +80,9 @@ async def confirm_email_change(viewer: Viewer, email: str, code: str) -> User:
     require_confirmed(viewer.actor)
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(viewer.client))
     address = email_addresses.as_registered(email)
-    proven = await prove_code(code, Purpose.EMAIL_CHANGE, address, viewer.client)
+    proven = await prove_code(
+        code, Purpose.EMAIL_CHANGE, address, viewer.client, known_as=f"user {viewer.user.id}"
+    )
     if proven.user_id != viewer.user.id:
         # The code was mailed for another user, who asked for the same address.
         raise WrongCode

@@ -26,7 +26,7 @@ from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
 from api.domain.guesses import check_guess, settle_guess
 from api.domain.overload_errors import ClientGone, Overloaded
-from api.domain.rate_limits import WRONG_CODES, account_of, address_of
+from api.domain.rate_limits import WRONG_CODES, Subject, account_of, address_of, networks_of
 from tables import OneTimeCode
 
 CODE_LIFETIME = timedelta(minutes=10)
@@ -67,7 +67,6 @@ class NewCode:
 
     @property
     def minutes(self) -> int:
-        """How long the code is valid."""
         return int(CODE_LIFETIME.total_seconds() // 60)
 
 
@@ -144,6 +143,10 @@ def _read_code(typed: str) -> str | None:
     return codes.pop() if len(codes) == 1 else None
 
 
+KNOWN_FACTOR = 3
+"""How many times the limit of all strangers those together have whom the account knows."""
+
+
 async def prove_code(
     typed: str,
     purpose: Purpose,
@@ -151,70 +154,88 @@ async def prove_code(
     client: Client,
     *,
     tenant_id: UUID | None = None,
-    is_known: bool = False,
+    known_as: str | None = None,
 ) -> ProvenCode:
     """Check a typed code, in a transaction of its own, so that no rollback of the caller undoes the try.
 
-    With `is_known`, from a network of the account or a session, the wrong codes of strangers do not matter.
-    Raises `WrongCode`, after the same work whether a code exists or not, and `RateLimited`. A text without a
-    code costs no try.
+    `known_as` names those whom the account knows: its networks, or the user of a session. The wrong codes of
+    strangers do not matter to them, nor to a network that has requested a code itself. Raises `WrongCode`,
+    after the same work whether a code exists or not, and `RateLimited`. A text without a code costs no try.
     """
     code = _read_code(typed)
     # No address contains control characters, and PostgreSQL rejects NUL.
     if code is None or not email.isprintable():
         raise WrongCode
-    mailbox = await account_of(email)
-    actor = Actor(None, mailbox_of(email), client)
-    if not is_known:
-        await check_guess(WRONG_CODES, actor, mailbox)
     async with platform_scope():
-        network = address_of(client)
-        found = mailbox_of(email), purpose.value, tenant_id
-        rows = await OneTimeCode.raw(_COUNT_TRY, network, network, *found, network, network, MAX_TRIES)
+        rows = await OneTimeCode.raw(_FIND, address_of(client), mailbox_of(email), purpose.value, tenant_id)
+    code_id, is_own = (rows[0]["id"], rows[0]["isOwn"]) if rows else (None, False)
+    subjects = _subjects(await account_of(email), client, known_as, is_own=is_own)
+    actor = Actor(None, mailbox_of(email), client)
+    await check_guess(WRONG_CODES, actor, *subjects)
+    async with platform_scope():
+        rows = await OneTimeCode.raw(_COUNT_TRY, is_own, is_own, code_id, is_own, MAX_TRIES)
     row = rows[0] if rows else None
-    wrong = not await _is_code_of(row, code, network)
-    if not is_known:
-        await settle_guess(WRONG_CODES, actor, mailbox, wrong=wrong)
+    wrong = not await _is_code_of(row, code, is_own=is_own)
+    await settle_guess(WRONG_CODES, actor, *subjects, wrong=wrong)
     if row is None or wrong:
         raise WrongCode
     return ProvenCode(row["id"], row["userId"])
 
 
-# The try is counted before the code is verified, so that concurrent tries cannot exceed the five. A code that
-# is older than one that was used is not valid any more, whichever network requested it.
+def _subjects(mailbox: Subject, client: Client, known_as: str | None, *, is_own: bool) -> tuple[Subject, ...]:
+    """What a wrong code is counted for.
+
+    A guess at a code that its network requested counts for that network: strangers who exhaust the limit of
+    the mailbox would otherwise shut its owner out wherever the owner requests a code.
+    """
+    if is_own:
+        return tuple(
+            Subject(f"{mailbox.name} {network.name}", network.factor) for network in networks_of(client)
+        )
+    if known_as is not None:
+        return (Subject(f"{mailbox.name} {known_as}", KNOWN_FACTOR),)
+    return (mailbox,)
+
+
+# The code that the client's network requested, or the newest one of another network. A code that is older
+# than one that was used is not valid any more, whichever network requested it.
+_FIND = """
+SELECT id, network IS NOT DISTINCT FROM {} AS "isOwn" FROM one_time_codes c
+ WHERE email = {} AND purpose = {} AND "tenantId" IS NOT DISTINCT FROM {}
+   AND "consumedAt" IS NULL AND "expiresAt" > now() AND NOT EXISTS (
+       SELECT FROM one_time_codes used
+        WHERE used.email = c.email AND used.purpose = c.purpose
+          AND used."tenantId" IS NOT DISTINCT FROM c."tenantId"
+          AND used."consumedAt" >= c."createdAt")
+ ORDER BY 2 DESC, "createdAt" DESC, id LIMIT 1
+"""
+
+# The try is counted before the code is verified, so that concurrent tries cannot exceed the five.
 _COUNT_TRY = """
 UPDATE one_time_codes
-   SET attempts = attempts + (network IS NOT DISTINCT FROM {})::int,
-       "attemptsElsewhere" = "attemptsElsewhere" + (network IS DISTINCT FROM {})::int
- WHERE id = (SELECT id FROM one_time_codes c
-              WHERE email = {} AND purpose = {} AND "tenantId" IS NOT DISTINCT FROM {}
-                AND "consumedAt" IS NULL AND "expiresAt" > now() AND NOT EXISTS (
-                    SELECT FROM one_time_codes used
-                     WHERE used.email = c.email AND used.purpose = c.purpose
-                       AND used."tenantId" IS NOT DISTINCT FROM c."tenantId"
-                       AND used."consumedAt" >= c."createdAt")
-              ORDER BY (network IS NOT DISTINCT FROM {}) DESC, "createdAt" DESC, id LIMIT 1)
-   AND "consumedAt" IS NULL AND "expiresAt" > now()
-   AND CASE WHEN network IS NOT DISTINCT FROM {} THEN attempts ELSE "attemptsElsewhere" END < {}
+   SET attempts = attempts + {}::boolean::int,
+       "attemptsElsewhere" = "attemptsElsewhere" + (NOT {}::boolean)::int
+ WHERE id = {} AND "consumedAt" IS NULL AND "expiresAt" > now()
+   AND CASE WHEN {}::boolean THEN attempts ELSE "attemptsElsewhere" END < {}
 RETURNING id, "userId", "codeDigest"
 """
 
 
-async def _is_code_of(row: Mapping[str, Any] | None, code: str, network: str) -> bool:
+async def _is_code_of(row: Mapping[str, Any] | None, code: str, *, is_own: bool) -> bool:
     """Whether `code` is the one of `row`. The try is undone if the client does not learn this."""
     try:
         valid = await verify_password(code, row["codeDigest"] if row else None)
     except (Overloaded, ClientGone):
         async with platform_scope():
-            await OneTimeCode.raw(_UNDO_TRY, network, network, row["id"] if row else None)
+            await OneTimeCode.raw(_UNDO_TRY, is_own, is_own, row["id"] if row else None)
         raise
     return row is not None and valid
 
 
 _UNDO_TRY = """
 UPDATE one_time_codes
-   SET attempts = attempts - (network IS NOT DISTINCT FROM {})::int,
-       "attemptsElsewhere" = "attemptsElsewhere" - (network IS DISTINCT FROM {})::int
+   SET attempts = attempts - {}::boolean::int,
+       "attemptsElsewhere" = "attemptsElsewhere" - (NOT {}::boolean)::int
  WHERE id = {}
 """
 

@@ -127,7 +127,7 @@ async def _prove(code: str, email: str, client: Client) -> ProvenCode:
         Purpose.PASSWORD_RESET,
         email_addresses.as_registered(email),
         client,
-        is_known=account is not None and account.is_known_network,
+        known_as="known networks" if account is not None and account.is_known_network else None,
     )
 
 

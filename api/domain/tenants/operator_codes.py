@@ -55,7 +55,7 @@ async def mail_code(
 async def prove_operator_code(actor: Actor, tenant_id: UUID, purpose: Purpose, code: str) -> ProvenCode:
     """Check a code of `mail_code`. Raises `WrongCode`."""
     proven = await prove_code(
-        code, purpose, actor.email or "", actor.client, tenant_id=tenant_id, is_known=True
+        code, purpose, actor.email or "", actor.client, tenant_id=tenant_id, known_as=f"user {actor.id}"
     )
     if proven.user_id != actor.id:
         # The code was mailed to another operator, who had this email address before.
