@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations bench-overload drill schema settings common-passwords lock clean
+.PHONY: run test test-clients test-postgres lint fuzz format bench bench-migrations bench-searches drill schema settings common-passwords lock clean bench-overload
 
 run: $(INSTALLED)
 	@$(BIN)/gatehouse serve
@@ -45,6 +45,9 @@ bench-migrations: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.migrations
 	@$(BIN)/python -m benchmarks.backfills
 	@$(BIN)/python -m benchmarks.contracts
+
+bench-searches: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.searches
 
 # Faults in the surroundings of a server: make drill NAME=locked-table. Without a name it lists the drills.
 drill: $(INSTALLED)

@@ -118,10 +118,7 @@ def _read_origins(value: str) -> tuple[str, ...]:
 
 
 def _read_contacts(value: str) -> tuple[str, ...]:
-    """URIs, which RFC 9116 wants: an email address becomes `mailto:…`."""
-    contacts = tuple(
-        f"mailto:{text}" if re.fullmatch(r"[^\s@:/]+@[^\s@:/]+", text) else text for text in _split(value)
-    )
+    contacts = tuple(f"mailto:{text}" if "@" in text and ":" not in text else text for text in _split(value))
     if not all(
         re.fullmatch(r"(mailto:[!-~]+@[!-~]+|https://[!-~]+|tel:\+[\d-]+)", text) for text in contacts
     ):
@@ -211,14 +208,8 @@ Origins = Annotated[
         _read_origins,
     ),
 ]
-Contacts = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    Format(
-        "addresses in ASCII, separated by commas, like `security@example.com,https://example.com/report`",
-        _read_contacts,
-    ),
-]
+_CONTACTS = "addresses in ASCII, separated by commas, like `security@example.com,https://example.com/report`"
+Contacts = Annotated[tuple[str, ...], NoDecode, Format(_CONTACTS, _read_contacts)]
 HeaderNames = Annotated[
     tuple[str, ...],
     NoDecode,

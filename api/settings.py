@@ -179,6 +179,11 @@ class Settings(BaseSettings):
     """The sender of all mails. Required with `SMTP_URL`."""
     mail_concurrency: Annotated[int, Field(ge=1, le=100)] = 10
     """How many mails each worker sends at once, over as many connections to the mail server."""
+    backup_dir: Path | None = None
+    """A folder for daily dumps of the database, which the worker writes: see docs/backups.md. Unset, none are
+    written. It is best on another disk."""
+    backups_kept: Annotated[int, Field(ge=1, le=1000)] = 7
+    """How many of these dumps are kept."""
     register_url: PageUrl | None = None
     """The page where a business registers. Invitations link to it, with `?key=` and the beta key. Unset,
     invitations have no link."""

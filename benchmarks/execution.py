@@ -15,7 +15,7 @@ from strawberry import ID
 from strawberry.execution import optimized_is_awaitable
 
 from api.database.embedded import EmbeddedServer
-from api.domain.beta_keys.listing import KeyFilter
+from api.domain.beta_keys.listing import KeyFilter, count_keys
 from api.domain.beta_keys.status import BetaKeyStatus
 from api.domain.business_types import BusinessType
 from api.domain.roles import Role
@@ -23,7 +23,7 @@ from api.execution.documents import RULES, DocumentCache
 from api.execution.plans import make_plan
 from api.schema.beta_keys import BetaKey, BetaKeyConnection, BetaKeyValidation
 from api.schema.error_types import FieldError, InvalidInput
-from api.schema.pagination import Edge, PageInfo
+from api.schema.pagination import Edge, PageInfo, SharedTotal
 from api.schema.registration import Registration
 from api.schema.schema import schema
 from api.schema.tenant_types import Tenant, User
@@ -112,7 +112,8 @@ def _cases() -> dict[str, Case]:
         revoked_reason=None, created_at=_NOW,
     )  # fmt: skip
     page = PageInfo(has_next_page=True, has_previous_page=False, start_cursor="a", end_cursor="b")
-    keys = BetaKeyConnection(edges=[Edge(cursor="a", node=key)] * 100, page_info=page, filter=KeyFilter())
+    total = SharedTotal(lambda: count_keys(KeyFilter()))
+    keys = BetaKeyConnection(edges=[Edge(cursor="a", node=key)] * 100, page_info=page, total=total)
     registered = Registration(access_token="t", expires_at=_NOW, user=user, tenant=tenant)
     problems = [FieldError(field=f"field{n}", code="INVALID", message="Not acceptable.") for n in range(5)]
     invalid = InvalidInput(code="INVALID_INPUT", message="Some fields are not valid.", fields=problems)

@@ -7,6 +7,7 @@ rejects None.
 from tables.audit_event import AuditEvent
 from tables.authenticator_app import AuthenticatorApp
 from tables.beta_key import BetaKey
+from tables.beta_key_word import BetaKeyWord
 from tables.known_device import KnownDevice
 from tables.mail import Mail
 from tables.mail_delay import MailDelay
@@ -17,6 +18,7 @@ from tables.server_process import ServerProcess
 from tables.session import Session
 from tables.staff_invitation import StaffInvitation
 from tables.tenant import Tenant
+from tables.tenant_word import TenantWord
 from tables.user import User
 from tables.wrong_password import WrongPassword
 
@@ -24,6 +26,7 @@ __all__ = [
     "AuditEvent",
     "AuthenticatorApp",
     "BetaKey",
+    "BetaKeyWord",
     "KnownDevice",
     "Mail",
     "MailDelay",
@@ -34,6 +37,7 @@ __all__ = [
     "Session",
     "StaffInvitation",
     "Tenant",
+    "TenantWord",
     "User",
     "WrongPassword",
 ]

@@ -9,7 +9,8 @@ class BetaKey(Table, tablename="beta_keys"):
     """A key that admits one business.
 
     `expired_at` is when the clean-up marked the key as expired, some time after `expires_at`: see
-    `api.domain.beta_keys.expiry`. A trigger sets `search_text`: see `api.domain.search`.
+    `api.domain.beta_keys.expiry`. Triggers set `search_words`, by which keys are searched: see
+    `api.domain.search`; and `search_text`, which only servers of an older release read.
     """
 
     id = UUID(primary_key=True)
@@ -31,3 +32,4 @@ class BetaKey(Table, tablename="beta_keys"):
     expired_at = Timestamptz(null=True, default=None, db_column_name="expiredAt")
     issued_by_id = UUID(null=True, default=None, db_column_name="issuedById")
     search_text = Text(null=True, default=None, db_column_name="searchText")
+    search_words = Text(null=True, default=None, db_column_name="searchWords")

@@ -5,8 +5,8 @@ from piccolo.table import Table
 class Tenant(Table, tablename="tenants"):
     """A registered business, with its seats: how many admins, managers and cashiers it may have.
 
-    Triggers set `search_text`, by which tenants are searched, and `tax_id_digits`, the digits of `nit`: see
-    `api.domain.search` and `api.domain.tax_ids`.
+    Triggers set `search_words`, by which tenants are searched, and `tax_id_digits`, the digits of `nit`: see
+    `api.domain.search` and `api.domain.tax_ids`. Only servers of an older release read `search_text`.
     """
 
     id = UUID(primary_key=True)
@@ -27,4 +27,5 @@ class Tenant(Table, tablename="tenants"):
     suspended_reason = Text(null=True, default=None, db_column_name="suspendedReason")
     deleted_at = Timestamptz(null=True, default=None, db_column_name="deletedAt")
     search_text = Text(null=True, default=None, db_column_name="searchText")
+    search_words = Text(null=True, default=None, db_column_name="searchWords")
     tax_id_digits = Text(null=True, default=None, index=True, db_column_name="taxIdDigits")

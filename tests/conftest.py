@@ -253,6 +253,8 @@ EMPTIED = (
     "recovery_codes",
     "wrong_passwords",
     "passkeys",
+    "beta_key_words",
+    "tenant_words",
 )
 
 

@@ -48,9 +48,11 @@ def list_all(
 
 
 async def _list_fields(tenant_filter: "TenantFilter", limit: int) -> list[dict[str, Any]]:
+    from api.domain.pagination import collect
     from api.domain.tenants.listing import list_tenants
 
-    return await _tenant_fields((await list_tenants(tenant_filter, limit)).items)
+    listed = await collect(lambda first, after: list_tenants(tenant_filter, first, after), limit)
+    return await _tenant_fields(listed)
 
 
 @tenants.command("show")

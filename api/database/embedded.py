@@ -142,10 +142,8 @@ class EmbeddedServer:
         if self._accepts(APPLICATION):
             return
         self._start_server()
-        self._run(
-            "psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--username={SUPERUSER}",
-            f"--host={self._socket_folder()}", stdin=CREATE_DATABASE,
-        )  # fmt: skip
+        options = ("--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--username={SUPERUSER}")
+        self._run("psql", *options, f"--host={self._socket_folder()}", stdin=CREATE_DATABASE)
 
     def _socket_folder(self) -> Path:
         # A comma in a host separates two hosts.

@@ -1,5 +1,6 @@
 """Keyset pagination of listings: page 10,000 costs as much as page 1."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
@@ -21,8 +22,12 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
+    """`end` is where the next page begins if that is not after the last item: a search reads its bound of
+    rows, and the page may have fewer items than requested, also none."""
+
     items: list[T]
     has_next: bool
+    end: Position | None = None
 
 
 def check_page_size(first: int) -> None:
@@ -31,6 +36,23 @@ def check_page_size(first: int) -> None:
         raise InvalidArgument("first", "OUT_OF_RANGE", min=1, max=MAX_PAGE)
 
 
-def cut(items: list[T], first: int) -> Page[T]:
-    """The page of `first` items; the query selects one more, which shows that there is a next page."""
-    return Page(items[:first], has_next=len(items) > first)
+def cut(items: list[T], first: int, end: Position | None = None) -> Page[T]:
+    """The page of `first` items; the query selects one more, which shows that there is a next page.
+
+    `end` is where a search ended that read its bound of rows.
+    """
+    if len(items) > first:
+        return Page(items[:first], has_next=True)
+    return Page(items, has_next=end is not None, end=end)
+
+
+async def collect(read_page: Callable[[int, Position | None], Awaitable[Page[T]]], limit: int) -> list[T]:
+    """The first `limit` items, from as many pages as it takes. `read_page` has `first` and `after`."""
+    items: list[T] = []
+    after: Position | None = None
+    while True:
+        page = await read_page(limit - len(items), after)
+        items += page.items
+        if page.end is None or len(items) == limit:
+            return items
+        after = page.end

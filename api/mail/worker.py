@@ -1,4 +1,4 @@
-"""The worker: sends due mails, and deletes expired rows once an hour."""
+"""The worker: sends due mails, deletes expired rows once an hour, and dumps the database once a day."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from functools import partial
 
 from api.database.driver_errors import DISCONNECTED
 from api.database.engine import get_engine
+from api.deploy.backup.schedule import dump_daily
 from api.deploy.migrations.server_processes import registered_process
 from api.domain import mails
 from api.domain.cleanup import clean_up
@@ -91,12 +92,13 @@ def _ignore() -> None:
 async def work(stop: asyncio.Event, beat: Callable[[], None] = _ignore) -> None:
     """Work until `stop` is set, then finish the mails that are being sent. Calls `beat` regularly."""
     # Concurrently, because a mail must not wait for a clean-up: a one-time code expires after ten minutes.
-    cleanup = asyncio.create_task(_clean_up_hourly())
+    others = {asyncio.create_task(_clean_up_hourly()), asyncio.create_task(dump_daily(get_settings()))}
     try:
         await _send_mails(stop, beat)
     finally:
-        cleanup.cancel()
-        await asyncio.wait({cleanup})
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others)
 
 
 async def _clean_up_hourly() -> None:

@@ -13,7 +13,15 @@ from api.domain.pagination import Page, Position
 from api.schema.context import Info
 from api.schema.enums import BetaKeyRejection, BetaKeyStatus
 from api.schema.inputs import uuid_of
-from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
+from api.schema.pagination import (
+    After,
+    CountedConnection,
+    First,
+    SharedTotal,
+    edges_of,
+    page_info_of,
+    read_cursor,
+)
 from api.schema.tenant_types import Tenant
 
 KeyId = Annotated[strawberry.ID, strawberry.argument("The `id` of a `BetaKey`.")]
@@ -123,8 +131,10 @@ class BetaKeyFilter:
     batch: str | None = strawberry.field(default=strawberry.UNSET, description="The whole name of a batch.")
     search: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Part of the key in any spelling, of the notes or of the recipient. Case and accents "
-        "do not matter.",
+        description="Words of the notes or of the recipient's address, or a key in any spelling. A word may "
+        "be its beginning, and a key the beginning of one of its two groups. Case, accents and the order of "
+        "words do not matter. A page may have fewer items than requested although more follow: see "
+        "`hasNextPage`.",
     )
 
     def to_domain(self) -> KeyFilter:
@@ -132,9 +142,7 @@ class BetaKeyFilter:
 
 
 @strawberry.type(description="A page of beta keys. Operators only.")
-class BetaKeyConnection(Connection[BetaKey]):
-    filter: strawberry.Private[KeyFilter]
-
+class BetaKeyConnection(CountedConnection[BetaKey]):
     @classmethod
     def of(cls, page: Page[ListedKey], after: str | None, filter: KeyFilter) -> "BetaKeyConnection":
         edges = edges_of(
@@ -142,11 +150,8 @@ class BetaKeyConnection(Connection[BetaKey]):
             position=lambda listed: Position(listed.row.created_at, listed.row.id),
             node=BetaKey.of,
         )
-        return cls(edges=edges, page_info=page_info_of(page, edges, after), filter=filter)
-
-    @strawberry.field(description="The number of keys on all pages.")
-    async def total_count(self) -> int:
-        return await listing.count_keys(self.filter)
+        total = SharedTotal(lambda: listing.count_keys(filter))
+        return cls(edges=edges, page_info=page_info_of(page, edges, after), total=total)
 
 
 @strawberry.field(description="Beta keys, the newest first. Operators only.")

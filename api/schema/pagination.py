@@ -1,11 +1,12 @@
 """Pages of a listing, in the shape of Relay's connections."""
 
+import asyncio
 import base64
 import binascii
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -13,6 +14,7 @@ import strawberry
 from api import typed_text
 from api.domain.errors import InvalidArgument
 from api.domain.pagination import Page, Position
+from api.domain.totals import Total
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -56,6 +58,37 @@ class Connection(Generic[T]):
     page_info: PageInfo = strawberry.field(description="Where the page ends and how to get the next one.")
 
 
+@strawberry.type
+class CountedConnection(Connection[T]):
+    total: strawberry.Private["SharedTotal"]
+
+    @strawberry.field(
+        description="The number of items on all pages. Up to 10,000 it is exact, except for a search with "
+        "common words."
+    )
+    async def total_count(self) -> int:
+        return (await self.total.get()).count
+
+    @strawberry.field(
+        description="Whether `totalCount` is an estimate, because counting so many items takes too long."
+    )
+    async def total_count_is_estimate(self) -> bool:
+        return (await self.total.get()).is_estimate
+
+
+class SharedTotal:
+    """The total of a listing, which is counted once, whichever fields request it."""
+
+    def __init__(self, count: Callable[[], Coroutine[Any, Any, Total]]) -> None:
+        self._count = count
+        self._task: asyncio.Task[Total] | None = None
+
+    async def get(self) -> Total:
+        if self._task is None:
+            self._task = asyncio.create_task(self._count())
+        return await self._task
+
+
 def edges_of(page: Page[Row], position: Callable[[Row], Position], node: Callable[[Row], T]) -> list[Edge[T]]:
     return [Edge(cursor=write_cursor(position(row)), node=node(row)) for row in page.items]
 
@@ -63,11 +96,12 @@ def edges_of(page: Page[Row], position: Callable[[Row], Position], node: Callabl
 def page_info_of(page: Page[Row], edges: Iterable[Edge[T]], after: str | None) -> PageInfo:
     """`after` is the argument of the request; its item precedes this page."""
     cursors = [edge.cursor for edge in edges]
+    end = None if page.end is None else write_cursor(page.end)
     return PageInfo(
         has_next_page=page.has_next,
         has_previous_page=after is not None,
         start_cursor=cursors[0] if cursors else None,
-        end_cursor=cursors[-1] if cursors else None,
+        end_cursor=cursors[-1] if cursors and page.end is None else end,
     )
 
 

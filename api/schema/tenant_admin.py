@@ -13,7 +13,15 @@ from api.schema.done import Done
 from api.schema.error_types import Conflict, InvalidInput, NotFound, StepUpRequired, WrongCode
 from api.schema.inputs import provided_fields, uuid_of
 from api.schema.one_time_codes import Accepted, RequestCodeResult
-from api.schema.pagination import After, Connection, First, edges_of, page_info_of, read_cursor
+from api.schema.pagination import (
+    After,
+    CountedConnection,
+    First,
+    SharedTotal,
+    edges_of,
+    page_info_of,
+    read_cursor,
+)
 from api.schema.tenant_types import Tenant
 
 TenantId = Annotated[strawberry.ID, strawberry.argument("The `id` of a `Tenant`.")]
@@ -27,8 +35,10 @@ class TenantFilter:
     )
     search: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Part of the name, the tax id or the email. The email of the business and of its owner "
-        "are searched. Case and accents do not matter, nor does the spelling of the tax id.",
+        description="Words of the name or of the email of the business or of its owner, or at least four "
+        "symbols of the tax id in any spelling. A word may be its beginning. Case, accents and the order of "
+        "words do not matter. A page may have fewer items than requested although more follow: see "
+        "`hasNextPage`.",
     )
 
     def to_domain(self) -> listing.TenantFilter:
@@ -37,9 +47,7 @@ class TenantFilter:
 
 
 @strawberry.type(description="A page of tenants. Operators only.")
-class TenantConnection(Connection[Tenant]):
-    filter: strawberry.Private[listing.TenantFilter]
-
+class TenantConnection(CountedConnection[Tenant]):
     @classmethod
     def of(
         cls, page: Page[tables.Tenant], after: str | None, filter: listing.TenantFilter
@@ -49,11 +57,8 @@ class TenantConnection(Connection[Tenant]):
             position=lambda tenant: Position(tenant.created_at, tenant.id),
             node=Tenant.of,
         )
-        return cls(edges=edges, page_info=page_info_of(page, edges, after), filter=filter)
-
-    @strawberry.field(description="The number of tenants on all pages.")
-    async def total_count(self) -> int:
-        return await listing.count_tenants(self.filter)
+        total = SharedTotal(lambda: listing.count_tenants(filter))
+        return cls(edges=edges, page_info=page_info_of(page, edges, after), total=total)
 
 
 @strawberry.field(description="Tenants, the newest first, without deleted ones. Operators only.")

@@ -30,9 +30,12 @@ PLATFORM_ONLY = [
     "recovery_codes",
     "wrong_passwords",
     "passkeys",
+    "beta_key_words",
+    "tenant_words",
 ]
-"""Mails contain codes, and the third table their digests; the next two show hosts and where people are; the
-last one shows which addresses are tried; the others are second factors. No tenant may read them."""
+"""Mails contain codes, and the third table their digests; the next two show hosts and where people are; one
+shows which addresses are tried; the last two are words of keys and tenants; the others are second factors. No
+tenant may read them."""
 
 PROTECTED = ["users", "tenants", "sessions", "audit_events", "staff_invitations", *PLATFORM_ONLY]
 
@@ -111,6 +114,8 @@ INSERTS = {
     "server_processes": """INSERT INTO server_processes (kind, host, "processId", version, release)
         VALUES ('server', $1::uuid::text, 1, 'x', 'x')""",
     **SECOND_FACTORS,
+    "beta_key_words": """INSERT INTO beta_key_words VALUES ('x', now(), $1)""",
+    "tenant_words": """INSERT INTO tenant_words VALUES ('x', now(), $1)""",
     "staff_invitations": INVITATION,
     "wrong_passwords": """INSERT INTO wrong_passwords ("accountDigest", times)
         VALUES (convert_to($1::uuid::text, 'UTF8'), '{}')""",

@@ -115,6 +115,13 @@ async def test_errors_suggest_no_names_of_a_schema_that_is_not_shown(
             "query($f: BetaKeyFiltr) { betaKeys(filter: $f) { totalCount } }",
             "{ betaKeys(filter: { statsu: USED }) { totalCount } }",
             "{ betaKeys(filter: { status: USD }) { totalCount } }",
+            "mutation { logot { message } }",
+            'mutation { login(input: { email: "a", password: "b" }) { ... on Sesion { user { id } } } }',
+            'mutation { login(input: { email: "a", password: "b", emial: "a" }) { __typename } }',
+            "query($key: Strin!) { validateBetaKey(key: $key) { valid } }",
+            "fragment tenant on Tenat { id } { viewer { tenant { ...tenant } } }",
+            "{ __schema { directive } }",
+            "{ __typename @include(if: true, iff: true) }",
         ]
         messages = [error["message"] for text in documents for error in (await api.post(text))["errors"]]
         variable = await api.post(

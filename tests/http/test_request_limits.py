@@ -39,8 +39,13 @@ async def test_a_late_request_is_cancelled_and_rolled_back(
     await lock.start()
     await database.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
     try:
-        response = await hurried.http.post(path, json=_posts(path, form), headers={"accept-language": "es"})
-        waiting = await _registering(database)
+        posted = hurried.http.post(path, json=_posts(path, form), headers={"accept-language": "es"})
+        request = asyncio.create_task(posted)
+        waiting = False
+        while not (waiting or request.done()):
+            await asyncio.sleep(0.02)
+            waiting = await _registering(database)
+        response = await request
     finally:
         await lock.rollback()
 
@@ -58,10 +63,12 @@ async def test_a_late_request_is_cancelled_and_rolled_back(
 
 
 async def _registering(database: asyncpg.Connection) -> bool:
-    """Whether PostgreSQL runs a transaction that inserts a session."""
+    """Whether PostgreSQL runs the statement that inserts a tenant, its owner and a session."""
+    # Within a transaction, PostgreSQL shows the activity of its first look.
+    await database.execute("SELECT pg_stat_clear_snapshot()")
     found = await database.fetchval(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
-        " AND pid <> pg_backend_pid() AND state <> 'idle' AND query LIKE '%INSERT INTO sessions%')"
+        " AND pid <> pg_backend_pid() AND state <> 'idle' AND query LIKE '%INSERT INTO tenants%')"
     )
     return bool(found)
 

@@ -22,9 +22,11 @@ def list_keys(
 ) -> None:
     """List beta keys, newest first."""
     from api.domain.beta_keys import listing
+    from api.domain.pagination import collect
 
-    page = asyncio.run(listing.list_keys(build_filter(status, batch, search), limit))
-    print_keys([key_fields(listed) for listed in page.items], json)
+    key_filter = build_filter(status, batch, search)
+    keys = asyncio.run(collect(lambda first, after: listing.list_keys(key_filter, first, after), limit))
+    print_keys([key_fields(listed) for listed in keys], json)
 
 
 def stats(batch: BatchOption = None, json: Json = False) -> None:

@@ -135,6 +135,18 @@ SELECT pg_get_indexdef(indexrelid) FROM pg_index
  ORDER BY indexrelid
 """
 
+# By what logical replication identifies the rows of a table, if it is not the primary key.
+_REPLICA_IDENTITIES = f"""
+SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', c.oid::regclass,
+              CASE c.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING'
+                                ELSE format('USING INDEX %I', i.relname) END)
+  FROM pg_class c
+  LEFT JOIN pg_index ON indrelid = c.oid AND indisreplident
+  LEFT JOIN pg_class i ON i.oid = indexrelid
+ WHERE {_IS_TABLE} AND (c.relreplident IN ('f', 'n') OR c.relreplident = 'i' AND i.oid IS NOT NULL)
+ ORDER BY c.oid
+"""
+
 _COMMENTS = f"""
 SELECT CASE WHEN objsubid = 0 THEN format('COMMENT ON TABLE %s IS %L', objoid::regclass, description)
             ELSE format('COMMENT ON COLUMN %s.%I IS %L', attrelid::regclass, attname, description) END
@@ -218,6 +230,7 @@ async def read_definitions(connection: Any, schemas: list[int]) -> Definitions:
             *[await _set_value(connection, one["name"]) for one in sequences],
             *await read(_CONSTRAINTS),
             *await read(_INDEXES),
+            *await read(_REPLICA_IDENTITIES),
             *await read(_COMMENTS),
             *await read(_TRIGGERS),
             *await read(_POLICIES),

@@ -29,6 +29,12 @@ _NOT_DERIVED = re.compile(
 )
 """Statements whose result is no part of a `Catalog`."""
 
+_FUNCTION_BODY = re.compile(r"\bAS \$(\w*)\$.*?\$\1\$", re.I | re.S)
+"""It runs later, so no statement of it is a step of a migration. The body of a DO block is."""
+
+_REPLICA_IDENTITY = re.compile(r"^ALTER TABLE \w+ REPLICA IDENTITY [^;]+;", re.I | re.M)
+"""No part of a `Catalog`, and without it a published table without a primary key refuses changes."""
+
 _FUNCTIONS = """
 SELECT DISTINCT t.tgname AS trigger, pg_get_functiondef(t.tgfoid) AS definition, p.proname AS name
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
@@ -55,6 +61,7 @@ async def squash() -> tuple[Path, list[Path]]:
             functions = {row["name"]: row["definition"] for row in await connection.fetch(_FUNCTIONS)}
         steps = [f"{_TEMPORARY.sub('', one).rstrip()};" for one in functions.values()]
         steps += [_table(name, catalog[name]) for name in in_creation_order(catalog)]
+        steps += _replica_identities(every)
         backwards = "\n".join(_drop_triggers(catalog, list(functions)))
         await _require_equal(connection, catalog, steps)
     *older, newest = sorted(MIGRATIONS.glob("gatehouse_*.py"))
@@ -109,6 +116,16 @@ def _wrapped(statement: str) -> str:
     return f"{statement};"
 
 
+def _replica_identities(every: dict[str, SqlMigration]) -> list[str]:
+    return [
+        statement
+        for migration in every.values()
+        for step in migration.steps
+        if isinstance(step, str)
+        for statement in _REPLICA_IDENTITY.findall(step)
+    ]
+
+
 def _drop_triggers(catalog: Catalog, functions: list[str]) -> Iterator[str]:
     """A table moves with its triggers when it is reverted; their functions would be left."""
     for name, table in catalog.items():
@@ -136,7 +153,7 @@ def _questions(every: dict[str, SqlMigration]) -> list[str]:
         for migration_id, migration in every.items()
         for step in migration.steps
         if isinstance(step, str)
-        for found in _NOT_DERIVED.finditer(step)
+        for found in _NOT_DERIVED.finditer(_FUNCTION_BODY.sub("AS ''", step))
     ]
 
 

@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 
-from api.domain.search import search_form
+from api.domain.search.typed import search_form
 
 
 class Column(StrEnum):

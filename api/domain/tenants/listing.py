@@ -1,5 +1,6 @@
 """Tenants for operators: filtered pages, counts, and one tenant by its id or tax id."""
 
+import re
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -11,8 +12,11 @@ from api.domain.email_addresses import as_registered
 from api.domain.errors import NotFound
 from api.domain.fields import can_be_stored
 from api.domain.pagination import Page, Position, cut
-from api.domain.search import MAX_LENGTH, compact_form, search_form
+from api.domain.search.pages import Searched, find_page
+from api.domain.search.totals import total_of_search
+from api.domain.search.typed import MAX_LENGTH, Search, compact_form
 from api.domain.tax_ids import digits_of, lookup_forms, rank
+from api.domain.totals import Total, total_of
 from tables import Tenant
 
 
@@ -22,65 +26,87 @@ class TenantFilter:
 
     is_active: bool | None = None
     search: str | None = None
-    """Part of the name, the tax id in any spelling, or the email of the business or its owner; ignores case
-    and accents."""
+    """The beginnings of words of the name, any part of the tax id, or the beginnings of words of the email of
+    the business or its owner; ignores case and accents."""
     is_deleted: bool = False
     """True lists only deleted tenants, which can be restored until they are erased."""
 
 
 _TENANT = select_list(Tenant, "t")
+_NEWEST_FIRST = 'ORDER BY t."createdAt" DESC, t.id DESC'
 
 
 async def list_tenants(
     tenant_filter: TenantFilter, first: int, after: Position | None = None
 ) -> Page[Tenant]:
     """The `first` tenants after the position `after`, newest first."""
-    conditions, values = _conditions(tenant_filter)
-    if after is not None:
-        conditions.append('(t."createdAt", t.id) < ({}, {})')
-        values += after
-    rows = await read_platform(
-        f"SELECT {_TENANT} FROM tenants t WHERE {' AND '.join(conditions)}"
-        ' ORDER BY t."createdAt" DESC, t.id DESC LIMIT {}',
-        *values,
-        first + 1,
-    )
-    return cut([read_row(Tenant, "t", row) for row in rows], first)
+    if not _can_match(tenant_filter):
+        return Page([], has_next=False)
+    search = _search(tenant_filter)
+    end = None
+    if search is None:
+        query, values = _newest(tenant_filter, _TENANT, after, first + 1)
+        rows = await read_platform(query, *values)
+    else:
+        found = await find_page(_searched(tenant_filter), search, first + 1, after)
+        query = f"SELECT {_TENANT} FROM tenants t WHERE t.id = ANY({{}}::uuid[]) {_NEWEST_FIRST}"
+        rows = await read_platform(query, found.ids)
+        end = found.end
+    return cut([read_row(Tenant, "t", row) for row in rows], first, end)
 
 
-async def count_tenants(tenant_filter: TenantFilter) -> int:
-    """The number of tenants that match a filter."""
-    conditions, values = _conditions(tenant_filter)
-    query = f"SELECT count(*) FROM tenants t WHERE {' AND '.join(conditions)}"
-    (row,) = await read_platform(query, *values)
-    return row["count"]
+def _can_match(tenant_filter: TenantFilter) -> bool:
+    return tenant_filter.search is None or can_be_stored(tenant_filter.search)
 
 
-def _conditions(tenant_filter: TenantFilter) -> tuple[list[str], list[Any]]:
-    """SQL conditions, and the values of their placeholders."""
-    conditions = [f't."deletedAt" IS {"NOT NULL" if tenant_filter.is_deleted else "NULL"}']
+def _newest(
+    tenant_filter: TenantFilter, columns: str, after: Position | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The query for columns of the `limit` newest tenants after a position, without the search."""
+    conditions = _conditions(tenant_filter)
     values: list[Any] = []
+    if after is not None:
+        conditions += ' AND (t."createdAt", t.id) < ({}, {})'
+        values += after
+    query = f"SELECT {columns} FROM tenants t WHERE {conditions} {_NEWEST_FIRST} LIMIT {{}}"
+    return query, [*values, limit]
+
+
+def _conditions(tenant_filter: TenantFilter) -> str:
+    conditions = f'"deletedAt" IS {"NOT NULL" if tenant_filter.is_deleted else "NULL"}'
     if tenant_filter.is_active is not None:
-        conditions.append('t."isActive"' if tenant_filter.is_active else 'NOT t."isActive"')
-    search = tenant_filter.search
-    if search is not None and not can_be_stored(search):
-        conditions.append("false")
-    elif search:
-        conditions.append(_SEARCH)
-        meant = as_registered(search[:MAX_LENGTH])
-        form, compact = search_form(meant), compact_form(meant)
-        # For NULL, PostgreSQL does not read the text a second time.
-        # Addresses are stored with their accents.
-        values += [form, lookup_forms(search), None if compact == form else compact, meant.lower()]
-    return conditions, values
+        conditions += f' AND {"" if tenant_filter.is_active else "NOT "}"isActive"'
+    return conditions
 
 
-# IN, because PostgreSQL may look up the owner of each tenant for EXISTS, which takes several times as long.
-_SEARCH = """
-(strpos(t."searchText", {}) > 0 OR t.nit = ANY({}::text[])
- OR strpos(t."searchText", {}) BETWEEN 1 AND length(t.nit)
- OR t.id IN (SELECT u."tenantId" FROM users u WHERE u."isOwner" AND strpos(u."emailLower", {}) > 0))
-"""
+def _search(tenant_filter: TenantFilter) -> Search | None:
+    typed = tenant_filter.search
+    if not typed:
+        return None
+    meant = as_registered(typed[:MAX_LENGTH])
+    # The ids with and without a check digit, and what looks like a part of an id.
+    ids = [_NO_SYMBOL.sub("", form.lower()) for form in lookup_forms(typed) if any(map(str.isdigit, form))]
+    return Search.of(meant, filter(None, [*ids, compact_form(meant)]))
+
+
+_NO_SYMBOL = re.compile("[^a-z0-9&]")
+
+
+def _searched(tenant_filter: TenantFilter) -> Searched:
+    def walk(after: Position | None, limit: int) -> tuple[str, list[Any]]:
+        return _newest(tenant_filter, 't.id, t."createdAt", t."searchWords"', after, limit)
+
+    return Searched("tenants", "tenant_words", _conditions(tenant_filter), (), walk)
+
+
+async def count_tenants(tenant_filter: TenantFilter) -> Total:
+    """The number of tenants that match a filter."""
+    if not _can_match(tenant_filter):
+        return Total(0)
+    search = _search(tenant_filter)
+    if search is not None:
+        return await total_of_search(_searched(tenant_filter), search)
+    return await total_of("tenants", [f"tenants WHERE {_conditions(tenant_filter)}"], ())
 
 
 _BY_ID_OR_TAX_ID = f"""

@@ -49,7 +49,7 @@ CREATE TABLE "Own notes" (
     number bigserial,
     ticket bigint DEFAULT nextval('tickets'),
     mood "Mood"[] NOT NULL DEFAULT '{so-so}',
-    title text COLLATE "C" UNIQUE,
+    title text COLLATE "C" NOT NULL UNIQUE,
     loud text GENERATED ALWAYS AS (shout("a b")) STORED,
     "a b" text CHECK ("a b" <> '  '),
     parent integer REFERENCES "Own notes" DEFERRABLE INITIALLY DEFERRED,
@@ -58,6 +58,7 @@ CREATE TABLE "Own notes" (
     EXCLUDE USING gist (period WITH &&)
 ) WITH (fillfactor = 80);
 ALTER TABLE "Own notes" DROP COLUMN dropped;
+ALTER TABLE "Own notes" REPLICA IDENTITY USING INDEX "Own notes_title_key";
 ALTER TABLE "Own notes" ADD CONSTRAINT later CHECK (number > 0) NOT VALID;
 CREATE INDEX ON "Own notes" (lower("a b")) INCLUDE (ticket) WHERE "a b" <> '  ';
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';

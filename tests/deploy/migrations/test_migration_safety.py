@@ -67,6 +67,15 @@ EXCEPTIONS = {
     ("2026-11-29T09:40:17:283064", "ban-drop-function"): (
         "The function is the one that its own trigger runs, and it is dropped before it."
     ),
+    ("2026-11-30T08:31:18:640512", "ban-drop-function"): (
+        "The functions are those that its own triggers run, and they are dropped before them."
+    ),
+    ("2026-11-30T08:31:18:640512", "erases-rows"): (
+        "A trigger erases the words of a row that was changed or deleted. They are derived from it."
+    ),
+    ("2026-11-30T08:31:18:640512", "updates-many-rows"): (
+        "A trigger updates the tenant of an owner who was changed; the migration itself runs no UPDATE."
+    ),
 }
 """What one migration may do, and why."""
 

@@ -42,6 +42,7 @@ async def test_an_empty_database_comes_up_goes_back_one_and_comes_up_again(
     tables = {"users", "tenants", "beta_keys", "sessions", "audit_events", "mails", "one_time_codes"}
     tables |= {"server_processes", "known_devices", "authenticator_apps", "recovery_codes"}
     tables |= {"staff_invitations", "wrong_passwords", "mail_delays", "passkeys"}
+    tables |= {"beta_key_words", "tenant_words"}
     assert set(up) == tables
 
     assert "no migrations to apply" in migrate(empty_database)

@@ -57,7 +57,7 @@ CHANGES = {
     "a table with a foreign key": [
         ("note.py", "", NOTES),
         ("__init__.py", "from tables.one", "from tables.note import Note\nfrom tables.one"),
-        ("piccolo_app.py", "    OneTimeCode,\n    Rec", "    Note,\n    OneTimeCode,\n    Rec"),
+        ("piccolo_app.py", "    OneTimeCode,\n    Pass", "    Note,\n    OneTimeCode,\n    Pass"),
         ("piccolo_app.py", "[\n        Tenant,", "[\n        Note,\n        Tenant,"),
     ],
     "a foreign key on a new column": [
@@ -224,7 +224,7 @@ QUESTIONS = {
         'users."lastName" may be null',
     ),
     "a table that is gone": (
-        [("piccolo_app.py", "        Mail,\n        OneTimeCode,", "        OneTimeCode,")],
+        [("piccolo_app.py", "        Mail,\n        MailDelay,", "        MailDelay,")],
         "tables/ has no table mails",
     ),
 }

@@ -1,4 +1,4 @@
-"""The migrations that store what keys and tenants are searched by, and the digits of tax ids."""
+"""The migrations that store what keys and tenants are searched by, their words, and the digits of tax ids."""
 
 import asyncpg
 import pytest
@@ -33,3 +33,40 @@ async def test_rows_of_before_get_their_search_text_and_digits(migrated_database
         "nit 9٠٠-1234568\npanaderia pena\nana@example.com",
         "beta2222233333\npena",
     ]
+
+
+async def test_words_are_listed_for_rows_of_before_and_for_those_that_a_revert_missed(
+    migrated_database: str,
+) -> None:
+    """A key that is edited or issued while the migration is reverted has its new words afterwards."""
+    migration = "2026-11-30T08:31:18:640512"
+    connection = await asyncpg.connect(migrated_database)
+    await connection.execute("SET gatehouse.scope = 'platform'")
+
+    async def words() -> dict[str, str]:
+        rows = await connection.fetch('SELECT key, "searchWords" FROM beta_keys ORDER BY key')
+        for row in rows:
+            listed = await connection.fetch(
+                "SELECT word FROM beta_key_words w JOIN beta_keys k USING (id) WHERE k.key = $1", row["key"]
+            )
+            assert set(row["searchWords"].split()) <= {one["word"] for one in listed}
+        return {row["key"]: row["searchWords"].strip() for row in rows}
+
+    migrate(migrated_database, "backwards", "gatehouse", migration, "--auto_agree")
+    await connection.execute("INSERT INTO beta_keys (key, notes) VALUES ('A', 'Pen\u0303a'), ('B', 'Sol')")
+    await connection.execute(
+        """INSERT INTO tenants (nit, "businessName", "businessType", address) VALUES ('N', 'Sol', 'x', 'x');
+        INSERT INTO users (email, password, "firstName", "lastName", "tenantId", "isOwner")
+        SELECT 'luz@example.com', '', 'x', 'x', id, true FROM tenants"""
+    )
+    migrate(migrated_database)
+    assert await words() == {"A": "a pena", "B": "b sol"}
+    of_tenant = 'SELECT "searchWords" FROM tenants'
+    assert (await connection.fetchval(of_tenant)).split() == ["n", "sol", "luz@example.com", "example.com"]
+
+    migrate(migrated_database, "backwards", "gatehouse", migration, "--auto_agree")
+    await connection.execute("UPDATE beta_keys SET notes = 'Luna' WHERE key = 'B'")
+    await connection.execute("INSERT INTO beta_keys (key, notes) VALUES ('C', 'Mar')")
+    migrate(migrated_database)
+    assert await words() == {"A": "a pena", "B": "b luna", "C": "c mar"}
+    await connection.close()

@@ -135,6 +135,7 @@ async def test_an_admin_changes_the_business(api: Api, database: asyncpg.Connect
     assert {name: value for name, value in after.items() if before[name] != value} == stored | {
         "updatedAt": after["updatedAt"],
         "searchText": f"{before['nit']}\nla nueva\nhola@example.com".lower(),
+        "searchWords": after["searchWords"],
     }
     assert after["updatedAt"] > before["updatedAt"]
 
