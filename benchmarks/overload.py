@@ -62,13 +62,13 @@ def main() -> None:
                 port=ours.port,
                 requests=forms,
                 expected=IS_REGISTRATION,
-                connections=8,
+                connections=24,
                 once=True,
                 warm_up=2,
                 seconds=8,
             )
             capacity = clients.run(load).rate
-            print(f"capacity: {capacity:.1f} registrations/s at 8 connections", flush=True)
+            print(f"capacity: {capacity:.1f} registrations/s at 24 connections", flush=True)
             schedules = _schedules(database, capacity)
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
                 sent = process.submit(run, ours.port, schedules).result()

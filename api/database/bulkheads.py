@@ -6,11 +6,16 @@ queue for all work, ten of them would stop every other request.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
+from functools import wraps
 from itertools import count
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Work(Enum):
@@ -37,6 +42,17 @@ def working(work: Work) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def is_long(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """A coroutine function whose connections count as `Work.LONG`."""
+
+    @wraps(function)
+    async def run(*arguments: P.args, **options: P.kwargs) -> T:
+        with working(Work.LONG):
+            return await function(*arguments, **options)
+
+    return run
 
 
 def current_work(default: Work) -> Work:

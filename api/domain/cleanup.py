@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from piccolo.table import Table
 
-from api.database.bulkheads import Work, working
+from api.database.bulkheads import is_long
 from api.database.driver_errors import DatabaseUnavailable
 from api.database.scopes import platform_scope
 from api.domain.beta_keys.expiry import mark_expired
@@ -68,6 +68,7 @@ _OUTDATED = (
 )
 
 
+@is_long
 async def clean_up() -> None:
     """Delete what is out of date, and mark expired keys. Several processes can run it at the same time.
 
@@ -78,19 +79,18 @@ async def clean_up() -> None:
         *((one.name, partial(_delete, one)) for one in _OUTDATED),
         ("deleted tenants", erase_deleted_tenants),
     ]
-    with working(Work.LONG):
-        for name, run in parts:
-            try:
-                await run()
-            except DatabaseUnavailable:
-                raise
-            except Exception as error:  # noqa: BLE001
-                # One table that is locked, or has a fault, must not let the others grow.
-                logger.error(
-                    "a part of the clean-up failed; it is tried again in an hour",
-                    part=name,
-                    error=describe_error(error),
-                )
+    for name, run in parts:
+        try:
+            await run()
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # One table that is locked, or has a fault, must not let the others grow.
+            logger.error(
+                "a part of the clean-up failed; it is tried again in an hour",
+                part=name,
+                error=describe_error(error),
+            )
 
 
 async def _mark_expired_keys() -> None:

@@ -157,11 +157,7 @@ def _password_of_old_form(value: str, info: ValidationInfo) -> str:
 def _personal_texts(info: ValidationInfo) -> list[str]:
     """The texts of the form, as typed: also those that are not valid themselves."""
     typed = [(info.context or {}).get(name) for name in _PERSONAL]
-    return [text[:MAX_PERSONAL] for text in typed if isinstance(text, str)]
-
-
-MAX_PERSONAL = 300
-"""Characters of a text that passwords are compared with: longer ones are refused by their own fields."""
+    return [text for text in typed if isinstance(text, str)]
 
 
 def document_id(value: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api.database.bulkheads import is_long
 from api.database.estimates import estimated_rows
 from api.database.scopes import read_platform
 
@@ -19,6 +20,7 @@ class Total:
     is_estimate: bool = False
 
 
+@is_long
 async def total_of(table: str, sources: Sequence[str], values: Sequence[Any]) -> Total:
     """The number of rows of `sources`, each of which is a FROM and WHERE of `table` with `values`."""
     bounded = " UNION ALL ".join(f"(SELECT FROM {source} LIMIT {EXACT + 1})" for source in sources)

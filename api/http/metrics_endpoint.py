@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from api.database.bulkheads import Work, working
+from api.database.bulkheads import is_long
 from api.domain.beta_keys.listing import KeyStats, key_stats
 from api.domain.beta_keys.status import BetaKeyStatus
 from api.domain.cleanup import cleanup_lags
@@ -72,16 +72,16 @@ class _KeptCounts:
             await asyncio.wait({self._reading}, timeout=FIRST_WAIT)
         return self._counts, self._is_up
 
+    @is_long
     async def _read(self) -> None:
-        with working(Work.LONG):
-            try:
-                self._counts = _Counts(
-                    await key_stats(), *await count_mails(), await mail_delays(), await cleanup_lags()
-                )
-            except Exception as error:  # noqa: BLE001
-                # The other series are still served: during an outage they matter most.
-                report_error(error)
-                self._counts = None
+        try:
+            self._counts = _Counts(
+                await key_stats(), *await count_mails(), await mail_delays(), await cleanup_lags()
+            )
+        except Exception as error:  # noqa: BLE001
+            # The other series are still served: during an outage they matter most.
+            report_error(error)
+            self._counts = None
         self._is_up = self._counts is not None
         # After an outage the next scrape shows that it has ended.
         self._read_at = time.monotonic() if self._is_up else -math.inf

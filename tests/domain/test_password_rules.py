@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from api.domain import password_rules
 from api.domain.errors import Problem
 from api.domain.password_rules import new_password, require_impersonal
 from api.messages import LANGUAGES, message
@@ -197,3 +198,17 @@ def test_operators_have_the_same_rules(password: str, code: str) -> None:
 @pytest.mark.parametrize("code", ["COMMON_PASSWORD", "PERSONAL_PASSWORD", "SAME_PASSWORD"])
 def test_each_rule_has_its_own_sentence(code: str) -> None:
     assert len({message(code, language) for language in LANGUAGES}) == 2
+
+
+def test_long_texts_about_a_person_cost_no_more_than_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of 60 KB reaches the comparison before it is known to be none."""
+    lengths: list[int] = []
+
+    def fold(text: str) -> str:
+        lengths.append(len(text))
+        return text
+
+    monkeypatch.setattr(password_rules, "fold", fold)
+    password_rules.require_impersonal("una frase larga", ["\u0323\u0301" * 15_500, "ana@example.com"])
+
+    assert max(lengths) <= password_rules.MAX_PERSONAL

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.anyio
 
 POOL_SIZE = 10
 
+UNLIMITED = {"WORKER": "off", "RATE_LIMITS": "off"}
+
 KEYS = "{ betaKeys(first: 1) { edges { node { key } } } }"
 
 SESSIONS = "{ sessions { id } }"
@@ -90,9 +92,7 @@ async def test_a_locked_table_delays_only_what_needs_it(
     """As an outsider's LOCK TABLE or ALTER TABLE does it."""
     operator = await hire(owner, None, "SUPER_ADMIN")
     keys = [await issue_key(owner) for _ in range(10)]
-    process = start(
-        DATABASE_URL=migrated_database, DB_POOL_SIZE=str(POOL_SIZE), WORKER="off", RATE_LIMITS="off"
-    )
+    process = start(DATABASE_URL=migrated_database, DB_POOL_SIZE=str(POOL_SIZE), **UNLIMITED)
     async with client(process) as api:
         watch = Watch(api, operator.token, query or VALIDATE)
         async with owner.transaction():
@@ -113,6 +113,30 @@ async def test_a_locked_table_delays_only_what_needs_it(
     assert "traceback" not in process.log.read_text().lower()
 
 
+async def test_searches_that_wait_delay_neither_listings_nor_registrations(
+    migrated_database: str, owner: asyncpg.Connection, start: Start
+) -> None:
+    operator = await hire(owner, None, "SUPER_ADMIN")
+    key = await issue_key(owner, notes="feria")
+    search = '{ betaKeys(first: 1, filter: {search: "feria"}) { edges { node { key } } } }'
+    process = start(DATABASE_URL=migrated_database, DB_POOL_SIZE=str(POOL_SIZE), **UNLIMITED)
+    async with client(process) as api:
+        watch = Watch(api, operator.token, KEYS)
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE beta_key_words IN ACCESS EXCLUSIVE MODE")
+            async with watch.watching(migrated_database, owner.get_server_pid()):
+                searching = [asyncio.create_task(ask(api, search, operator.token)) for _ in range(12)]
+                registered = await ask(api, REGISTER, i=registration(key))
+                for refused in await asyncio.gather(*searching):
+                    assert_masked(refused, "UNAVAILABLE")
+        found = (await ask(api, search, operator.token)).json()
+
+    assert watch.failed() == []
+    assert watch.most_backends <= POOL_SIZE + 2
+    assert registered.json()["data"]["register"]["__typename"] == "Registration"
+    assert len(found["data"]["betaKeys"]["edges"]) == 1
+
+
 async def test_a_standby_that_is_away_delays_only_commits(
     registered: Registered, start: Start, tmp_path: Path
 ) -> None:
@@ -124,9 +148,7 @@ async def test_a_standby_that_is_away_delays_only_commits(
         keys = [await issue_key(owner) for _ in range(14)]
         operator = await hire(owner, None, "SUPER_ADMIN")
         forms: list[dict[str, Any]] = [registration(key) for key in keys]
-        process = start(
-            DATABASE_URL=database.dsn(), DB_POOL_SIZE=str(POOL_SIZE), WORKER="off", RATE_LIMITS="off"
-        )
+        process = start(DATABASE_URL=database.dsn(), DB_POOL_SIZE=str(POOL_SIZE), **UNLIMITED)
         async with client(process) as api:
             watch = Watch(api, operator.token, KEYS)
             await _set_standby(owner, "away")

@@ -58,12 +58,13 @@ async def _slow_down(account: Subject) -> None:
 
 
 async def guess_own_password(password: str, stored: str | None, viewer: Viewer) -> bool:
-    """Whether a signed-in user typed the password; wrong ones count for the session alone.
+    """Whether a signed-in user typed the password; tries count for the session alone.
 
-    A stranger cannot spend the tries of the owner, nor the thief of a session those of the sign-in. Raises
-    `RateLimited`.
+    A stranger cannot spend the tries of the owner, nor the thief of a session those of the sign-in. Right
+    ones count too, because each takes a core for a while. Raises `RateLimited`.
     """
     session = Subject(f"session {viewer.session_id}")
+    await rate_limits.count(rate_limits.LOGIN, session)
     await rate_limits.check(WRONG_PASSWORDS, session)
     checked = await check_password(password, stored)
     if not checked.is_valid:

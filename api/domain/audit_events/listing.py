@@ -93,21 +93,22 @@ SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "su
 OPERATOR = "operator"
 """The actor whom a tenant sees in place of an operator's address."""
 
-_ACTIONS_OF_OPERATORS = (
-    "beta_key.%",
-    "operator.%",
-    "tenant.deleted",
-    "tenant.deletion_requested",
-    "tenant.erased",
-    "tenant.reactivated",
-    "tenant.restored",
-    "tenant.seats_set",
-    "tenant.suspended",
-    "tenant.suspension_requested",
-    "user.%",
+_ACTS_OF_STAFF = (
+    "account.%",
+    "beta_key.used",
+    "email.%",
+    "guesses.refused",
+    "password.%",
+    "second_factor.%",
+    "session.%",
+    "staff.%",
+    "tenant.registered",
+    "tenant.updated",
 )
+"""What users do to their own tenant or account. The actor of any other act is masked, also of a new one."""
 
-# An actor who is no user of the tenant is an operator if operators do such acts, and a removed user if not.
+# An actor who is no user of the tenant is a removed user if staff do such acts, and an operator if not. Only
+# operators reset a second factor.
 # Masked before the conditions, so that no filter by actor confirms the address of an operator.
 _EVENTS_OF_TENANT = f"""
 SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "subjectId" AS subject_id,
@@ -118,7 +119,8 @@ SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "su
           FROM audit_events e) audit_events
 """.replace(
     "{is_operator}",
-    f"""e."actorId" IS NOT NULL AND action LIKE ANY(ARRAY{list(_ACTIONS_OF_OPERATORS)})
+    f"""e."actorId" IS NOT NULL AND (action NOT LIKE ALL(ARRAY{list(_ACTS_OF_STAFF)})
+             OR action = 'second_factor.reset')
         AND NOT EXISTS (SELECT FROM users u WHERE u.id = e."actorId" AND u."tenantId" = e."tenantId")""",
 )
 

@@ -10,13 +10,13 @@ from asyncpg import UniqueViolationError
 from pydantic import AfterValidator, ValidationInfo
 
 from api.database.scopes import copy_rows, platform_scope
-from api.domain.actors import Actor, require_confirmed
+from api.domain.actors import CONFIRMATION_LIFETIME, Actor, require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import Problem
 from api.domain.fields import Batch, FutureTime, KeyNotes, NoneIfBlank, UserEmail, whole_number
 from api.domain.forms import Form
 from api.key_shape import ALPHABET, SYMBOLS, format_key
-from tables import BetaKey
+from tables import AuditEvent, BetaKey
 
 CHUNK = 5000
 """Keys of one COPY."""
@@ -33,7 +33,7 @@ def _require_single_key(address: str, info: ValidationInfo[Mapping[str, Any]]) -
 
 
 MAX_UNCONFIRMED = 100
-"""Keys that an operator may issue at once without having confirmed lately who they are."""
+"""Keys that an operator may issue in `CONFIRMATION_LIFETIME` without having confirmed lately who they are."""
 
 
 class IssueOptions(Form):
@@ -63,12 +63,14 @@ async def issue_keys(actor: Actor, options: IssueOptions, receive: Callable[[lis
     """Issue the keys, all or none.
 
     `receive` is called with at most `CHUNK` keys at a time, before the commit. An error that it raises rolls
-    all keys back. Raises `StepUpRequired` for more than `MAX_UNCONFIRMED` keys.
+    all keys back. Raises `StepUpRequired` for more than `MAX_UNCONFIRMED` keys, in one request or several.
     """
     if options.count > MAX_UNCONFIRMED:
         require_confirmed(actor)
     count, issued, new = options.count, 0, []
     async with platform_scope() as transaction:
+        if not actor.is_confirmed and await _issued_lately(actor) + count > MAX_UNCONFIRMED:
+            require_confirmed(actor)
         (clock,) = await BetaKey.raw("SELECT now()")
         while issued < count:
             new = [NewKey(uuid4(), key, clock["now"]) for key in generate_keys(min(CHUNK, count - issued))]
@@ -88,6 +90,19 @@ async def issue_keys(actor: Actor, options: IssueOptions, receive: Callable[[lis
             subject_id=new[0].id if count == 1 else None,
             detail=options.model_dump(by_alias=True),
         )
+
+
+async def _issued_lately(actor: Actor) -> int:
+    """How many keys the actor has issued in `CONFIRMATION_LIFETIME`. Concurrent requests wait in turn."""
+    await BetaKey.raw("SELECT pg_advisory_xact_lock(hashtextextended({}, 0))", f"issue keys {actor.id}")
+    (row,) = await AuditEvent.raw(_ISSUED_LATELY, actor.id, CONFIRMATION_LIFETIME)
+    return row["count"]
+
+
+_ISSUED_LATELY = """
+SELECT coalesce(sum((detail->>'count')::int), 0) AS count FROM audit_events
+ WHERE action = 'beta_key.issued' AND "actorId" = {} AND at > clock_timestamp() - {}::interval
+"""
 
 
 def generate_keys(count: int) -> Iterable[str]:

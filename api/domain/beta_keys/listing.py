@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from api import typed_text
+from api.database.bulkheads import is_long
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import read_platform
 from api.domain.beta_keys.key_format import STORED, canonical
@@ -215,6 +216,7 @@ _OF_EACH_STATUS = ", ".join(
 _STATS = f'SELECT count(*) AS total, count("sentAt") AS sent, {_OF_EACH_STATUS} FROM beta_keys'
 
 
+@is_long
 async def key_stats(batch: str | None = None) -> KeyStats:
     """The numbers of all keys, or of one batch."""
     if batch is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from api.database.bulkheads import is_long
 from api.database.scopes import read_platform
 from api.domain.pagination import Position
 from api.domain.search.typed import Search
@@ -64,6 +65,7 @@ class Found:
     end: Position | None = None
 
 
+@is_long
 async def find_page(searched: Searched, search: Search, first: int, after: Position | None) -> Found:
     """The `first` rows after a position that match; fewer, also none, if it ends at its bound."""
     beginnings = await needed_beginnings(searched, search)

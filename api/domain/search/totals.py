@@ -1,5 +1,6 @@
 """Counting the rows that match a search: exactly if few words have its beginnings."""
 
+from api.database.bulkheads import is_long
 from api.database.estimates import estimated_rows
 from api.database.scopes import read_platform
 from api.domain.search import pages
@@ -11,6 +12,7 @@ SAMPLE = 2_000
 """Words whose rows are checked for an estimate."""
 
 
+@is_long
 async def total_of_search(searched: Searched, search: Search) -> Total:
     beginnings = await needed_beginnings(searched, search)
     if not beginnings:

@@ -1,10 +1,12 @@
 """Acts that a thief of an operator's session must not do require the password or a code of lately."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
 import pytest
 
+from api.domain.accounts.passwords import hash_password
 from tests.account_acts import SECRET, code_now, turn_on
 from tests.acts import MUTATIONS, Business
 from tests.cli.commands import printed
@@ -119,6 +121,33 @@ async def test_an_old_client_reads_what_to_do_and_a_new_sign_in_is_enough(
     new = (await sign_in(api, "op@example.com"))["accessToken"]
     assert (await api.data(SUSPEND, new, id=tenant))["suspendTenant"]["__typename"] == "Tenant"
     assert (await api.data(SUSPEND, old, id=tenant))["suspendTenant"]["code"] == "STEP_UP_REQUIRED"
+
+
+async def test_many_small_requests_need_it_too(api: Api, database: asyncpg.Connection) -> None:
+    """Ten at once, each of which is small enough."""
+    token = (await hire(database, None, "SUPER_ADMIN")).token
+    await age(database, 30)
+    issue = "mutation { issueBetaKeys(input: {count: 30}) { __typename } }"
+
+    answers = await asyncio.gather(*(api.data(issue, token) for _ in range(10)))
+
+    kinds = sorted(answer["issueBetaKeys"]["__typename"] for answer in answers)
+    assert kinds == ["IssuedBetaKeys"] * 3 + ["StepUpRequired"] * 7
+    assert await database.fetchval("SELECT count(*) FROM beta_keys") == 90
+
+
+async def test_right_passwords_are_limited_too(
+    api: Api, database: asyncpg.Connection, settings: Settings
+) -> None:
+    """Each takes a core for a while: one session must not keep all others waiting."""
+    settings(RATE_LIMITS="on", RATE_LIMIT_LOGIN="3/minute")
+    ana = await hire(database, None, "SUPER_ADMIN", password=await hash_password(PASSWORD))
+    confirm = "mutation($p: String!) { confirmIdentity(input: {password: $p}) { __typename } }"
+
+    answers = [await api.data(confirm, ana.token, p=PASSWORD) for _ in range(4)]
+
+    kinds = [answer["confirmIdentity"]["__typename"] for answer in answers]
+    assert kinds == [kinds[0]] * 3 + ["RateLimited"]
 
 
 async def test_a_hundred_keys_are_issued_without_it(api: Api, database: asyncpg.Connection) -> None:

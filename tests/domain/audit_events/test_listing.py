@@ -121,6 +121,12 @@ async def test_a_tenant_sees_neither_the_address_nor_the_network_of_an_operator(
     suspend = 'mutation($id: ID!) { suspendTenant(id: $id, reason: "unpaid") { __typename } }'
     await api.data(suspend, operator.token, id=owner["tenant"]["id"])
     await database.execute("""UPDATE tenants SET "isActive" = true""")
+    await database.execute("""UPDATE users SET "secondFactorAt" = now() WHERE id = $1""", owner["user"]["id"])
+    reset = "mutation($id: ID!) { resetSecondFactor(userId: $id) { __typename } }"
+    assert (await api.data(reset, operator.token, id=owner["user"]["id"]))["resetSecondFactor"] == {
+        "__typename": "Done"
+    }
+    owner["accessToken"] = (await api.login(owner["user"]["email"]))["accessToken"]
     update = 'mutation { updateTenant(input: {address: "Calle 1"}) { __typename } }'
     await api.data(update, admin.token)
     remove = "mutation($id: ID!) { removeStaff(id: $id) { __typename } }"
@@ -136,6 +142,7 @@ async def test_a_tenant_sees_neither_the_address_nor_the_network_of_an_operator(
     by_owner, by_operator = await seen(owner["accessToken"]), await seen(operator.token)
     assert by_operator["tenant.suspended"] == (operator.email, "127.0.0.1")
     assert by_owner["tenant.suspended"] == ("operator", None)
+    assert by_owner["second_factor.reset"] == ("operator", None)
     assert by_owner["beta_key.used"] == (owner["user"]["email"], "127.0.0.1")
     assert by_owner["staff.removed"] == (owner["user"]["email"], "127.0.0.1")
     assert await actions(api, owner["accessToken"], actorEmail=operator.email) == []

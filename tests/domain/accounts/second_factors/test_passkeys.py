@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asyncpg import Connection
 
+from api.domain.accounts.passkeys import relying_party
 from tests.account_acts import code_now
 from tests.authenticator import ORIGIN, RP_ID, USER_PRESENT, Device, encode
 from tests.cli.commands import printed
@@ -421,6 +422,7 @@ async def test_without_a_public_address_there_are_no_passkeys(
     device = Device()
     codes = (await ana.add(device))["recoveryCodes"]
     settings(PUBLIC_URL=url)
+    relying_party._warn.cache_clear()
 
     for document in (START, CONFIRMATION):
         (answer,) = (await ana.api.data(document, ana.token)).values()
