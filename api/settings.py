@@ -214,7 +214,9 @@ class Settings(BaseSettings):
     waits: up to 5 seconds, and no time for the right password from a network that the account has used
     before."""
     rate_limit_wrong_second_factors: Rate = "5/15 minutes"
-    """How many wrong codes of a second factor may be tried for one account, after the right password."""
+    """How many wrong codes of a second factor may be tried for one account from one address, after the right
+    password, or in one session. Wrong codes of an app have twice as many from all addresses together from
+    which the account has not signed in before."""
     rate_limit_codes: Rate = "3/hour"
     """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "20/hour"
