@@ -221,7 +221,11 @@ class Settings(BaseSettings):
     """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "20/hour"
     """How many one-time codes are sent to one mailbox, for all addresses together. Those from which the
-    account has signed in are not counted."""
+    account has signed in have three times as many together. Further requests get the same answer and no mail.
+    """
+    rate_limit_mailbox_first_codes: Rate = "100/day"
+    """How many one-time codes are sent to one mailbox beyond that limit, each for the first request of an
+    address within an hour."""
     rate_limit_wrong_codes: Rate = "100/day"
     """How many wrong one-time codes may be tried for one mailbox, over all codes and from all addresses
     together that have requested none. One that has requested a code has as many for itself, and those from

@@ -7,7 +7,6 @@ digits is reversed in a second. With argon2id and a salt, trying all codes again
 CPU time, longer than the code is valid.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -26,16 +25,15 @@ from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
 from api.domain.guesses import check_guess, settle_guess
 from api.domain.overload_errors import ClientGone, Overloaded
-from api.domain.rate_limits import WRONG_CODES, Subject, account_of, address_of, networks_of
+from api.domain.rate_limits import KNOWN_FACTOR, WRONG_CODES, Subject, account_of, address_of, networks_of
+from api.domain.roles import Role
 from tables import OneTimeCode
 
 CODE_LIFETIME = timedelta(minutes=10)
-TOKEN_LIFETIME = timedelta(minutes=30)
 MAX_TRIES = 5
 
 MAX_TYPED_CODE = 100
-MAX_TYPED_TOKEN = 500
-"""Characters of the longest texts that are read as a code or a token: with spaces and the like."""
+"""Characters of the longest text that is read as a code: with spaces and the like."""
 
 
 class Purpose(Enum):
@@ -73,6 +71,11 @@ class NewCode:
 DIGITS_OF_OPERATORS = 8
 
 
+def digits_for(role: str | None) -> int:
+    """How many digits the codes of a user of this role have, or those of an address without an account."""
+    return DIGITS_OF_OPERATORS if role == Role.SUPER_ADMIN.value else 6
+
+
 async def make_code(digits: int = 6) -> NewCode:
     """A random code. Called before the transaction, because hashing takes as long as a password's."""
     code = f"{secrets.randbelow(10**digits):0{digits}}"
@@ -87,36 +90,35 @@ async def store_code(
     *,
     user_id: UUID | None = None,
     tenant_id: UUID | None = None,
+    is_mailed: bool = True,
 ) -> datetime:
     """Insert a code in the open transaction, in place of earlier ones of the client's network.
 
-    Returns when it expires.
+    Returns when it expires. A code that is not mailed is not inserted, after the same statement: it could
+    only be guessed, and an earlier one that was mailed stays valid.
     """
-    return await _insert(purpose, email, new.digest, CODE_LIFETIME, user_id, tenant_id, address_of(client))
-
-
-async def _insert(
-    purpose: Purpose,
-    email: str,
-    digest: str,
-    lifetime: timedelta,
-    user_id: UUID | None = None,
-    tenant_id: UUID | None = None,
-    network: str | None = None,
-) -> datetime:
     (row,) = await OneTimeCode.raw(
-        "INSERT INTO one_time_codes"
-        ' (purpose, email, "codeDigest", "expiresAt", "userId", "tenantId", network)'
-        ' VALUES ({}, {}, {}, now() + {}::interval, {}, {}, {}) RETURNING "expiresAt"',
+        _INSERT,
+        CODE_LIFETIME,
         purpose.value,
         mailbox_of(email),
-        digest,
-        lifetime,
+        new.digest,
         user_id,
         tenant_id,
-        network,
+        address_of(client),
+        is_mailed,
     )
     return row["expiresAt"]
+
+
+_INSERT = """
+WITH expiry AS (SELECT now() + {}::interval AS at),
+     stored AS (
+    INSERT INTO one_time_codes
+           (purpose, email, "codeDigest", "expiresAt", "userId", "tenantId", network)
+    SELECT {}, {}, {}, expiry.at, {}, {}, {} FROM expiry WHERE {})
+SELECT at AS "expiresAt" FROM expiry
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,6 @@ def _read_code(typed: str) -> str | None:
         return re.sub("[^0-9]", "", grouped[1])
     codes = set(_CODE.findall(folded))
     return codes.pop() if len(codes) == 1 else None
-
-
-KNOWN_FACTOR = 3
-"""How many times the limit of all strangers those together have whom the account knows."""
 
 
 async def prove_code(
@@ -252,49 +250,3 @@ async def consume_code(proven: ProvenCode) -> None:
     )
     if not consumed:
         raise WrongCode
-
-
-async def store_token(purpose: Purpose, email: str) -> str:
-    """Insert a token of 256 bits for an address, in the open transaction; returns the token."""
-    token = secrets.token_urlsafe(32)
-    await store_known_token(purpose, email, token)
-    return token
-
-
-async def store_known_token(purpose: Purpose, email: str, token: str) -> None:
-    """Insert a token that the client presents without having received it, in the open transaction."""
-    await _insert(purpose, email, _digest(token), TOKEN_LIFETIME)
-
-
-async def check_token(token: str | None, purpose: Purpose, email: str) -> None:
-    """Raises `WrongCode` if `consume_token` would."""
-    async with platform_scope():
-        rows = await OneTimeCode.raw(
-            f"SELECT id FROM one_time_codes WHERE {_IS_VALID}",
-            purpose.value,
-            mailbox_of(email),
-            _digest(token),
-        )
-    if not rows:
-        raise WrongCode
-
-
-async def consume_token(token: str | None, purpose: Purpose, email: str) -> None:
-    """Mark a token used in the open transaction, that of the act it allows. Raises `WrongCode`."""
-    consumed = await OneTimeCode.raw(
-        f'UPDATE one_time_codes SET "consumedAt" = now() WHERE {_IS_VALID} RETURNING id',
-        purpose.value,
-        mailbox_of(email),
-        _digest(token),
-    )
-    if not consumed:
-        raise WrongCode
-
-
-_IS_VALID = """purpose = {} AND email = {} AND "codeDigest" = {}
-   AND "consumedAt" IS NULL AND "expiresAt" > now()"""
-
-
-def _digest(token: str | None) -> str:
-    typed = typed_text.fold((token or "")[:MAX_TYPED_TOKEN])
-    return hashlib.sha256(typed.encode(errors="replace")).hexdigest()

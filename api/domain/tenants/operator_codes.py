@@ -30,7 +30,7 @@ async def mail_code(
     `values` are those of the template beside the tenant and the code. Raises `RateLimited`.
     """
     address = actor.email or ""
-    await rate_limits.count_code(actor.client, address, is_known=True)
+    await rate_limits.count_own_code(actor.client, actor.id)
     new = await make_code(DIGITS_OF_OPERATORS)
     async with platform_scope():
         expires_at = await store_code(
