@@ -214,15 +214,23 @@ class Settings(BaseSettings):
     waits: up to 5 seconds, and no time for the right password from a network that the account has used
     before."""
     rate_limit_wrong_second_factors: Rate = "5/15 minutes"
-    """How many wrong codes of a second factor may be tried for one account, after the right password."""
+    """How many wrong codes of a second factor may be tried for one account from one address, after the right
+    password, or in one session. Wrong codes of an app have twice as many from all addresses together from
+    which the account has not signed in before."""
     rate_limit_codes: Rate = "3/hour"
     """How often one address may request a one-time code."""
     rate_limit_mailbox_codes: Rate = "20/hour"
     """How many one-time codes are sent to one mailbox, for all addresses together. Those from which the
-    account has signed in are not counted."""
+    account has signed in have three times as many together. Further requests get the same answer and no mail.
+    """
+    rate_limit_mailbox_first_codes: Rate = "100/day"
+    """How many one-time codes are sent to one mailbox beyond that limit, each for the first request of an
+    address within an hour."""
     rate_limit_wrong_codes: Rate = "100/day"
     """How many wrong one-time codes may be tried for one mailbox, over all codes and from all addresses
-    together. Those from which the account has signed in are not counted."""
+    together that have requested none. One that has requested a code has as many for itself, and those from
+    which the account has signed in three times as many together. Codes of invitations count for an address
+    alone."""
     rate_limit_new_staff: Rate = "30/hour"
     """How many people one user may invite, or create an account for; sending an invitation again counts."""
     rate_limit_mailbox_invitations: Rate = "10/day"

@@ -3,7 +3,8 @@ from piccolo.table import Table
 
 
 class WrongPassword(Table, tablename="wrong_passwords"):
-    """The latest wrong passwords of one email address, with an account or without, in the last day.
+    """The latest wrong passwords of one email address, with an account or without, in the last day; also the
+    wrong codes of the second factor of one user, whose digest is in the place of that of the address.
 
     `mailed_at` is when the owner was last told about many of them.
     """

@@ -29,6 +29,8 @@ class Actor:
     client: Client
     is_confirmed: bool = True
     """Whether a user has typed the password or a code of the second factor within `CONFIRMATION_LIFETIME`."""
+    session_id: UUID | None = None
+    """The session in which a signed-in user acts."""
 
     @classmethod
     def of(cls, user: User, client: Client) -> "Actor":

@@ -41,6 +41,8 @@ class Template(Enum):
     None"""
     WRONG_PASSWORDS = "wrong_passwords"
     """firstName, at: a time in ISO 8601, tries: the number that was exceeded"""
+    WRONG_SECOND_FACTORS = "wrong_second_factors"
+    """firstName, at: a time in ISO 8601 of the last one, tries: how many there were"""
     EMAIL_CHANGE_CODE = "email_change_code"
     """firstName, code, minutes"""
     EMAIL_CHANGE_OF_HOLDER = "email_change_of_holder"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
+from uuid import UUID
 
 from api.domain import email_addresses
 from api.domain.actors import Client
@@ -41,6 +42,7 @@ WRONG_SECOND_FACTORS = Limit("rate_limit_wrong_second_factors")
 ACCOUNT_PASSWORDS = Limit("rate_limit_account_passwords")
 CODES = Limit("rate_limit_codes")
 MAILBOX_CODES = Limit("rate_limit_mailbox_codes")
+MAILBOX_FIRST_CODES = Limit("rate_limit_mailbox_first_codes")
 WRONG_CODES = Limit("rate_limit_wrong_codes")
 NEW_STAFF = Limit("rate_limit_new_staff")
 MAILBOX_INVITATIONS = Limit("rate_limit_mailbox_invitations")
@@ -97,16 +99,46 @@ async def tally(limit: Limit, subject: Subject) -> tuple[int, int]:
     return (await _counter().tally(rate, subject.name) if _is_on() else 0), rate.amount
 
 
-async def count_code(client: Client, email: str, *, is_known: bool = False) -> None:
-    """Count a request for a one-time code, for the client and for the mailbox.
+KNOWN_FACTOR = 3
+"""How many times the limit of all strangers those together have whom an account knows."""
 
-    With `is_known`, from a network that the account has signed in from, the requests of strangers for the
-    mailbox do not matter. Raises `RateLimited`. Unknown addresses are counted too, so that the limit reveals
-    no account.
+
+async def count_code(client: Client, email: str, *, is_known: bool = False) -> bool:
+    """Count a request for a one-time code, for the client and for the mailbox; returns whether to mail one.
+
+    With `is_known`, from a network that the account has signed in from, the requests of strangers do not
+    matter. Raises `RateLimited` for the client alone: a refusal for the mailbox would shut its owner out, and
+    reveal to a neighbour in a known network that the account exists. Over the limit of the mailbox the first
+    request of a network in an hour is mailed, within a limit of its own: it may be the owner's.
     """
     await count(CODES, *networks_of(client))
-    if not is_known:
-        await count(MAILBOX_CODES, await account_of(email))
+    mailbox = await account_of(email)
+    if not _is_on():
+        return True
+    # Of IPv6 the /48: one customer has 65,536 of the smaller networks.
+    network = f"{mailbox.name} {networks_of(client)[-1].name}"
+    is_first = await _counter().tally(_FIRST_REQUESTS, network) == 1
+    subject = Subject(f"{mailbox.name} known networks", KNOWN_FACTOR) if is_known else mailbox
+    return await _is_within(MAILBOX_CODES, subject) or (
+        is_first and await _is_within(MAILBOX_FIRST_CODES, subject)
+    )
+
+
+_FIRST_REQUESTS = rate("first requests", "1/hour")
+
+
+async def _is_within(limit: Limit, subject: Subject) -> bool:
+    """Count an act unless it exceeds the limit; whether it does not."""
+    return not await _counter().hit(_rate(limit, subject.factor), subject.name)
+
+
+async def count_own_code(client: Client, user_id: UUID | None) -> None:
+    """Count a request for a one-time code to the mailbox of a signed-in user, which strangers cannot shut.
+
+    Raises `RateLimited`.
+    """
+    await count(CODES, *networks_of(client))
+    await count(MAILBOX_CODES, Subject(f"user {user_id}"))
 
 
 SITE_FACTOR = 10

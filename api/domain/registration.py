@@ -9,7 +9,7 @@ from api.database.scopes import platform_scope, read_platform
 from api.domain import rate_limits
 from api.domain.accounts.email_verification import EmailProof
 from api.domain.accounts.hash_queue import Share, takes_turns
-from api.domain.accounts.one_time_codes import check_token, consume_token
+from api.domain.accounts.one_time_tokens import check_token, consume_token
 from api.domain.accounts.password_guesses import guess_password
 from api.domain.accounts.passwords import PasswordCheck, hash_password
 from api.domain.accounts.sessions import OpenedSession, open_session, require_session

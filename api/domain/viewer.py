@@ -35,7 +35,7 @@ class Viewer:
     @property
     def actor(self) -> Actor:
         """The actor that an act of the viewer is recorded for."""
-        return Actor(self.user.id, self.user.email, self.client, self.is_confirmed)
+        return Actor(self.user.id, self.user.email, self.client, self.is_confirmed, self.session_id)
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")

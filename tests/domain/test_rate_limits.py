@@ -8,9 +8,6 @@ import asyncpg
 import pytest
 
 from api import rate_limit_store
-from api.domain import rate_limits
-from api.domain.actors import Client
-from api.domain.errors import RateLimited
 from api.schema.schema import schema
 from tests import account_acts
 from tests.domain.conftest import Clock
@@ -104,7 +101,7 @@ UNLIMITED = {
     "logout": "needs a session, and ends it",
     "revokeSession": "needs a session, and ends one",
     **account_acts.UNLIMITED,
-    "changePassword": "wrong passwords of its account count, wherever they are tried; see below",
+    "changePassword": "needs a session, for which alone its tries count; see test_lockout",
     "updateTenant": "needs an admin's session",
     "updateViewer": "needs a session, and mails nothing",
     "requestEmailChange": "needs a session; counts as other codes do, see test_email_change",
@@ -366,21 +363,6 @@ async def test_codes_of_all_kinds_share_one_count(api: Api) -> None:
     assert [code_of(answer) for answer in asked] == [None] * 3
     assert code_of(await _request_verification(api)) == "RATE_LIMITED"
     assert code_of(await _request_reset(api)) == "RATE_LIMITED"
-
-
-async def test_codes_are_limited_by_address_and_by_mailbox() -> None:
-    here, there = Client(ip_address="203.0.113.1"), Client(ip_address="203.0.113.2")
-    for number in range(3):
-        await rate_limits.count_code(here, f"ana{number}@example.com")
-    with pytest.raises(RateLimited):
-        await rate_limits.count_code(here, "ana3@example.com")
-    await rate_limits.count_code(there, "ana3@example.com")
-
-    for number in range(20):
-        await rate_limits.count_code(Client(ip_address=f"198.51.100.{number}"), "Eva@example.com")
-    with pytest.raises(RateLimited) as refused:
-        await rate_limits.count_code(Client(ip_address="198.51.100.9"), "eva@Example.com")
-    assert refused.value.retry_after_seconds == 3600
 
 
 # Memory

@@ -53,6 +53,11 @@ VALUES: dict[Template, dict[str, Any]] = {
         "address": "203.0.113.77",
     },
     Template.WRONG_PASSWORDS: {"firstName": "Ana", "at": "2026-12-01T04:59:59.999999+00:00", "tries": 10},
+    Template.WRONG_SECOND_FACTORS: {
+        "firstName": "Ana",
+        "at": "2026-12-01T04:59:59.999999+00:00",
+        "tries": 5,
+    },
     Template.EMAIL_CHANGE_CODE: {"firstName": "Ana", "code": "012345", "minutes": 10},
     Template.EMAIL_CHANGE_OF_HOLDER: {"firstName": "Ana"},
     Template.EMAIL_CHANGED: {"firstName": "Ana"},

@@ -12,9 +12,9 @@ from api.database.scopes import platform_scope
 from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import (
-    DIGITS_OF_OPERATORS,
     Purpose,
     consume_code,
+    digits_for,
     make_code,
     prove_code,
     store_code,
@@ -23,14 +23,13 @@ from api.domain.actors import require_confirmed
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import EmailTaken, FieldProblem, InvalidInput, WrongCode
 from api.domain.mails import Template, queue_mail
-from api.domain.roles import Role
 from api.domain.viewer import Viewer
 from tables import User
 
 
 @takes_turns(Share.CODE)
 async def request_email_change(viewer: Viewer, email: str) -> datetime:
-    """Mail a code to a new address of the viewer; returns when the code expires.
+    """Mail a code to a new address of the viewer, within its limit; returns when the code expires.
 
     Raises `StepUpRequired`, `InvalidInput`, also for the address of now, and `RateLimited`.
     """
@@ -38,26 +37,26 @@ async def request_email_change(viewer: Viewer, email: str) -> datetime:
     address = fields.input_field("email", email_addresses.user_email, email)
     if address.lower() == viewer.user.email.lower():
         raise InvalidInput([FieldProblem("email", "SAME_EMAIL")])
-    await rate_limits.count_code(viewer.client, address)
-    new = await make_code(DIGITS_OF_OPERATORS if viewer.user.role == Role.SUPER_ADMIN.value else 6)
+    is_mailed = await rate_limits.count_code(viewer.client, address)
+    new = await make_code(digits_for(viewer.user.role))
     async with platform_scope():
         # Stored for a taken address too: only the holder, who is not mailed the code, could use it.
         expires_at = await store_code(
-            new, Purpose.EMAIL_CHANGE, address, viewer.client, user_id=viewer.user.id
+            new, Purpose.EMAIL_CHANGE, address, viewer.client, user_id=viewer.user.id, is_mailed=is_mailed
         )
         await _record("account.email_change_requested", viewer, email=address)
         holders = await User.raw(_HOLDER, address)
         if holders:
             await queue_mail(
                 Template.EMAIL_CHANGE_OF_HOLDER,
-                to=holders[0]["email"],
+                to=holders[0]["email"] if is_mailed else None,
                 language=viewer.client.language,
                 firstName=holders[0]["firstName"],
             )
         else:
             await queue_mail(
                 Template.EMAIL_CHANGE_CODE,
-                to=address,
+                to=address if is_mailed else None,
                 language=viewer.client.language,
                 expires_at=expires_at,
                 firstName=viewer.user.first_name,
@@ -80,7 +79,9 @@ async def confirm_email_change(viewer: Viewer, email: str, code: str) -> User:
     require_confirmed(viewer.actor)
     await rate_limits.count(rate_limits.LOGIN, *rate_limits.networks_of(viewer.client))
     address = email_addresses.as_registered(email)
-    proven = await prove_code(code, Purpose.EMAIL_CHANGE, address, viewer.client)
+    proven = await prove_code(
+        code, Purpose.EMAIL_CHANGE, address, viewer.client, known_as=f"user {viewer.user.id}"
+    )
     if proven.user_id != viewer.user.id:
         # The code was mailed for another user, who asked for the same address.
         raise WrongCode

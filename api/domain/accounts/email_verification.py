@@ -18,9 +18,8 @@ from api.domain.accounts.one_time_codes import (
     make_code,
     prove_code,
     store_code,
-    store_known_token,
-    store_token,
 )
+from api.domain.accounts.one_time_tokens import store_known_token, store_token
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
 from api.domain.mails import Template, queue_mail
@@ -28,18 +27,18 @@ from api.domain.mails import Template, queue_mail
 
 @takes_turns(Share.CODE)
 async def request_email_verification(email: str, client: Client) -> datetime:
-    """Mail a code to an address, registered or not; returns when the code expires.
+    """Mail a code to an address, registered or not, within its limit; returns when the code expires.
 
     Raises `InvalidInput` and `RateLimited`.
     """
     address = fields.input_field("email", email_addresses.user_email, email)
-    await rate_limits.count_code(client, address)
+    is_mailed = await rate_limits.count_code(client, address)
     new = await make_code()
     async with platform_scope():
-        expires_at = await store_code(new, Purpose.EMAIL_VERIFICATION, address, client)
+        expires_at = await store_code(new, Purpose.EMAIL_VERIFICATION, address, client, is_mailed=is_mailed)
         await queue_mail(
             Template.VERIFICATION_CODE,
-            to=address,
+            to=address if is_mailed else None,
             language=client.language,
             expires_at=expires_at,
             code=new.code,

@@ -7,7 +7,6 @@ digits is reversed in a second. With argon2id and a salt, trying all codes again
 CPU time, longer than the code is valid.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -26,16 +25,15 @@ from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
 from api.domain.guesses import check_guess, settle_guess
 from api.domain.overload_errors import ClientGone, Overloaded
-from api.domain.rate_limits import WRONG_CODES, account_of, address_of
+from api.domain.rate_limits import KNOWN_FACTOR, WRONG_CODES, Subject, account_of, address_of, networks_of
+from api.domain.roles import Role
 from tables import OneTimeCode
 
 CODE_LIFETIME = timedelta(minutes=10)
-TOKEN_LIFETIME = timedelta(minutes=30)
 MAX_TRIES = 5
 
 MAX_TYPED_CODE = 100
-MAX_TYPED_TOKEN = 500
-"""Characters of the longest texts that are read as a code or a token: with spaces and the like."""
+"""Characters of the longest text that is read as a code: with spaces and the like."""
 
 
 class Purpose(Enum):
@@ -67,11 +65,15 @@ class NewCode:
 
     @property
     def minutes(self) -> int:
-        """How long the code is valid."""
         return int(CODE_LIFETIME.total_seconds() // 60)
 
 
 DIGITS_OF_OPERATORS = 8
+
+
+def digits_for(role: str | None) -> int:
+    """How many digits the codes of a user of this role have, or those of an address without an account."""
+    return DIGITS_OF_OPERATORS if role == Role.SUPER_ADMIN.value else 6
 
 
 async def make_code(digits: int = 6) -> NewCode:
@@ -88,36 +90,35 @@ async def store_code(
     *,
     user_id: UUID | None = None,
     tenant_id: UUID | None = None,
+    is_mailed: bool = True,
 ) -> datetime:
     """Insert a code in the open transaction, in place of earlier ones of the client's network.
 
-    Returns when it expires.
+    Returns when it expires. A code that is not mailed is not inserted, after the same statement: it could
+    only be guessed, and an earlier one that was mailed stays valid.
     """
-    return await _insert(purpose, email, new.digest, CODE_LIFETIME, user_id, tenant_id, address_of(client))
-
-
-async def _insert(
-    purpose: Purpose,
-    email: str,
-    digest: str,
-    lifetime: timedelta,
-    user_id: UUID | None = None,
-    tenant_id: UUID | None = None,
-    network: str | None = None,
-) -> datetime:
     (row,) = await OneTimeCode.raw(
-        "INSERT INTO one_time_codes"
-        ' (purpose, email, "codeDigest", "expiresAt", "userId", "tenantId", network)'
-        ' VALUES ({}, {}, {}, now() + {}::interval, {}, {}, {}) RETURNING "expiresAt"',
+        _INSERT,
+        CODE_LIFETIME,
         purpose.value,
         mailbox_of(email),
-        digest,
-        lifetime,
+        new.digest,
         user_id,
         tenant_id,
-        network,
+        address_of(client),
+        is_mailed,
     )
     return row["expiresAt"]
+
+
+_INSERT = """
+WITH expiry AS (SELECT now() + {}::interval AS at),
+     stored AS (
+    INSERT INTO one_time_codes
+           (purpose, email, "codeDigest", "expiresAt", "userId", "tenantId", network)
+    SELECT {}, {}, {}, expiry.at, {}, {}, {} FROM expiry WHERE {})
+SELECT at AS "expiresAt" FROM expiry
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,70 +152,88 @@ async def prove_code(
     client: Client,
     *,
     tenant_id: UUID | None = None,
-    is_known: bool = False,
+    known_as: str | None = None,
 ) -> ProvenCode:
     """Check a typed code, in a transaction of its own, so that no rollback of the caller undoes the try.
 
-    With `is_known`, from a network of the account or a session, the wrong codes of strangers do not matter.
-    Raises `WrongCode`, after the same work whether a code exists or not, and `RateLimited`. A text without a
-    code costs no try.
+    `known_as` names those whom the account knows: its networks, or the user of a session. The wrong codes of
+    strangers do not matter to them, nor to a network that has requested a code itself. Raises `WrongCode`,
+    after the same work whether a code exists or not, and `RateLimited`. A text without a code costs no try.
     """
     code = _read_code(typed)
     # No address contains control characters, and PostgreSQL rejects NUL.
     if code is None or not email.isprintable():
         raise WrongCode
-    mailbox = await account_of(email)
-    actor = Actor(None, mailbox_of(email), client)
-    if not is_known:
-        await check_guess(WRONG_CODES, actor, mailbox)
     async with platform_scope():
-        network = address_of(client)
-        found = mailbox_of(email), purpose.value, tenant_id
-        rows = await OneTimeCode.raw(_COUNT_TRY, network, network, *found, network, network, MAX_TRIES)
+        rows = await OneTimeCode.raw(_FIND, address_of(client), mailbox_of(email), purpose.value, tenant_id)
+    code_id, is_own = (rows[0]["id"], rows[0]["isOwn"]) if rows else (None, False)
+    subjects = _subjects(await account_of(email), client, known_as, is_own=is_own)
+    actor = Actor(None, mailbox_of(email), client)
+    await check_guess(WRONG_CODES, actor, *subjects)
+    async with platform_scope():
+        rows = await OneTimeCode.raw(_COUNT_TRY, is_own, is_own, code_id, is_own, MAX_TRIES)
     row = rows[0] if rows else None
-    wrong = not await _is_code_of(row, code, network)
-    if not is_known:
-        await settle_guess(WRONG_CODES, actor, mailbox, wrong=wrong)
+    wrong = not await _is_code_of(row, code, is_own=is_own)
+    await settle_guess(WRONG_CODES, actor, *subjects, wrong=wrong)
     if row is None or wrong:
         raise WrongCode
     return ProvenCode(row["id"], row["userId"])
 
 
-# The try is counted before the code is verified, so that concurrent tries cannot exceed the five. A code that
-# is older than one that was used is not valid any more, whichever network requested it.
+def _subjects(mailbox: Subject, client: Client, known_as: str | None, *, is_own: bool) -> tuple[Subject, ...]:
+    """What a wrong code is counted for.
+
+    A guess at a code that its network requested counts for that network: strangers who exhaust the limit of
+    the mailbox would otherwise shut its owner out wherever the owner requests a code.
+    """
+    if is_own:
+        return tuple(
+            Subject(f"{mailbox.name} {network.name}", network.factor) for network in networks_of(client)
+        )
+    if known_as is not None:
+        return (Subject(f"{mailbox.name} {known_as}", KNOWN_FACTOR),)
+    return (mailbox,)
+
+
+# The code that the client's network requested, or the newest one of another network. A code that is older
+# than one that was used is not valid any more, whichever network requested it.
+_FIND = """
+SELECT id, network IS NOT DISTINCT FROM {} AS "isOwn" FROM one_time_codes c
+ WHERE email = {} AND purpose = {} AND "tenantId" IS NOT DISTINCT FROM {}
+   AND "consumedAt" IS NULL AND "expiresAt" > now() AND NOT EXISTS (
+       SELECT FROM one_time_codes used
+        WHERE used.email = c.email AND used.purpose = c.purpose
+          AND used."tenantId" IS NOT DISTINCT FROM c."tenantId"
+          AND used."consumedAt" >= c."createdAt")
+ ORDER BY 2 DESC, "createdAt" DESC, id LIMIT 1
+"""
+
+# The try is counted before the code is verified, so that concurrent tries cannot exceed the five.
 _COUNT_TRY = """
 UPDATE one_time_codes
-   SET attempts = attempts + (network IS NOT DISTINCT FROM {})::int,
-       "attemptsElsewhere" = "attemptsElsewhere" + (network IS DISTINCT FROM {})::int
- WHERE id = (SELECT id FROM one_time_codes c
-              WHERE email = {} AND purpose = {} AND "tenantId" IS NOT DISTINCT FROM {}
-                AND "consumedAt" IS NULL AND "expiresAt" > now() AND NOT EXISTS (
-                    SELECT FROM one_time_codes used
-                     WHERE used.email = c.email AND used.purpose = c.purpose
-                       AND used."tenantId" IS NOT DISTINCT FROM c."tenantId"
-                       AND used."consumedAt" >= c."createdAt")
-              ORDER BY (network IS NOT DISTINCT FROM {}) DESC, "createdAt" DESC, id LIMIT 1)
-   AND "consumedAt" IS NULL AND "expiresAt" > now()
-   AND CASE WHEN network IS NOT DISTINCT FROM {} THEN attempts ELSE "attemptsElsewhere" END < {}
+   SET attempts = attempts + {}::boolean::int,
+       "attemptsElsewhere" = "attemptsElsewhere" + (NOT {}::boolean)::int
+ WHERE id = {} AND "consumedAt" IS NULL AND "expiresAt" > now()
+   AND CASE WHEN {}::boolean THEN attempts ELSE "attemptsElsewhere" END < {}
 RETURNING id, "userId", "codeDigest"
 """
 
 
-async def _is_code_of(row: Mapping[str, Any] | None, code: str, network: str) -> bool:
+async def _is_code_of(row: Mapping[str, Any] | None, code: str, *, is_own: bool) -> bool:
     """Whether `code` is the one of `row`. The try is undone if the client does not learn this."""
     try:
         valid = await verify_password(code, row["codeDigest"] if row else None)
     except (Overloaded, ClientGone):
         async with platform_scope():
-            await OneTimeCode.raw(_UNDO_TRY, network, network, row["id"] if row else None)
+            await OneTimeCode.raw(_UNDO_TRY, is_own, is_own, row["id"] if row else None)
         raise
     return row is not None and valid
 
 
 _UNDO_TRY = """
 UPDATE one_time_codes
-   SET attempts = attempts - (network IS NOT DISTINCT FROM {})::int,
-       "attemptsElsewhere" = "attemptsElsewhere" - (network IS DISTINCT FROM {})::int
+   SET attempts = attempts - {}::boolean::int,
+       "attemptsElsewhere" = "attemptsElsewhere" - (NOT {}::boolean)::int
  WHERE id = {}
 """
 
@@ -231,49 +250,3 @@ async def consume_code(proven: ProvenCode) -> None:
     )
     if not consumed:
         raise WrongCode
-
-
-async def store_token(purpose: Purpose, email: str) -> str:
-    """Insert a token of 256 bits for an address, in the open transaction; returns the token."""
-    token = secrets.token_urlsafe(32)
-    await store_known_token(purpose, email, token)
-    return token
-
-
-async def store_known_token(purpose: Purpose, email: str, token: str) -> None:
-    """Insert a token that the client presents without having received it, in the open transaction."""
-    await _insert(purpose, email, _digest(token), TOKEN_LIFETIME)
-
-
-async def check_token(token: str | None, purpose: Purpose, email: str) -> None:
-    """Raises `WrongCode` if `consume_token` would."""
-    async with platform_scope():
-        rows = await OneTimeCode.raw(
-            f"SELECT id FROM one_time_codes WHERE {_IS_VALID}",
-            purpose.value,
-            mailbox_of(email),
-            _digest(token),
-        )
-    if not rows:
-        raise WrongCode
-
-
-async def consume_token(token: str | None, purpose: Purpose, email: str) -> None:
-    """Mark a token used in the open transaction, that of the act it allows. Raises `WrongCode`."""
-    consumed = await OneTimeCode.raw(
-        f'UPDATE one_time_codes SET "consumedAt" = now() WHERE {_IS_VALID} RETURNING id',
-        purpose.value,
-        mailbox_of(email),
-        _digest(token),
-    )
-    if not consumed:
-        raise WrongCode
-
-
-_IS_VALID = """purpose = {} AND email = {} AND "codeDigest" = {}
-   AND "consumedAt" IS NULL AND "expiresAt" > now()"""
-
-
-def _digest(token: str | None) -> str:
-    typed = typed_text.fold((token or "")[:MAX_TYPED_TOKEN])
-    return hashlib.sha256(typed.encode(errors="replace")).hexdigest()

@@ -8,11 +8,11 @@ from api.database.scopes import platform_scope, read_platform
 from api.domain import email_addresses, fields, rate_limits
 from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import (
-    DIGITS_OF_OPERATORS,
     NewCode,
     ProvenCode,
     Purpose,
     consume_code,
+    digits_for,
     make_code,
     prove_code,
     store_code,
@@ -25,7 +25,6 @@ from api.domain.audit_events.recording import record_event
 from api.domain.errors import WrongCode
 from api.domain.mails import Template, queue_mail
 from api.domain.password_rules import texts_about
-from api.domain.roles import Role
 from tables import Tenant, User
 
 
@@ -33,14 +32,14 @@ from tables import Tenant, User
 async def request_password_reset(email: str, client: Client) -> datetime:
     """Mail a code to the active user of an address; returns when the code expires.
 
-    For an unknown address the work and the answer are the same, and no mail is sent. Raises `InvalidInput`
+    For an unknown address, and over the limit of the mailbox, the work and the answer are the same, and no
+    mail is sent. Raises `InvalidInput`
     for a text that is not an address, and `RateLimited`.
     """
     address = fields.input_field("email", email_addresses.user_email, email)
     user, _, is_known = await find_by_email(address, client) or (None, None, False)
-    await rate_limits.count_code(client, address, is_known=is_known)
-    is_operator = user is not None and user.role == Role.SUPER_ADMIN.value
-    new = await make_code(DIGITS_OF_OPERATORS if is_operator else 6)
+    is_mailed = await rate_limits.count_code(client, address, is_known=is_known)
+    new = await make_code(digits_for(user.role if user else None))
     if user is not None and not user.is_active:
         user = None
     async with platform_scope():
@@ -52,19 +51,23 @@ async def request_password_reset(email: str, client: Client) -> datetime:
             tenant_id=user.tenant_id if user else None,
             subject_id=user.id if user else None,
         )
-        return await mail_reset_code(new, address, user, client)
+        return await mail_reset_code(new, address, user, client, is_mailed=is_mailed)
 
 
-async def mail_reset_code(new: NewCode, address: str, user: User | None, client: Client) -> datetime:
+async def mail_reset_code(
+    new: NewCode, address: str, user: User | None, client: Client, *, is_mailed: bool = True
+) -> datetime:
     """Store and mail a code for `reset_password` in the open transaction; returns when it expires.
 
-    Without a user no mail is sent, after the same statements.
+    Without a user, or unless `is_mailed`, no mail is sent, after the same statements.
     """
     user_id = user.id if user else None
-    expires_at = await store_code(new, Purpose.PASSWORD_RESET, address, client, user_id=user_id)
+    expires_at = await store_code(
+        new, Purpose.PASSWORD_RESET, address, client, user_id=user_id, is_mailed=is_mailed
+    )
     await queue_mail(
         Template.PASSWORD_RESET_CODE,
-        to=user.email if user else None,
+        to=user.email if user and is_mailed else None,
         language=client.language,
         expires_at=expires_at,
         firstName=user.first_name if user else None,
@@ -127,7 +130,7 @@ async def _prove(code: str, email: str, client: Client) -> ProvenCode:
         Purpose.PASSWORD_RESET,
         email_addresses.as_registered(email),
         client,
-        is_known=account is not None and account.is_known_network,
+        known_as="known networks" if account is not None and account.is_known_network else None,
     )
 
 

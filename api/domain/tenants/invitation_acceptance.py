@@ -77,11 +77,13 @@ async def _find_by_code(email: str, code: str, client: Client) -> tuple[StaffInv
     # A text without a code costs no try. No address contains control characters.
     if digest is None or not address.isprintable():
         return None
-    mailbox = await rate_limits.account_of(address)
+    # For the network alone: the 58 random bits of a code need no limit of the mailbox, which strangers could
+    # exhaust for its owner.
+    networks = rate_limits.networks_of(client)
     actor = Actor(None, email_addresses.mailbox_of(address), client)
-    await check_guess(rate_limits.WRONG_CODES, actor, mailbox)
+    await check_guess(rate_limits.WRONG_CODES, actor, *networks)
     found = await _look_up('i."codeDigest"', digest)
-    await settle_guess(rate_limits.WRONG_CODES, actor, mailbox, wrong=found is None)
+    await settle_guess(rate_limits.WRONG_CODES, actor, *networks, wrong=found is None)
     return found
 
 

@@ -10,7 +10,8 @@ import secrets
 from typing import NamedTuple
 
 from api import typed_text
-from api.domain.accounts.one_time_codes import MAX_TYPED_CODE, MAX_TYPED_TOKEN
+from api.domain.accounts.one_time_codes import MAX_TYPED_CODE
+from api.domain.accounts.one_time_tokens import MAX_TYPED_TOKEN
 from api.domain.email_addresses import mailbox_of
 from api.key_shape import ALPHABET
 

@@ -30,7 +30,7 @@ async def mail_code(
     `values` are those of the template beside the tenant and the code. Raises `RateLimited`.
     """
     address = actor.email or ""
-    await rate_limits.count_code(actor.client, address, is_known=True)
+    await rate_limits.count_own_code(actor.client, actor.id)
     new = await make_code(DIGITS_OF_OPERATORS)
     async with platform_scope():
         expires_at = await store_code(
@@ -55,7 +55,7 @@ async def mail_code(
 async def prove_operator_code(actor: Actor, tenant_id: UUID, purpose: Purpose, code: str) -> ProvenCode:
     """Check a code of `mail_code`. Raises `WrongCode`."""
     proven = await prove_code(
-        code, purpose, actor.email or "", actor.client, tenant_id=tenant_id, is_known=True
+        code, purpose, actor.email or "", actor.client, tenant_id=tenant_id, known_as=f"user {actor.id}"
     )
     if proven.user_id != actor.id:
         # The code was mailed to another operator, who had this email address before.

@@ -104,20 +104,23 @@ async def test_one_challenge_has_five_tries(
     assert (await verify(api, challenge, code_now()))["__typename"] == "WrongCode"
 
 
-async def test_responses_of_passkeys_have_five_tries_over_all_challenges(api: Api, owner: str) -> None:
+async def test_responses_of_passkeys_have_five_tries_in_each_challenge(api: Api, owner: str) -> None:
+    """They cannot be guessed, so wrong ones in other challenges do not shut the owner out."""
     ana, device = Person(api, "ana@example.com", owner), Device()
     await ana.add(device)
-    asked = [await ana.login() for _ in range(PARALLEL // 5)]
+    asked = [await ana.login() for _ in range(PARALLEL // 10)]
     stranger = device.with_changes(key=Device().key)
 
     answers = await asyncio.gather(
         *(
             ana.verify(one, stranger.get(one["passkeyOptions"]))
-            for one in (asked[number // 5] for number in range(PARALLEL))
+            for one in (asked[number // 10] for number in range(PARALLEL))
         )
     )
 
-    assert kinds(answers) == {"RateLimited": PARALLEL - 5, "WrongCode": 5}
+    ended = ["sign in again" in answer["message"] for answer in answers]
+    assert (ended.count(False), ended.count(True)) == (PARALLEL // 2, PARALLEL // 2)
+    assert (await ana.sign_in(device))["__typename"] == "SignedIn"
 
 
 @pytest.mark.usefixtures("owner")

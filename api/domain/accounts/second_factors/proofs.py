@@ -3,7 +3,7 @@
 Each is accepted once.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -14,10 +14,13 @@ from api.domain.accounts.one_time_codes import Purpose
 from api.domain.accounts.passkeys.challenges import use_challenge
 from api.domain.accounts.passkeys.passkeys import challenge_of, use_passkey
 from api.domain.accounts.second_factors.authenticator_apps import use_app_code
-from api.domain.accounts.second_factors.recovery_codes import use_recovery_code
+from api.domain.accounts.second_factors.guesses import subjects_of
+from api.domain.accounts.second_factors.recovery_codes import has_shape, use_recovery_code
+from api.domain.accounts.wrong_passwords import record_wrong_second_factor
 from api.domain.actors import Actor
 from api.domain.audit_events.recording import record_event
 from api.domain.errors import WrongCode, WrongPasskey
+from api.domain.rate_limits import Subject
 from tables import User
 
 MAX_TYPED = 100
@@ -57,7 +60,11 @@ async def check_proof(user: User, actor: Actor, proof: Proof, challenge: bytes |
             return None
         return Method.PASSKEY if is_right else None
 
-    return await _check(user, actor, use, WrongPasskey())
+    # A response cannot be guessed, so wrong ones shut nothing. Those of a session are limited, because each
+    # is recorded; those of a sign-in have the limits of its challenge and of `verifySecondFactor`.
+    if actor.session_id is not None:
+        await rate_limits.count(rate_limits.LOGIN, Subject(f"session {actor.session_id}"))
+    return await _check(user, actor, use, WrongPasskey(), ())
 
 
 async def _use_confirmation(user: User, response: str) -> bytes | None:
@@ -80,24 +87,32 @@ async def check_code(user: User, actor: Actor, code: str, *, of_new_app: bool = 
             return Method.RECOVERY_CODE
         return None
 
-    return await _check(user, actor, use, WrongCode())
+    subjects = await subjects_of(user.id, actor, is_guessable=not has_shape(typed))
+    return await _check(user, actor, use, WrongCode(), subjects, is_mailed=not of_new_app)
 
 
 async def _check(
-    user: User, actor: Actor, use: Callable[[], Awaitable[Method | None]], error: WrongCode
+    user: User,
+    actor: Actor,
+    use: Callable[[], Awaitable[Method | None]],
+    error: WrongCode,
+    subjects: Sequence[Subject],
+    *,
+    is_mailed: bool = False,
 ) -> Method:
     """Run `use` in a transaction of its own, so that no rollback of the caller makes a proof valid again.
 
-    Raises `error` for a wrong one, which is recorded, and `RateLimited`.
+    Raises `error` for a wrong one, which is recorded, and `RateLimited`. With `is_mailed` the user hears of
+    many wrong ones at sign-ins.
     """
-    # Not by the address, whose counts a completed reset forgets: it proves the mailbox only.
-    account = rate_limits.Subject(f"second factor {user.id}")
-    await rate_limits.check(rate_limits.WRONG_SECOND_FACTORS, account)
+    await rate_limits.check(rate_limits.WRONG_SECOND_FACTORS, *subjects)
     async with platform_scope():
         method = await use()
         if method is None:
             await record_event("second_factor.refused", actor, tenant_id=user.tenant_id, subject_id=user.id)
-    await rate_limits.settle_guess(rate_limits.WRONG_SECOND_FACTORS, account, wrong=method is None)
+            if is_mailed and actor.session_id is None:
+                await record_wrong_second_factor(user, actor.client)
+    await rate_limits.settle_guess(rate_limits.WRONG_SECOND_FACTORS, *subjects, wrong=method is None)
     if method is None:
         raise error
     return method

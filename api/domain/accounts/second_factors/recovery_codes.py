@@ -34,9 +34,14 @@ async def delete_codes(user_id: UUID) -> None:
     await RecoveryCode.delete().where(RecoveryCode.user_id == user_id)
 
 
+def has_shape(code: str) -> bool:
+    """Whether a text, which has capitals only, can be a recovery code."""
+    return _SHAPE.fullmatch(code) is not None
+
+
 async def use_recovery_code(user_id: UUID, code: str) -> bool:
     """Use a code up in the open transaction; false if it is wrong or used. `code` has capitals only."""
-    if not _SHAPE.fullmatch(code):
+    if not has_shape(code):
         return False
     used = await RecoveryCode.raw(
         'UPDATE recovery_codes SET "usedAt" = now()'
