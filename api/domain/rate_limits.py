@@ -99,6 +99,12 @@ async def tally(limit: Limit, subject: Subject) -> tuple[int, int]:
     return (await _counter().tally(rate, subject.name) if _is_on() else 0), rate.amount
 
 
+async def is_tallied(limit: Limit, subject: Subject) -> bool:
+    """Whether `tally` has counted as many acts as the limit allows in the period."""
+    rate = _rate(limit, subject.factor)
+    return _is_on() and await _counter().total(rate, subject.name) >= rate.amount
+
+
 KNOWN_FACTOR = 3
 """How many times the limit of all strangers those together have whom an account knows."""
 
