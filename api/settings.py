@@ -234,7 +234,8 @@ class Settings(BaseSettings):
     rate_limit_new_staff: Rate = "30/hour"
     """How many people one user may invite, or create an account for; sending an invitation again counts."""
     rate_limit_mailbox_invitations: Rate = "10/day"
-    """How many invitations of staff are sent to one mailbox, for all businesses together."""
+    """How many invitations of staff one business may send to one mailbox. All businesses together send five
+    times as many; further ones are accepted and not mailed."""
 
     @model_validator(mode="before")
     @classmethod

@@ -99,6 +99,12 @@ async def tally(limit: Limit, subject: Subject) -> tuple[int, int]:
     return (await _counter().tally(rate, subject.name) if _is_on() else 0), rate.amount
 
 
+async def is_tallied(limit: Limit, subject: Subject) -> bool:
+    """Whether `tally` has counted as many acts as the limit allows in the period."""
+    rate = _rate(limit, subject.factor)
+    return _is_on() and await _counter().total(rate, subject.name) >= rate.amount
+
+
 KNOWN_FACTOR = 3
 """How many times the limit of all strangers those together have whom an account knows."""
 
@@ -119,17 +125,17 @@ async def count_code(client: Client, email: str, *, is_known: bool = False) -> b
     network = f"{mailbox.name} {networks_of(client)[-1].name}"
     is_first = await _counter().tally(_FIRST_REQUESTS, network) == 1
     subject = Subject(f"{mailbox.name} known networks", KNOWN_FACTOR) if is_known else mailbox
-    return await _is_within(MAILBOX_CODES, subject) or (
-        is_first and await _is_within(MAILBOX_FIRST_CODES, subject)
+    return await count_silently(MAILBOX_CODES, subject) or (
+        is_first and await count_silently(MAILBOX_FIRST_CODES, subject)
     )
 
 
 _FIRST_REQUESTS = rate("first requests", "1/hour")
 
 
-async def _is_within(limit: Limit, subject: Subject) -> bool:
-    """Count an act unless it exceeds the limit; whether it does not."""
-    return not await _counter().hit(_rate(limit, subject.factor), subject.name)
+async def count_silently(limit: Limit, subject: Subject) -> bool:
+    """Count an act as `count` does; returns whether it is within the limit, in the place of raising."""
+    return not (_is_on() and await _counter().hit(_rate(limit, subject.factor), subject.name))
 
 
 async def count_own_code(client: Client, user_id: UUID | None) -> None:

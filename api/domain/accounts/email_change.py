@@ -38,7 +38,7 @@ async def request_email_change(viewer: Viewer, email: str) -> datetime:
     if address.lower() == viewer.user.email.lower():
         raise InvalidInput([FieldProblem("email", "SAME_EMAIL")])
     is_mailed = await rate_limits.count_code(viewer.client, address)
-    new = await make_code(digits_for(viewer.user.role))
+    new = await make_code(await digits_for(viewer.user.role, address))
     async with platform_scope():
         # Stored for a taken address too: only the holder, who is not mailed the code, could use it.
         expires_at = await store_code(

@@ -15,6 +15,7 @@ from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import (
     Purpose,
     consume_code,
+    digits_for,
     make_code,
     prove_code,
     store_code,
@@ -33,7 +34,7 @@ async def request_email_verification(email: str, client: Client) -> datetime:
     """
     address = fields.input_field("email", email_addresses.user_email, email)
     is_mailed = await rate_limits.count_code(client, address)
-    new = await make_code()
+    new = await make_code(await digits_for(None, address))
     async with platform_scope():
         expires_at = await store_code(new, Purpose.EMAIL_VERIFICATION, address, client, is_mailed=is_mailed)
         await queue_mail(

@@ -25,7 +25,16 @@ from api.domain.email_addresses import mailbox_of
 from api.domain.errors import WrongCode
 from api.domain.guesses import check_guess, settle_guess
 from api.domain.overload_errors import ClientGone, Overloaded
-from api.domain.rate_limits import KNOWN_FACTOR, WRONG_CODES, Subject, account_of, address_of, networks_of
+from api.domain.rate_limits import (
+    KNOWN_FACTOR,
+    WRONG_CODES,
+    Subject,
+    account_of,
+    address_of,
+    is_tallied,
+    networks_of,
+    tally,
+)
 from api.domain.roles import Role
 from tables import OneTimeCode
 
@@ -71,9 +80,19 @@ class NewCode:
 DIGITS_OF_OPERATORS = 8
 
 
-def digits_for(role: str | None) -> int:
-    """How many digits the codes of a user of this role have, or those of an address without an account."""
-    return DIGITS_OF_OPERATORS if role == Role.SUPER_ADMIN.value else 6
+async def digits_for(role: str | None, email: str) -> int:
+    """How many digits the codes for an address have; `role` is that of its user, None without an account.
+
+    As many as those of operators while the codes of its mailbox are guessed: the networks that request codes
+    are not refused together, which would shut the owner out, so guesses must be less likely to succeed.
+    """
+    is_guessed = await is_tallied(WRONG_CODES, _own_codes(await account_of(email)))
+    return DIGITS_OF_OPERATORS if is_guessed or role == Role.SUPER_ADMIN.value else 6
+
+
+def _own_codes(mailbox: Subject) -> Subject:
+    """What the wrong guesses of all networks at codes of their own are tallied for."""
+    return Subject(f"{mailbox.name} own codes")
 
 
 async def make_code(digits: int = 6) -> NewCode:
@@ -167,13 +186,16 @@ async def prove_code(
     async with platform_scope():
         rows = await OneTimeCode.raw(_FIND, address_of(client), mailbox_of(email), purpose.value, tenant_id)
     code_id, is_own = (rows[0]["id"], rows[0]["isOwn"]) if rows else (None, False)
-    subjects = _subjects(await account_of(email), client, known_as, is_own=is_own)
+    mailbox = await account_of(email)
+    subjects = _subjects(mailbox, client, known_as, is_own=is_own)
     actor = Actor(None, mailbox_of(email), client)
     await check_guess(WRONG_CODES, actor, *subjects)
     async with platform_scope():
         rows = await OneTimeCode.raw(_COUNT_TRY, is_own, is_own, code_id, is_own, MAX_TRIES)
     row = rows[0] if rows else None
     wrong = not await _is_code_of(row, code, is_own=is_own)
+    if wrong and is_own:
+        await tally(WRONG_CODES, _own_codes(mailbox))
     await settle_guess(WRONG_CODES, actor, *subjects, wrong=wrong)
     if row is None or wrong:
         raise WrongCode

@@ -39,7 +39,7 @@ async def request_password_reset(email: str, client: Client) -> datetime:
     address = fields.input_field("email", email_addresses.user_email, email)
     user, _, is_known = await find_by_email(address, client) or (None, None, False)
     is_mailed = await rate_limits.count_code(client, address, is_known=is_known)
-    new = await make_code(digits_for(user.role if user else None))
+    new = await make_code(await digits_for(user.role if user else None, address))
     if user is not None and not user.is_active:
         user = None
     async with platform_scope():

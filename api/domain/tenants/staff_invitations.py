@@ -102,7 +102,8 @@ class NewInvitation(Form):
 async def invite_staff(viewer: Viewer, values: Mapping[str, object]) -> StaffInvitation:
     """Reserve a seat, and mail the person a link and a code; `values` are the fields of `NewInvitation`.
 
-    Raises `Forbidden` unless the viewer manages that role, `InvalidInput`, `NoSeat`, `RateLimited`, and
+    Over the limit of all tenants for the mailbox the answer is the same, and no mail is sent. Raises
+    `Forbidden` unless the viewer manages that role, `InvalidInput`, `NoSeat`, `RateLimited`, and
     `AlreadyInvited` if the tenant has an open invitation for the address.
     """
     managed = managed_tenant(viewer)
@@ -110,7 +111,7 @@ async def invite_staff(viewer: Viewer, values: Mapping[str, object]) -> StaffInv
     form = NewInvitation.read(values)
     role = Role(form.role)
     await check_free_seat(managed, role)
-    await _count(viewer, form.email)
+    is_mailed = await _count(viewer, managed.id, form.email)
     is_known = await is_taken(form.email)
     secrets = make_secrets(form.email)
     async with tenant_scope(managed.id):
@@ -134,7 +135,7 @@ async def invite_staff(viewer: Viewer, values: Mapping[str, object]) -> StaffInv
             raise AlreadyInvited
         invitation = read_row(StaffInvitation, "i", stored[0])
         await _record("staff.invited", viewer, invitation)
-        await _mail(invitation, secrets, viewer, tenant, user, is_known=is_known)
+        await _mail(invitation, secrets, viewer, tenant, user, is_known=is_known, is_mailed=is_mailed)
     return invitation
 
 
@@ -163,7 +164,7 @@ async def resend_invitation(viewer: Viewer, invitation_id: UUID) -> StaffInvitat
     managed = managed_tenant(viewer)
     rows = await read_tenants([managed.id], _FIND, RESEND_INTERVAL, managed.id, invitation_id)
     found, _ = _authorised(rows, viewer.user)
-    await _count(viewer, found.email)
+    is_mailed = await _count(viewer, managed.id, found.email)
     is_known = await is_taken(found.email)
     secrets = make_secrets(found.email)
     async with tenant_scope(managed.id):
@@ -180,7 +181,7 @@ async def resend_invitation(viewer: Viewer, invitation_id: UUID) -> StaffInvitat
             raise NotFound
         invitation = read_row(StaffInvitation, "i", stored[0])
         await _record("staff.invitation_resent", viewer, invitation)
-        await _mail(invitation, secrets, viewer, tenant, user, is_known=is_known)
+        await _mail(invitation, secrets, viewer, tenant, user, is_known=is_known, is_mailed=is_mailed)
     return invitation
 
 
@@ -211,10 +212,23 @@ def _authorised(rows: Sequence[Mapping[str, object]], user: User) -> tuple[Staff
     return invitation, bool(row["is_open"])
 
 
-async def _count(viewer: Viewer, address: str) -> None:
-    """Count a mail for the viewer and for the mailbox, whether it has an account or not."""
+MAILBOX_FACTOR = 5
+"""How many times the limit of one tenant all tenants together have for a mailbox."""
+
+
+async def _count(viewer: Viewer, tenant_id: UUID, address: str) -> bool:
+    """Count a mail for the viewer, and for the mailbox, whether it has an account or not; returns whether to
+    send it.
+
+    Raises `RateLimited` for the acts of the viewer and the tenant alone. A refusal for all tenants together
+    would reveal that others invite the person, and let one tenant stop the invitations of another.
+    """
     await rate_limits.count(rate_limits.NEW_STAFF, Subject(f"user {viewer.user.id}"))
-    await rate_limits.count(rate_limits.MAILBOX_INVITATIONS, await rate_limits.account_of(address))
+    mailbox = await rate_limits.account_of(address)
+    await rate_limits.count(rate_limits.MAILBOX_INVITATIONS, Subject(f"{mailbox.name} {tenant_id}"))
+    return await rate_limits.count_silently(
+        rate_limits.MAILBOX_INVITATIONS, Subject(mailbox.name, MAILBOX_FACTOR)
+    )
 
 
 async def _mail(
@@ -225,11 +239,12 @@ async def _mail(
     inviter: User,
     *,
     is_known: bool,
+    is_mailed: bool,
 ) -> None:
     expires_at: datetime = invitation.expires_at
     await queue_mail(
         Template.STAFF_INVITATION_OF_HOLDER if is_known else Template.STAFF_INVITATION,
-        to=invitation.email,
+        to=invitation.email if is_mailed else None,
         language=viewer.client.language,
         expires_at=expires_at,
         firstName=invitation.first_name,

@@ -131,3 +131,22 @@ async def test_known_networks_have_three_times_the_guesses_together(
         assert (await reset(owner, MAILBOX, other_than(code)))["__typename"] == "WrongCode"
     assert (await reset(api.at("203.0.113.99"), MAILBOX, code))["__typename"] == "WrongCode"
     assert (await reset(owner, MAILBOX, code))["__typename"] == "Done"
+
+
+async def test_codes_of_a_guessed_mailbox_have_eight_digits(
+    api: Api, database: asyncpg.Connection, clock: Clock
+) -> None:
+    """Strangers who guess at codes of their own are not refused together, so guesses become less likely."""
+    for address in STRANGERS[:2]:
+        theirs = await code_for_verification(api.at(address), database)
+        assert len(theirs) == 6
+        for _ in range(2):
+            assert (await verify(api.at(address), other_than(theirs)))["__typename"] == "WrongCode"
+
+    owner = api.at(OWNER)
+    code = await code_for_verification(owner, database)
+
+    assert len(code) == 8
+    assert (await verify(owner, code))["__typename"] == "EmailVerified"
+    clock.now += 24 * 3600
+    assert len(await code_for_verification(owner, database)) == 6
