@@ -4,18 +4,32 @@ A server may ignore `Upgrade` (RFC 9110, section 7.8). httptools cannot: it ends
 head, and takes its body for bytes of the other protocol.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import httptools
 
-if TYPE_CHECKING:
-    from api.server.http_protocol import HttpProtocol
+
+class RequestEvents(Protocol):
+    """The events of a parser, for the protocol of a connection."""
+
+    scope: Any
+    """Of the newest request."""
+
+    def on_message_begin(self) -> None: ...
+    def on_url(self, url: bytes) -> None: ...
+    def on_header(self, name: bytes, value: bytes) -> None: ...
+    def on_headers_complete(self) -> None: ...
+    def on_chunk_header(self) -> None: ...
+    def on_body(self, body: bytes) -> None: ...
+    def on_message_complete(self) -> None: ...
+    def expect_body(self) -> None: ...
+
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 """The headers that say where a body ends."""
 
 
-def parser_without_upgrade(protocol: "HttpProtocol") -> httptools.HttpRequestParser:
+def parser_without_upgrade(protocol: RequestEvents) -> httptools.HttpRequestParser:
     """A parser for what follows the head of a request with `Upgrade`: its body, then other requests."""
     framing = [header for header in protocol.scope["headers"] if header[0] in _FRAMING]
     if not framing:
@@ -32,7 +46,7 @@ def parser_without_upgrade(protocol: "HttpProtocol") -> httptools.HttpRequestPar
 class _EventsAfterHead:
     """The events of a parser, without those of the head that the protocol has had already."""
 
-    def __init__(self, protocol: "HttpProtocol") -> None:
+    def __init__(self, protocol: RequestEvents) -> None:
         self._protocol = protocol
         self.is_head_repeated = True
         self.on_body = protocol.on_body

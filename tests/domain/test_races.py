@@ -113,10 +113,10 @@ async def test_of_two_registrations_with_one_email_or_tax_id_one_succeeds(
 async def test_a_killed_server_leaves_nothing_half_done(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """SIGKILL during 20 registrations; those without a response succeed when they are sent again."""
+    """SIGKILL during 60 registrations; those without a response succeed when they are sent again."""
     gatehouse.start()
-    forms = [registration(await issue_key(database)) for _ in range(20)]
-    registering = asyncio.create_task(register_all(gatehouse, forms, concurrency=20))
+    forms = [registration(await issue_key(database)) for _ in range(60)]
+    registering = asyncio.create_task(register_all(gatehouse, forms, concurrency=60))
     while not await database.fetchval("SELECT count(*) >= 3 FROM tenants"):
         await asyncio.sleep(0.001)
     gatehouse.kill()
@@ -130,7 +130,7 @@ async def test_a_killed_server_leaves_nothing_half_done(
     again = await register_all(gatehouse, forms, concurrency=20)
 
     assert {answer["__typename"] for answer in again} == {"Registration"}
-    assert await database.fetchval("SELECT count(*) FROM tenants") == 20
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 60
     assert await half_done(database) == {}
 
 

@@ -236,7 +236,9 @@ async def test_the_tax_id_and_emails_of_an_erased_tenant_can_register_again(
     assert await database.fetchval(used) == 1
 
 
-async def test_a_failed_erasure_is_rolled_back(api: Api, database: asyncpg.Connection, owner: Person) -> None:
+async def test_a_failed_erasure_is_rolled_back(
+    api: Api, database: asyncpg.Connection, owner: Person, caplog: pytest.LogCaptureFixture
+) -> None:
     """And the next clean-up tries again."""
     printed("tenants", "delete", owner.id, "--yes")
     await database.execute("""UPDATE tenants SET "deletedAt" = now() - interval '1 year'""")
@@ -245,9 +247,9 @@ async def test_a_failed_erasure_is_rolled_back(api: Api, database: asyncpg.Conne
         CREATE TRIGGER refuse BEFORE DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION refuse()"""
     )
 
-    with pytest.raises(asyncpg.RaiseError):
-        await clean_up()
+    await clean_up()
 
+    assert "a part of the clean-up failed" in caplog.text
     assert await database.fetchval("SELECT count(*) FROM users") == 1
     await database.execute("DROP FUNCTION refuse() CASCADE")
     await clean_up()
