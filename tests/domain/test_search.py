@@ -371,7 +371,7 @@ async def crowd(database: asyncpg.Connection) -> AsyncIterator[None]:
     for table in ("beta_keys", "tenants", "beta_key_words", "tenant_words"):
         await database.execute(f"VACUUM (ANALYZE) {table}")
     yield
-    # Otherwise later tests would read the dead rows of these.
+    # Later tests would read the dead rows of these.
     await database.execute("TRUNCATE beta_keys, tenants, beta_key_words, tenant_words CASCADE")
 
 

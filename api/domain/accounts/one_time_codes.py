@@ -206,7 +206,7 @@ def _subjects(mailbox: Subject, client: Client, known_as: str | None, *, is_own:
     """What a wrong code is counted for.
 
     A guess at a code that its network requested counts for that network: strangers who exhaust the limit of
-    the mailbox would otherwise shut its owner out wherever the owner requests a code.
+    the mailbox would shut its owner out, wherever the owner requests a code.
     """
     if is_own:
         return tuple(

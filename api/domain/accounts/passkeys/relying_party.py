@@ -28,15 +28,15 @@ def relying_party() -> RelyingParty:
     """The relying party of this deployment. Raises `PasskeysUnavailable`, and logs the setting to change."""
     found = find_relying_party()
     if found is None:
-        _warn()
+        _log_setting()
         raise PasskeysUnavailable
     return found
 
 
 @cache
-def _warn() -> None:
+def _log_setting() -> None:
     """Once in a process, since clients could fill the log."""
-    logger.warning(
+    logger.info(
         "passkeys are not available; set PUBLIC_URL to an address with https and a host name",
         see="docs/operating.md",
     )

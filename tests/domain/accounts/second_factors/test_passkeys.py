@@ -422,7 +422,7 @@ async def test_without_a_public_address_there_are_no_passkeys(
     device = Device()
     codes = (await ana.add(device))["recoveryCodes"]
     settings(PUBLIC_URL=url)
-    relying_party._warn.cache_clear()
+    relying_party._log_setting.cache_clear()
 
     for document in (START, CONFIRMATION):
         (answer,) = (await ana.api.data(document, ana.token)).values()
