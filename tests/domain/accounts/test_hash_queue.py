@@ -212,7 +212,8 @@ async def test_the_kinds_of_requests_take_turns(api: Api, database: asyncpg.Conn
         await busy.until_length(21)
         await busy.release()
 
-    assert "sign-in" in ended[:5]
+    # In the order of arrival it would be the last one. A sign-in has more round trips than a registration.
+    assert ended.index("sign-in") < 15
 
 
 async def test_in_a_long_queue_the_newest_request_is_first(
@@ -234,7 +235,8 @@ async def test_in_a_long_queue_the_newest_request_is_first(
             await busy.until_length(number)
         await busy.release()
 
-    assert ended[0] == 12
+    # Hashed first, it would be the last one in the order of arrival. Transactions end in any order.
+    assert ended.index(12) < 6
     assert sorted(ended) == list(range(1, 13))
 
 
