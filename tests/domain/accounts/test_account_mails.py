@@ -259,7 +259,7 @@ async def test_an_address_without_an_account_or_with_an_inactive_one_gets_no_mai
 ) -> None:
     """The same rows are written for it, so that the time reveals nothing."""
     await database.execute('UPDATE users SET "isActive" = false')
-    for email in ("ana@example.com", "nobody@example.com"):
+    for email in ("ana@example.com", "unknown@example.com"):
         await wrong(api, 12, email)
 
     assert await mails(database, Template.WRONG_PASSWORDS) == []

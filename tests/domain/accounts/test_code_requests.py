@@ -19,7 +19,7 @@ from tests.support import Api, Settings, hire
 
 pytestmark = pytest.mark.anyio
 
-MAILBOX, NOBODY = "eva@example.com", "nobody@example.com"
+MAILBOX, UNKNOWN = "eva@example.com", "unknown@example.com"
 OWNER, NEIGHBOUR = "192.0.2.1", "203.0.113.5"
 
 
@@ -92,10 +92,10 @@ async def test_requests_from_many_networks_do_not_flood_the_mailbox(
 async def test_the_answers_do_not_reveal_an_account(api: Api, network: str) -> None:
     """A client is refused for its own network alone, with and without an account."""
     await attack(api, MAILBOX)
-    await attack(api, NOBODY, "198.51.101")
+    await attack(api, UNKNOWN, "198.51.101")
     seen = [
         [{**await request(api.at(f"{network}.{number}"), email), "expiresAt": None} for _ in range(4)]
-        for number, email in enumerate((MAILBOX, NOBODY))
+        for number, email in enumerate((MAILBOX, UNKNOWN))
     ]
 
     assert seen[0] == seen[1]
