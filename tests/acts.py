@@ -25,8 +25,9 @@ SECRETS = re.compile(
     r"|(?<![\w-])[\w-]{43}(?![\w-])"
     # A one-time code.
     r"|(?<![\w.:-])\d{6}(?![\w:-]|\.\d)"
-    # The secret of an authenticator app, a recovery code, and the code of an invitation.
-    r"|(?-i:\b[A-Z2-7]{32}\b|\b[2-9A-Z]{4}(?:-[2-9A-Z]{4}){2,3}\b)"
+    # The secret of an authenticator app, a recovery code, and the code of an invitation;
+    # in the middle of a longer word it is part of a UUID.
+    r"|(?-i:\b[A-Z2-7]{32}\b|(?<![\w-])[2-9A-Z]{4}(?:-[2-9A-Z]{4}){2,3}(?![\w-]))"
     r"|\$argon2|Sup3r|0ther!|Wr0ng",
     re.IGNORECASE,
 )
