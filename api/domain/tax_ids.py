@@ -169,8 +169,8 @@ def lookup_forms(typed: str) -> list[str]:
 def _other_ids(form: str, country: str | None) -> list[str]:
     """The same id with or without its check digit, or another one that contains the same number.
 
-    In Ecuador that is the cédula of a person and the RUC, in Australia the ACN and the ABN of a company, and in
-    Sweden an organisation's number and the VAT number that older versions stored.
+    In Ecuador that is the cédula of a person and the RUC, in Australia the ACN and the ABN of a company, and
+    in Sweden an organisation's number and the VAT number that older versions stored.
     """
     others: list[str] = []
     if country == "CO":
