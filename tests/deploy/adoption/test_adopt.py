@@ -84,6 +84,7 @@ async def test_every_row_is_kept(empty_database: str, connection: asyncpg.Connec
         assert kept == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_the_people_of_an_old_database_go_on(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path, shape: str
@@ -294,6 +295,7 @@ async def test_what_went_half_way_forwards_is_adopted_all_the_same(
     assert run_gatehouse(empty_database, "db", "status")[0] == 0
 
 
+@pytest.mark.slow
 async def test_one_that_is_killed_leaves_everything_as_it_was(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:

@@ -133,6 +133,7 @@ UNION ALL SELECT string_agg(md5((to_jsonb(t) - 'ran_on' - 'id')::text), ' ' ORDE
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "states",
     [
