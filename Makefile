@@ -13,7 +13,7 @@ test: $(INSTALLED)
 # The tests of deploys on other servers than the embedded one; see tests/postgres_servers.py.
 test-postgres: $(INSTALLED)
 	@for version in 14 15.18 15.20 16 17; do \
-		echo "PostgreSQL $$version" && POSTGRES_VERSION=$$version $(BIN)/pytest tests/deploy || exit 1; \
+		echo "PostgreSQL $$version" && POSTGRES_VERSION=$$version $(BIN)/pytest --all tests/deploy || exit 1; \
 	done
 
 # GraphQL clients and code generators against a running server. Installs some 300 packages of npm.

@@ -74,8 +74,8 @@ def _of_module(module: Any) -> Kind:
     return Kind(name, module.validate if length is None else lambda number: module.validate(number)[:length])
 
 
-_LENGTHS_WITHOUT_SUFFIX = {"ch.vat": 12, "no.mva": 9}
-"""The same business has the id with and without a suffix, such as MVA."""
+_LENGTHS_WITHOUT_SUFFIX = {"ch.vat": 12, "no.mva": 9, "se.vat": 10}
+"""The same business has the id with and without a suffix, such as MVA, or the 01 of Sweden."""
 
 
 def _form(name: str, pattern: str, is_valid: Callable[[str], bool] = lambda _: True) -> Kind:

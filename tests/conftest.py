@@ -227,15 +227,35 @@ async def _new_database(server: EmbeddedServer | PostgresServer, *, template: st
         await connection.close()
 
 
-@pytest.fixture
-async def database(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser's connection, which sees every row; the tables are emptied after the test."""
-    connection = await asyncpg.connect(server.dsn(user="postgres"))
-    try:
-        yield connection
-        await _empty_tables(connection)
-    finally:
+@pytest.fixture(scope="session")
+async def _superuser(anyio_backend: str) -> AsyncIterator[list[asyncpg.Connection]]:
+    """The open connection of `database`, if there is one.
+
+    Tests share it, because a new session of PostgreSQL first reads what it needs to know of each table.
+    """
+    connections: list[asyncpg.Connection] = []
+    yield connections
+    for connection in connections:
         await connection.close()
+
+
+@pytest.fixture
+async def database(
+    server: EmbeddedServer, _superuser: list[asyncpg.Connection]
+) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser's connection, which sees every row; the tables are emptied after the test."""
+    # A test may have ended the session, or stopped its server.
+    if not _superuser or _superuser[0].is_closed():
+        _superuser[:] = [await asyncpg.connect(server.dsn(user="postgres"))]
+    connection = _superuser[0]
+    yield connection
+    if connection.is_closed():
+        connection = await asyncpg.connect(server.dsn(user="postgres"))
+        _superuser[:] = [connection]
+    await connection.reset()
+    # What RESET ALL leaves.
+    await connection.execute("RESET SESSION AUTHORIZATION; DISCARD TEMP")
+    await _empty_tables(connection)
 
 
 EMPTIED = (
@@ -260,11 +280,21 @@ EMPTIED = (
 
 async def _empty_tables(connection: asyncpg.Connection) -> None:
     """DELETE takes a hundredth of TRUNCATE's 30 ms, but leaves dead rows that slow down later tests."""
-    # The triggers on audit_events refuse both.
-    await connection.execute("SET session_replication_role = replica")
-    for table in EMPTIED:
-        is_large = await connection.fetchval("SELECT pg_relation_size($1::regclass) > 500000", table)
-        await connection.execute(f"TRUNCATE {table} CASCADE" if is_large else f"DELETE FROM {table}")
+    sizes = ", ".join(
+        f"CASE WHEN EXISTS (SELECT FROM {table}) THEN pg_relation_size('{table}') END AS {table}"
+        for table in EMPTIED
+    )
+    row = await connection.fetchrow(f"SELECT {sizes}")
+    assert row is not None
+    statements = [
+        f"TRUNCATE {table} CASCADE" if size > 500_000 else f"DELETE FROM {table}"
+        for table, size in row.items()
+        if size is not None
+    ]
+    if statements:
+        # The triggers on audit_events refuse both.
+        setting = "SET LOCAL session_replication_role = replica"
+        await connection.execute("; ".join([setting, *statements]))
 
 
 @pytest.fixture

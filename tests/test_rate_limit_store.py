@@ -134,6 +134,7 @@ def test_two_servers_share_one_count(redis: Redis, serve: Callable[..., Gatehous
     assert refused.json()["code"] == "RATE_LIMITED"
 
 
+@pytest.mark.slow
 def test_the_processes_of_one_server_share_one_count(
     redis: Redis, serve: Callable[..., GatehouseProcess]
 ) -> None:
@@ -160,6 +161,7 @@ def test_graphql_answers_a_limit_that_is_counted_in_redis(
     assert b"example" not in redis.say("KEYS *"), "Redis need not know who has an account here"
 
 
+@pytest.mark.slow
 def test_the_window_moves_on(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
     server = serve(redis, RATE_LIMIT_VALIDATE="1/3 seconds")
     until(lambda: validate(server) == 429)
@@ -167,6 +169,7 @@ def test_the_window_moves_on(redis: Redis, serve: Callable[..., GatehouseProcess
     until(lambda: validate(server) == 200)
 
 
+@pytest.mark.slow
 def test_requests_pass_while_redis_is_down(redis: Redis, serve: Callable[..., GatehouseProcess]) -> None:
     """The log reports it in one line; afterwards requests are counted again."""
     server = serve(redis, RATE_LIMIT_VALIDATE="2/hour", RATE_LIMIT_WRONG_KEYS="1000/hour")

@@ -41,7 +41,7 @@ from api.domain.fields import (
 from api.domain.forms import Form
 from api.domain.registration_rows import insert_registration
 from api.domain.roles import Role
-from api.domain.tax_ids import digits_of, equal_ids, rank
+from api.domain.tax_ids import concurrent_ids, digits_of, equal_ids, rank
 from api.domain.users import find_active_without_tenant
 from api.settings import get_settings
 from tables import Tenant, User
@@ -153,6 +153,7 @@ async def _store(
 ) -> OpenedSession | Challenge:
     """Store everything in one transaction: see `insert_registration`."""
     async with platform_scope():
+        await _lock_tax_id(request.nit)
         opened = await insert_registration(tenant, owner, key, client, old_password)
         if get_settings().require_verified_email:
             await consume_token(proof.token, proof.purpose, request.email)
@@ -167,6 +168,23 @@ async def _require_free_tax_id(nit: str) -> None:
     forms = equal_ids(nit)
     rows = await read_platform(_SAME_DIGITS, digits_of(forms))
     if any(rank(row["nit"], forms) is not None for row in rows):
+        raise NitTaken
+
+
+_OTHER_ID_TAKEN = "SELECT FROM tenants WHERE nit = ANY({}::text[]) AND nit <> {}"
+
+
+async def _lock_tax_id(nit: str) -> None:
+    """Let registrations with ids of one business follow one another, until the end of the transaction.
+
+    `_require_free_tax_id` does not see what a concurrent registration stores. Raises `NitTaken`.
+    """
+    ids = concurrent_ids(nit)
+    if len(ids) == 1:
+        return
+    await Tenant.raw("SELECT pg_advisory_xact_lock(hashtextextended({}, 0))", f"tax id {ids[0]}")
+    # A statement of its own: that of the lock sees the rows from before it waited.
+    if await Tenant.raw(_OTHER_ID_TAKEN, ids, nit):
         raise NitTaken
 
 

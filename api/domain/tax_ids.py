@@ -5,9 +5,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from stdnum.au import abn, acn
 from stdnum.co import nit
 from stdnum.ec import ci
 from stdnum.exceptions import InvalidChecksum, ValidationError
+from stdnum.se import orgnr
 
 from api import typed_text
 from api.domain.errors import Problem
@@ -132,6 +134,24 @@ def equal_ids(nit: str) -> list[str]:
     return list(dict.fromkeys([nit, *_other_ids(nit, country)]))
 
 
+def concurrent_ids(nit: str) -> list[str]:
+    """The ids of one business that `tax_id` stores as they are, in order; `nit` alone for most.
+
+    The unique index of `tenants` lets two of them in.
+    """
+    country = get_settings().tax_id_country
+    if country is None:
+        return [nit]
+    others = [one for one in equal_ids(nit)[1:] if _is_stored_as_it_is(country, one)]
+    return sorted([nit, *others])
+
+
+def _is_stored_as_it_is(country: str, nit: str) -> bool:
+    with suppress(Problem):
+        return _read(country, nit)[0] == nit
+    return False
+
+
 def lookup_forms(typed: str) -> list[str]:
     """The ids that a typed text can mean, the most likely first; none for a text that is not an id.
 
@@ -147,7 +167,11 @@ def lookup_forms(typed: str) -> list[str]:
 
 
 def _other_ids(form: str, country: str | None) -> list[str]:
-    """The same id with or without its check digit, or the cédula of a person for the RUC and vice versa."""
+    """The same id with or without its check digit, or another one that contains the same number.
+
+    In Ecuador that is the cédula of a person and the RUC, in Australia the ACN and the ABN of a company, and
+    in Sweden an organisation's number and the VAT number that older versions stored.
+    """
     others: list[str] = []
     if country == "CO":
         if _WITHOUT_CHECK_DIGIT.fullmatch(form):
@@ -159,6 +183,13 @@ def _other_ids(form: str, country: str | None) -> list[str]:
             others.append(f"{form}001")
         if form.endswith("001") and ci.is_valid(form[:-3]):
             others.append(form[:-3])
+    if country == "AU":
+        if acn.is_valid(form):
+            others.append(acn.to_abn(form))
+        if abn.is_valid(form) and acn.is_valid(form[2:]):
+            others.append(form[2:])
+    if country == "SE" and orgnr.is_valid(form):
+        others.append(f"{form}01")
     return others
 
 

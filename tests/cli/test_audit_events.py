@@ -35,6 +35,7 @@ async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
     return [(await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip() for _ in range(count)]
 
 
+@pytest.mark.slow
 async def test_following_prints_each_event_once_even_if_its_transaction_ends_late(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
@@ -70,6 +71,7 @@ async def test_following_prints_each_event_once_even_if_its_transaction_ends_lat
     assert (output, complaint, process.returncode) == (b"", b"", 130)
 
 
+@pytest.mark.slow
 async def test_following_prints_no_old_event_during_a_long_transaction(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:
@@ -90,6 +92,7 @@ async def test_following_prints_no_old_event_during_a_long_transaction(
     assert [orjson.loads(line)["action"] for line in shown] == ["before 2", "after"]
 
 
+@pytest.mark.slow
 async def test_following_continues_after_an_outage(
     database: asyncpg.Connection, server: EmbeddedServer
 ) -> None:

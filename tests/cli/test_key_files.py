@@ -68,6 +68,7 @@ def seen_at_a_terminal(*words: str | Path) -> str:
     return seen.decode()
 
 
+@pytest.mark.slow
 async def test_a_terminal_shows_the_progress(database: asyncpg.Connection, tmp_path: Path) -> None:
     seen = seen_at_a_terminal("keys", "issue", "--count", "12000", "--csv", tmp_path / "keys.csv")
 
@@ -92,6 +93,7 @@ def issue_where_files_stay_small(file: Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 async def test_a_full_disk_issues_nothing(database: asyncpg.Connection, tmp_path: Path) -> None:
     done = issue_where_files_stay_small(tmp_path / "keys.csv")
 

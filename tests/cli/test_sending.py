@@ -223,6 +223,7 @@ async def test_a_killed_run_repeated_beside_another_leaves_no_address_out(
     assert await count(database, '"sentAt" IS NOT NULL') == 60
 
 
+@pytest.mark.slow
 async def test_sending_waits_at_the_hourly_limit(database: asyncpg.Connection, tmp_path: Path) -> None:
     """And continues without another run."""
     await issue_key(database, batch="launch")

@@ -58,6 +58,7 @@ async def test_another_major_version_is_migrated_reverted_and_migrated_again(oth
     await assert_clean(dsn)
 
 
+@pytest.mark.slow
 async def test_the_script_for_psql_migrates_another_major_version(
     other: PostgresServer, tmp_path: Path
 ) -> None:

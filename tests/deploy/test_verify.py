@@ -313,6 +313,7 @@ MIGRATION = SqlMigration(
 '''
 
 
+@pytest.mark.slow
 async def test_what_a_later_version_made_stops_neither_it_nor_the_one_before(
     empty_database: str, tmp_path: Path
 ) -> None:
@@ -338,6 +339,7 @@ async def test_what_a_later_version_made_stops_neither_it_nor_the_one_before(
     assert older[0] == 0, older[1]
 
 
+@pytest.mark.slow
 async def test_the_command_prints_a_script_that_psql_can_run(empty_database: str) -> None:
     """Exit code 3 while anything differs, 0 afterwards; the runbook's queries are part of it."""
     nothing, _ = run_gatehouse(empty_database, "db", "verify")

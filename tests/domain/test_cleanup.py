@@ -48,6 +48,7 @@ async def test_expired_rows_are_deleted(api: Api, database: asyncpg.Connection, 
     assert [row["network"] for row in networks] == ["127.0.0.0/24", "new", "only"]
 
 
+@pytest.mark.slow
 async def test_a_table_that_is_locked_does_not_stop_the_clean_up_of_others(
     api: Api, database: asyncpg.Connection, ana: dict[str, Any]
 ) -> None:

@@ -53,6 +53,7 @@ async def invited(
     return invitation["id"], {"i": {"email": email, "code": code, "password": "correct horse battery"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_of_twenty_concurrent_invitations_for_two_seats_two_succeed(
     gatehouse: GatehouseProcess, database: asyncpg.Connection, workers: str
@@ -100,6 +101,7 @@ async def test_an_invitation_that_is_accepted_many_times_at_once_makes_one_accou
     assert await database.fetchval(sessions) == 1
 
 
+@pytest.mark.slow
 async def test_of_an_acceptance_and_a_cancellation_one_succeeds(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -121,6 +123,7 @@ async def test_of_an_acceptance_and_a_cancellation_one_succeeds(
     assert sum(outcomes.values()) == 12
 
 
+@pytest.mark.slow
 async def test_of_an_acceptance_and_a_resending_the_account_or_the_new_mail_exists(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -136,6 +139,7 @@ async def test_of_an_acceptance_and_a_resending_the_account_or_the_new_mail_exis
         assert tuple(answers) in [("SignedIn", "NotFound"), ("WrongCode", "StaffInvitation")]
 
 
+@pytest.mark.slow
 async def test_a_suspension_or_deletion_during_acceptances_leaves_no_access(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -201,6 +205,7 @@ async def test_seats_are_not_lowered_below_concurrent_invitations(
         assert answers[1] in ("Tenant", "Conflict")
 
 
+@pytest.mark.slow
 async def test_two_tenants_that_invite_one_person_get_one_account(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -218,6 +223,7 @@ async def test_two_tenants_that_invite_one_person_get_one_account(
         assert await database.fetchval('SELECT count(*) FROM users WHERE NOT "isOwner"') == number + 1
 
 
+@pytest.mark.slow
 async def test_an_expired_invitation_is_not_accepted_after_the_seat_was_taken(
     serving: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -236,6 +242,7 @@ async def test_an_expired_invitation_is_not_accepted_after_the_seat_was_taken(
     assert await taken(database) == (0, 1)
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_killed_during_acceptances_leaves_nothing_half_done(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:

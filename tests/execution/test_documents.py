@@ -78,6 +78,7 @@ def test_refused_documents_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert [documents.get(text) for text in texts] == first
 
 
+@pytest.mark.slow
 def test_refused_documents_take_limited_memory() -> None:
     """A client can vary them without end, and their errors may be longer than they are."""
     documents = DocumentCache(SCHEMA, max_entries=400, max_bytes=4_000_000)
@@ -129,6 +130,7 @@ def test_a_document_that_is_larger_than_the_bound_is_answered_and_not_kept() -> 
 ARGUMENTS = " ".join(f'f{number}: friends(first: $n, after: "{number}") {{ name }}' for number in range(20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -199,6 +199,7 @@ def test_documents_with_everything_are_answered_alike(name: str, share: float, i
     tally.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "share"), [("gatehouse", 0.1), ("torture", 0.1), ("strawberry", 0.1)])
 def test_documents_of_hypothesis_graphql_are_answered_alike(
     name: str, share: float, is_thorough: bool

@@ -358,6 +358,7 @@ async def test_no_value_of_a_request_is_kept() -> None:
     assert [reference() for reference in seen] == [None]
 
 
+@pytest.mark.slow
 async def test_what_is_kept_of_a_document_is_bounded() -> None:
     """Twelve fragments that each ask twice for the next one come to 8,191 objects."""
     depth = 12

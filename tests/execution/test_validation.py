@@ -37,6 +37,7 @@ def test_hostile_documents_have_the_same_errors(family: str) -> None:
         assert ours == theirs, written
 
 
+@pytest.mark.slow
 def test_ordinary_documents_have_the_same_errors() -> None:
     random = Random(7)
     valid = invalid = 0

@@ -211,6 +211,7 @@ async def test_a_connection_lost_after_the_reply_does_not_repeat_the_mail(
     assert names(smtp.seen) == ["Ana"]
 
 
+@pytest.mark.slow
 async def test_a_slow_server_gets_a_mail_once_and_delays_no_other(
     database: asyncpg.Connection, smtp: MailServer, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -288,6 +288,7 @@ async def test_without_a_setting_metrics_are_not_found(api: Api) -> None:
     assert (await api.http.get("/metrics")).status_code == 404
 
 
+@pytest.mark.slow
 def test_without_a_setting_no_library_for_metrics_or_traces_is_loaded() -> None:
     """Without metrics and traces, their libraries cost no time and no memory."""
     command = (
@@ -323,6 +324,7 @@ async def test_openmetrics_is_served_on_request(start: Start) -> None:
     assert value(samples, "requests_total", operation="validateBetaKey", outcome="ok") == 1
 
 
+@pytest.mark.slow
 async def test_a_scrape_reports_an_unavailable_database(
     start: Start, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -198,6 +198,7 @@ async def validate(api: Api, key: str, request_id: str) -> None:
     await post(api, f'{{ validateBetaKey(key: "{key}") {{ valid }} }}', request_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["away", "refuses", "hangs"])
 async def test_a_collector_that_refuses_spans_delays_no_request(
     gatehouse: GatehouseProcess, collector: Collector, how: str

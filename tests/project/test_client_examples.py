@@ -101,6 +101,7 @@ async def test_a_registration_whose_answer_is_lost_is_repeated(
     assert await database.fetchval("SELECT count(*) FROM sessions") == 2
 
 
+@pytest.mark.slow
 async def test_the_python_example_issues_keys_and_lists_every_page(
     url: str, database: asyncpg.Connection
 ) -> None:

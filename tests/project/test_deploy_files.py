@@ -56,6 +56,7 @@ def predeploy(dsn: str, forked: Path | None = None) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 async def test_the_command_before_a_deploy_migrates_and_verifies(empty_database: str) -> None:
     """Twice, because a deploy may be repeated."""
     first, second = predeploy(empty_database), predeploy(empty_database)
@@ -78,6 +79,7 @@ async def test_a_failed_migration_ends_the_deploy(empty_database: str, tmp_path:
     assert "gatehouse: " in done.stderr
 
 
+@pytest.mark.slow
 async def test_an_unexpected_schema_ends_the_deploy(empty_database: str, tmp_path: Path) -> None:
     """Even if no migration is pending."""
     assert predeploy(empty_database, tmp_path / "first").returncode == 0
@@ -91,6 +93,7 @@ async def test_an_unexpected_schema_ends_the_deploy(empty_database: str, tmp_pat
     assert "beta_keys" in done.stdout
 
 
+@pytest.mark.slow
 async def test_a_version_older_than_the_database_can_be_deployed(empty_database: str, tmp_path: Path) -> None:
     """This is a rollback: the applied migrations of the newer version have no file."""
     assert predeploy(empty_database, tmp_path / "first").returncode == 0
@@ -150,6 +153,7 @@ async def test_each_client_behind_the_proxies_of_the_host_has_limits_of_its_own(
     assert (await direct.login("ana@example.com"))["__typename"] == "WrongCredentials"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unset",
     [

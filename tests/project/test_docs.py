@@ -222,6 +222,7 @@ def test_every_section_with_commands_has_steps() -> None:
     assert list(COMMANDS) == list(STEPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "section",
     [

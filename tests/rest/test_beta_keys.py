@@ -1,10 +1,12 @@
 """Listings of keys over REST."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 
 from api.rest import listing
-from tests.support import Api, issue_key
+from tests.support import Api, issue_key, registration
 
 pytestmark = pytest.mark.anyio
 
@@ -94,3 +96,26 @@ async def test_notes_are_checked_and_may_be_cleared(
         )
         assert response.status_code == status, notes
         assert await database.fetchval("SELECT notes FROM beta_keys") == stored
+
+
+async def test_an_address_with_an_account_is_sent_a_key_only_if_the_operator_insists(
+    api: Api, database: asyncpg.Connection, operator: str
+) -> None:
+    """`evenIfRegistered` is true, and nothing that resembles it."""
+    await api.register(registration(await issue_key(database), email="eva@example.com"))
+    await database.execute("DELETE FROM mails")
+    await issue_key(database)
+    key_id = await database.fetchval('SELECT id FROM beta_keys WHERE NOT "isUsed"')
+
+    async def send(**options: object) -> tuple[int, Any, Any]:
+        response = await api.http.post(
+            f"/api/beta-keys/{key_id}/send-invitation",
+            json={"email": "Eva@example.com", **options},
+            headers={"authorization": f"Bearer {operator}"},
+        )
+        mails = await database.fetchval("SELECT count(*) FROM mails")
+        return response.status_code, response.json().get("code"), mails
+
+    for refused in ({}, {"evenIfRegistered": False}, {"evenIfRegistered": "true"}, {"evenIfRegistered": 1}):
+        assert await send(**refused) == (409, "EMAIL_TAKEN", 0), refused
+    assert await send(evenIfRegistered=True) == (200, None, 1)

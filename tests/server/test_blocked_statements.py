@@ -78,6 +78,7 @@ class Watch:
         return [answer.text for answer in self.answers if "errors" in answer.json()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "query"),
     [("mails", KEYS), ("audit_events", KEYS), ("audit_events", SESSIONS), ("tenants", None)],
@@ -113,6 +114,7 @@ async def test_a_locked_table_delays_only_what_needs_it(
     assert "traceback" not in process.log.read_text().lower()
 
 
+@pytest.mark.slow
 async def test_searches_that_wait_delay_neither_listings_nor_registrations(
     migrated_database: str, owner: asyncpg.Connection, start: Start
 ) -> None:
@@ -137,6 +139,7 @@ async def test_searches_that_wait_delay_neither_listings_nor_registrations(
     assert len(found["data"]["betaKeys"]["edges"]) == 1
 
 
+@pytest.mark.slow
 async def test_a_standby_that_is_away_delays_only_commits(
     registered: Registered, start: Start, tmp_path: Path
 ) -> None:

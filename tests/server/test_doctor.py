@@ -171,6 +171,7 @@ def black_hole() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@pytest.mark.slow
 async def test_servers_that_do_not_answer_take_a_bounded_time(black_hole: int) -> None:
     found = await diagnose(
         "--timeout=0.5",

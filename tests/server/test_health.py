@@ -90,6 +90,7 @@ def test_the_server_is_asked_where_it_listens(machine: Machine) -> None:
     assert (code, "answers 500" in output) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_unhealthy(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", int(machine.environment["PORT"]))):
         code, output = machine.health()

@@ -379,6 +379,7 @@ def test_a_request_has_one_host(port: int, request_: bytes, status: int) -> None
     assert statuses(exchange(port, request_)) == [status]
 
 
+@pytest.mark.slow
 def test_pipelined_requests_are_answered_in_order(port: int) -> None:
     """Also if the last one is refused: its refusal must not be taken for the response to an earlier one."""
     slow = GET.replace(b"/echo", b"/slow")

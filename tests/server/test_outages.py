@@ -116,6 +116,7 @@ async def test_an_outage_of_the_database_requires_no_restart(registered: Registe
         database.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the processes of the server are found in /proc")
 async def test_a_database_that_hangs_delays_no_request_beyond_five_seconds(
     registered: Registered, start: Start

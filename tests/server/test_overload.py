@@ -114,6 +114,7 @@ async def flood(process: GatehouseProcess, bodies: list[dict[str, Any]]) -> Asyn
         await asyncio.gather(*clients, return_exceptions=True)
 
 
+@pytest.mark.slow
 async def test_registrations_of_clients_that_hung_up_delay_no_other_one(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -137,6 +138,7 @@ async def test_registrations_of_clients_that_hung_up_delay_no_other_one(
     assert await half_done(database) == {}
 
 
+@pytest.mark.slow
 async def test_a_flood_of_registrations_does_not_stop_a_sign_in(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -156,6 +158,7 @@ async def test_a_flood_of_registrations_does_not_stop_a_sign_in(
     assert any(response.outcome == "Registration" for response in registrations)
 
 
+@pytest.mark.slow
 async def test_a_request_that_would_wait_too_long_is_refused_at_once(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:

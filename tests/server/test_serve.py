@@ -59,6 +59,7 @@ def test_the_key_of_the_first_start_registers_a_business(registered: Registered)
     assert registered.answer["user"]["isOwner"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("by", "workers"),
     [("Ctrl-C", "1"), ("SIGTERM", "1"), pytest.param("Ctrl-C", "2", marks=pytest.mark.slow)],
@@ -215,6 +216,7 @@ def test_db_sync_without_a_database_ends_the_start(start: Start) -> None:
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 async def test_a_failed_migration_of_db_sync_ends_the_start_with_one_line(
     empty_database: str, start: Start
 ) -> None:

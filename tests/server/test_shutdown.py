@@ -19,6 +19,7 @@ from tests.support import GATEHOUSE, REGISTER, GatehouseProcess, issue_key, make
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 async def test_no_request_fails_behind_a_load_balancer_that_asks_whether_the_server_is_ready(
     gatehouse: GatehouseProcess, database: asyncpg.Connection, workers: str
@@ -60,6 +61,7 @@ async def test_no_request_fails_behind_a_load_balancer_that_asks_whether_the_ser
     assert await half_done(database) == {}
 
 
+@pytest.mark.slow
 async def test_requests_that_wait_at_the_end_are_answered(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
@@ -149,6 +151,7 @@ def test_the_defaults_suit_proxies_and_load_balancers(monkeypatch: pytest.Monkey
     assert Settings().drains_for == 0
 
 
+@pytest.mark.slow
 async def test_few_open_files_are_one_line_at_start(tmp_path: Path, gatehouse: GatehouseProcess) -> None:
     with (tmp_path / "limited.log").open("w") as log:
         command = ["sh", "-c", f"ulimit -n 300; exec {GATEHOUSE} serve"]

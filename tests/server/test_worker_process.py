@@ -66,6 +66,7 @@ async def test_a_server_of_several_processes_has_one_worker(
     await wait_for(lambda: os.getpriority(os.PRIO_PROCESS, worker) > usual)
 
 
+@pytest.mark.slow
 async def test_a_killed_worker_is_started_again(running: GatehouseProcess) -> None:
     killed = await the_worker(running)
 
@@ -101,6 +102,7 @@ async def test_a_stopping_server_waits_for_the_mail_that_is_being_sent(
     assert "Traceback" not in running.log.read_text()
 
 
+@pytest.mark.slow
 async def test_without_a_mail_server_mails_are_written_to_files(
     pool: None, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
 ) -> None:
@@ -138,6 +140,7 @@ async def test_an_outbox_that_others_can_read_is_restricted(
     assert outbox.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 async def test_mails_wait_for_a_mail_server_where_no_folder_is_set(
     pool: None, database: asyncpg.Connection, gatehouse: GatehouseProcess
 ) -> None:
@@ -163,6 +166,7 @@ async def test_mails_wait_for_a_mail_server_where_no_folder_is_set(
     assert not (ROOT / ".gatehouse" / "outbox").exists()
 
 
+@pytest.mark.slow
 async def test_without_a_worker_a_server_sends_nothing(
     pool: None, database: asyncpg.Connection, gatehouse: GatehouseProcess, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 NEW_PASSWORD = "una frase de paso muy larga"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [-20, 20])
 async def test_codes_keys_and_sessions_do_not_depend_on_the_clock_of_the_machine(
     migrated_database: str, start: Start, tmp_path: Path, minutes: int

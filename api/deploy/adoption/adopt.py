@@ -79,7 +79,7 @@ async def _adopt(connection: Any, plan: Plan) -> None:
     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     plan.questions += await find_questions(connection, expected, actual)
     applied = await applied_ids()
-    if are_ours(found, actual, is_recorded=bool(applied)):
+    if are_ours(expected, actual, is_recorded=bool(applied)):
         if not plan.questions:
             raise CommandError(
                 f"the old system did not create these tables; {f'run: {FORWARDS}' if pending else VERIFY}"

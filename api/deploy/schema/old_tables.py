@@ -1,9 +1,9 @@
 """Whether tables that exist are those of the old system, which `gatehouse db adopt` converts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-from api.deploy.schema.catalog import Catalog
-from api.deploy.schema.differences import VERIFY, Difference, differences
+from api.deploy.schema.catalog import Catalog, Table
+from api.deploy.schema.differences import VERIFY, differences
 
 FORWARDS = "piccolo migrations forwards all"
 ADOPT = "gatehouse db adopt"
@@ -42,14 +42,30 @@ def problem_of_other_tables(
     return None
 
 
-def are_ours(found: Sequence[Difference], actual: Catalog, *, is_recorded: bool) -> bool:
-    """Whether migrations created the tables of `actual`, which differ from the expected ones in `found`.
+def are_ours(expected: Catalog, actual: Catalog, *, is_recorded: bool) -> bool:
+    """Whether migrations created the tables of `actual`, however they were changed afterwards.
 
-    Tables of the old system differ in more than what is missing. `is_recorded` says whether a migration is
-    recorded; where the record is lost, the first one has left a column that the old system does not have.
+    Tables of the old system have none of the parts that migrations name, and differ from the expected ones
+    in more than what is missing. `is_recorded` says whether a migration is recorded; where the record is
+    lost, the first one has left a column that the old system does not have.
     """
     has_first_migration = "users" in actual and "emailLower" in actual["users"].columns
-    return (is_recorded or has_first_migration) and all(one.missing for one in found)
+    if has_first_migration and all(_has_our_parts(expected[name], one) for name, one in actual.items()):
+        return True
+    return (is_recorded or has_first_migration) and all(one.missing for one in differences(expected, actual))
+
+
+def _has_our_parts(expected: Table, actual: Table) -> bool:
+    """Whether a policy, a trigger or an index has the name that migrations give it.
+
+    PostgreSQL names primary keys by itself, so the old system's may have the same name.
+    """
+    indexes = expected.indexes.keys() & actual.indexes.keys() - expected.constraints.keys()
+    return bool(
+        indexes
+        | expected.policies.keys() & actual.policies.keys()
+        | expected.triggers.keys() & actual.triggers.keys()
+    )
 
 
 def advice(expected: Catalog, actual: Catalog, created: Collection[str], retained: Collection[str]) -> str:
@@ -58,9 +74,7 @@ def advice(expected: Catalog, actual: Catalog, created: Collection[str], retaine
     `created` are the tables that the recorded migrations create; `retained` those that a revert has moved
     away.
     """
-    if (created and set(actual) <= set(created)) or are_ours(
-        differences(expected, actual), actual, is_recorded=False
-    ):
+    if (created and set(actual) <= set(created)) or are_ours(expected, actual, is_recorded=False):
         return VERIFY
     if not actual:
         return f"run: {FORWARDS}"

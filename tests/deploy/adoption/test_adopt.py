@@ -84,6 +84,7 @@ async def test_every_row_is_kept(empty_database: str, connection: asyncpg.Connec
         assert kept == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_the_people_of_an_old_database_go_on(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path, shape: str
@@ -294,6 +295,7 @@ async def test_what_went_half_way_forwards_is_adopted_all_the_same(
     assert run_gatehouse(empty_database, "db", "status")[0] == 0
 
 
+@pytest.mark.slow
 async def test_one_that_is_killed_leaves_everything_as_it_was(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -361,3 +363,35 @@ async def test_tables_of_another_owner_are_asked_for(
         assert run_gatehouse(empty_database, "db", "adopt")[0] == 0
     finally:
         await superuser.close()
+
+
+CHANGED_BY_HAND = {
+    "a column is missing": "ALTER TABLE tenants DROP COLUMN phone",
+    "a type is another one": "ALTER TABLE tenants ALTER COLUMN address TYPE varchar(1000)",
+    "a constraint is new": "ALTER TABLE tenants ADD CHECK (phone <> '')",
+    "a policy is another one": "ALTER POLICY scope ON users USING (true)",
+    "the record is lost": "DROP TABLE migration",
+}
+
+
+@pytest.mark.parametrize("reverted", [0, 2])
+@pytest.mark.parametrize("changed", CHANGED_BY_HAND.values(), ids=CHANGED_BY_HAND)
+async def test_tables_of_migrations_are_not_taken_for_those_of_the_old_system(
+    migrated_database: str, reverted: int, changed: str
+) -> None:
+    """The second newest migration changes policies only: after its revert, nothing is missing."""
+    for _ in range(reverted):
+        migrate(migrated_database, "backwards", "gatehouse", "1", "--auto_agree")
+    connection = await asyncpg.connect(migrated_database)
+    await connection.execute("SET gatehouse.scope = 'platform'")
+    await connection.execute(changed)
+    before = await read_catalog(connection, "public"), await rows_of(connection)
+
+    codes = {run_gatehouse(migrated_database, "db", "adopt", *dry)[0] for dry in ([], ["--dry-run"])}
+    _, output = run_gatehouse(migrated_database, "db", "adopt")
+    after = await read_catalog(connection, "public"), await rows_of(connection)
+    await connection.close()
+
+    assert codes == {1}, output
+    assert "the old system did not create these tables; " in output
+    assert after == before

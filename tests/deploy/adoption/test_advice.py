@@ -53,6 +53,12 @@ STATES: dict[str, Sequence[str]] = {
         f"{BACKWARDS} 1 --auto_agree",
         "ALTER TABLE tenants DROP COLUMN phone",
     ],
+    "a change of policies reverted, and changed": [
+        FORWARDS,
+        f"{BACKWARDS} 1 --auto_agree",
+        f"{BACKWARDS} 1 --auto_agree",
+        "ALTER TABLE tenants ALTER COLUMN address TYPE varchar(1000)",
+    ],
     "all reverted": [FORWARDS, f"{BACKWARDS} all --auto_agree"],
     "ahead": [
         FORWARDS,
@@ -127,6 +133,7 @@ UNION ALL SELECT string_agg(md5((to_jsonb(t) - 'ran_on' - 'id')::text), ' ' ORDE
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "states",
     [

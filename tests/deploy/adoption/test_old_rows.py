@@ -186,6 +186,7 @@ INSERT INTO beta_keys (id, key, "isUsed") VALUES ('{ID}1', NULL, false), ('{ID}2
 """
 
 
+@pytest.mark.slow
 async def test_every_choice_answers_its_question(empty_database: str, connection: asyncpg.Connection) -> None:
     """And the first choices together let the database be adopted."""
     await connection.execute(old("synced"))

@@ -57,6 +57,7 @@ def as_superuser(dsn: str) -> str:
     return dsn.replace("//gatehouse@", "//postgres@")
 
 
+@pytest.mark.slow
 async def test_every_row_is_restored_on_another_server(
     migrated_database: str, other: PostgresServer, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ async def test_what_the_dump_lacks_is_listed(
     await succeed(empty_database, "db", "restore", file)
 
 
+@pytest.mark.slow
 async def test_a_schema_of_another_name_and_an_extension(other: PostgresServer, tmp_path: Path) -> None:
     superuser = await asyncpg.connect(other.dsn(user="postgres", database="postgres"))
     for name in ("shop", "restored"):

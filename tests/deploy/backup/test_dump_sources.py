@@ -49,6 +49,7 @@ async def wait_for_replay(primary: PostgresServer) -> None:
     await connection.close()
 
 
+@pytest.mark.slow
 async def test_a_standby_is_dumped(
     servers: tuple[PostgresServer, PostgresServer], empty_database: str, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ async def test_a_standby_is_dumped(
     assert sum(map(len, restored.values())) > 2200
 
 
+@pytest.mark.slow
 async def test_a_dump_that_the_standby_cancels_says_so_in_one_line(
     servers: tuple[PostgresServer, PostgresServer], tmp_path: Path
 ) -> None:
@@ -93,6 +95,7 @@ async def test_a_dump_that_the_standby_cancels_says_so_in_one_line(
     assert not (tmp_path / "dump").exists()
 
 
+@pytest.mark.slow
 async def test_behind_pgbouncer_a_dump_is_taken_and_a_restore_needs_a_session(
     migrated_database: str, empty_database: str, tmp_path: Path
 ) -> None:

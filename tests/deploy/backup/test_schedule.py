@@ -40,6 +40,7 @@ def server(tmp_path: Path, folder: Path, migrated_database: str) -> Iterator[Gat
     process.stop()
 
 
+@pytest.mark.slow
 async def test_the_newest_dumps_remain_and_can_be_restored(
     server: GatehouseProcess, folder: Path, migrated_database: str, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ async def test_the_newest_dumps_remain_and_can_be_restored(
     assert key in listed
 
 
+@pytest.mark.slow
 async def test_a_dump_of_today_is_enough(server: GatehouseProcess, folder: Path) -> None:
     (folder / OLD[3]).touch()
 

@@ -119,6 +119,7 @@ async def test_server_and_commands_work_with_rows_alone(
     assert (checked["role"], checked["rights"], checked["writes"], checked["schema"]) == ("ok",) * 4
 
 
+@pytest.mark.slow
 async def test_each_command_that_changes_tables_uses_the_owner(migrated: Addresses) -> None:
     again = await run(migrated.application, "forwards", "all", MIGRATION_DATABASE_URL=migrated.owner)
     verified = run_gatehouse(migrated.application, "db", "verify", MIGRATION_DATABASE_URL=migrated.owner)

@@ -43,6 +43,7 @@ async def apply(backfill: Backfill) -> str:
     return "".join(reported)
 
 
+@pytest.mark.slow
 async def test_all_rows_are_changed_and_the_progress_is_forgotten(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -62,6 +63,7 @@ async def test_all_rows_are_changed_and_the_progress_is_forgotten(
     assert verified[0] == 0, verified[1]
 
 
+@pytest.mark.slow
 async def test_a_killed_run_goes_on_where_it_was(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -106,6 +108,7 @@ async def test_killed_before_the_migration_is_recorded_it_changes_nothing_again(
     assert "users: 0 rows changed" in output
 
 
+@pytest.mark.slow
 async def test_what_clients_write_meanwhile_is_neither_lost_nor_left_out(
     migrated_database: str, connection: asyncpg.Connection, use_database: Callable[[str], None]
 ) -> None:
@@ -145,6 +148,7 @@ async def test_what_clients_write_meanwhile_is_neither_lost_nor_left_out(
     assert await value(connection, """count(*) FILTER (WHERE "firstName" = 'Eva')""") == 2 * written
 
 
+@pytest.mark.slow
 async def test_a_row_that_is_locked_is_waited_for_without_holding_others_up(
     migrated_database: str, connection: asyncpg.Connection, use_database: Callable[[str], None]
 ) -> None:
@@ -266,6 +270,7 @@ async def test_at_a_terminal_there_is_a_bar(
     assert output.endswith("\r\x1b[K    users: 2,000 rows changed\n")
 
 
+@pytest.mark.slow
 async def test_no_batch_reads_another_index_that_has_the_ids(
     migrated_database: str, connection: asyncpg.Connection, use_database: Callable[[str], None]
 ) -> None:

@@ -32,6 +32,7 @@ BACK = ("backwards", "gatehouse", "--auto_agree")
 COPY = "gatehouse_undone.users_20990101000000000000_1"
 
 
+@pytest.mark.slow
 async def test_forwards_backwards_and_forwards_lose_nothing(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ async def test_the_old_values_are_hidden_from_tenants(
         assert await connection.fetchval(f"SELECT count(*) FROM {COPY}") == 10
 
 
+@pytest.mark.slow
 async def test_a_killed_revert_goes_on_where_it_was(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -154,6 +156,7 @@ async def test_without_old_values_a_person_is_not_asked(migrated_database: str, 
     assert "[y/N]" not in output
 
 
+@pytest.mark.slow
 async def test_old_values_that_were_erased_are_missed_before_the_first_step(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -174,6 +177,7 @@ async def test_old_values_that_were_erased_are_missed_before_the_first_step(
     assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT + 1
 
 
+@pytest.mark.slow
 async def test_the_script_for_psql_does_and_undoes_it(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ async def connect_when_ready(standby: PostgresServer) -> asyncpg.Connection:
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_it_waits_for_a_standby_that_is_behind(
     paused_standby: tuple[asyncpg.Connection, asyncpg.Connection],
 ) -> None:
@@ -83,6 +84,7 @@ async def test_it_waits_for_a_standby_that_is_behind(
     assert await primary.fetchval(left) == 0
 
 
+@pytest.mark.slow
 async def test_a_standby_that_stays_behind_ends_the_run_with_one_line(
     paused_standby: tuple[asyncpg.Connection, asyncpg.Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:

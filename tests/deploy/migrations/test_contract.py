@@ -214,6 +214,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_a_squashed_migration_knows_which_columns_wait(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -401,6 +402,7 @@ async def revoke(process: GatehouseProcess, operator: Person, ids: list[str], re
             assert data["revokeBetaKey"]["__typename"] == "BetaKey", data
 
 
+@pytest.mark.slow
 async def test_the_column_is_dropped_when_the_last_old_server_is_gone(
     migrated_database: str,
     superuser: asyncpg.Connection,

@@ -23,6 +23,7 @@ GRANT SELECT (phone), UPDATE (phone) ON tenants TO PUBLIC;
 """
 
 
+@pytest.mark.slow
 async def test_what_an_owner_added_to_the_column_comes_back_with_it(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ async def test_what_an_owner_added_to_the_column_comes_back_with_it(
     assert not await connection.fetchval("SELECT count(*) FROM gatehouse_undone.retained_objects WHERE lost")
 
 
+@pytest.mark.slow
 async def test_it_also_survives_a_revert_of_all_migrations(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:

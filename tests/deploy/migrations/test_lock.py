@@ -42,6 +42,7 @@ async def test_one_that_waits_too_long_gives_up_and_names_the_holder(
     assert await connection.fetchval("SELECT to_regclass('users') IS NULL")
 
 
+@pytest.mark.slow
 async def test_a_killed_run_leaves_no_lock_and_the_next_one_goes_on(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -57,6 +58,7 @@ async def test_a_killed_run_leaves_no_lock_and_the_next_one_goes_on(
     assert await connection.fetchval("SELECT count(*) FROM migration") == COUNT
 
 
+@pytest.mark.slow
 async def test_a_run_that_loses_its_lock_does_not_go_on(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -93,6 +95,7 @@ async def test_behind_a_pooler_in_transaction_mode_nothing_is_done(
     assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 async def test_behind_a_pooler_with_one_connection_nothing_waits(
     empty_database: str, tmp_path: Path, mode: str
@@ -105,6 +108,7 @@ async def test_behind_a_pooler_with_one_connection_nothing_waits(
     assert "a pooler that has no two connections" in output
 
 
+@pytest.mark.slow
 async def test_behind_a_pooler_in_session_mode_migrations_run(empty_database: str, tmp_path: Path) -> None:
     with pgbouncer(empty_database, tmp_path, "session") as pooled:
         code, output = await run(pooled, "forwards", "all")

@@ -288,6 +288,7 @@ MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=POLICY)
 """
 
 
+@pytest.mark.slow
 async def test_a_migration_that_does_not_undo_what_it_did_is_found(
     migrated_database: str, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ async def test_an_empty_database_comes_up_goes_back_one_and_comes_up_again(
         assert len(await connection.fetch(query)) == rows
 
 
+@pytest.mark.slow
 async def test_the_newest_migrations_undo_what_they_did_and_can_do_it_again(migrated_database: str) -> None:
     """As the next test, which takes all of them."""
     newest = ["backwards"] * 3
@@ -241,6 +242,7 @@ async def test_a_new_table_of_tenants_without_row_security_is_found(
 # The embedded server
 
 
+@pytest.mark.slow
 def test_the_embedded_server_is_migrated_by_the_same_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

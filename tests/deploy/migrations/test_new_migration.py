@@ -355,6 +355,7 @@ def type_command(command: str, project: Path, dsn: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 async def test_the_document_leads_from_the_table_to_the_applied_migration(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:

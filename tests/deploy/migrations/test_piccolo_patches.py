@@ -65,6 +65,7 @@ async def test_a_lock_that_is_busy_is_tried_for_again(
     assert code == 0, output
 
 
+@pytest.mark.slow
 async def test_an_index_that_was_broken_off_is_made_again(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -304,6 +305,7 @@ async def reader(server: EmbeddedServer, empty_database: str) -> AsyncIterator[s
     await connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [

@@ -66,6 +66,7 @@ async def test_a_missing_privilege_is_named_before_anything_is_created(
     assert await superuser.fetchval("SELECT to_regclass('migration') IS NULL")
 
 
+@pytest.mark.slow
 async def test_without_create_on_the_database_a_revert_needs_the_schema_of_the_retained_data(
     superuser: asyncpg.Connection, empty_database: str
 ) -> None:
@@ -84,6 +85,7 @@ async def test_without_create_on_the_database_a_revert_needs_the_schema_of_the_r
     assert (reverted, again) == (0, 0), output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schema",
     [

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 SUSPENSION = "2026-11-24T00:18:40:663925"
 
 
+@pytest.mark.slow
 async def test_what_is_put_back_is_put_back_in_batches(migrated_database: str) -> None:
     """More rows than one batch has, and all of them come back."""
     owner = await asyncpg.connect(migrated_database)
@@ -39,6 +40,7 @@ async def test_what_is_put_back_is_put_back_in_batches(migrated_database: str) -
     await owner.close()
 
 
+@pytest.mark.slow
 async def test_going_backwards_loses_nothing(migrated_database: str, connection: asyncpg.Connection) -> None:
     """Every tenant, key, user, session and event is as before, links and all, once forwards again."""
     await fill(connection)
@@ -57,6 +59,7 @@ async def test_going_backwards_loses_nothing(migrated_database: str, connection:
     assert all(before.values())
 
 
+@pytest.mark.slow
 async def test_what_is_kept_is_erased_only_when_asked_for(
     migrated_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -76,6 +79,7 @@ async def test_what_is_kept_is_erased_only_when_asked_for(
     assert (await run(migrated_database, "forwards", "all"))[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("depending", "named"),
     [
@@ -107,6 +111,7 @@ async def test_what_is_kept_stays_while_something_else_depends_on_it(
         assert await connection.fetchval("SELECT count(*) FROM gatehouse_undone.tenants") == 20
 
 
+@pytest.mark.slow
 async def test_what_is_written_while_a_migration_is_undone_is_kept(
     migrated_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -152,6 +157,7 @@ async def test_a_second_undoing_does_not_overwrite_what_the_first_one_keeps(
         assert await connection.fetchval(rows) == 20
 
 
+@pytest.mark.slow
 async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
     migrated_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -168,6 +174,7 @@ async def test_rows_that_are_kept_are_not_passed_over_for_a_table_made_since(
     assert len((await every_row(connection))["tenants"]) == 20
 
 
+@pytest.mark.slow
 async def test_values_that_were_written_meanwhile_win_over_retained_ones(
     migrated_database: str, connection: asyncpg.Connection
 ) -> None:
@@ -214,6 +221,7 @@ MIGRATION = SqlMigration(ID, DESCRIPTION, forwards=[COLUMN, INDEX])
 """
 
 
+@pytest.mark.slow
 async def test_a_value_that_another_row_took_meanwhile_is_named_before_the_first_step(
     migrated_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:

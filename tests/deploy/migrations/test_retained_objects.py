@@ -143,6 +143,7 @@ async def test_what_cannot_be_created_again_stops_the_revert_before_its_first_st
     assert await catalog_of(connection) == before
 
 
+@pytest.mark.slow
 async def test_an_object_that_new_rows_break_is_named_with_its_statement(
     migrated_database: str, connection: asyncpg.Connection
 ) -> None:

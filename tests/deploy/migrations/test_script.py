@@ -170,6 +170,7 @@ async def test_an_index_that_was_broken_off_is_made_again(
     assert await connection.fetchval("SELECT to_regclass('users_tenant_id') IS NOT NULL")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("undone_by", "put_back_by"), [("psql", "psql"), ("psql", "piccolo"), ("piccolo", "psql")]
 )
@@ -204,6 +205,7 @@ async def test_going_backwards_loses_nothing(
     assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname LIKE '%undone'") == 0
 
 
+@pytest.mark.slow
 async def test_undoing_twice_undoes_once(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -381,6 +383,7 @@ MIGRATION = SqlMigration(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["psql", "piccolo"])
 async def test_columns_that_come_back_one_by_one_all_get_their_values(
     empty_database: str, connection: asyncpg.Connection, tmp_path: Path, by: str

@@ -8,6 +8,7 @@ from tests.support import migrate
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.slow
 async def test_rows_of_before_get_their_search_text_and_digits(migrated_database: str) -> None:
     migrate(migrated_database, "backwards", "gatehouse", "2026-11-29T07:32:41:618230", "--auto_agree")
     connection = await asyncpg.connect(migrated_database)
@@ -35,6 +36,7 @@ async def test_rows_of_before_get_their_search_text_and_digits(migrated_database
     ]
 
 
+@pytest.mark.slow
 async def test_words_are_listed_for_rows_of_before_and_for_those_that_a_revert_missed(
     migrated_database: str,
 ) -> None:

@@ -24,6 +24,7 @@ async def no_processes(pool: None, database: asyncpg.Connection) -> None:
     await database.execute("DELETE FROM server_processes")
 
 
+@pytest.mark.slow
 async def test_servers_and_workers_register_and_leave(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:

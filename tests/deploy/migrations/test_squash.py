@@ -44,6 +44,7 @@ async def piccolo(dsn: str, project: Path, *words: str) -> tuple[int, str]:
     return await run(dsn, *words, cwd=project, PYTHONPATH=str(project))
 
 
+@pytest.mark.slow
 async def test_a_new_database_gets_the_same_tables(
     empty_database: str, migrated_database: str, squashed: Path
 ) -> None:
@@ -74,6 +75,7 @@ def test_the_file_passes_the_lint(squashed: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 async def test_a_migrated_database_stays_valid(
     migrated_database: str, connection: asyncpg.Connection, squashed: Path
 ) -> None:
@@ -95,6 +97,7 @@ async def test_a_migrated_database_stays_valid(
         assert await connection.fetchval('SELECT "businessName" FROM tenants') == "La Tienda"
 
 
+@pytest.mark.slow
 async def test_a_database_with_some_of_the_migrations_is_refused(
     empty_database: str, squashed: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from tests.support import run_gatehouse
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.slow
 async def test_the_status_is_told_by_exit_code_and_by_name(
     empty_database: str, connection: asyncpg.Connection
 ) -> None:

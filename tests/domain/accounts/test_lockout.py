@@ -247,6 +247,7 @@ async def test_wrong_codes_are_limited_for_a_mailbox_and_a_day_over_all_codes(
 # Side by side
 
 
+@pytest.mark.slow
 async def test_an_attack_from_many_networks_makes_the_owner_wait_seconds_at_most(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:

@@ -160,6 +160,7 @@ async def test_who_may_not_list_events_learns_nothing_about_arguments(
         assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -116,6 +116,7 @@ def test_a_named_column_ends_the_doubt() -> None:
     assert doubts(content, "Correo") == [(1, "", "LINE.NO_SUCH_COLUMN")]
 
 
+@pytest.mark.slow
 def test_a_long_file_is_read_whole() -> None:
     """With the one line that is wrong."""
     lines = [f"Ana,a{number}@x.co" for number in range(20_000)]

@@ -223,6 +223,7 @@ async def test_an_admin_who_is_not_the_owner_changes_it_too(
 # Large tenants
 
 
+@pytest.mark.slow
 async def test_pages_and_seats_cost_the_same_in_a_large_tenant(
     api: Api,
     database: asyncpg.Connection,
