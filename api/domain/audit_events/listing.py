@@ -107,6 +107,12 @@ _ACTS_OF_STAFF = (
 )
 """What users do to their own tenant or account. The actor of any other act is masked, also of a new one."""
 
+
+def _quoted(patterns: tuple[str, ...]) -> str:
+    """Patterns of this file as texts of SQL."""
+    return ", ".join(f"'{pattern}'" for pattern in patterns)
+
+
 # An actor who is no user of the tenant is a removed user if staff do such acts, and an operator if not. Only
 # operators reset a second factor.
 # Masked before the conditions, so that no filter by actor confirms the address of an operator.
@@ -119,7 +125,7 @@ SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "su
           FROM audit_events e) audit_events
 """.replace(
     "{is_operator}",
-    f"""e."actorId" IS NOT NULL AND (action NOT LIKE ALL(ARRAY{list(_ACTS_OF_STAFF)})
+    f"""e."actorId" IS NOT NULL AND (action NOT LIKE ALL(ARRAY[{_quoted(_ACTS_OF_STAFF)}])
              OR action = 'second_factor.reset')
         AND NOT EXISTS (SELECT FROM users u WHERE u.id = e."actorId" AND u."tenantId" = e."tenantId")""",
 )

@@ -103,15 +103,15 @@ async def _check(
     """Run `use` in a transaction of its own, so that no rollback of the caller makes a proof valid again.
 
     Raises `error` for a wrong one, which is recorded, and `RateLimited`. With `is_mailed` the user hears of
-    many wrong ones at sign-ins.
+    many wrong ones.
     """
     await rate_limits.check(rate_limits.WRONG_SECOND_FACTORS, *subjects)
     async with platform_scope():
         method = await use()
         if method is None:
             await record_event("second_factor.refused", actor, tenant_id=user.tenant_id, subject_id=user.id)
-            if is_mailed and actor.session_id is None:
-                await record_wrong_second_factor(user, actor.client)
+            if is_mailed:
+                await record_wrong_second_factor(user, actor)
     await rate_limits.settle_guess(rate_limits.WRONG_SECOND_FACTORS, *subjects, wrong=method is None)
     if method is None:
         raise error
