@@ -253,7 +253,8 @@ async def database(
         connection = await asyncpg.connect(server.dsn(user="postgres"))
         _superuser[:] = [connection]
     await connection.reset()
-    await connection.execute("DISCARD TEMP")
+    # What RESET ALL leaves.
+    await connection.execute("RESET SESSION AUTHORIZATION; DISCARD TEMP")
     await _empty_tables(connection)
 
 

@@ -122,6 +122,7 @@ ONE_BUSINESS = {
 """Ids under which one business lives, by country."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("country", ONE_BUSINESS)
 async def test_of_registrations_with_several_ids_of_one_business_one_succeeds(
     gatehouse: GatehouseProcess, database: asyncpg.Connection, country: str
