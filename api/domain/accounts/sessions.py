@@ -122,9 +122,9 @@ def add_session(chain: StatementChain, user: User, client: Client, source: str) 
     token = secrets.token_urlsafe(32)
     device = f"{_INSERT_DEVICE} SELECT {{}}, {{}}, {{}} FROM {source} {_SEEN_AGAIN}"
     chain.add("device", device, [user.id, network_of(client), agent_of(client)])
-    session = f"{_INSERT_SESSION} SELECT {{}}, {{}}, now() + {{}}::interval, {{}}, {{}} FROM {source}"
-    values = _session_values(user, client, token)
-    chain.add("session", f'{session} RETURNING "createdAt", "expiresAt"', values)
+    items = f"{{}}, {{}}, now() + {{}}::interval, {{}}, {{}}, {_TRANSACTION}"
+    session = f'{_INSERT_SESSION} SELECT {items} FROM {source} RETURNING "createdAt", "expiresAt"'
+    chain.add("session", session, _session_values(user, client, token))
     return token
 
 
@@ -167,7 +167,12 @@ ON CONFLICT ("userId", network, agent) DO UPDATE
                             ELSE now() END
 """
 
-_INSERT_SESSION = 'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
+_INSERT_SESSION = (
+    'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress", "lastWrite")'
+)
+
+_TRANSACTION = "pg_current_xact_id()::text::bigint"
+"""The number of the open transaction."""
 
 # Of concurrent sign-ins from one device, one inserts it, or remembers it. Without an earlier device, not
 # even a forgotten one, `are_known` is null: the first sign-in of an account is no news to its user.
@@ -179,7 +184,7 @@ WITH earlier AS (
 ), device AS (
     {_INSERT_DEVICE} VALUES ({{}}, {{}}, {{}}) {_SEEN_AGAIN} RETURNING "firstSeenAt" = now() AS is_new
 )
-{_INSERT_SESSION} VALUES ({{}}, {{}}, now() + {{}}::interval, {{}}, {{}})
+{_INSERT_SESSION} VALUES ({{}}, {{}}, now() + {{}}::interval, {{}}, {{}}, {_TRANSACTION})
 RETURNING "createdAt", "expiresAt",
           (SELECT is_new AND are_known IS FALSE FROM device, earlier) AS "isNewDevice"
 """

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from api import typed_text
+from api.database.readers import may_read_replica
 from api.database.scopes import read_platform, read_tenants
 from api.domain.email_addresses import as_registered
 from api.domain.errors import Forbidden
@@ -59,6 +60,7 @@ def tenant_of_events(viewer: Viewer) -> UUID | None:
     return viewer.tenant.id
 
 
+@may_read_replica
 async def list_events(
     event_filter: EventFilter, first: int, after: Position | None = None, within: UUID | None = None
 ) -> Page[Event]:
