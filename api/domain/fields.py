@@ -174,7 +174,7 @@ def _personal_texts(info: ValidationInfo) -> list[str]:
 
 def document_id(value: str) -> str:
     """The number of an identity document, folded to ASCII; 1 to 20 characters."""
-    return _document_id(typed_text.fold(value[:100]))
+    return _document_id(typed_text.without_cell_marks(typed_text.fold(value[:100])))
 
 
 _document_id = text(20)

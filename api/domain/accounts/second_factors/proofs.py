@@ -24,7 +24,7 @@ from api.domain.rate_limits import Subject
 from tables import User
 
 MAX_TYPED = 100
-"""Characters of the longest text that is read as a code: with spaces and dashes."""
+"""Characters of the longest text that is read as a code: with a label, spaces and dashes."""
 
 
 class Method(Enum):
@@ -78,7 +78,7 @@ async def check_code(user: User, actor: Actor, code: str, *, of_new_app: bool = 
 
     Raises `WrongCode` and `RateLimited`.
     """
-    typed = typed_text.compact(code[:MAX_TYPED]).upper()
+    typed = read_code(code)
 
     async def use() -> Method | None:
         if await use_app_code(user.id, typed, is_confirmed=not of_new_app):
@@ -89,6 +89,13 @@ async def check_code(user: User, actor: Actor, code: str, *, of_new_app: bool = 
 
     subjects = await subjects_of(user.id, actor, is_guessable=not has_shape(typed))
     return await _check(user, actor, use, WrongCode(), subjects, is_mailed=not of_new_app)
+
+
+def read_code(typed: str) -> str:
+    """The digits or the recovery code in a text such as `Código: *123 456*`, in capitals."""
+    unwrapped = typed_text.unwrap(typed_text.fold(typed[:MAX_TYPED]))
+    code = typed_text.unwrap(typed_text.without_label(unwrapped))
+    return typed_text.compact(code).upper()
 
 
 async def _check(
