@@ -102,7 +102,8 @@ class Settings(BaseSettings):
     once, with the code `OVERLOADED` and `Retry-After`."""
     public_url: PublicUrl | None = None
     """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives.
-    Passkeys are bound to its host: after a change, users set up new ones."""
+    Passkeys are bound to its host: after a change, users set up new ones. They work on its pages, and on
+    those of `CORS_ORIGINS` at its host and below."""
     security_contact: Contacts = ()
     """Where to report a vulnerability, the best way first, for `/.well-known/security.txt` (RFC 9116). Unset,
     there is no such file."""
