@@ -11,6 +11,7 @@ import typer
 
 from api.cli.files import new_file, open_file
 from api.cli.terminal import Json, print_json, print_table, say
+from api.cli.upgrade import db_upgrade
 from api.command_error import CommandError
 from api.terminal_language import in_terminal_language
 
@@ -290,3 +291,6 @@ def _print_rows(manifest: "Manifest", *, json: bool) -> None:
     else:
         for table in manifest.tables:
             say(f"{table.rows} rows of {table.schema}.{table.table}")
+
+
+db.command("upgrade")(db_upgrade)
