@@ -10,7 +10,7 @@ from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.database.statement_chain import StatementChain
 from api.domain import session_lifetimes
-from api.domain.accounts.devices import agent_of, device_of, network_of
+from api.domain.accounts.devices import agent_of, device_of, forget_devices, network_of
 from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -18,7 +18,7 @@ from api.domain.errors import NotFound, SecondFactorRequired
 from api.domain.mails import Template, queue_mail
 from api.domain.second_factor_policy import is_asked
 from api.domain.viewer import Viewer, read_in_scope, scope_of, token_digest
-from tables import KnownDevice, Session, Tenant, User
+from tables import Session, Tenant, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,16 +277,7 @@ async def end_sessions(user_id: UUID, *, except_id: UUID | None = None) -> None:
     )
     await (ending if except_id is None else ending.where(Session.id != except_id))
     own = await Session.objects().get(Session.id == except_id) if except_id is not None else None
-    client = Client(own.ip_address, own.user_agent) if own is not None else None
-    await KnownDevice.raw(
-        _FORGET_DEVICES, user_id, network_of(client) if client else "", agent_of(client) if client else ""
-    )
-
-
-_FORGET_DEVICES = """
-UPDATE known_devices SET "forgottenAt" = now()
- WHERE "userId" = {} AND "forgottenAt" IS NULL AND (network, agent) <> ({}, {})
-"""
+    await forget_devices(user_id, except_of=Client(own.ip_address, own.user_agent) if own else None)
 
 
 async def sign_out(viewer: Viewer) -> None:
