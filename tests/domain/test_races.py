@@ -158,9 +158,9 @@ async def test_one_registration_with_both_ids_of_a_person_creates_one_tenant(
 async def test_a_killed_server_leaves_nothing_half_done(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """SIGKILL during 60 registrations; those without a response succeed when they are sent again."""
+    """SIGKILL during 200 registrations; those without a response succeed when they are sent again."""
     gatehouse.start()
-    forms = [registration(await issue_key(database)) for _ in range(60)]
+    forms = [registration(await issue_key(database)) for _ in range(200)]
     registering = asyncio.create_task(register_all(gatehouse, forms, concurrency=60))
     while not await database.fetchval("SELECT count(*) >= 3 FROM tenants"):
         await asyncio.sleep(0.001)
@@ -175,7 +175,7 @@ async def test_a_killed_server_leaves_nothing_half_done(
     again = await register_all(gatehouse, forms, concurrency=20)
 
     assert {answer["__typename"] for answer in again} == {"Registration"}
-    assert await database.fetchval("SELECT count(*) FROM tenants") == 60
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 200
     assert await half_done(database) == {}
 
 
