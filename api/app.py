@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.database.engine import get_engine
+from api.database.replicas import reads_of_replicas
 from api.deploy.migrations.pending import pending_migrations
 from api.deploy.migrations.server_processes import registered_process
 from api.domain.rate_limits import close_counter
@@ -160,7 +161,11 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     # collection.
     gc.set_threshold(10_000)
     try:
-        async with observability_lifespan(), registered_process("server"):
+        async with (
+            reads_of_replicas(get_engine(), get_settings().read_replica_max_lag_seconds),
+            observability_lifespan(),
+            registered_process("server"),
+        ):
             with drain_on_sigterm(get_settings().drains_for):
                 yield
     finally:

@@ -210,6 +210,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
         "The invitation has been cancelled: its link and its code are no longer valid.",
         "La invitación fue cancelada: su enlace y su código ya no son válidos.",
     ),
+    "OPERATOR_REMOVED": (
+        "This operator no longer has access.",
+        "Este operador ya no tiene acceso.",
+    ),
     "STAFF_REMOVED": ("This person no longer has access.", "Esta persona ya no tiene acceso."),
     "SUSPENDED": (
         "{name} is suspended: its staff no longer has access.",

@@ -63,6 +63,16 @@ class Settings(BaseSettings):
     """The same database with the role that owns it, for `piccolo migrations`, `gatehouse db` and `DB_SYNC`.
     The role of `DATABASE_URL` then only reads and writes rows: migrations grant it that. Unset, the role of
     `DATABASE_URL` does both."""
+    database_read_url: DatabaseUrl | None = None
+    """Standbys of `DATABASE_URL`, several hosts in one address like `postgresql://user:password@a,b/database`.
+    They answer listings, searches and counts; a client that has just written reads from the primary. Set it
+    for all instances. Unset, the primary answers all."""
+    read_replica_max_lag_seconds: Annotated[float, Field(ge=1, le=600)] = 10
+    """A standby of `DATABASE_READ_URL` that is further behind is left out."""
+    read_replica_beta_keys: bool = False
+    """Let the standbys of `DATABASE_READ_URL` also answer whether a beta key is valid, to clients that send
+    no token. A key that was used within the lag of a standby then counts as valid; registering with it fails.
+    """
     gatehouse_home: Path = Path(".gatehouse")
     """The folder of the embedded PostgreSQL, and of mails as files: without `SMTP_URL`, mails are written
     there if `DATABASE_URL` is unset or if this variable is set."""
@@ -92,7 +102,8 @@ class Settings(BaseSettings):
     once, with the code `OVERLOADED` and `Retry-After`."""
     public_url: PublicUrl | None = None
     """The address of this server for its clients. `gatehouse doctor` asks it which client address arrives.
-    Passkeys are bound to its host: after a change, users set up new ones."""
+    Passkeys are bound to its host: after a change, users set up new ones. They work on its pages, and on
+    those of `CORS_ORIGINS` at its host and below."""
     security_contact: Contacts = ()
     """Where to report a vulnerability, the best way first, for `/.well-known/security.txt` (RFC 9116). Unset,
     there is no such file."""
@@ -266,7 +277,7 @@ class Settings(BaseSettings):
             raise ValueError("must be set with SMTP_URL, such as Gatehouse <beta@example.com>")
         return value
 
-    @field_validator("migration_database_url")
+    @field_validator("migration_database_url", "database_read_url")
     @classmethod
     def _is_set_with_database_url(cls, value: object, info: ValidationInfo) -> object:
         if value is not None and info.data.get("database_url") is None:

@@ -9,7 +9,9 @@ from types import ModuleType
 from typing import Any, cast
 
 from stdnum import get_cc_module
-from stdnum.exceptions import InvalidChecksum, InvalidFormat
+from stdnum.ec import ruc
+from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidFormat
+from stdnum.mx import rfc
 from stdnum.ve import rif
 
 
@@ -70,9 +72,27 @@ def _of_stdnum(country: str) -> tuple[Kind, ...]:
 
 def _of_module(module: Any) -> Kind:
     name = module.__name__.removeprefix("stdnum.")
+    if (validate := _STRICTER.get(name)) is not None:
+        return Kind(name, validate)
     length = _LENGTHS_WITHOUT_SUFFIX.get(name)
     return Kind(name, module.validate if length is None else lambda number: module.validate(number)[:length])
 
+
+def _validate_ruc(number: str) -> str:
+    """Each RUC ends in 001; with 002 and so on it would be a second id of the same business."""
+    if not ruc.compact(number).endswith("001"):
+        raise InvalidComponent
+    return ruc.validate(number)
+
+
+def _validate_rfc(number: str) -> str:
+    """Without its last three characters, an RFC can be that of several persons."""
+    if len(rfc.compact(number)) < 12:
+        raise InvalidFormat
+    return rfc.validate(number)
+
+
+_STRICTER = {"ec.ruc": _validate_ruc, "mx.rfc": _validate_rfc}
 
 _LENGTHS_WITHOUT_SUFFIX = {"ch.vat": 12, "no.mva": 9, "se.vat": 10}
 """The same business has the id with and without a suffix, such as MVA, or the 01 of Sweden."""
@@ -110,11 +130,14 @@ _PANAMANIAN = re.compile(
 
 
 def _validate_panamanian(number: str) -> str:
-    """The dashes stay, because the parts between them have no fixed length; the check digits do not."""
+    """The dashes stay, because the parts between them have no fixed length.
+
+    The check digits do not, nor do zeros before a number.
+    """
     form = _PANAMANIAN.fullmatch(re.sub(r"[\s./-]+", "-", number.upper()))
     if form is None:
         raise InvalidFormat
-    return form[1]
+    return re.sub("(^|-)0+(?=[0-9])", r"\1", form[1])
 
 
 def _validate_commune(number: str) -> str:

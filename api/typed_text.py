@@ -89,6 +89,45 @@ def unwrap(text: str) -> str:
     return text.strip(f"{MARKS_AROUND} \t\r\n")
 
 
+def without_label(text: str) -> str:
+    """A key or a code without the words before it: `Your key: 7QX4M 9TKP2`, `Tu código es 123 456`."""
+    label = _LABEL.match(text)
+    return text[label.end() :] if label else text
+
+
+_LABEL = re.compile(
+    r"(?:(?:(?:beta|recovery|invit(?:e|ation)|access|your|my|the|here|is|use|key|code|token"
+    r"|de|invitaci[oó]n|acceso|recuperaci[oó]n|tu|su|mi|la|el|esta|este|es|aqu[ií]|clave|llave|c[oó]digo)\b"
+    r"|n\.?[o\u00b0\u00ba]\.?(?=[\s:#]))[\s:=#.]+)+",
+    re.IGNORECASE,
+)
+
+
+def without_cell_marks(text: str) -> str:
+    """A number as it was before a spreadsheet took it: `'900123456`, `="900123456"`, `900123456.0`,
+    `900,123,456.00` and `9.00123456E8`.
+
+    A number whose last digits a spreadsheet has rounded away stays as it is.
+    """
+    text = text.strip().removeprefix("'")
+    if (formula := _FORMULA_OF_TEXT.fullmatch(text)) is not None:
+        text = formula[1]
+    if (number := _NUMBER_WITH_DECIMALS.fullmatch(text)) is not None:
+        return number[1]
+    if (scientific := _SCIENTIFIC.fullmatch(text)) is not None:
+        whole, decimals, exponent = scientific[1], scientific[2], int(scientific[3])
+        if len(decimals) >= exponent and not decimals[exponent:].strip("0"):
+            return whole + decimals[:exponent]
+    return text
+
+
+_FORMULA_OF_TEXT = re.compile(r'="?([^"=]+)"?')
+_NUMBER_WITH_DECIMALS = re.compile(
+    r"([0-9]{5,}|[0-9]{1,3}(?:\.[0-9]{3}){2,}(?=,)|[0-9]{1,3}(?:,[0-9]{3}){2,}(?=\.))[.,]0{1,2}"
+)
+_SCIENTIFIC = re.compile(r"([1-9])[.,]([0-9]+)E\+?([0-9]{1,2})", re.IGNORECASE)
+
+
 def drop_formats(text: str) -> str:
     """The text without invisible format characters, joiners included."""
     return _FORMAT.sub("", text)

@@ -17,3 +17,6 @@ class KnownDevice(Table, tablename="known_devices"):
     agent = Text(default=None)
     first_seen_at = Timestamptz(db_column_name="firstSeenAt")
     last_seen_at = Timestamptz(db_column_name="lastSeenAt")
+    forgotten_at = Timestamptz(null=True, default=None, db_column_name="forgottenAt")
+    """When the sessions of the user were ended, which may have been a thief's. The row stays: without any,
+    the next sign-in would pass for the first one, and not be mailed."""

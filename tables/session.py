@@ -1,4 +1,4 @@
-from piccolo.columns import UUID, Bytea, ForeignKey, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, Text, Timestamptz, Varchar
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
@@ -20,3 +20,5 @@ class Session(Table, tablename="sessions"):
     confirmed_at = Timestamptz(null=True, default=None, db_column_name="confirmedAt")
     user_agent = Text(null=True, default=None, db_column_name="userAgent")
     ip_address = Varchar(length=45, null=True, default=None, db_column_name="ipAddress")
+    last_write = BigInt(null=True, default=None, db_column_name="lastWrite")
+    """The number of the last transaction in which the session wrote: see `api.database.replicas`."""

@@ -193,7 +193,7 @@ MUTATIONS = {
 }
 
 COMMANDS: dict[str, tuple[list[str], str | None]] = {
-    "operators remove": (["left@example.com"], "audit_events"),
+    "operators remove": (["left@example.com", "--yes"], "audit_events"),
     "operators deactivate": (["left@example.com"], "users"),
     "operators reactivate": (["away@example.com"], "users"),
     "operators reset-second-factor": (["lost@example.com"], "users"),

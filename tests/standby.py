@@ -2,10 +2,11 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.postgres_servers import PostgresServer
+from tests.support import migrate
 
 VERSION = "15.20"
 
@@ -23,6 +24,32 @@ def primary_and_standby(folder: Path, *options: str) -> Iterator[tuple[PostgresS
     (standby.home / "pg" / "standby.signal").touch()
     with running(primary), running(standby):
         yield primary, standby
+
+
+@contextmanager
+def primary_and_standbys(folder: Path, count: int) -> Iterator[tuple[PostgresServer, list[PostgresServer]]]:
+    """A started primary with all migrations, and that many started standbys, which stream from it."""
+    primary = PostgresServer(folder / "primary", VERSION, "--wal_level=replica")
+    primary.home.mkdir()
+    with ExitStack() as stack:
+        stack.enter_context(running(primary))
+        migrate(primary.dsn())
+        primary.stop()
+        standbys = [
+            PostgresServer(
+                folder / f"standby-{number}",
+                VERSION,
+                f"--primary_conninfo=host={primary.home} port={primary.port} user=postgres",
+            )
+            for number in range(count)
+        ]
+        for standby in standbys:
+            subprocess.run(["cp", "--archive", primary.home, standby.home], check=True)
+            (standby.home / "pg" / "standby.signal").touch()
+        primary.start()
+        for standby in standbys:
+            stack.enter_context(running(standby))
+        yield primary, standbys
 
 
 @contextmanager

@@ -11,7 +11,9 @@ import typer
 
 from api.cli.files import new_file, open_file
 from api.cli.terminal import Json, print_json, print_table, say
+from api.cli.upgrade import db_upgrade
 from api.command_error import CommandError
+from api.terminal_language import in_terminal_language
 
 if TYPE_CHECKING:
     from api.deploy.adoption.adopt import Plan
@@ -76,16 +78,16 @@ def db_verify(json: Json = False) -> None:
             say(f"-- {query.sql};\n--   found: {', '.join(query.found) or 'nothing'}")
         _print_differences(verification.differences)
         if verification.advice:
-            say(f"-- {verification.advice}")
+            typer.echo(f"-- {in_terminal_language(verification.advice)}")
     if not verification.clean:
         raise typer.Exit(3)
 
 
 def _print_differences(differences: "list[Difference]") -> None:
     for difference in differences:
-        typer.echo(
-            "\n".join([f"-- {difference.description}", *(f"{statement};" for statement in difference.sql)])
-        )
+        typer.echo(f"-- {in_terminal_language(difference.description)}")
+        for statement in difference.sql:
+            typer.echo(f"{statement};")
     say(f"-- differences: {len(differences)}" if differences else "-- no differences")
 
 
@@ -140,7 +142,9 @@ def db_adopt(
 
 def _print_plan(plan: "Plan") -> None:
     for change in plan.changes:
-        typer.echo("\n    ".join([change.description, *change.sql]))
+        say(change.description)
+        for statement in change.sql:
+            typer.echo(f"    {statement}")
     for migration in plan.migrations:
         say(f"apply {migration.migration_id}: {migration.description}")
     if plan.without_tenant:
@@ -151,9 +155,11 @@ def _print_plan(plan: "Plan") -> None:
     for person in plan.without_tenant:
         typer.echo(f"    {person.id} {person.email} {person.role}")
     for question in plan.questions:
-        say(f"resolve first: {question.description}: {', '.join(question.ids)}")
+        what = in_terminal_language(question.description)
+        say(f"resolve first: {what}: {', '.join(question.ids)}")
         for number, choice in enumerate(question.choices):
-            say(f"    {choice.description}{' (suggested)' if number == 0 else ''}:")
+            answer = in_terminal_language(choice.description)
+            say(f"    {answer}{' (suggested)' if number == 0 else ''}:")
             for statement in choice.sql:
                 typer.echo(f"        {statement};")
 
@@ -285,3 +291,6 @@ def _print_rows(manifest: "Manifest", *, json: bool) -> None:
     else:
         for table in manifest.tables:
             say(f"{table.rows} rows of {table.schema}.{table.table}")
+
+
+db.command("upgrade")(db_upgrade)

@@ -25,6 +25,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "db forget": ("gatehouse db forget --yes",),
     "db dump": ("gatehouse db dump beta.dump",),
     "db restore": ("gatehouse db restore beta.dump",),
+    "db upgrade": ("gatehouse db upgrade", "gatehouse db upgrade --programs /usr/lib/postgresql/17/bin"),
     "keys": ("gatehouse keys issue --count 3", "gatehouse keys list --status available"),
     "keys issue": (
         'gatehouse keys issue --count 3 --notes "trade fair" --expires 30d',

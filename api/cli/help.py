@@ -1,5 +1,6 @@
 """How a command is run: its help ends with examples, and is in the language of the terminal."""
 
+import sys
 from typing import Any
 
 import typer
@@ -7,6 +8,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from api.cli.examples import EXAMPLES
+from api.cli.pasted_options import read_options
 from api.terminal_language import in_terminal_language, terminal_language
 
 
@@ -16,6 +18,7 @@ def run(command: Any, words: list[str] | None = None) -> int:
     Returns the exit code. What is wrong with the arguments is printed.
     """
     _add_examples(command)
+    words = read_options(command, sys.argv[1:] if words is None else words)
     if terminal_language() != "en":
         _translate(command)
     try:

@@ -76,8 +76,7 @@ def remove(
     from api.domain.actors import SYSTEM_ACTOR
 
     async def confirm_and_remove(found: "User") -> None:
-        # A script has no terminal to answer in.
-        if not yes and sys.stdin.isatty():
+        if not yes:
             confirm(f"Remove the operator {found.email}?")
         await remove_operator(SYSTEM_ACTOR, found.id)
 

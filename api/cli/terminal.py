@@ -73,8 +73,10 @@ def print_row(*values: Any) -> None:
 
 
 def _as_cell(value: Any) -> str:
-    # A database of the old system may hold the control codes of terminals.
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", format_value(value)).split())
+    # A database of the old system may hold the control codes of terminals, and marks of direction, which turn
+    # the rest of the line around.
+    text = re.sub("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", format_value(value))
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
 
 
 def print_finding(status: str, check: str, found: str) -> None:

@@ -105,6 +105,11 @@ class ConnectionPool:
         return self._pool.get_size() - self.idle
 
     @property
+    def in_use(self) -> int:
+        """How many callers use or await a connection."""
+        return self.busy + self.waiting
+
+    @property
     def waiting(self) -> int:
         """How many callers wait for a connection."""
         return self._bulkheads.waiting

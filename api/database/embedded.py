@@ -15,14 +15,14 @@ import os
 import pwd
 import shlex
 import shutil
-import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from api.database.data_folder import UPGRADE, require_no_upgrade, require_version
 from api.database.file_lock import lock_file
 from api.database.postgres_programs import (
     TIMEOUT,
@@ -36,6 +36,7 @@ from api.database.postgres_programs import (
     system_user,
 )
 from api.database.private_folder import create_home
+from api.database.socket_folder import SOCKET, create_socket_folder, socket_folder
 
 APPLICATION = "gatehouse"
 """The application's role, and its database."""
@@ -44,10 +45,6 @@ SUPERUSER = "postgres"
 INITDB_TIMEOUT = 300.0
 TURN_TIMEOUT = INITDB_TIMEOUT + 2 * TIMEOUT
 """Seconds that a process waits for another one that starts or stops the server."""
-
-# The path of a socket may have 107 bytes on Linux and 103 on macOS.
-SOCKET = ".s.PGSQL.5432"
-MAX_SOCKET_PATH = 103
 
 # Each statement checks what exists, so that the next start completes one that was killed between the two.
 CREATE_DATABASE = rf"""
@@ -67,8 +64,11 @@ class StillStartingError(EmbeddedServerError):
 class EmbeddedServer:
     """The PostgreSQL server of a home folder; the last process that uses it stops it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, version: str = VERSION, programs: Path | None = None) -> None:
+        """`programs` is the folder of pg_ctl and postgres of another major version, for the data of it."""
         self.home = home.absolute()
+        self._version = version
+        self._programs = programs
         self.log = self.home / "postgres.log"
         self._data = self.home / "pg"
         self._users_lock: int | None = None
@@ -83,6 +83,7 @@ class EmbeddedServer:
             programs_folder()  # An image has neither the programs nor a folder that can be written.
             create_home(self.home)
             with self._turn():
+                require_no_upgrade(self.home)
                 if self._users_lock is None:
                     self._users_lock = lock_file(self.home / "users.lock", fcntl.LOCK_SH)
                     atexit.register(self.stop)
@@ -102,8 +103,8 @@ class EmbeddedServer:
             raise program_failure("The embedded PostgreSQL cannot be used", reason, "start again") from None
 
     def exists(self) -> bool:
-        """Whether the home has a database, or one whose creation was interrupted."""
-        return self._data.exists() or (self.home / "pg.new").exists()
+        """Whether the home has a database, or one whose creation or upgrade was interrupted."""
+        return any((self.home / name).exists() for name in ("pg", "pg.new", UPGRADE))
 
     def stop(self) -> None:
         """Stop using the server. Errors are logged only, because this runs when the interpreter exits."""
@@ -136,6 +137,20 @@ class EmbeddedServer:
         finally:
             os.close(turn)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A block in which the server neither runs nor is started. Raises `EmbeddedServerError`."""
+        with self._turn(), ExitStack() as locks:
+            for name, advice in (
+                ("users.lock", "stop gatehouse serve and all commands"),
+                ("postgres.lock", f"run: kill -INT $(head -1 {self._data}/postmaster.pid)"),
+            ):
+                lock = lock_file(self.home / name, fcntl.LOCK_EX)
+                if lock is None:
+                    raise EmbeddedServerError(f"the PostgreSQL in {self.home} is in use: {advice}")
+                locks.callback(os.close, lock)
+            yield
+
     def _start_if_needed(self) -> None:
         self._system_user = system_user()
         self._create_socket_folder()
@@ -146,26 +161,13 @@ class EmbeddedServer:
         self._run("psql", *options, f"--host={self._socket_folder()}", stdin=CREATE_DATABASE)
 
     def _socket_folder(self) -> Path:
-        # A comma in a host separates two hosts.
-        if len(os.fsencode(self._data / SOCKET)) <= MAX_SOCKET_PATH and "," not in str(self._data):
-            return self._data
-        # Not in TMPDIR, which differs between processes and may be too long. Named by the inode and not by a
-        # hash of the path: the server of a deleted home holds its inode, so a new home has another name.
-        home = self.home.stat()
-        return Path(f"/tmp/gatehouse-{home.st_dev:x}-{home.st_ino:x}")  # noqa: S108 (its owner is verified)
+        return socket_folder(self.home, self._data)
 
     def _create_socket_folder(self) -> None:
         folder = self._socket_folder()
-        if folder == self._data:
-            return
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        found = folder.lstat()
-        owners = {os.geteuid(), self._server_uid()}
-        # Another user who created the folder first could answer in place of the server.
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
-            raise EmbeddedServerError(f"{folder} must be a folder that only its owner can enter: remove it")
-        self._give_to_server(folder)
+        if folder != self._data:
+            create_socket_folder(folder, {os.geteuid(), self._server_uid()})
+            self._give_to_server(folder)
 
     def _server_uid(self) -> int:
         return self._system_user.pw_uid if self._system_user else os.geteuid()
@@ -213,17 +215,7 @@ class EmbeddedServer:
             allow_access(self._system_user.pw_uid, self._data)
         if not self._data.exists() or not any(self._data.iterdir()):
             self._create_data(lock)
-        try:
-            version = (self._data / "PG_VERSION").read_text().strip()
-        except FileNotFoundError:
-            raise EmbeddedServerError(
-                f"{self._data} is not a PostgreSQL folder: move it away, or set GATEHOUSE_HOME to another one"
-            ) from None
-        if version != VERSION:
-            raise EmbeddedServerError(
-                f"{self._data} was made by PostgreSQL {version} and this is {VERSION}: "
-                "move it away, or set GATEHOUSE_HOME to another one"
-            )
+        require_version(self._data, self._version)
         if self._system_user and self._data.stat().st_uid != self._system_user.pw_uid:
             # A volume may come from an image in which the user has another id. The folder itself comes last,
             # so that the next start does this again if the process is killed before.
@@ -295,4 +287,9 @@ class EmbeddedServer:
                 self._socket_folder().rmdir()
 
     def _run(self, program: str, *arguments: str, **options: Any) -> None:
-        run_program(program, *arguments, folder=self.home, log=self.log, user=self._system_user, **options)
+        # psql of a later version speaks to an older server.
+        programs = None if program == "psql" else self._programs
+        run_program(
+            program, *arguments, folder=self.home, log=self.log, user=self._system_user, programs=programs,
+            **options,
+        )  # fmt: skip

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -12,12 +13,15 @@ from asyncpg.connection import LoggedQuery
 from piccolo.engine.postgres import PostgresEngine
 
 from api.database.bulkheads import Work, working
-from api.database.connection_checks import is_direct, is_open, require_safe_role
+from api.database.clock import set_clock
+from api.database.connection_checks import is_open, require_safe_role
 from api.database.connection_pool import LIMIT_TRANSACTION, ConnectionPool, limit_session
 from api.database.driver_errors import DISCONNECTED, UNUSABLE_CONNECTION, WRONG_ADDRESS, DatabaseUnavailable
 from api.database.embedded import EmbeddedServer
 from api.database.postgres_programs import EmbeddedServerError, programs_folder
-from api.database.roles import Role, Roles
+from api.database.readers import commit_statements
+from api.database.replicas import Replicas
+from api.database.roles import Role, Roles, connect
 from api.database.timestamps import read_every_timestamp
 from api.database.transaction import Transaction
 from api.settings import Settings, SettingsError, get_settings
@@ -40,6 +44,7 @@ class Engine(PostgresEngine):
         "_pool_size",
         "creates_embedded",
         "on_query",
+        "replicas",
         "role",
         "roles",
     )
@@ -56,6 +61,8 @@ class Engine(PostgresEngine):
         """Whether to create the embedded server. A command that only reads would read an empty database."""
         self.on_query: Callable[[LoggedQuery], None] | None = None
         """Called after each statement on a connection of the pool."""
+        self.replicas: Replicas | None = None
+        """The standbys that answer reads; None if all reads are of the primary."""
         super().__init__(config=roles.application.arguments)
 
     async def check_version(self) -> None:
@@ -80,18 +87,38 @@ class Engine(PostgresEngine):
         # Piccolo closes it as it would close its own.
         self.pool = pool
 
+    async def pool_of(self, role: Role) -> ConnectionPool:
+        """Another pool, as large as that of `role`."""
+
+        async def connect_to(_dsn: None = None, **options: Any) -> asyncpg.Connection:
+            return await connect(role, **options)
+
+        async def prepare(connection: asyncpg.Connection) -> None:
+            await self._prepare(connection, role)
+
+        return await ConnectionPool.create(self._pool_size, connect_to, prepare, role.connect_timeout)
+
     async def _prepare_connection(self, connection: asyncpg.Connection) -> None:
-        await require_safe_role(connection, self.role.setting)
+        set_clock(await self._prepare(connection, self.role))
+
+    async def _prepare(self, connection: asyncpg.Connection, role: Role) -> datetime:
+        now = await require_safe_role(connection, role.setting)
         await read_every_timestamp(connection)
-        if not self._uses_pooler:
+        if role.arguments.get("statement_cache_size") != 0:
             await limit_session(connection)
         if self.on_query is not None:
             connection.add_query_logger(self.on_query)
+        return now
 
     @property
     def begin(self) -> str:
         """The statements that begin a transaction."""
         return f"BEGIN; {LIMIT_TRANSACTION}" if self.pool is not None and self._uses_pooler else "BEGIN"
+
+    @property
+    def commit(self) -> str:
+        """The statements that end a transaction."""
+        return "COMMIT" if self.replicas is None else commit_statements()
 
     @property
     def _uses_pooler(self) -> bool:
@@ -159,27 +186,7 @@ class Engine(PostgresEngine):
             raise DatabaseUnavailable(error, self.role.setting) from error
 
     async def _connect(self, _dsn: None = None, **options: Any) -> asyncpg.Connection:
-        """A connection without named prepared statements if it leads through a pooler.
-
-        A pooler in transaction mode gives each transaction another connection of PostgreSQL, on which a
-        statement of that name does not exist, or is that of another client.
-        """
-        arguments = self.role.arguments
-        options |= arguments
-        connection = await asyncpg.connect(**options)
-        if "statement_cache_size" in arguments:
-            return connection
-        try:
-            if await is_direct(connection):
-                return connection
-        except BaseException:
-            connection.terminate()
-            raise
-        await connection.close()
-        logger.info("%s leads through a pooler: prepared statements are not named", self.role.setting)
-        # Unnamed, a statement is prepared and run before the pooler can take the connection away.
-        arguments["statement_cache_size"] = options["statement_cache_size"] = 0
-        return await asyncpg.connect(**options)
+        return await connect(self.role, **options)
 
     async def acquire(self, work: Work = Work.WRITE) -> Any:
         """A connection of the pool, or a new one if there is no pool. Raises `DatabaseUnavailable`."""
@@ -221,7 +228,11 @@ class Engine(PostgresEngine):
         return await self.fetch(query, *(args or ()))
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        """The rows of one statement, in a transaction of its own."""
+        """The rows of one statement, in a transaction of its own: of a standby, if one may be read."""
+        if self.replicas is not None:
+            rows = await self.replicas.fetch(query, values)
+            if rows is not None:
+                return rows
         async with self._used_once() as connection:
             return await connection.fetch(query, *values)
 

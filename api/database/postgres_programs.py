@@ -29,6 +29,8 @@ ADVICE = {
     "Read-only file system": "set GATEHOUSE_HOME to a folder that can be written",
     "Not a directory": "set GATEHOUSE_HOME to a folder",
     "File exists": "set GATEHOUSE_HOME to a folder",
+    "valid checkpoint record": "the data is not whole, as a copy of the folder that was made while its server"
+    " ran; restore a dump into a new folder: gatehouse db restore",
 }
 """What to do, by the reason in a program's error message."""
 
@@ -61,15 +63,16 @@ def run_program(
     stdin: str = "",
     timeout: float = TIMEOUT,
     inherited_files: tuple[int, ...] = (),
+    programs: Path | None = None,
 ) -> None:
     """Run a program in `folder`, as `user` if it is given. Raises `EmbeddedServerError`.
 
     `log` is the file that an error refers to. `arguments` name files relative to `folder`: pg_ctl and initdb
-    pass them to a shell.
+    pass them to a shell. `programs` is the folder of another version's.
     """
     try:
         subprocess.run(  # noqa: S603 (the programs and their arguments are ours)
-            [programs_folder() / program, *arguments],
+            [(programs or programs_folder()) / program, *arguments],
             cwd=folder,
             # PGPORT, PGOPTIONS, LC_ALL and the like would change what the programs do.
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},

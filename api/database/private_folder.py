@@ -7,7 +7,9 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_OWN_NAMES = {"outbox", "pg", "pg.new", "postgres.lock", "postgres.log", "turn.lock", "users.lock"}
+_OWN_NAMES = {
+    "outbox", "pg", "pg.new", "postgres.lock", "postgres.log", "turn.lock", "upgrade", "users.lock",
+}  # fmt: skip
 
 _PASSABLE = stat.S_IRWXU | stat.S_IXOTH
 """As root, PostgreSQL runs as another user, who passes through the home without listing it."""

@@ -27,7 +27,8 @@ def read_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T:
     instance = table.__new__(table)
     instance._exists_in_db = True
     instance._was_created = None
-    vars(instance).update([(name, row.get(key)) for name, key in _names(table, alias)])
+    names, keys = _names(table, alias)
+    vars(instance).update(zip(names, map(row.get, keys), strict=True))
     return instance
 
 
@@ -37,9 +38,10 @@ def read_optional_row(table: type[T], alias: str, row: Mapping[str, Any]) -> T |
 
 
 @cache
-def _names(table: type[Table], alias: str) -> list[tuple[str, str]]:
-    """The name of each column in Python, and its key in a row of `select_list`."""
-    return [(column._meta.name, f"{alias}.{column._meta.name}") for column in table._meta.columns]
+def _names(table: type[Table], alias: str) -> tuple[list[str], list[str]]:
+    """The names of the columns in Python, and their keys in a row of `select_list`."""
+    names = [column._meta.name for column in table._meta.columns]
+    return names, [f"{alias}.{name}" for name in names]
 
 
 def _columns(table: type[Table], leave_out: tuple[Column, ...]) -> list[Column]:

@@ -45,7 +45,7 @@ class Transaction(PostgresTransaction):
 
     async def commit(self) -> None:
         # PostgreSQL rolls back a failed transaction on COMMIT, and reports no error.
-        if await self.connection.execute("COMMIT") != "COMMIT":
+        if await self.connection.execute(self._engine.commit) != "COMMIT":
             raise RuntimeError("an error within this transaction was swallowed; it is rolled back")
         self._committed = True
 

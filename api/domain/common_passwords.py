@@ -53,18 +53,18 @@ def make_filter(texts: Iterable[str]) -> bytes:
 SPANISH = """
 abuela abuelo acceso adios administrador alegria alejandra alejandro amigos amor amorcito andrea angela
 antioquia argentina armenia atletico barcelona barranquilla bendicion bienvenida bienvenido bienvenidos
-bogota bonita boyaca bucaramanga cafe cali camila campeon caracas carolina cartagena casa castillo
+bogota bonita boyaca bucaramanga cafe cali camila campeon caracas carolina cartagena casa castillo claro
 catalina chile clave claves clavesecreta cliente colombia colombiano computador computadora contrasena
-contrasenas contraseña corazon cristiano cucuta daniela diciembre dinero diosesamor domingo ecuador
-eltigre empresa enero entrada entrar escuela espana esperanza estrella fabrica familia febrero felicidad
-felipe fernanda fernando futbol gatehouse gatito gato gerente gratis guitarra hermano hermosa hola
-holahola ibague iglesia jefe jesus juanito jueves julio junio junior libertad lunes maestro mama manizales
-manzana marcela mariposa martes marzo medellin mexico miamor miclave micontrasena miempresa miercoles
-mihijo millonarios minegocio mitienda montana mujer mundo musica nacional natalia navidad negocio novia
-noviembre novio nuevo octubre oficina paola papa pasto pelota pereira perrito perro peru piramide platano
-popayan primavera princesa prueba pruebas quindio quito reina restaurante sabado santamarta santander
-sebastian secreta secreto segura seguridad seguro septiembre servidor siempre sistema sistemas soledad
-supermercado teamo teamomucho tequiero tequieromucho tienda tiendas tigre trabajo tunja unicornio usuario
-valentina vallenato venezuela ventas verano vida viernes villavicencio virgen
+contrasenas contraseña corazon cristiano cucuta daniela diciembre dinero diosesamor domingo ecuador eltigre
+empresa enero entrada entrar escuela espana esperanza estrella estrellita fabrica familia febrero felicidad
+felipe fernanda fernando futbol gatehouse gatito gato gerente gratis guitarra hermano hermosa hola holahola
+holamundo mundo ibague iglesia jefe jesus juanito jueves julio junio junior libertad lunes maestro mama
+manizales manzana marcela mariposa martes marzo medellin mexico miamor miclave micontrasena miempresa
+miercoles mihijo millonarios minegocio mitienda montana mujer mundo musica nacional natalia navidad negocio
+novia noviembre novio nuevo octubre oficina paola papa pasto pelota pereira perrito perro peru piramide
+platano popayan primavera princesa prueba pruebas quindio quito reina restaurante sabado santamarta
+santander sebastian secreta secreto segura seguridad seguro septiembre servidor siempre sistema sistemas
+soledad supermercado teamo teamomucho tequiero tequieromucho tienda tiendas tigre trabajo tunja unicornio
+usuario valentina vallenato venezuela ventas verano vida viernes villavicencio virgen
 """
 """The lists of zxcvbn are of English texts, and of leaks in which few people wrote Spanish."""

@@ -59,9 +59,19 @@ def _clean(value: str) -> str:
 
 _WIDE_AT = re.compile("[\uff20\ufe6b]")
 
-_LABEL = re.compile(r"^(?:e-?mail|correo(?:\s+electr[oó]nico)?)\s*:\s*", re.IGNORECASE)
-_LINK = re.compile(r"mailto:([^?%,]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
-_NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
+_LABEL = re.compile(
+    r"^(?:(?:e-?mail|mail|correo(?:\s+electr[oó]nico)?)(?:\s*:\s*|\s+-\s+)|(?:to|para|from|de|cc)\s*:\s*)",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"mailto:(?://)?([^?%,]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+_NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
+_NAMED_IN_PARENTHESES = (
+    re.compile(r"\[(?P<name>[^\[\]]*)\]\((?:mailto:)?(?P<address>[^()]*)\)", re.IGNORECASE),
+    re.compile(r"(?P<name>[^()@]*)\((?P<address>[^()]*@[^()]*)\)"),
+    re.compile(r"(?P<address>[^()\s]*@[^()\s]*)\s*\((?P<name>[^()]*)\)"),
+)
+"""A link of Markdown, `Ana (ana@example.com)` and `ana@example.com (Ana)`."""
+
 _PAIRS = {
     "**",
     "__",
@@ -85,14 +95,21 @@ def _without_surroundings(text: str) -> str:
         inner = text.strip().rstrip(".,;:!")
         if inner[:1] + inner[-1:] in _PAIRS:
             inner = inner[1:-1]
+        elif not _NAMED.fullmatch(inner):
+            inner = typed_text.without_cell_marks(inner)
         inner = _LABEL.sub("", inner, count=1)
         if link := _LINK.fullmatch(inner):
             inner = link[1]
-        elif (named := _NAMED.fullmatch(inner)) and _names_no_other(named[1], named[2]):
-            inner = named[2]
+        elif (named := _named(inner)) and _names_no_other(named["name"], named["address"]):
+            inner = named["address"]
         if inner == text:
             return text
         text = inner
+
+
+def _named(text: str) -> re.Match[str] | None:
+    matches = (pattern.fullmatch(text) for pattern in (_NAMED, *_NAMED_IN_PARENTHESES))
+    return next(filter(None, matches), None)
 
 
 def _names_no_other(name: str, address: str) -> bool:

@@ -17,7 +17,7 @@ from api.domain import times
 from api.domain.business_types import BusinessType
 from api.domain.email_addresses import email, user_email
 from api.domain.errors import FieldProblem, InvalidArgument, InvalidInput, Problem
-from api.domain.password_rules import new_password, require_impersonal
+from api.domain.password_rules import meets_old_rule, new_password, require_impersonal
 from api.domain.phone_numbers import phone
 from api.domain.tax_ids import tax_id
 from api.domain.web_addresses import has_address
@@ -140,7 +140,16 @@ def password_for(*texts: str | None) -> Callable[[str], str]:
     return check
 
 
-_PERSONAL = ("email", "firstName", "lastName", "businessName", "documentId", "phoneNumber", "businessPhone")
+_PERSONAL = (
+    "email",
+    "firstName",
+    "lastName",
+    "businessName",
+    "documentId",
+    "phoneNumber",
+    "businessPhone",
+    "nit",
+)
 """The fields of a form that its password may not be made of."""
 
 
@@ -150,7 +159,10 @@ def _password_of_form(value: str, info: ValidationInfo) -> str:
 
 def _password_of_old_form(value: str, info: ValidationInfo) -> str:
     new_password(value, old_client=True)
-    require_impersonal(value, _personal_texts(info))
+    # The old front end shows only the old rule, so its users could not tell why a password that meets it is
+    # refused.
+    if not meets_old_rule(value):
+        require_impersonal(value, _personal_texts(info))
     return value
 
 
@@ -162,7 +174,7 @@ def _personal_texts(info: ValidationInfo) -> list[str]:
 
 def document_id(value: str) -> str:
     """The number of an identity document, folded to ASCII; 1 to 20 characters."""
-    return _document_id(typed_text.fold(value[:100]))
+    return _document_id(typed_text.without_cell_marks(typed_text.fold(value[:100])))
 
 
 _document_id = text(20)

@@ -30,7 +30,7 @@ def new_password(value: str, *, old_client: bool = False) -> str:
         raise Problem("REQUIRED" if not value else "INVALID_CHARACTERS")
     has_old_rule = get_settings().password_rules == "old"  # noqa: S105
     shortest = OLD_MIN_LENGTH if has_old_rule else get_settings().password_min_length
-    is_old_password = len(normal) >= OLD_MIN_LENGTH and _has_all_kinds(normal)
+    is_old_password = meets_old_rule(value)
     if len(normal) < shortest and not (old_client and is_old_password):
         raise Problem("TOO_SHORT", min=shortest)
     if has_old_rule and not is_old_password:
@@ -38,6 +38,12 @@ def new_password(value: str, *, old_client: bool = False) -> str:
     if _is_easy_to_guess(fold(normal)):
         raise Problem("COMMON_PASSWORD")
     return value
+
+
+def meets_old_rule(password: str) -> bool:
+    """Whether the backend that Gatehouse replaces would accept the password."""
+    normal = opaque_strings.opaque_string(password)
+    return normal is not None and len(normal) >= OLD_MIN_LENGTH and _has_all_kinds(normal)
 
 
 def _has_all_kinds(password: str) -> bool:
@@ -64,7 +70,7 @@ MAX_DECORATION = 6
 
 
 def _is_easy_to_guess(folded: str) -> bool:
-    if len(set(folded)) <= 3 or _is_sequence(folded[:MAX_LISTED]):
+    if len(set(folded)) <= 3 or _is_number(folded) or _is_sequence(folded[:MAX_LISTED]):
         return True
     unit = _REPEATED.fullmatch(folded)
     if unit is not None:
@@ -72,6 +78,19 @@ def _is_easy_to_guess(folded: str) -> bool:
     if len(folded) > MAX_LISTED:
         return False
     return any(is_common(form) for form in _forms(folded) if len(form) >= MIN_LENGTH)
+
+
+MAX_DIGITS = 13
+"""Digits of the longest telephone number with its country. All numbers of so many are tried in a day."""
+
+
+def _is_number(folded: str) -> bool:
+    """Whether the text is a date, or the number of a telephone or document, however it is written."""
+    return (
+        not any(map(str.isalpha, folded))
+        and sum(map(str.isdigit, folded)) > len(folded) // 2
+        and (sum(map(str.isdigit, folded)) <= MAX_DIGITS)
+    )
 
 
 _REPEATED = re.compile(r"(.+?)\1+")
@@ -158,7 +177,7 @@ def _run_length(text: str, place: int, sequence: str) -> int:
 
 def texts_about(person: User | StaffInvitation, tenant: Tenant | None) -> tuple[str | None, ...]:
     """What strangers may know about a person: the texts of `require_impersonal`."""
-    business = (tenant.business_name, tenant.phone) if tenant else ()
+    business = (tenant.business_name, tenant.phone, tenant.nit) if tenant else ()
     names = person.first_name, person.last_name
     return person.email, *names, person.document_id, person.phone_number, *business
 
@@ -166,6 +185,7 @@ def texts_about(person: User | StaffInvitation, tenant: Tenant | None) -> tuple[
 MAX_PERSONAL = 300
 """Characters of a text that passwords are compared with. Folding 60 KB of combining marks takes 0.7 s."""
 
+NATIONAL_DIGITS = 10
 LONG_WORD = 6
 """Characters of a word that is refused wherever it is in a password; a shorter one may be part of another
 word."""
@@ -189,7 +209,11 @@ def require_impersonal(password: str, texts: Iterable[str | None]) -> None:
 def _words(folded: str) -> Iterator[str]:
     """The words of a text, and all of it: `ana.rios`, `ana` and `rios` of `ana.rios@example.com`."""
     local = folded.partition("@")[0]
-    yield _squeeze(folded)
+    every = _squeeze(folded)
+    yield every
+    if every.isdigit() and len(every) > NATIONAL_DIGITS:
+        # A telephone number without its country.
+        yield every[-NATIONAL_DIGITS:]
     yield _squeeze(local)
     yield from re.findall(r"[^\W_]{3,}", local)
 

@@ -32,6 +32,8 @@ _INNER_ZERO = re.compile(r"(\+\d{1,3}\s*)\(0\)")
 
 # Until 2019, a 1 came after the country code of Mexico for mobile numbers; WhatsApp shows it to this day.
 _OLD_MEXICAN = re.compile(r"\+521(\d{10})")
+# Until 2021, the area code of a fixed line in Colombia had one digit, which follows 60 now.
+_OLD_COLOMBIAN = re.compile(r"\+57([124-8]\d{7})")
 _OLD_MEXICAN_PREFIX = re.compile(r"(?:01|04[45]|1)(\d{10})")
 
 
@@ -42,7 +44,7 @@ def phone(value: str) -> str:
     """
     if len(value) > MAX_TYPED_LENGTH:
         raise Problem("INVALID_PHONE")
-    folded = typed_text.fold(value)
+    folded = typed_text.without_cell_marks(typed_text.fold(value))
     if link := _WHATSAPP_LINK.fullmatch(folded):
         folded = f"+{link[1]}"
     match = _PHONE.fullmatch(folded)
@@ -58,12 +60,15 @@ def _number(typed: str) -> str:
     digits = "".join(character for character in typed if character in "+0123456789")
     typed = re.sub(r"\+\s+", "+", re.sub("[_\u00b7\u2022]", " ", typed))
     attempts = [typed, _INNER_ZERO.sub(r"\1", typed)]
-    if old := _OLD_MEXICAN.fullmatch(f"+{digits[2:]}" if digits.startswith("00") else digits):
+    international = _international(digits)
+    if old := _OLD_MEXICAN.fullmatch(international):
         attempts.append(f"+52{old[1]}")
+    if old := _OLD_COLOMBIAN.fullmatch(international):
+        attempts.append(f"+5760{old[1]}")
     if region == "MX" and (old := _OLD_MEXICAN_PREFIX.fullmatch(digits)):
         attempts.append(f"+52{old[1]}")
-    if digits.startswith("00"):
-        attempts.append(f"+{digits[2:]}")
+    if international:
+        attempts.append(international)
     for attempt in attempts:
         try:
             number = phonenumbers.parse(attempt, region)
@@ -72,3 +77,16 @@ def _number(typed: str) -> str:
         if phonenumbers.is_valid_number(number):
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     raise Problem("INVALID_PHONE")
+
+
+def _international(digits: str) -> str:
+    """The digits with `+` before the country code, which people leave out; empty without a country code.
+
+    Without a sign for it, only codes of Latin America count, which begin with 5: a mobile number of Colombia
+    with a digit too many can be one of the Netherlands.
+    """
+    if digits.startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return f"+{digits[2:]}"
+    return f"+{digits}" if digits.startswith("5") and len(digits) >= 11 else ""

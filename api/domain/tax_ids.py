@@ -25,8 +25,8 @@ UNPROMISED_CHECK_DIGITS = {"ec.ruc", "do.rnc", "do.cedula", "gt.cui"}
 
 MIN_LENGTH, MAX_LENGTH = 3, 50
 
-_SCIENTIFIC = re.compile(r"[1-9][.,][0-9]+E\+?[0-9]{1,2}")
-"""What a spreadsheet makes of a long number, such as `9.00123E8`; its last digits are lost."""
+_ROUNDED = re.compile(r"[1-9][.,][0-9]+E\+?[0-9]{1,2}")
+"""What a spreadsheet shows of a long number in a narrow column, such as `9.00123E8`: digits are lost."""
 
 _KNOWN = re.compile("[A-Z0-9Ñ&]+")
 """The characters of tax ids. `&` and Ñ occur in those of Mexico."""
@@ -43,7 +43,7 @@ def tax_id(value: str) -> str:
     if "\x00" in value or typed_text.has_filler(value):
         raise Problem("INVALID_CHARACTERS")
     country = get_settings().tax_id_country
-    plain = without_labels(typed_text.fold(value).upper(), country, _is_id_of)
+    plain = _plain(value, country)
     short = compact(plain)
     if not short:
         raise Problem("REQUIRED")
@@ -60,9 +60,14 @@ def tax_id(value: str) -> str:
         return stored
     # An accent on another letter than N, or a letter of another script, makes an id that looks like one which
     # is taken.
-    if not _KNOWN.fullmatch(short) or _SCIENTIFIC.fullmatch(plain):
+    if not _KNOWN.fullmatch(short) or _ROUNDED.fullmatch(plain):
         raise Problem("INVALID_TAX_ID")
     return short
+
+
+def _plain(text: str, country: str | None) -> str:
+    """The text folded, in capitals, without labels and what a spreadsheet makes of a number."""
+    return typed_text.without_cell_marks(without_labels(typed_text.fold(text).upper(), country, _is_id_of))
 
 
 def _is_id_of(country: str, text: str) -> bool:
@@ -174,7 +179,8 @@ def _other_ids(form: str, country: str | None) -> list[str]:
     """
     others: list[str] = []
     if country == "CO":
-        if _WITHOUT_CHECK_DIGIT.fullmatch(form):
+        # Also the digits of a cédula that end in a check digit by chance: registered first, it is found.
+        if re.fullmatch("[0-9]{5,9}|1[0-9]{9}", form):
             others.append(form + nit.calc_check_digit(form))
         if re.fullmatch("[0-9]{4,16}", form) and nit.calc_check_digit(form[:-1]) == form[-1]:
             others.append(form[:-1])
@@ -236,7 +242,7 @@ def _letters_and_digits(plain: str) -> str:
 
 def _plain_without_rules(text: str) -> str:
     visible = "".join(filter(_is_visible, text))
-    return without_labels(typed_text.fold(visible).upper(), get_settings().tax_id_country, _is_id_of)
+    return _plain(visible, get_settings().tax_id_country)
 
 
 def _is_visible(character: str) -> bool:

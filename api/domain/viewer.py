@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from api.database.readers import Reader, read_as
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import platform_scope, read_platform, read_tenants, tenant_scope, write_platform
 from api.database.shared_lookup import SharedLookup
@@ -31,6 +32,8 @@ class Viewer:
     client: Client
     is_confirmed: bool
     """Whether the user signed in, or confirmed who they are, within `CONFIRMATION_LIFETIME`."""
+    reader: Reader
+    """What a standby must show to this request."""
 
     @property
     def actor(self) -> Actor:
@@ -42,7 +45,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _BY_TOKEN = f"""
 SELECT s."tokenDigest", s.id AS session_id, s."lastSeenAt" < now() - {{}}::interval AS is_outdated,
-       coalesce(s."confirmedAt", s."createdAt") > now() - {{}}::interval AS is_confirmed,
+       coalesce(s."confirmedAt", s."createdAt") > now() - {{}}::interval AS is_confirmed, s."lastWrite",
        {select_list(User, "u", leave_out=(User.password,))}, {select_list(Tenant, "t")}
   FROM sessions s JOIN users u ON u.id = s."userId" LEFT JOIN tenants t ON t.id = u."tenantId"
  WHERE s."tokenDigest" = ANY({{}}::bytea[]) AND {session_lifetimes.IS_OPEN}
@@ -75,7 +78,8 @@ async def find_viewer(token: str, client: Client) -> Viewer | None:
     if row["is_outdated"]:
         await write_platform('UPDATE sessions SET "lastSeenAt" = now() WHERE id = {}', row["session_id"])
     user, tenant = read_row(User, "u", row), read_optional_row(Tenant, "t", row)
-    return Viewer(row["session_id"], user, tenant, client, row["is_confirmed"])
+    reader = Reader(row["session_id"], row["lastWrite"] or 0)
+    return Viewer(row["session_id"], user, tenant, client, row["is_confirmed"], reader)
 
 
 def require_viewer(viewer: Viewer | None, *, to_set_up: bool = False) -> Viewer:
@@ -87,6 +91,7 @@ def require_viewer(viewer: Viewer | None, *, to_set_up: bool = False) -> Viewer:
         raise Unauthenticated
     if must_set_up(viewer.user) and not to_set_up:
         raise SecondFactorMissing
+    read_as(viewer.reader)
     return viewer
 
 

@@ -1,9 +1,11 @@
-"""What the answer of an operation may cost, in points, reckoned before it is executed.
+"""What an operation may cost, in points, reckoned before it is executed.
 
-A point is about the time of a field that reads an attribute. A mutation counts as `MUTATION` points, a field
-of the query type as `QUERY`, another field with a resolver as `RESOLVER`, every other one as 1, and each item
-of a list as `ITEM`. What is below a list counts for each of its items. A page has as many items as its
-argument `first` says.
+A point is about the time of a field that reads an attribute. Each token of the document counts as `TOKEN`
+points, because the limit is that of the whole request, and the document is parsed and validated first. A
+mutation counts as `MUTATION` points, a field of the query type as `QUERY`, another field with a resolver as
+`RESOLVER`, every other one as 1, and each item of a list as `ITEM`. What is below a list counts for each of
+its items. A page has as many items as its argument `first` says. They count even if no field reads them,
+because the resolver loads them.
 
 The metadata `ITEMS` of a Strawberry field says how many items its list, or the lists directly below it, have
 at most: a number, or the path of the argument that gives it. A list that says nothing counts as `OTHER_ITEMS`
@@ -31,15 +33,16 @@ from graphql.pyutils import Undefined
 from strawberry.types.field import StrawberryField
 
 from api.execution.arguments import has_variables
-from api.execution.definitions import fragments_of
+from api.execution.definitions import count_tokens, fragments_of
 from api.execution.document_limits import LimitExceeded
 
 ITEMS = "items"
 
+TOKEN = 5
 MUTATION = 2_000
-QUERY = 200
+QUERY = 400
 RESOLVER = 20
-ITEM = 10
+ITEM = 12
 
 OTHER_ITEMS = 5
 
@@ -54,6 +57,7 @@ class AnswerCost:
         self._schema = schema
         self._most = most
         self._fragments = fragments_of(document)
+        self.of_document = TOKEN * count_tokens(document)
 
     def find_excess(
         self, operation: OperationDefinitionNode, variables: Mapping[str, Any]
@@ -72,6 +76,10 @@ class AnswerCost:
 
         Without `variables`, the most that they could be for any variables.
         """
+        return self.of_document + self.of_answer(operation, variables)
+
+    def of_answer(self, operation: OperationDefinitionNode, variables: Mapping[str, Any] | None) -> int:
+        """The points of the operation without those of the document."""
         root = self._schema.get_root_type(operation.operation)
         values = None if variables is None else _with_defaults(operation, variables)
         return _Reckoning(self._schema, self._fragments, values, self._most).selection_sets(
@@ -128,8 +136,11 @@ class _Reckoning:
             children, size = times, self._items(field, node)
             if _is_list(field):
                 children *= size or items or OTHER_ITEMS
-                spent += children * ITEM
+                # The items of a page have counted where it was loaded.
+                spent += 0 if items is not None and size is None else children * ITEM
                 size = None
+            elif size is not None:
+                spent += times * size * ITEM
             named = get_named_type(field.type)
             if spent <= self._most and below and is_composite_type(named):
                 spent = self.selection_sets(named, below, children, size, spent)

@@ -9,6 +9,7 @@ from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 
 from api.execution.answer_costs import AnswerCost
 from api.execution.compiler import SelectionCache
+from api.execution.definitions import count_tokens
 from api.execution.document_limits import LimitExceeded
 from api.execution.plans import Plan
 
@@ -68,7 +69,7 @@ class Document:
         self.selections = SelectionCache()
         self.counted_size = 0
         """The size in bytes that its segment has counted."""
-        self._fixed_size = 4 * len(text) + TOKEN_BYTES * _count_tokens(ast)
+        self._fixed_size = 4 * len(text) + TOKEN_BYTES * count_tokens(ast)
 
     @property
     def size(self) -> int:
@@ -76,15 +77,6 @@ class Document:
         hash_bytes = HASH_BYTES if self.query_hash is not None else 0
         plan_bytes = PLAN_BYTES * len(self.plans) + FIELD_BYTES * self.selections.fields
         return self._fixed_size + hash_bytes + plan_bytes + sum(map(len, self.answers.values()))
-
-
-def _count_tokens(ast: DocumentNode) -> int:
-    count = 0
-    token = ast.loc.start_token if ast.loc is not None else None
-    while token is not None:
-        count += 1
-        token = token.next
-    return count
 
 
 class Segment:

@@ -1,4 +1,4 @@
-"""The definitions of a document by name."""
+"""The definitions of a document by name, and its length."""
 
 from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode
 
@@ -21,3 +21,12 @@ def operations_of(document: DocumentNode) -> dict[str | None, OperationDefinitio
     if len(operations) == 1:
         (operations[None],) = operations.values()
     return operations
+
+
+def count_tokens(ast: DocumentNode) -> int:
+    count = 0
+    token = ast.loc.start_token if ast.loc is not None else None
+    while token is not None:
+        count += 1
+        token = token.next
+    return count

@@ -166,7 +166,9 @@ class DocumentCache:
                     cost=cost if points > limit else None,
                     node=operation,
                 )
-            document.needs_plan = document.needs_plan or introspects or (self._plans and points > EXPENSIVE)
+            document.needs_plan = (
+                document.needs_plan or introspects or (self._plans and points - cost.of_document > EXPENSIVE)
+            )
         return document
 
     def _make_plans(self, document: Document) -> dict[str | None, Plan | None]:

@@ -1,12 +1,14 @@
 """Reads the client of a request from its ASGI scope: address, user agent, language and token."""
 
 import hmac
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from api import typed_text
 from api.domain.actors import Client
 from api.http.language import preferred_language
 from api.settings import get_settings
@@ -15,10 +17,32 @@ MAX_USER_AGENT = 300
 """Characters of the User-Agent header; the rest is cut off."""
 
 
+MAX_PASTED = 1000
+"""Characters of the longest header that is searched for pasted characters: NFKC takes quadratic time."""
+
+_QUOTES = " \t\"'<>,;\u2018\u2019\u201c\u201d\u00ab\u00bb"
+
+_BEARER = re.compile(r"(?:bearer\b[\s:]*)+(.*)", re.IGNORECASE)
+
+
 def bearer_token(scope: Scope) -> str | None:
-    """The token of an `Authorization: Bearer …` header (RFC 6750), or None."""
-    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    """The token of an `Authorization: Bearer …` header (RFC 6750), or None.
+
+    People paste it with its scheme, quotes or invisible characters, which no token contains.
+    """
+    header = Headers(scope=scope).get("authorization", "")
+    if not header.isascii() and len(header) <= MAX_PASTED:
+        header = typed_text.fold(_as_utf8(header))
+    bearer = _BEARER.fullmatch(header)
+    return bearer[1].strip(_QUOTES) if bearer else None
+
+
+def _as_utf8(header: str) -> str:
+    """The text of a header that Starlette has decoded as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header
 
 
 def has_metrics_token(scope: Scope) -> bool:

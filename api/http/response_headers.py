@@ -49,7 +49,7 @@ class ResponseHeaders:
         request_id.set(chosen.decode())
         extra: Headers = ((b"x-request-id", chosen),)
         if scope["scheme"] == "https" or forwarded_scheme is not None:
-            extra = (*extra, *_tls_headers(scope, forwarded_scheme))
+            extra = (*extra, *tls_headers(scope["scheme"], scope.get("client"), forwarded_scheme))
         has_started = False
 
         def send_with_headers(message: Message) -> Awaitable[None]:
@@ -82,13 +82,12 @@ def _with_retry_after(message: Message) -> Headers:
     return (*headers, (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
 
 
-def _tls_headers(scope: Scope, forwarded_scheme: bytes | None) -> Headers:
+def tls_headers(scheme: str, peer: tuple[str, int] | None, forwarded_scheme: bytes | None) -> Headers:
     """HSTS, if the request came over TLS to this server or to a trusted proxy."""
-    peer = scope.get("client")
-    if scope["scheme"] != "https":
+    if scheme != "https":
         # Of several proxies, the first one has the client's connection.
-        scheme = (forwarded_scheme or b"").split(b",")[0].strip().lower()
-        if scheme != b"https" or not is_trusted(peer[0] if peer else None):
+        first = (forwarded_scheme or b"").split(b",")[0].strip().lower()
+        if first != b"https" or not is_trusted(peer[0] if peer else None):
             return ()
     return (_HSTS,)
 

@@ -57,6 +57,19 @@ _pool_size = Gauge(
     multiprocess_mode="livesum",
     registry=None,
 )
+_reads = Counter(
+    "gatehouse_reads",
+    "Reads that a standby of DATABASE_READ_URL may answer, by the host that answered, or primary.",
+    ["target"],
+    registry=None,
+)
+_lag = Gauge(
+    "gatehouse_replica_lag_seconds",
+    "How far each standby of DATABASE_READ_URL is behind the primary; infinite if it is left out.",
+    ["host"],
+    multiprocess_mode="livemax",
+    registry=None,
+)
 _waiting = Gauge(
     "gatehouse_pool_waiting",
     "Requests that wait for a database connection.",
@@ -101,6 +114,11 @@ def _update_gauges() -> None:
     _connections.labels("busy").set(pool.busy if pool else 0)
     _pool_size.set(pool.max_size if pool else 0)
     _waiting.set(pool.waiting if pool else 0)
+    if (replicas := get_engine().replicas) is not None:
+        for target, count in replicas.take_reads().items():
+            _reads.labels(target).inc(count)
+        for replica in replicas.all:
+            _lag.labels(replica.role.host).set(replica.lag)
     for gauge in GAUGES:
         series = _offered.get(gauge.name)
         if series is None:
@@ -124,7 +142,7 @@ def render_metrics(accept: str, collector: Collector) -> tuple[bytes, str]:
         _drop_gauges_of_dead_processes(folder)
         multiprocess.MultiProcessCollector(registry, folder)
     else:
-        own = (_requests, _seconds, _wrong_guesses, _connections, _pool_size, _waiting)
+        own = (_requests, _seconds, _wrong_guesses, _connections, _pool_size, _waiting, _reads, _lag)
         for metric in (*own, *_offered.values()):
             registry.register(metric)
     return encode(registry), content_type

@@ -15,7 +15,7 @@ from api.domain.beta_keys.status import BetaKeyStatus
 from api.domain.errors import NotFound
 from api.domain.forms import Form
 from api.domain.pagination import Position
-from api.http.client import client_of
+from api.http.client import bearer_token, client_of
 from api.messages import message
 from api.rest.listing import newest
 from api.rest.requests import operator, read_id, read_json_object
@@ -24,7 +24,8 @@ from api.rest.responses import json_response
 
 async def validate_beta_key(request: Request) -> Response:
     client = client_of(request.scope)
-    reason = await lookup.validate_key(request.path_params["key"], client)
+    is_signed_in = bearer_token(request.scope) is not None
+    reason = await lookup.validate_key(request.path_params["key"], client, is_signed_in=is_signed_in)
     text = message(lookup.message_code(reason), client.language)
     return json_response(HTTPStatus.OK, {"valid": reason is None, "message": text})
 

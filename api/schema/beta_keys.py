@@ -47,7 +47,8 @@ async def validate_beta_key(
         strawberry.argument("The key as a person typed it; case, spaces and dashes do not matter."),
     ],
 ) -> BetaKeyValidation:
-    reason = await lookup.validate_key(key, info.context.client)
+    context = info.context
+    reason = await lookup.validate_key(key, context.client, is_signed_in=context.has_token)
     message_code = lookup.message_code(reason)
     return BetaKeyValidation(valid=reason is None, reason=reason, message=info.context.message(message_code))
 

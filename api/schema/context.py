@@ -31,6 +31,11 @@ class Context:
             self._client = client_of(self._scope)
         return self._client
 
+    @property
+    def has_token(self) -> bool:
+        """Whether the request sends a token, valid or not."""
+        return bearer_token(self._scope) is not None
+
     async def viewer(self) -> Viewer | None:
         """The signed-in user; None without a valid token. Looked up at most once a request."""
         if self._viewer is None:

@@ -45,7 +45,7 @@ RemoveOperatorResult = Annotated[
 async def remove_operator(info: Info, id: OperatorId) -> RemoveOperatorResult:
     actor = await info.context.operator()
     await operator_access.remove_operator(actor, uuid_of(id))
-    return Done(message=info.context.message("STAFF_REMOVED"))
+    return Done(message=info.context.message("OPERATOR_REMOVED"))
 
 
 ChangeOperatorResult = Annotated[

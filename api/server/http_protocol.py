@@ -17,6 +17,7 @@ from api.http.limits import (
     MAX_HEAD_BYTES,
     MAX_HEAD_SECONDS,
 )
+from api.http.response_headers import Headers, tls_headers
 from api.observability.logs import get_logger
 from api.server.ignored_upgrades import parser_without_upgrade
 from api.server.refusals import Refusal, head_too_large
@@ -249,6 +250,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_refused = True
         self._stop_timers()
         logger.info("refused", status=refusal.status, reason=str(refusal))
+        response = refusal.response(self._tls_headers())
         if self._reads_body and not self.pipeline:
             # The application has this request, and no other one.
             has_response = self.cycle.response_started
@@ -257,13 +259,19 @@ class HttpProtocol(HttpToolsProtocol):
             if has_response:
                 self.transport.close()
             else:
-                self._send_refusal(refusal.response)
+                self._send_refusal(response)
         elif self._reads_body or (self.cycle is not None and not self.cycle.response_complete):
             if self._reads_body:
                 self.pipeline.popleft()
-            self._pending_refusal = refusal.response
+            self._pending_refusal = response
         else:
-            self._send_refusal(refusal.response)
+            self._send_refusal(response)
+
+    def _tls_headers(self) -> Headers:
+        """HSTS, as far as the headers of the refused request have arrived."""
+        arrived = self.scope["headers"] if self._reads_body else self.headers
+        scheme = next((value for name, value in arrived if name == b"x-forwarded-proto"), None)
+        return tls_headers(self.scheme or "http", self.client, scheme)
 
     def _send_refusal(self, response: bytes) -> None:
         self._pending_refusal = None

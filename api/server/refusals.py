@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from api.http.limits import MAX_HEAD_BYTES
-from api.http.response_headers import SECURITY_HEADERS
+from api.http.response_headers import SECURITY_HEADERS, Headers
 
 
 class Refusal(Exception):
@@ -12,16 +12,19 @@ class Refusal(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
-        body = text.encode()
+
+    def response(self, more_headers: Headers) -> bytes:
+        body = str(self).encode()
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
             *SECURITY_HEADERS,
+            *more_headers,
         ]
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-        phrase = HTTPStatus(status).phrase.encode()
-        self.response = b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, phrase, lines, body)
+        phrase = HTTPStatus(self.status).phrase.encode()
+        return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (self.status, phrase, lines, body)
 
 
 def head_too_large() -> Refusal:

@@ -9,13 +9,23 @@ from functools import cache
 
 from api.spanish.administration import ADMINISTRATION
 from api.spanish.administration_help import ADMINISTRATION_HELP
+from api.spanish.adoption import ADOPTION
 from api.spanish.database import DATABASE
 from api.spanish.doctor import DOCTOR
 from api.spanish.help import HELP
 from api.spanish.migrations import MIGRATIONS
 from api.spanish.usage import USAGE
 
-SENTENCES = {**HELP, **ADMINISTRATION_HELP, **USAGE, **ADMINISTRATION, **DATABASE, **MIGRATIONS, **DOCTOR}
+SENTENCES = {
+    **HELP,
+    **ADMINISTRATION_HELP,
+    **USAGE,
+    **ADMINISTRATION,
+    **DATABASE,
+    **MIGRATIONS,
+    **ADOPTION,
+    **DOCTOR,
+}
 
 
 class _Value(str):

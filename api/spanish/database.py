@@ -129,9 +129,63 @@ DATABASE = {
     "{} must be a folder that only its owner can enter: remove it": (
         "{} debe ser una carpeta en la que solo entra su dueño: elimínela"
     ),
-    "{} was made by PostgreSQL {} and this is {}: move it away, or set GATEHOUSE_HOME to another one": (
-        "{} fue creada por PostgreSQL {} y este es {}: muévala, o indique otra en GATEHOUSE_HOME"
+    "{} was made by PostgreSQL {} and this is {}: {}": "PostgreSQL {1} creó {0} y este es {2}: {3:es}",
+    "run: gatehouse db upgrade": "ejecute: gatehouse db upgrade",
+    "use the version of Gatehouse that made it": "use la versión de Gatehouse que la creó",
+    "the data is not whole, as a copy of the folder that was made while its server ran; restore a dump into a"
+    " new folder: gatehouse db restore": (
+        "los datos no están completos, como en una copia de la carpeta hecha mientras su servidor funcionaba;"
+        " restaure una copia de seguridad en una carpeta nueva: gatehouse db restore"
     ),
+    "the PostgreSQL in {} is in use: {}": "el PostgreSQL de {0} está en uso: {1:es}",
+    "stop gatehouse serve and all commands": "detenga gatehouse serve y todos los comandos",
+    "run: kill -INT $(head -1 {}/postmaster.pid)": "ejecute: kill -INT $(head -1 {}/postmaster.pid)",
+    # Its upgrade
+    "an upgrade of the PostgreSQL in {} runs or was interrupted; if none runs, run: gatehouse db upgrade": (
+        "una actualización del PostgreSQL de {} está en marcha o se interrumpió; si no hay ninguna en marcha,"
+        " ejecute: gatehouse db upgrade"
+    ),
+    "DATABASE_URL is set, and this command upgrades the embedded PostgreSQL; upgrade that server with its own"
+    " tools, or unset DATABASE_URL": (
+        "DATABASE_URL está definida, y este comando actualiza el PostgreSQL incorporado; actualice ese"
+        " servidor con sus propias herramientas, o elimine DATABASE_URL"
+    ),
+    "{} has no data to upgrade; check GATEHOUSE_HOME": (
+        "{} no tiene datos que actualizar; revise GATEHOUSE_HOME"
+    ),
+    "PostgreSQL {} made {}, and this is {}; there is nothing to upgrade": (
+        "PostgreSQL {} creó {}, y este es {}; no hay nada que actualizar"
+    ),
+    "{} exists; move it away, or run: {}": "{} ya existe; muévala, o ejecute: {}",
+    "{} was made by PostgreSQL {}, whose programs are not on this machine; install them (Debian:"
+    " postgresql-{}), or name their folder: gatehouse db upgrade --programs FOLDER": (
+        "PostgreSQL {1} creó {0}, y sus programas no están en esta máquina; instálelos (Debian:"
+        " postgresql-{2}), o indique su carpeta: gatehouse db upgrade --programs CARPETA"
+    ),
+    "{} has no program postgres; name the folder of PostgreSQL {}": (
+        "{} no contiene el programa postgres; indique la carpeta de PostgreSQL {}"
+    ),
+    "{} has {}, and the data was made by PostgreSQL {}; name the folder of that version": (
+        "{} contiene {}, y los datos los creó PostgreSQL {}; indique la carpeta de esa versión"
+    ),
+    "the upgrade failed, and the data is as it was: {}": (
+        "la actualización falló, y los datos están como estaban: {:es}"
+    ),
+    "an upgrade of {} that was interrupted has not ended yet; run this again later": (
+        "una actualización de {} que se interrumpió aún no ha terminado; ejecute esto de nuevo más tarde"
+    ),
+    "upgraded from PostgreSQL {} to {}": "actualizado de PostgreSQL {} a {}",
+    "the old data is in {}; to remove it, run: {}": (
+        "los datos antiguos están en {}; para eliminarlos, ejecute: {}"
+    ),
+    "this removes old data permanently; run: {}": (
+        "esto elimina datos antiguos definitivamente; ejecute: {}"
+    ),
+    "an upgrade was interrupted; first run: gatehouse db upgrade": (
+        "una actualización se interrumpió; ejecute primero: gatehouse db upgrade"
+    ),
+    "removed {}": "eliminado: {}",
+    "there is no data of an older version": "no hay datos de una versión anterior",
     "{} is not a PostgreSQL folder: move it away, or set GATEHOUSE_HOME to another one": (
         "{} no es una carpeta de PostgreSQL: muévala, o indique otra en GATEHOUSE_HOME"
     ),

@@ -40,6 +40,7 @@ DOCTOR = {
     "pooler": "pooler",
     "extensions": "extensiones",
     "connections": "conexiones",
+    "read replicas": "réplicas",
     "clock": "reloj",
     "migrations": "migraciones",
     "schema": "esquema",
@@ -55,6 +56,17 @@ DOCTOR = {
     "no answer within {} s": "no respondió en {} s",
     "not checked, because the database cannot be reached": (
         "no se revisó, porque no se puede conectar con la base de datos"
+    ),
+    "the primary answers all reads; DATABASE_READ_URL is not set": (
+        "el primario responde a todas las lecturas; DATABASE_READ_URL no está definida"
+    ),
+    "do not answer, so that others are read: {}": "no responden, y se lee de los demás: {}",
+    "are no standbys; remove from DATABASE_READ_URL: {}": (
+        "no son réplicas; quítelos de DATABASE_READ_URL: {}"
+    ),
+    "are over {} s behind the primary: {}": "están más de {} s por detrás del primario: {}",
+    "{} standbys answer, and have what the primary has written": (
+        "{} réplicas responden, y tienen lo que el primario ha escrito"
     ),
     "all values are valid": "todos los valores son válidos",
     "DB_SYNC is on; unset it after the deploy": "DB_SYNC está activa; quítela después del despliegue",

@@ -120,5 +120,19 @@ HELP = {
         " 3: restaurada, y las tablas difieren de las que crean las migraciones, como en la base de datos"
         " copiada."
     ),
+    "Convert the data of the embedded PostgreSQL to the major version of this Gatehouse.": (
+        "Convierte los datos del PostgreSQL incorporado a la versión mayor de este Gatehouse."
+    ),
+    "The old data stays in a folder beside the new one. Exit code 0: done; 1: the data is as it was.": (
+        "Los datos antiguos quedan en una carpeta junto a los nuevos. Código de salida 0: hecho; 1: los datos"
+        " están como estaban."
+    ),
+    "The folder of pg_ctl and postgres of the old version.": (
+        "La carpeta de pg_ctl y postgres de la versión antigua."
+    ),
+    "Remove the data that earlier upgrades have left, instead.": (
+        "Elimina en su lugar los datos que dejaron actualizaciones anteriores."
+    ),
+    "Remove without asking; it cannot be undone.": "Elimina sin preguntar; no se puede deshacer.",
     "A file that `gatehouse db dump` wrote.": "Un archivo que escribió `gatehouse db dump`.",
 }

@@ -10,11 +10,13 @@ from tests.support import ROOT
 PRINTED_BY = {
     "say", "confirm", "in_table", "in_terminal_language", "BadParameter", "Outcome",
     "CommandError", "SettingsError", "EmbeddedServerError", "StillStartingError", "MigrationsLocked",
-    "UnsafeRole", "WrongAddress", "echo", "secho",
+    "UnsafeRole", "WrongAddress", "echo", "secho", "Difference", "Change", "Choice", "Question",
 }  # fmt: skip
 """Functions and exceptions whose arguments are sentences."""
 
-RETURNED_BY = {"terminal_message", "failure_message", "find_problems", "_explain"}
+RETURNED_BY = {
+    "terminal_message", "failure_message", "find_problems", "_explain", "advice", "problem_of_other_tables",
+}  # fmt: skip
 
 VALUE = "‹{}›"
 """Stands for the value that is filled in at that place."""

@@ -53,6 +53,7 @@ NOT_RUN = (
     "smoke",
     "db squash",
     "db contract",
+    "db upgrade",
 )
 """They run until they are stopped, need a network or change files of the project; other tests run them."""
 

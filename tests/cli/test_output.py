@@ -41,6 +41,51 @@ def test_a_tenant_is_at_most_two_lines_of_80_columns(terminal: Terminal) -> None
     assert max(map(cell_len, lines)) <= 80
 
 
+WIDE = {
+    "Chinese": "東京のパン屋さん",
+    "full width": "ＰＡＮ",
+    "emoji": "🎉🥐",
+    "a family of joined emoji": "👩\u200d👩\u200d👧\u200d👦",
+    "a flag": "🇨🇴",
+    "a skin tone": "👍🏽",
+    "a variation selector": "☕\ufe0f",
+    "a combining tilde": "Pen\u0303a",
+    "Devanagari": "क्षि",
+    "Thai": "ร้าน",
+    "Hangul in parts": "\u1112\u1161\u11ab",
+    "a zero width space": "a\u200bb",
+    "Arabic": "مخبز",
+}
+
+
+@pytest.mark.parametrize("text", WIDE.values(), ids=WIDE)
+def test_columns_are_aligned_whatever_the_width_of_their_characters(terminal: Terminal, text: str) -> None:
+    """Text that fits, and text that is cut or wrapped."""
+    for times in (1, 70):
+        rows = [("BETA-AAAAA-AAAAA", "AVAILABLE", text * times, "end"), ("B", "USED", "plain", "end")]
+        for lines in (1, None):
+            printed = terminal(print_table, ("key", "status", "notes", "history"), rows, lines)
+            ends = [line for line in printed if line.endswith(("  end", "  history"))]
+
+            assert max(map(cell_len, printed)) <= 80
+            assert len({cell_len(line.removesuffix("history").removesuffix("end")) for line in ends}) == 1
+            assert (len(ends), lines is None or len(printed) == 3) == (3, True)
+
+
+@pytest.mark.parametrize("text", WIDE.values(), ids=WIDE)
+def test_into_a_pipe_wide_text_is_whole(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    print_table(("key", "notes"), [("B", text * 70)], 1)
+
+    assert capsys.readouterr().out == f"key\tnotes\nB\t{text * 70}\n"
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u202a", "\u2067", "\u200f", "\u061c"], ids=ascii)
+def test_marks_of_direction_do_not_turn_a_line_around(terminal: Terminal, mark: str) -> None:
+    _, line = terminal(print_table, ("key", "notes"), [("BETA", f"a{mark}b")], 1)
+
+    assert line == "BETA  ab"
+
+
 def test_one_record_is_shown_whole(terminal: Terminal) -> None:
     lines = terminal(print_table, ("id", "name"), [("1", "x" * 300)])
 

@@ -13,12 +13,14 @@ from typer.main import get_command
 from api.cli import app
 from api.cli.keys.output import print_keys
 from api.cli.terminal import confirm
+from api.deploy.adoption.rewrites import _MEANINGS, _SPELLINGS
 from api.messages import message
 from api.spanish import SENTENCES, translate
 from api.terminal_language import terminal_language
 from tests.cli.commands import run_here, type_in
 from tests.cli.conftest import Terminal, key_row
 from tests.cli.sentences import headings, sentences
+from tests.deploy.adoption.old_databases import old
 from tests.support import issue_key
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +49,13 @@ def test_what_commands_print_and_raise_has_its_spanish() -> None:
 
     assert len(found) > 200
     assert not missing + past, "\n".join(missing + past)
+
+
+def test_each_change_of_rows_by_an_adoption_has_its_spanish() -> None:
+    """Its sentence has the table and the number of rows filled in, so that `sentences` does not know it."""
+    lines = [f"{one.table}: 7 {one.description}" for one in (*_SPELLINGS, *_MEANINGS)]
+
+    assert [line for line in lines if translate(line) == line or "7" not in translate(line)] == []
 
 
 def _is_english(sentence: str) -> bool:
@@ -222,3 +231,24 @@ def test_a_question_is_answered_in_spanish(
         confirm("Delete El Sol, tax id 900123456?")
 
     assert output.getvalue().startswith("¿Eliminar El Sol, NIT 900123456? [s/N]:")
+
+
+async def test_what_verify_and_adopt_find_is_spanish(empty_database: str) -> None:
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(old("synced"))
+    await connection.execute("UPDATE users SET \"isOwner\" = false; ALTER TYPE users_role_enum ADD VALUE 'X'")
+    await connection.execute("UPDATE users SET role = 'X' WHERE email LIKE 'luis%'")
+    await connection.close()
+
+    verified = type_in("db", "verify", DATABASE_URL=empty_database, **SPANISH).stdout.splitlines()
+    adopted = type_in("db", "adopt", "--dry-run", DATABASE_URL=empty_database, **SPANISH).stdout.splitlines()
+
+    assert "-- falta la tabla sessions" in verified
+    assert any(line.startswith("-- users.role es users_role_enum") for line in verified)
+    assert verified[-1] == "-- si el sistema anterior creó estas tablas, ejecute: gatehouse db adopt"
+    assert any(line.startswith("resuelva primero: usuarios con el rol desconocido X: ") for line in adopted)
+    assert "    pasan a ser CASHIER (sugerido):" in adopted
+    english = re.compile("is missing|should be|lacks|has the|becomes?|resolve first|they |the owner|run: ")
+    # The descriptions of migrations are those of their files.
+    lines = [line for line in verified + adopted if not line.startswith("aplicar ")]
+    assert [line for line in lines if english.search(line)] == []

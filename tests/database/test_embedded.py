@@ -387,10 +387,32 @@ def test_the_owner_of_files_with_another_user_id_is_changed(home: Path, run: Run
     assert ask(run(home).line(), "SELECT 1") == 1
 
 
-def test_a_folder_of_another_major_version_is_refused(new_home: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [("16", "run: gatehouse db upgrade"), ("99", "use the version of Gatehouse that made it")],
+)
+def test_a_folder_of_another_major_version_is_refused(new_home: Path, version: str, advice: str) -> None:
     (new_home / "pg").mkdir(parents=True)
-    (new_home / "pg" / "PG_VERSION").write_text("16\n")
-    assert "was made by PostgreSQL 16 and this is 18: move it away" in refusal(new_home)
+    (new_home / "pg" / "PG_VERSION").write_text(f"{version}\n")
+    assert refusal(new_home).endswith(f"was made by PostgreSQL {version} and this is 18: {advice}")
+
+
+def test_a_copy_that_was_made_while_the_server_ran_is_named(home: Path, run: Run, tmp_path: Path) -> None:
+    """Its log was copied before a checkpoint, and the file that refers to the checkpoint after it."""
+    user = run(home)
+    dsn = user.line()
+    ask(dsn.replace("gatehouse@/gatehouse", "postgres@/postgres"), "SELECT 1")
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "--archive", home, copy], check=True)
+    for sql in ("CREATE TABLE late AS SELECT 1", "SELECT pg_switch_wal()", "CHECKPOINT"):
+        ask(dsn.replace("//gatehouse@", "//postgres@"), sql)
+    control = Path("pg", "global", "pg_control")
+    subprocess.run(["cp", "--archive", home / control, copy / control], check=True)
+
+    message = refusal(copy)
+
+    assert "checkpoint" in message
+    assert "a copy of the folder that was made while its server ran; restore a dump" in message
 
 
 def test_a_folder_that_is_not_a_database_is_refused(new_home: Path) -> None:

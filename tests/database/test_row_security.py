@@ -25,7 +25,6 @@ PLATFORM_ONLY = [
     "mail_delays",
     "one_time_codes",
     "server_processes",
-    "known_devices",
     "authenticator_apps",
     "recovery_codes",
     "wrong_passwords",
@@ -33,11 +32,19 @@ PLATFORM_ONLY = [
     "beta_key_words",
     "tenant_words",
 ]
-"""Mails contain codes, and the third table their digests; the next two show hosts and where people are; one
-shows which addresses are tried; the last two are words of keys and tenants; the others are second factors. No
+"""Mails contain codes, and the third table their digests; the next one shows hosts; one shows which
+addresses are tried; the last two are words of keys and tenants; the others are second factors. No
 tenant may read them."""
 
-PROTECTED = ["users", "tenants", "sessions", "audit_events", "staff_invitations", *PLATFORM_ONLY]
+PROTECTED = [
+    "users",
+    "tenants",
+    "sessions",
+    "known_devices",
+    "audit_events",
+    "staff_invitations",
+    *PLATFORM_ONLY,
+]
 
 
 _OWNER = """(SELECT id FROM users WHERE "tenantId" = $1 UNION ALL SELECT $1 LIMIT 1)"""

@@ -52,6 +52,13 @@ COMMON = [
     "ＰＡＳＳＷＯＲＤ2024",
     "pässwörd1234",
     "0987654321",
+    "holamundo123",
+    "estrellita1",
+    "claro12345",
+    "3001234567",
+    "+57 300 123 4567",
+    "01/02/1990",
+    "1990-02-01",
 ]
 
 GOOD = (
@@ -82,7 +89,7 @@ def test_common_and_leaked_passwords_are_refused_however_they_are_decorated() ->
 
 def test_the_data_of_the_person_is_refused() -> None:
     """As it is, backwards, with digits for letters, and with what people add."""
-    about = ("ana@x.co", "Ana", "Ríos", "El Ahorro", "+57 300 123 4567")
+    about = ("ana@x.co", "Ana", "Ríos", "El Ahorro", "+57 300 123 4567", "900.123.456-8", "CC 52.345.678")
     personal = [
         "ana@x.co1",
         "ANA@X.CO99",
@@ -96,6 +103,10 @@ def test_the_data_of_the_person_is_refused() -> None:
         "Ana19900512x",
         "my-rios-2024",
         "573001234567x",
+        "3001234567 x",
+        "clave900123456",
+        "9001234568clave",
+        "mi 52345678 mi",
     ]
 
     codes = {password: _personal(password, about) for password in personal}

@@ -88,6 +88,38 @@ def test_what_a_chat_or_a_sentence_puts_around_a_value_is_dropped() -> None:
             assert fields.user_email(around.format("ana@example.com")) == "ana@example.com", around
 
 
+LABELS_OF_KEYS = [
+    "Clave: {}",
+    "clave = {}",
+    "Tu clave es {}.",
+    "Your key: {}",
+    "Key {}",
+    "*Clave beta:* {}",
+    "Código de invitación:\n{}",
+    "Clave N.º {}",
+    "key={}",
+    "BETA KEY: {}",
+]
+
+
+def test_a_key_without_its_prefix_is_found_after_a_label() -> None:
+    for label in LABELS_OF_KEYS:
+        for spelled in (
+            "7QX4M9TKP2",
+            "7qx4m 9tkp2",
+            "7QX4M\u20119TKP2",
+            "BETA 7QX4M 9TKP2",
+            "BETA7QX4M9TKP2",
+        ):
+            assert "BETA-7QX4M-9TKP2" in candidate_keys(label.format(spelled)), (label, spelled)
+        # A key of an old system, which has another shape.
+        assert "PILOT-7" in candidate_keys(label.format("pilot-7")), label
+    assert candidate_keys("KEY4M-9TKP2")[0] == "KEY4M-9TKP2"
+    assert candidate_keys("CLAVE-BETA-1")[0] == "CLAVE-BETA-1"
+    for two in ("7QX4M9TKP2 7QX4M9TKP3", "Clave: 7QX4M9TKP2 Clave: 7QX4M9TKP3", "7QX4M9TKP2: 7QX4M9TKP3"):
+        assert not any(key.startswith("BETA-") for key in candidate_keys(two)), two
+
+
 def test_a_key_is_found_in_a_sentence_or_a_link_that_has_one() -> None:
     key = "BETA-7QX4M-9TKP2"
     for typed in (
@@ -134,6 +166,8 @@ def test_a_key_is_found_in_a_sentence_or_a_link_that_has_one() -> None:
         ("email", "ana@sonyストア.jp", "ana@sonyストア.jp"),
         ("email", "ana@mu\u0308ller.de", "ana@müller.de"),
         ("documentId", "１．０２０\u2212３", "1.020-3"),
+        ("documentId", "'1020304050", "1020304050"),
+        ("documentId", "1020304050.0", "1020304050"),
     ],
     ids=ascii,
 )
@@ -170,6 +204,9 @@ async def test_a_pasted_field_is_stored_clean(
         "ana@m\u0130ke.com",
         "eva@example.com <ana@example.com>",
         "ana@example.com, eva@example.com",
+        "eva@example.com (ana@example.com)",
+        "ana@example.com (eva@example.com)",
+        "[ana@example.com](mailto:eva@example.com)",
         "mailto:ana%2Bb@example.com",
         "ana@ex\u0430mple.com",
         "ana@xn--exmple-4nf.com",
@@ -193,10 +230,20 @@ def test_an_email_is_read_as_a_mail_program_copies_it() -> None:
         "<mailto:ana@example.com>",
         "Correo electrónico: ana@example.com",
         "E-mail: *ana@example.com*",
+        "Email - ana@example.com",
+        "Para: Ana <ana@example.com>",
+        "'ana@example.com",
+        '="ana@example.com"',
+        "=ana@example.com",
+        "Ana Ríos (ana@example.com)",
+        "ana@example.com (Ana)",
+        "[ana@example.com](mailto:ana@example.com)",
+        "mailto://ana@example.com",
         "ana＠example.com",
         "ana﹫EXAMPLE．com",
     ):
         assert fields.user_email(typed) == "ana@example.com", typed
+    assert fields.user_email("o'brien@example.com") == "o'brien@example.com"
     assert fields.user_email("_ana_@example.com") == "_ana_@example.com"
 
 
@@ -219,6 +266,8 @@ async def test_a_code_may_be_pasted_with_spaces_dashes_and_other_digits(
         lambda code: f"\u200b{code}\ufeff",
         lambda code: f"*{code[:3]} {code[3:]}*.",
         lambda code: f"Tu código es «{code}». Vence en 10 minutos.",
+        lambda code: f"Code: {code}",
+        lambda code: f"Código:\n{code}",
     ):
         await api.data(REQUEST_VERIFICATION, e="ana@example.com")
         code = (await mailed(database, "verification_code"))[-1]["code"]
@@ -280,6 +329,17 @@ async def test_a_code_proves_only_the_address_that_was_mailed(
         ("\U0001f4f1 Tel./WhatsApp: 300·123·4567", "+573001234567"),
         ("+57 (0) 300_123_4567", "+573001234567"),
         ("+39 (0)6 698 12345", "+390669812345"),
+        ("521 55 1234 5678", "+525512345678"),
+        ("52 55 1234 5678", "+525512345678"),
+        ("57 300 123 4567", "+573001234567"),
+        ("(57) 300 123 4567", "+573001234567"),
+        ("0057 300 1234567", "+573001234567"),
+        ("593 99 123 4567", "+593991234567"),
+        ("506 8888 8888", "+50688888888"),
+        ("+57 1 555 1234", "+576015551234"),
+        ("3001234567.0", "+573001234567"),
+        ("3.001234567E+09", "+573001234567"),
+        ("573001234567,00", "+573001234567"),
     ],
 )
 def test_a_phone_is_read_in_any_notation(typed: str, stored: str) -> None:
@@ -303,6 +363,8 @@ def test_a_mexican_phone_is_read_as_it_was_dialled_before(settings: Settings) ->
     "typed",
     [
         *("", "ext. 12", "x12", "300 123 4567 ext", "+57 300 123 4567 ext. 12345678"),
+        # The second would be one of the Netherlands.
+        *("300 123 4567 8", "310 456 7890 1"),
         *("300\u3164123 4567", "300 123 4567 / 310 123 4567", "3.00123E+09", "300 123 4567 (Ana)"),
     ],
 )

@@ -110,57 +110,12 @@ async def test_of_two_registrations_with_one_email_or_tax_id_one_succeeds(
     assert await half_done(database) == {}
 
 
-ONE_BUSINESS = {
-    "CO": ["900123456", "900.123.456-8", "NIT 9001234568"],
-    "DO": ["001-1391820-5", "00113918205", "Cédula 001 1391820 5"],
-    "EC": ["1714307103", "1714307103001", "171430710-3", "RUC 1714307103-001"],
-    "CR": ["1-0613-0584", "01-0613-0584", "106130584"],
-    "MX": ["GODE 561231-GR8", "GODE561231GR8"],
-    "AU": ["53 004 085 616", "004 085 616"],
-    "SE": ["SE556036079301", "556036-0793"],
-}
-"""Ids under which one business lives, by country."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("country", ONE_BUSINESS)
-async def test_of_registrations_with_several_ids_of_one_business_one_succeeds(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection, country: str
-) -> None:
-    """The cédula and the RUC of a person in Ecuador are both stored as typed: no unique index sees both."""
-    gatehouse.environment |= {"TAX_ID_COUNTRY": country, "RATE_LIMITS": "off"}
-    gatehouse.start()
-    for _ in range(5):
-        forms = [registration(await issue_key(database), nit=nit) for nit in 2 * ONE_BUSINESS[country]]
-
-        answers = await register_all(gatehouse, forms, concurrency=len(forms))
-
-        outcomes = Counter(answer["__typename"] for answer in answers)
-        assert outcomes == {"Registration": 1, "NitTaken": len(forms) - 1}
-        assert await half_done(database) == {}
-        await database.execute("TRUNCATE tenants CASCADE")
-
-
-async def test_one_registration_with_both_ids_of_a_person_creates_one_tenant(
-    gatehouse: GatehouseProcess, database: asyncpg.Connection
-) -> None:
-    gatehouse.environment |= {"TAX_ID_COUNTRY": "EC", "RATE_LIMITS": "off"}
-    gatehouse.start()
-    form = registration(await issue_key(database))
-
-    answers = await register_all(gatehouse, [{**form, "nit": nit} for nit in 4 * ONE_BUSINESS["EC"]], 16)
-
-    assert {answer["__typename"] for answer in answers} == {"Registration"}
-    assert len({answer["tenant"]["id"] for answer in answers}) == 1
-    assert await half_done(database) == {}
-
-
 async def test_a_killed_server_leaves_nothing_half_done(
     gatehouse: GatehouseProcess, database: asyncpg.Connection
 ) -> None:
-    """SIGKILL during 60 registrations; those without a response succeed when they are sent again."""
+    """SIGKILL during 200 registrations; those without a response succeed when they are sent again."""
     gatehouse.start()
-    forms = [registration(await issue_key(database)) for _ in range(60)]
+    forms = [registration(await issue_key(database)) for _ in range(200)]
     registering = asyncio.create_task(register_all(gatehouse, forms, concurrency=60))
     while not await database.fetchval("SELECT count(*) >= 3 FROM tenants"):
         await asyncio.sleep(0.001)
@@ -175,7 +130,7 @@ async def test_a_killed_server_leaves_nothing_half_done(
     again = await register_all(gatehouse, forms, concurrency=20)
 
     assert {answer["__typename"] for answer in again} == {"Registration"}
-    assert await database.fetchval("SELECT count(*) FROM tenants") == 60
+    assert await database.fetchval("SELECT count(*) FROM tenants") == 200
     assert await half_done(database) == {}
 
 

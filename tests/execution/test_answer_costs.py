@@ -13,6 +13,7 @@ from api.execution.answer_costs import (
     OTHER_ITEMS,
     QUERY,
     RESOLVER,
+    TOKEN,
     AnswerCost,
     _Reckoning,
 )
@@ -84,7 +85,7 @@ SMALL = strawberry.Schema(Query, Mutation)
 def points(text: str, variables: dict[str, Any] | None = None, most: int = 10**9) -> int:
     document = parse(text)
     (operation,) = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    return AnswerCost(SMALL._schema, document, most).points(operation, variables)
+    return AnswerCost(SMALL._schema, document, most).of_answer(operation, variables)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,7 @@ def points(text: str, variables: dict[str, Any] | None = None, most: int = 10**9
             QUERY + RESOLVER + 1 + 7 * (ITEM + 2),
         ),
         ("{ person { friends { edges { node { name } } } } }", QUERY + RESOLVER + 1 + 10 * (ITEM + 2)),
+        ("{ person { friends(first: 7) { __typename } } }", QUERY + RESOLVER + 1 + 7 * ITEM),
         ("mutation { issue(order: { count: 40 }) { number } }", MUTATION + 40 * (ITEM + 1)),
         ("mutation { issue(order: {}) { number } }", MUTATION + ITEM + 1),
     ],
@@ -162,6 +164,16 @@ def test_the_size_of_a_page_may_be_a_variable(variables: dict[str, Any] | None, 
 )
 def test_an_input_may_be_a_variable(text: str, variables: dict[str, Any]) -> None:
     assert points(text, variables) == MUTATION + 25 * (ITEM + 1)
+
+
+def test_the_document_counts_too() -> None:
+    """Validating it and answering it share the limit of one request."""
+    document = parse("{ hello }")
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+
+    # The start and the end of the text are tokens, too.
+    assert AnswerCost(SMALL._schema, document, 10**9).points(operation, None) == 5 * TOKEN + 1
 
 
 def test_reckoning_ends_when_the_points_exceed_the_maximum() -> None:

@@ -147,6 +147,24 @@ async def test_a_response_to_an_unexpected_exception_has_the_headers_too() -> No
     assert "x-request-id" in response.headers
 
 
+@pytest.mark.parametrize("scheme", ["https", "http"])
+async def test_refusals_of_the_server_have_hsts_behind_a_proxy_with_tls(
+    gatehouse: GatehouseProcess, scheme: str
+) -> None:
+    gatehouse.environment["TRUSTED_PROXIES"] = "127.0.0.1"
+    gatehouse.start()
+    forwarded = {"x-forwarded-proto": scheme}
+    async with httpx.AsyncClient(base_url=gatehouse.url, headers=forwarded) as client:
+        refused = [
+            await client.get("/healthz", headers={"host": "<script>"}),
+            await client.get("/healthz", headers={"x-long": "x" * 70_000}),
+        ]
+
+    assert [response.status_code for response in refused] == [400, 431]
+    for response in refused:
+        assert ("strict-transport-security" in response.headers) == (scheme == "https")
+
+
 async def test_a_server_sends_them_with_what_it_refuses_by_itself(serving: GatehouseProcess) -> None:
     async with httpx.AsyncClient(base_url=serving.url) as client:
         served = await client.get("/healthz")

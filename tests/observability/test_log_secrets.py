@@ -260,6 +260,7 @@ NO_SECRETS = {
     "db squash": "writes a migration",
     "db forget": "knows tables",
     "db dump": "tells numbers of rows",
+    "db upgrade": "tells folders and versions",
     "db restore": "tells numbers of rows; for refused rows see tests/deploy/backup",
 }
 

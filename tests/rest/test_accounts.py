@@ -107,6 +107,21 @@ OLD_LABELS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("password", "status"),
+    [("Ana-Rios-77x", 201), ("Ana@rios7", 201), ("Password1!", 400), ("ana-rios-77x", 400)],
+)
+async def test_the_old_door_accepts_what_the_old_rule_accepts_unless_the_list_knows_it(
+    api: Api, database: asyncpg.Connection, password: str, status: int
+) -> None:
+    """Also what is made of the person's name, if it has all kinds of characters."""
+    form = registration(await issue_key(database), password=password, firstName="Ana", lastName="Ríos")
+
+    response = await api.http.post("/api/auth/register", json=form)
+
+    assert response.status_code == status, response.text
+
+
 async def test_each_label_of_the_old_business_types_is_stored_as_a_type(
     api: Api, database: asyncpg.Connection
 ) -> None:

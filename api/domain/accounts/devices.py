@@ -8,8 +8,10 @@ import re
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
+from uuid import UUID
 
 from api.domain.actors import Client
+from tables import KnownDevice
 
 UNKNOWN_NETWORK = "unknown"
 
@@ -89,3 +91,18 @@ _TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}(?=/|\Z)", re.ASCII)
 
 def _first_of(names: tuple[tuple[str, str], ...], header: str) -> str | None:
     return next((name for sign, name in names if sign in header), None)
+
+
+async def forget_devices(user_id: UUID, *, except_of: Client | None) -> None:
+    """Forget the devices of a user, but for one, in the open transaction.
+
+    The rows stay, because an account without any gets no mail of a new device.
+    """
+    network, agent = (network_of(except_of), agent_of(except_of)) if except_of else ("", "")
+    await KnownDevice.raw(_FORGET_DEVICES, user_id, network, agent)
+
+
+_FORGET_DEVICES = """
+UPDATE known_devices SET "forgottenAt" = now()
+ WHERE "userId" = {} AND "forgottenAt" IS NULL AND (network, agent) <> ({}, {})
+"""

@@ -8,7 +8,7 @@ from asyncpg import ForeignKeyViolationError
 
 from api.database.row_writes import update_row
 from api.database.rows import read_row, select_list
-from api.database.scopes import platform_scope
+from api.database.scopes import platform_scope, read_platform
 from api.domain import fields, rate_limits
 from api.domain.accounts.hash_queue import Share, takes_turns
 from api.domain.accounts.one_time_codes import DIGITS_OF_OPERATORS, make_code
@@ -69,6 +69,7 @@ async def reactivate_operator(actor: Actor, operator_id: UUID) -> User:
 async def set_operator_password(actor: Actor, operator_id: UUID, password: str) -> User:
     """Give an operator a new password, and end their sessions. Raises `InvalidInput` and `NotFound`."""
     fields.input_field("password", fields.password_for(), password)
+    await _require_operator(actor, operator_id)
     password_hash = await hash_password(password)
     async with platform_scope():
         subject = await _lock_other(actor, operator_id)
@@ -85,6 +86,7 @@ async def reset_operator_password(actor: Actor, operator_id: UUID) -> datetime:
     `OwnAccount`, `Conflict` for an inactive operator, and `RateLimited`.
     """
     await rate_limits.count(rate_limits.CODES, *rate_limits.networks_of(actor.client))
+    await _require_operator(actor, operator_id)
     new = await make_code(DIGITS_OF_OPERATORS)
     unknown = await hash_password(secrets.token_urlsafe(32))
     async with platform_scope():
@@ -93,6 +95,14 @@ async def reset_operator_password(actor: Actor, operator_id: UUID) -> datetime:
             raise Conflict
         await _replace_password(actor, subject, unknown)
         return await mail_reset_code(new, subject.email, subject, actor.client)
+
+
+async def _require_operator(actor: Actor, operator_id: UUID) -> None:
+    """Raises `StepUpRequired` and `NotFound`, before a password is hashed for nothing."""
+    require_confirmed(actor)
+    role = Role.SUPER_ADMIN.value
+    if not await read_platform("SELECT FROM users WHERE id = {} AND role = {}", operator_id, role):
+        raise NotFound
 
 
 async def _replace_password(actor: Actor, subject: User, password_hash: str) -> None:

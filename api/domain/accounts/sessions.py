@@ -10,7 +10,7 @@ from api.database.clock import NOW
 from api.database.scopes import platform_scope
 from api.database.statement_chain import StatementChain
 from api.domain import session_lifetimes
-from api.domain.accounts.devices import agent_of, device_of, network_of
+from api.domain.accounts.devices import agent_of, device_of, forget_devices, network_of
 from api.domain.accounts.sign_in_challenges import Challenge, store_challenge
 from api.domain.actors import Actor, Client
 from api.domain.audit_events.recording import record_event
@@ -122,9 +122,9 @@ def add_session(chain: StatementChain, user: User, client: Client, source: str) 
     token = secrets.token_urlsafe(32)
     device = f"{_INSERT_DEVICE} SELECT {{}}, {{}}, {{}} FROM {source} {_SEEN_AGAIN}"
     chain.add("device", device, [user.id, network_of(client), agent_of(client)])
-    session = f"{_INSERT_SESSION} SELECT {{}}, {{}}, now() + {{}}::interval, {{}}, {{}} FROM {source}"
-    values = _session_values(user, client, token)
-    chain.add("session", f'{session} RETURNING "createdAt", "expiresAt"', values)
+    items = f"{{}}, {{}}, now() + {{}}::interval, {{}}, {{}}, {_TRANSACTION}"
+    session = f'{_INSERT_SESSION} SELECT {items} FROM {source} RETURNING "createdAt", "expiresAt"'
+    chain.add("session", session, _session_values(user, client, token))
     return token
 
 
@@ -160,20 +160,31 @@ def _session_values(user: User, client: Client, token: str) -> list[Any]:
 
 _INSERT_DEVICE = 'INSERT INTO known_devices ("userId", network, agent)'
 
-_SEEN_AGAIN = 'ON CONFLICT ("userId", network, agent) DO UPDATE SET "lastSeenAt" = now()'
+_SEEN_AGAIN = """
+ON CONFLICT ("userId", network, agent) DO UPDATE
+   SET "lastSeenAt" = now(), "forgottenAt" = NULL,
+       "firstSeenAt" = CASE WHEN known_devices."forgottenAt" IS NULL THEN known_devices."firstSeenAt"
+                            ELSE now() END
+"""
 
-_INSERT_SESSION = 'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress")'
+_INSERT_SESSION = (
+    'INSERT INTO sessions ("userId", "tokenDigest", "expiresAt", "userAgent", "ipAddress", "lastWrite")'
+)
 
-# Of concurrent sign-ins from one device, one inserts it, and its row has no xmax. Without an earlier device,
-# `are_known` is null: the first sign-in of an account is no news to its user.
+_TRANSACTION = "pg_current_xact_id()::text::bigint"
+"""The number of the open transaction."""
+
+# Of concurrent sign-ins from one device, one inserts it, or remembers it. Without an earlier device, not
+# even a forgotten one, `are_known` is null: the first sign-in of an account is no news to its user.
 _INSERT = f"""
 WITH earlier AS (
-    SELECT bool_or(network = {{}}) AND bool_or(agent = {{}}) AS are_known
+    SELECT bool_or(network = {{}} AND "forgottenAt" IS NULL)
+           AND bool_or(agent = {{}} AND "forgottenAt" IS NULL) AS are_known
       FROM known_devices WHERE "userId" = {{}}
 ), device AS (
-    {_INSERT_DEVICE} VALUES ({{}}, {{}}, {{}}) {_SEEN_AGAIN} RETURNING xmax = 0 AS is_new
+    {_INSERT_DEVICE} VALUES ({{}}, {{}}, {{}}) {_SEEN_AGAIN} RETURNING "firstSeenAt" = now() AS is_new
 )
-{_INSERT_SESSION} VALUES ({{}}, {{}}, now() + {{}}::interval, {{}}, {{}})
+{_INSERT_SESSION} VALUES ({{}}, {{}}, now() + {{}}::interval, {{}}, {{}}, {_TRANSACTION})
 RETURNING "createdAt", "expiresAt",
           (SELECT is_new AND are_known IS FALSE FROM device, earlier) AS "isNewDevice"
 """
@@ -256,14 +267,17 @@ async def lock_and_end_sessions(user_id: UUID) -> None:
 
 
 async def end_sessions(user_id: UUID, *, except_id: UUID | None = None) -> None:
-    """End all sessions of a user, or all but one, in the open transaction.
+    """End all sessions of a user, or all but one, in the open transaction; their devices are forgotten.
 
-    The transaction must change the user first: that lock makes `open_session` wait and then refuse.
+    A thief's device would still be known: its sign-ins would neither wait nor be mailed. The transaction must
+    change the user first: that lock makes `open_session` wait and then refuse.
     """
     ending = Session.update({Session.revoked_at: NOW}).where(
         Session.user_id == user_id, Session.revoked_at.is_null()
     )
     await (ending if except_id is None else ending.where(Session.id != except_id))
+    own = await Session.objects().get(Session.id == except_id) if except_id is not None else None
+    await forget_devices(user_id, except_of=Client(own.ip_address, own.user_agent) if own else None)
 
 
 async def sign_out(viewer: Viewer) -> None:

@@ -73,7 +73,8 @@ class Account(NamedTuple):
 
 _BY_EMAIL = f"""
 SELECT {select_list(User, "u")}, {select_list(Tenant, "t")},
-       EXISTS (SELECT FROM known_devices d WHERE d."userId" = u.id AND d.network = {{}}) AS is_known
+       EXISTS (SELECT FROM known_devices d WHERE d."userId" = u.id AND d.network = {{}}
+                                                     AND d."forgottenAt" IS NULL) AS is_known
   FROM users u LEFT JOIN tenants t ON t.id = u."tenantId"
  WHERE u."emailLower" IN (lower({{}}), lower({{}}))
 """

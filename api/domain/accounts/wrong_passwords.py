@@ -1,4 +1,4 @@
-"""Telling the owner of an account about wrong passwords, and about wrong codes after the right one.
+"""Telling the owner of an account about wrong passwords, and about wrong codes of the second factor.
 
 Each is mailed at most once a day.
 """
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from api.database.scopes import platform_scope
 from api.domain import rate_limits
-from api.domain.actors import Client
+from api.domain.actors import Actor, Client
 from api.domain.mails import Template, queue_mail
 from tables import User, WrongPassword
 
@@ -16,8 +16,8 @@ MAX_WITHOUT_MAIL = 10
 """Wrong passwords of an account in a day without a mail: more than people mistype."""
 
 MAX_CODES_WITHOUT_MAIL = 4
-"""Wrong codes of the second factor in a day without a mail. Only a person with the password can try one, so
-the mail comes with the wrong code that exhausts the limit of a network by default."""
+"""Wrong codes of the second factor in a day without a mail. Only a person with the password or a session can
+try one, so the mail comes with the wrong code that exhausts the limit of a network by default."""
 
 
 async def record_wrong_password(email: str, user: User | None, client: Client) -> None:
@@ -39,8 +39,9 @@ async def record_wrong_password(email: str, user: User | None, client: Client) -
             )
 
 
-async def record_wrong_second_factor(user: User, client: Client) -> None:
-    """Record a wrong code of a sign-in in the open transaction, and mail the user if there are many.
+async def record_wrong_second_factor(user: User, actor: Actor) -> None:
+    """Record a wrong code of a sign-in or of a session in the open transaction, and mail the user if there
+    are many.
 
     For the user, not for the address: a new address must not forget that another person has the password.
     """
@@ -50,10 +51,11 @@ async def record_wrong_second_factor(user: User, client: Client) -> None:
         await queue_mail(
             Template.WRONG_SECOND_FACTORS,
             to=user.email,
-            language=client.language,
+            language=actor.client.language,
             firstName=user.first_name,
             at=mailed_at.isoformat(),
             tries=MAX_CODES_WITHOUT_MAIL + 1,
+            inSession=actor.session_id is not None,
         )
 
 

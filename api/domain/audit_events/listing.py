@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from api import typed_text
+from api.database.readers import may_read_replica
 from api.database.scopes import read_platform, read_tenants
 from api.domain.email_addresses import as_registered
 from api.domain.errors import Forbidden
@@ -59,6 +60,7 @@ def tenant_of_events(viewer: Viewer) -> UUID | None:
     return viewer.tenant.id
 
 
+@may_read_replica
 async def list_events(
     event_filter: EventFilter, first: int, after: Position | None = None, within: UUID | None = None
 ) -> Page[Event]:
@@ -107,6 +109,12 @@ _ACTS_OF_STAFF = (
 )
 """What users do to their own tenant or account. The actor of any other act is masked, also of a new one."""
 
+
+def _quoted(patterns: tuple[str, ...]) -> str:
+    """Patterns of this file as texts of SQL."""
+    return ", ".join(f"'{pattern}'" for pattern in patterns)
+
+
 # An actor who is no user of the tenant is a removed user if staff do such acts, and an operator if not. Only
 # operators reset a second factor.
 # Masked before the conditions, so that no filter by actor confirms the address of an operator.
@@ -119,7 +127,7 @@ SELECT id, at, action, "actorEmail" AS actor_email, "tenantId" AS tenant_id, "su
           FROM audit_events e) audit_events
 """.replace(
     "{is_operator}",
-    f"""e."actorId" IS NOT NULL AND (action NOT LIKE ALL(ARRAY{list(_ACTS_OF_STAFF)})
+    f"""e."actorId" IS NOT NULL AND (action NOT LIKE ALL(ARRAY[{_quoted(_ACTS_OF_STAFF)}])
              OR action = 'second_factor.reset')
         AND NOT EXISTS (SELECT FROM users u WHERE u.id = e."actorId" AND u."tenantId" = e."tenantId")""",
 )

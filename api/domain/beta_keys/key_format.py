@@ -39,8 +39,8 @@ def candidate_keys(typed: str) -> list[str]:
 
     Case, spaces, dashes and invisible characters of a key of our shape are ignored, and its prefix may be
     missing. It may stand in quotes, in a sentence or in a link, which may contain no other key. A key of
-    another shape is looked up as typed and in capitals. Texts that cannot be a key give none: PostgreSQL
-    rejects NUL and lone surrogates.
+    another shape is looked up as typed and in capitals, with and without a label such as `Key:` before it.
+    Texts that cannot be a key give none: PostgreSQL rejects NUL and lone surrogates.
     """
     if STORED.fullmatch(typed):
         return [typed]
@@ -48,11 +48,15 @@ def candidate_keys(typed: str) -> list[str]:
         return []
     folded = typed_text.fold(typed)
     unwrapped = typed_text.unwrap(folded)
-    candidates = [folded, folded.upper(), typed.strip(), unwrapped, unwrapped.upper()]
+    unlabelled = typed_text.unwrap(typed_text.without_label(unwrapped))
+    candidates = [folded, folded.upper(), typed.strip()]
+    candidates += [form for text in (unwrapped, unlabelled) for form in (text, text.upper())]
     within = set(_WITHIN_TEXT.findall(folded.upper()))
     if len(within) == 1 and not typed_text.has_filler(typed):
         candidates.insert(0, *within)
-    elif match := _COMPACT.fullmatch(typed_text.compact(unwrapped).upper()):
+    elif match := _COMPACT.fullmatch(typed_text.compact(unwrapped).upper()) or _COMPACT.fullmatch(
+        typed_text.compact(unlabelled).upper()
+    ):
         # Ten symbols without the prefix may be a key of another shape, which an old system issued.
         candidates.insert(0 if match[1] else 2, format_key(match[2]))
     return [key for key in dict.fromkeys(candidates) if 0 < len(key) <= MAX_LENGTH and key.isprintable()]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api import typed_text
 from api.database.bulkheads import is_long
+from api.database.readers import may_read_replica
 from api.database.rows import read_optional_row, read_row, select_list
 from api.database.scopes import read_platform
 from api.domain.beta_keys.key_format import STORED, canonical
@@ -44,6 +45,7 @@ class ListedKey:
     used_by: Tenant | None
 
 
+@may_read_replica
 async def list_keys(key_filter: KeyFilter, first: int, after: Position | None = None) -> Page[ListedKey]:
     """The next `first` keys after `after`, the newest first."""
     if not can_match(key_filter):
@@ -180,6 +182,7 @@ def _listed(row: Mapping[str, Any]) -> ListedKey:
     return ListedKey(read_row(BetaKey, "k", row), status, read_optional_row(Tenant, "t", row))
 
 
+@may_read_replica
 async def count_keys(key_filter: KeyFilter) -> Total:
     """How many keys match."""
     if not can_match(key_filter):
@@ -216,6 +219,7 @@ _OF_EACH_STATUS = ", ".join(
 _STATS = f'SELECT count(*) AS total, count("sentAt") AS sent, {_OF_EACH_STATUS} FROM beta_keys'
 
 
+@may_read_replica
 @is_long
 async def key_stats(batch: str | None = None) -> KeyStats:
     """The numbers of all keys, or of one batch."""

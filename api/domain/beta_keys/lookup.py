@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
+from api.database.readers import Reader, may_read_replica, read_as
 from api.database.shared_lookup import SharedLookup
 from api.domain import rate_limits
 from api.domain.actors import Actor, Client
@@ -11,6 +12,7 @@ from api.domain.beta_keys.key_format import candidate_keys, is_beginning
 from api.domain.beta_keys.status import STATUS, BetaKeyStatus
 from api.domain.errors import BetaKeyRejected, BetaKeyRejection
 from api.domain.guesses import settle_guess
+from api.settings import get_settings
 from tables import BetaKey
 
 
@@ -25,11 +27,15 @@ class KeyState:
     recipient_email: str | None
 
 
-async def validate_key(typed: str, client: Client) -> BetaKeyRejection | None:
+async def validate_key(typed: str, client: Client, *, is_signed_in: bool) -> BetaKeyRejection | None:
     """Why the key would be rejected now; None for a valid one. Raises `RateLimited`."""
     networks = rate_limits.networks_of(client)
     await rate_limits.count(rate_limits.VALIDATE, *networks)
-    reason = rejection(await find_key(typed))
+    state = None
+    if get_settings().read_replica_beta_keys and not is_signed_in:
+        state = await _find(typed, _lookup_of_replicas)
+    # A standby may lack a key that has just been issued.
+    reason = rejection(state or await find_key(typed))
     # Only an unknown key counts as a wrong guess: a used or expired one was issued to the person who asks.
     # The beginning of a key does not count: the old front end asks at each letter that a person types.
     wrong = reason is BetaKeyRejection.NOT_FOUND and not is_beginning(typed)
@@ -56,10 +62,14 @@ def rejection(state: KeyState | None, email: str | None = None) -> BetaKeyReject
 
 async def find_key(typed: str) -> KeyState | None:
     """The key that a person typed in any spelling, or None."""
+    return await _find(typed, _lookup)
+
+
+async def _find(typed: str, lookup: "SharedLookup[KeyState]") -> KeyState | None:
     candidates = candidate_keys(typed)
     if len(candidates) == 1:
-        return await _lookup.get(candidates[0])
-    states = await asyncio.gather(*map(_lookup.get, candidates))
+        return await lookup.get(candidates[0])
+    states = await asyncio.gather(*map(lookup.get, candidates))
     return next((state for state in states if state is not None), None)
 
 
@@ -79,3 +89,12 @@ async def _select_states(keys: list[str]) -> dict[str, KeyState]:
 
 
 _lookup: SharedLookup[KeyState] = SharedLookup(_select_states)
+
+
+@may_read_replica
+async def _select_states_of_replica(keys: list[str]) -> dict[str, KeyState]:
+    read_as(Reader())
+    return await _select_states(keys)
+
+
+_lookup_of_replicas: SharedLookup[KeyState] = SharedLookup(_select_states_of_replica)

@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from api import typed_text
+from api.database.readers import may_read_replica
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_platform
 from api.domain.email_addresses import as_registered
@@ -36,6 +37,7 @@ _TENANT = select_list(Tenant, "t")
 _NEWEST_FIRST = 'ORDER BY t."createdAt" DESC, t.id DESC'
 
 
+@may_read_replica
 async def list_tenants(
     tenant_filter: TenantFilter, first: int, after: Position | None = None
 ) -> Page[Tenant]:
@@ -99,6 +101,7 @@ def _searched(tenant_filter: TenantFilter) -> Searched:
     return Searched("tenants", "tenant_words", _conditions(tenant_filter), (), walk)
 
 
+@may_read_replica
 async def count_tenants(tenant_filter: TenantFilter) -> Total:
     """The number of tenants that match a filter."""
     if not _can_match(tenant_filter):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError, UniqueViolationError
 
+from api.database.readers import may_read_replica
 from api.database.row_writes import insert_row, update_row
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_tenants, tenant_scope
@@ -47,6 +48,7 @@ SELECT DISTINCT ON (u."tenantId") {_USER}
 """
 
 
+@may_read_replica
 async def count_staff(tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The number of users of each tenant, active or not."""
     rows = await read_tenants(
@@ -57,6 +59,7 @@ async def count_staff(tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
     return dict.fromkeys(tenant_ids, 0) | {row["tenantId"]: row["count"] for row in rows}
 
 
+@may_read_replica
 async def list_staff(
     tenant_ids: Sequence[UUID], first: int, after: Position | None
 ) -> dict[UUID, Page[User]]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from api.database.clock import database_time
+from api.database.readers import may_read_replica
 from api.database.rows import read_row, select_list
 from api.database.scopes import read_tenants, tenant_scope
 from api.domain import rate_limits
@@ -45,6 +46,7 @@ INVITATION = select_list(
 # Reading
 
 
+@may_read_replica
 async def list_invitations(
     tenant_ids: Sequence[UUID], first: int, after: Position | None
 ) -> dict[UUID, Page[StaffInvitation]]:
@@ -74,6 +76,7 @@ def is_expired(invitation: StaffInvitation) -> bool:
     return invitation.expires_at <= database_time()
 
 
+@may_read_replica
 async def count_invitations(tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The number of invitations of each tenant, expired ones included."""
     rows = await read_tenants(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from api.server.doctor import accounts, database, machine, mail, migrations, public_address
 from api.server.doctor.check import Check, Finding, Outcome, run_check
+from api.server.doctor.replicas import check_replicas
 from api.settings import Settings, SettingsError, get_settings
 
 Show = Callable[[Finding], None]
@@ -66,6 +67,7 @@ def _checks(settings: Settings, mail_to: str | None) -> tuple[dict[str, Check], 
         "pooler": database.check_pooler,
         "extensions": database.check_extensions,
         "connections": database.check_connections,
+        "read replicas": check_replicas,
         "clock": database.check_clock,
         "migrations": migrations.check_migrations,
         "schema": migrations.check_schema,

@@ -3,10 +3,14 @@
 import asyncio
 import re
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from api.domain.accounts import operator_access
+from api.domain.actors import SYSTEM_ACTOR
+from api.domain.errors import NotFound
 from tests.cli.commands import failure, printed
 from tests.domain.accounts.codes import mailed, reset
 from tests.support import PASSWORD, Api, Person, hire, one_row, until_waiting
@@ -103,6 +107,22 @@ async def test_of_operators_who_end_each_others_access_one_remains(
     assert len(await actions(database)) == 1
 
 
+async def test_no_password_is_hashed_for_an_account_that_is_no_operator(
+    api: Api, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await hire(database, None, "SUPER_ADMIN")
+    early = await hire(database, None, "CASHIER")
+
+    async def refuse(_: str) -> str:
+        raise AssertionError("a password was hashed")
+
+    monkeypatch.setattr(operator_access, "hash_password", refuse)
+
+    assert (await act(api, one, "resetOperatorPassword", early.id))["code"] == "NOT_FOUND"
+    with pytest.raises(NotFound):
+        await operator_access.set_operator_password(SYSTEM_ACTOR, UUID(early.id), PASSWORD)
+
+
 async def test_commands_do_the_same_without_an_account(api: Api, database: asyncpg.Connection) -> None:
     one = await hire(database, None, "SUPER_ADMIN", email="one@example.com")
     two = await hire(database, None, "SUPER_ADMIN", email="two@example.com")
@@ -111,9 +131,9 @@ async def test_commands_do_the_same_without_an_account(api: Api, database: async
     assert printed("operators", "deactivate", "TWO@example.com") == "operator two@example.com deactivated\n"
     assert await api.viewer(two.token) is None
     assert "already inactive" in failure("operators", "deactivate", two.id)
-    for command in ("deactivate", "remove"):
-        assert "the last active one" in failure("operators", command, "one@example.com")
-    assert "not found" in failure("operators", "remove", early.email)
+    for words in (["deactivate"], ["remove", "--yes"]):
+        assert "the last active one" in failure("operators", *words, "one@example.com")
+    assert "not found" in failure("operators", "remove", early.email, "--yes")
     assert printed("operators", "reactivate", "two@example.com") == "operator two@example.com reactivated\n"
     assert "not deactivated" in failure("operators", "reactivate", "two@example.com")
 
@@ -125,7 +145,7 @@ async def test_commands_do_the_same_without_an_account(api: Api, database: async
     assert weak.startswith("password: ")
     assert [mail["recipient"] for mail in await mailed(database, "password_changed")] == ["one@example.com"]
 
-    assert printed("operators", "remove", "one@example.com") == "operator one@example.com removed\n"
+    assert printed("operators", "remove", "one@example.com", "--yes") == "operator one@example.com removed\n"
     assert [action for action, _ in await actions(database)] == [
         "deactivated", "reactivated", "password_reset", "removed"
     ]  # fmt: skip

@@ -102,7 +102,7 @@ def read_new(response: str, challenge: bytes, party: RelyingParty) -> NewCredent
             credential=_bounded(response),
             expected_challenge=challenge,
             expected_rp_id=party.id,
-            expected_origin=party.origin,
+            expected_origin=party.origins,
             require_user_verification=True,
         )
     )
@@ -137,7 +137,7 @@ def verify_assertion(
             credential=assertion.response,
             expected_challenge=challenge,
             expected_rp_id=party.id,
-            expected_origin=party.origin,
+            expected_origin=party.origins,
             credential_public_key=public_key,
             credential_current_sign_count=sign_count,
             require_user_verification=True,

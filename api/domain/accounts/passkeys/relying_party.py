@@ -1,4 +1,4 @@
-"""Whom passkeys sign for: the host of `PUBLIC_URL`. A browser uses them on the pages of its origin alone."""
+"""Whom passkeys sign for: the host of `PUBLIC_URL`, on its pages and those of front ends there."""
 
 import ipaddress
 from functools import cache
@@ -18,10 +18,10 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class RelyingParty(NamedTuple):
-    """The relying party of WebAuthn: its id is a host name, in ASCII; its origin is that of its pages."""
+    """The relying party of WebAuthn: its id is a host name, in ASCII; on pages of its origins it is used."""
 
     id: str
-    origin: str
+    origins: list[str]
 
 
 def relying_party() -> RelyingParty:
@@ -53,7 +53,16 @@ def find_relying_party() -> RelyingParty | None:
     if not host or _is_ip_address(host) or (url.scheme != "https" and host != "localhost"):
         return None
     port = "" if url.port in (None, _DEFAULT_PORTS[url.scheme]) else f":{url.port}"
-    return RelyingParty(host, f"{url.scheme}://{host}{port}")
+    front_ends = filter(lambda origin: _may_use(origin, host), get_settings().cors_origins)
+    return RelyingParty(host, [f"{url.scheme}://{host}{port}", *front_ends])
+
+
+def _may_use(origin: str, relying_party_id: str) -> bool:
+    """Whether browsers use passkeys of a host on pages of the origin: only at the host and below it."""
+    url = urlsplit(origin)
+    host = url.hostname or ""
+    is_secure = url.scheme == "https" or (url.scheme == "http" and host == "localhost")
+    return is_secure and (host == relying_party_id or host.endswith(f".{relying_party_id}"))
 
 
 def _is_ip_address(host: str) -> bool:

@@ -36,6 +36,8 @@ async def subjects_of(user_id: UUID, actor: Actor, *, is_guessable: bool) -> tup
 async def _group_of(user_id: UUID, client: Client) -> str:
     network = network_of(client)
     known = await read_platform(
-        'SELECT FROM known_devices WHERE "userId" = {} AND network = {} LIMIT 1', user_id, network
+        'SELECT FROM known_devices WHERE "userId" = {} AND network = {} AND "forgottenAt" IS NULL LIMIT 1',
+        user_id,
+        network,
     )
     return network if known else "of new networks"

@@ -24,7 +24,7 @@ from api.domain.rate_limits import Subject
 from tables import User
 
 MAX_TYPED = 100
-"""Characters of the longest text that is read as a code: with spaces and dashes."""
+"""Characters of the longest text that is read as a code: with a label, spaces and dashes."""
 
 
 class Method(Enum):
@@ -78,7 +78,7 @@ async def check_code(user: User, actor: Actor, code: str, *, of_new_app: bool = 
 
     Raises `WrongCode` and `RateLimited`.
     """
-    typed = typed_text.compact(code[:MAX_TYPED]).upper()
+    typed = read_code(code)
 
     async def use() -> Method | None:
         if await use_app_code(user.id, typed, is_confirmed=not of_new_app):
@@ -89,6 +89,13 @@ async def check_code(user: User, actor: Actor, code: str, *, of_new_app: bool = 
 
     subjects = await subjects_of(user.id, actor, is_guessable=not has_shape(typed))
     return await _check(user, actor, use, WrongCode(), subjects, is_mailed=not of_new_app)
+
+
+def read_code(typed: str) -> str:
+    """The digits or the recovery code in a text such as `Código: *123 456*`, in capitals."""
+    unwrapped = typed_text.unwrap(typed_text.fold(typed[:MAX_TYPED]))
+    code = typed_text.unwrap(typed_text.without_label(unwrapped))
+    return typed_text.compact(code).upper()
 
 
 async def _check(
@@ -103,15 +110,15 @@ async def _check(
     """Run `use` in a transaction of its own, so that no rollback of the caller makes a proof valid again.
 
     Raises `error` for a wrong one, which is recorded, and `RateLimited`. With `is_mailed` the user hears of
-    many wrong ones at sign-ins.
+    many wrong ones.
     """
     await rate_limits.check(rate_limits.WRONG_SECOND_FACTORS, *subjects)
     async with platform_scope():
         method = await use()
         if method is None:
             await record_event("second_factor.refused", actor, tenant_id=user.tenant_id, subject_id=user.id)
-            if is_mailed and actor.session_id is None:
-                await record_wrong_second_factor(user, actor.client)
+            if is_mailed:
+                await record_wrong_second_factor(user, actor)
     await rate_limits.settle_guess(rate_limits.WRONG_SECOND_FACTORS, *subjects, wrong=method is None)
     if method is None:
         raise error

@@ -89,7 +89,10 @@ async def test_each_code_is_accepted_once(api: Api, database: Connection, ana: t
     challenge = await challenge_of(api, email)
 
     assert (await verify(api, challenge, await used_code(database, secret)))["code"] == "WRONG_CODE"
-    for code in (await unused_code(database, secret), recovery[0].lower().replace("-", " ")):
+    for code in (
+        f"Código: *{await unused_code(database, secret)}*",
+        f"Recovery code: {recovery[0].lower().replace('-', ' ')}.",
+    ):
         challenges = [await challenge_of(api, email) for _ in range(5)]
         answers = await asyncio.gather(*(verify(api, one, code) for one in challenges))
         kinds = sorted(answer["__typename"] for answer in answers)

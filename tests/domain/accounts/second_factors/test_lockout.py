@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from asyncpg import Connection
 
+from api.domain.mails import Template
 from tests.domain.accounts.codes import mailed
 from tests.domain.accounts.second_factors.factors import (
     challenge_of,
@@ -15,7 +16,7 @@ from tests.domain.accounts.second_factors.factors import (
     verify,
     wrong_code,
 )
-from tests.domain.accounts.test_account_mails import age
+from tests.domain.accounts.test_account_mails import age, text_of
 from tests.domain.accounts.test_identity_confirmation import confirm
 from tests.domain.conftest import Clock
 from tests.support import Api, Settings, issue_key, registration
@@ -129,9 +130,14 @@ async def test_the_person_hears_that_another_one_has_the_password(ana: Owner, da
     assert len(await mailed(database, "wrong_second_factors")) == 2
 
 
-async def test_wrong_codes_in_a_session_are_not_mailed(ana: Owner, database: Connection) -> None:
-    """The client of a session has not shown the password for them."""
+async def test_wrong_codes_in_a_session_are_mailed_once(ana: Owner, database: Connection) -> None:
+    """A person who has the device of another one tries codes there, and the mail says so."""
     for _ in range(6):
         await confirm(ana.api, ana.token, code=wrong_code(ana.secret))
 
-    assert await mailed(database, "wrong_second_factors") == []
+    text = await text_of(database, Template.WRONG_SECOND_FACTORS)
+    assert "in an open session" in text
+    assert "your password was typed" not in text
+    for number in range(5):
+        await ana.guess(f"198.51.{number}.1")
+    assert len(await mailed(database, "wrong_second_factors")) == 1

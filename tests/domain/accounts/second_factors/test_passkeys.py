@@ -445,6 +445,30 @@ async def test_a_passkey_is_of_the_host_for_which_it_was_made(ana: Person, setti
     assert (await ana.sign_in(device))["__typename"] == "SignedIn"
 
 
+@pytest.mark.parametrize(
+    ("origin", "accepted"),
+    [
+        ("https://app.beta.example.com", True),
+        ("https://beta.example.com:8443", True),
+        ("https://app.example.com", False),
+        ("https://mybeta.example.com", False),
+        ("http://app.beta.example.com", False),
+    ],
+)
+async def test_front_ends_at_the_host_and_below_use_passkeys(
+    ana: Person, settings: Settings, origin: str, accepted: bool
+) -> None:
+    """If `CORS_ORIGINS` lists them: a page that may not call the API must not use its passkeys."""
+    device = Device()
+    await ana.add(device)
+    abroad = device.with_changes(origin=origin)
+
+    assert (await ana.sign_in(abroad))["__typename"] == "WrongCode"
+    settings(PUBLIC_URL=ORIGIN, CORS_ORIGINS=f"https://elsewhere.example.org,{origin}")
+    assert (await ana.sign_in(abroad))["__typename"] == ("SignedIn" if accepted else "WrongCode")
+    assert (await ana.sign_in(device))["__typename"] == "SignedIn"
+
+
 async def test_wrong_responses_shut_nothing(ana: Person, settings: Settings) -> None:
     """They cannot be guessed. In a session they are limited, because each is recorded."""
     settings(PUBLIC_URL=ORIGIN, RATE_LIMITS="on", RATE_LIMIT_WRONG_SECOND_FACTORS="3/hour")
