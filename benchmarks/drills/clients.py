@@ -1,7 +1,6 @@
 """Clients that look keys up and register during a drill, and remember every answer."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -27,8 +26,6 @@ class Clients:
         self.answers = 0
         self.failures: Counter[str] = Counter()
         self.registered: list[dict[str, str]] = []
-        self.answered_at: list[float] = []
-        """When each registration was acknowledged, in `time.monotonic`."""
         self._keys = keys
         self._forms: Iterator[dict[str, str]] = (business(key, n) for n, key in enumerate(keys, 1))
         self._stopped = False
@@ -46,12 +43,11 @@ class Clients:
 
     async def _register(self, http: httpx.AsyncClient) -> None:
         """A form is sent again until it is acknowledged, as a person does."""
+        form = next(self._forms)
         while not self._stopped:
-            form = next(self._forms)
-            while not await self._post(http, REGISTER, {"input": form}, "Registration"):
-                await asyncio.sleep(PAUSE)
-            self.registered.append(form)
-            self.answered_at.append(time.monotonic())
+            if await self._post(http, REGISTER, {"input": form}, "Registration"):
+                self.registered.append(form)
+                form = next(self._forms)
             await asyncio.sleep(PAUSE)
 
     async def _look_up(self, http: httpx.AsyncClient) -> None:

@@ -39,7 +39,7 @@ def nginx(folder: Path, ports: Sequence[int]) -> Iterator[int]:
     file = folder / "nginx.conf"
     file.write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log stderr warn; worker_processes 1;"
-        f" events {{}} http {{ access_log off; keepalive_requests 1000000; include {folder}/gatehouse.conf; }}"
+        f" events {{}} http {{ access_log off; include {folder}/gatehouse.conf; }}"
     )
     with _running([debian_program("nginx"), "-c", str(file), "-e", "stderr"], port, folder / "nginx.log"):
         yield port
