@@ -196,7 +196,7 @@ class Server:
 @contextmanager
 def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
     """`gatehouse serve` as it is deployed, without rate limits, because all requests have one address."""
-    port = _free_port()
+    port = free_port()
     # The mails are written to files of a temporary folder.
     with tempfile.TemporaryDirectory(prefix="gatehouse-benchmarks-") as home:
         ours = {"HOST": "127.0.0.1", "PORT": str(port), "GATEHOUSE_HOME": home, "RATE_LIMITS": "off"}
@@ -208,7 +208,7 @@ def gatehouse(database: Database, **settings: str) -> Iterator[Server]:
 @contextmanager
 def baseline(application: str, database: Database) -> Iterator[Server]:
     """An application of `benchmarks.baselines`, with the uvicorn options of `gatehouse serve`."""
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable, "-m", "uvicorn", f"benchmarks.baselines:{application}", "--port", str(port),
         "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning",
@@ -227,7 +227,7 @@ def environment(database: Database) -> dict[str, str]:
     return {name: os.environ[name] for name in names} | ours
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 

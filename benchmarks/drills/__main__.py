@@ -3,8 +3,14 @@
 import sys
 
 from benchmarks.drills.blocked_statements import locked_table, standby_away
+from benchmarks.drills.restarts import restarts_behind_haproxy, restarts_behind_nginx
 
-DRILLS = {"locked-table": locked_table, "standby-away": standby_away}
+DRILLS = {
+    "locked-table": locked_table,
+    "standby-away": standby_away,
+    "haproxy": restarts_behind_haproxy,
+    "nginx": restarts_behind_nginx,
+}
 
 
 def main(names: list[str]) -> int:
